@@ -1,0 +1,85 @@
+import { createConsola, type LogObject } from "consola";
+
+/** What a line is about; printed as `key=value`, or as members in JSON. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The daemon's log. Every method writes at most one line and never throws. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFormat = "auto" | "pretty" | "plain" | "json";
+
+export interface LogOptions {
+  level: LogLevel;
+  format: LogFormat;
+  /** Takes finished lines, each ending in a newline. */
+  write(line: string): void;
+  /** Whether a person reads along; settles `auto`. */
+  isTerminal: boolean;
+  /** Wall-clock time of a line. */
+  wallClock?: () => Date;
+}
+
+const CONSOLA_LEVEL: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
+const COLOUR: Record<string, string> = {
+  error: "\x1b[31m",
+  warn: "\x1b[33m",
+  info: "\x1b[36m",
+  debug: "\x1b[90m",
+};
+const RESET = "\x1b[0m";
+
+/** A log on top of consola: pretty on a terminal, `time level message key=value` elsewhere, or JSON lines. */
+export function createLog(options: LogOptions): Log {
+  const format = options.format === "auto" ? (options.isTerminal ? "pretty" : "plain") : options.format;
+  const wallClock = options.wallClock ?? (() => new Date());
+  const consola = createConsola({
+    level: CONSOLA_LEVEL[options.level],
+    throttle: 0,
+    reporters: [{ log: (entry) => options.write(render(entry, format, wallClock())) }],
+  });
+  return {
+    debug: (message, fields) => consola.debug(message, fields),
+    info: (message, fields) => consola.info(message, fields),
+    warn: (message, fields) => consola.warn(message, fields),
+    error: (message, fields) => consola.error(message, fields),
+  };
+}
+
+/** Control characters made visible, so that no program can forge a line or steer a terminal. */
+export function escapeControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => {
+    return char === "\t" ? "\\t" : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
+function render(entry: LogObject, format: Exclude<LogFormat, "auto">, time: Date): string {
+  const [message, fields] = entry.args as [string, LogFields | undefined];
+  const level = entry.type;
+  if (format === "json") {
+    return `${JSON.stringify({ time: time.toISOString(), level, message, ...fields })}\n`;
+  }
+  const text = `${escapeControls(message)}${renderFields(fields)}`;
+  if (format === "pretty") {
+    const clock = time.toTimeString().slice(0, 8);
+    return `${clock} ${COLOUR[level] ?? ""}${level.padEnd(5)}${RESET} ${text}\n`;
+  }
+  return `${time.toISOString()} ${level} ${text}\n`;
+}
+
+function renderFields(fields: LogFields | undefined): string {
+  let text = "";
+  for (const key in fields) {
+    const value = fields[key];
+    if (value === undefined) continue;
+    const printed = String(value);
+    text += ` ${key}=${/^[^\s"=]+$/.test(printed) ? escapeControls(printed) : JSON.stringify(printed)}`;
+  }
+  return text;
+}

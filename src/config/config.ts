@@ -1,0 +1,67 @@
+import type { LogFormat, LogLevel } from "../base/log.ts";
+
+/** The resolved configuration: defaults filled in, durations in milliseconds, sizes in bytes, includes read. */
+export interface Config {
+  readonly server: ServerConfig;
+  readonly log: LogConfig;
+  /** `[app]`: what holds for every program that no `[[apps]]` table changes. */
+  readonly app: AppConfig;
+  /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
+  appFor(path: string): AppConfig;
+  /** The files that were read, in order; empty when the bundled default stands alone. */
+  readonly files: readonly string[];
+}
+
+/** A listening address: a Unix socket's path, or a TCP address. */
+export type ListenAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
+export interface ServerConfig {
+  readonly listen: readonly ListenAddress[];
+  readonly listenMode: number;
+  /** User name or number; "" leaves the owner as it is. */
+  readonly listenOwner: string;
+  readonly listenGroup: string;
+  readonly listenBacklog: number;
+  readonly runtimeDir: string;
+  /** 0 = from memory and descriptors, at least 64. */
+  readonly maxProcesses: number;
+  /** 0 = from the descriptor limit. */
+  readonly maxConnections: number;
+  readonly headTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** Settings of one program, `[app]` with every matching `[[apps]]` table laid over it. */
+export interface AppConfig {
+  /** Which `[[apps]]` tables are in it: "app" for none, else like "app+apps[0]+apps[2]". Pools of a `command` are told apart by it. */
+  readonly id: string;
+  /** With the leading dot, ASCII, compared exactly. */
+  readonly extensions: readonly string[];
+  readonly roots: readonly string[];
+  /** The interpreter and its arguments; undefined when the program itself is executed. */
+  readonly command: readonly string[] | undefined;
+  /** Working folder; "" = the program's folder, or "/" with `command`. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** 0 = automatic. */
+  readonly maxProcesses: number;
+  readonly minProcesses: number;
+  /** 0 = 1024. */
+  readonly queueLength: number;
+  readonly keepConnection: boolean;
+  readonly idleTimeoutMs: number;
+  readonly queueTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  /** 0 = none. */
+  readonly requestTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly abortTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+}
