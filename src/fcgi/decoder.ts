@@ -1,0 +1,171 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "./protocol.ts";
+
+/** Takes the raw bytes of whole records, header and padding included, in one piece or several. */
+export interface RawSink {
+  onRaw(chunk: Uint8Array, start: number, end: number): void;
+}
+
+/** What a decoder tells its owner. Any of these may call `stop()` or `flush()` on the decoder. */
+export interface RecordSink {
+  /** A header is complete. The answer says where the raw bytes of this record go; null: nowhere. */
+  onRecord(type: number, requestId: number, contentLength: number, paddingLength: number): RawSink | null;
+  /** A piece of the record's content, as it arrives: `chunk[start, end)`. */
+  onContent(chunk: Uint8Array, start: number, end: number): void;
+  /** The record is complete, padding included. Its raw bytes may still be due: see `flush()`. */
+  onRecordEnd(): void;
+  /** The bytes are not FastCGI. The decoder has stopped. */
+  onMalformed(problem: string): void;
+}
+
+const HEADER = 0;
+const CONTENT = 1;
+const PADDING = 2;
+const STOPPED = 3;
+
+/**
+ * FastCGI records out of a byte stream that is cut anywhere (specification §3.3), without a copy: contents
+ * are handed on as positions in the chunks they came in. Only a header that straddles chunks is put together.
+ *
+ * Raw bytes are handed on in runs of whole records with the same sink: one call for all records of a chunk that go
+ * the same way. A record that straddles chunks is held back (by reference, at most 64 KiB) until it is whole, so a
+ * stream of raw bytes can be cut, or another record be put in, after any `onRaw`.
+ *
+ *     HEADER ──8 bytes──► CONTENT ──contentLength──► PADDING ──paddingLength──► HEADER
+ *        └── version is not 1, or stop() from any state ──► STOPPED
+ */
+export class Decoder {
+  readonly #sink: RecordSink;
+  readonly #scratch = new Uint8Array(FCGI_HEADER_LEN);
+  #scratchFill = 0;
+  #state = HEADER;
+  /** Bytes still to come in this state. */
+  #left = 0;
+  #padding = 0;
+  #chunk: Uint8Array = this.#scratch;
+  #position = 0;
+  /** Where the record in progress begins in the chunk; 0 when it began in an earlier one. */
+  #recordStart = 0;
+  /** The record in progress, as far as it came in earlier chunks. */
+  readonly #held = new ByteQueue();
+  #rawSink: RawSink | null = null;
+  /** Whole records in `chunk[runStart, recordStart)` are due to `runSink`. */
+  #runSink: RawSink | null = null;
+  #runStart = 0;
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+  }
+
+  /** Whether the bytes so far end between two records. */
+  get atBoundary(): boolean {
+    return this.#state === HEADER && this.#scratchFill === 0;
+  }
+
+  /** Decodes the next bytes of the stream. The chunk belongs to the receivers afterwards: it must not be reused. */
+  push(chunk: Uint8Array): void {
+    this.#chunk = chunk;
+    this.#position = 0;
+    this.#recordStart = 0;
+    this.#runStart = 0;
+    while (this.#position < chunk.length) {
+      if (this.#state === HEADER) this.#readHeader(chunk);
+      else if (this.#state === CONTENT) this.#readContent(chunk);
+      else if (this.#state === PADDING) this.#readPadding(chunk);
+      else return;
+    }
+    this.flush();
+    if (this.#state !== STOPPED) this.#held.push(chunk, this.#recordStart, chunk.length);
+  }
+
+  /** Hands on the raw bytes of the whole records decoded so far. */
+  flush(): void {
+    const start = this.#runStart;
+    this.#runStart = this.#recordStart;
+    if (this.#runSink && this.#recordStart > start)
+      this.#runSink.onRaw(this.#chunk, start, this.#recordStart);
+  }
+
+  /** Ignores whatever comes from now on. Raw bytes that are due are dropped. */
+  stop(): void {
+    this.#state = STOPPED;
+    this.#runSink = null;
+    this.#held.clear();
+  }
+
+  #readHeader(chunk: Uint8Array): void {
+    if (this.#scratchFill === 0 && chunk.length - this.#position >= FCGI_HEADER_LEN) {
+      const at = this.#position;
+      this.#position += FCGI_HEADER_LEN;
+      this.#onHeader(chunk, at);
+      return;
+    }
+    while (this.#scratchFill < FCGI_HEADER_LEN && this.#position < chunk.length) {
+      this.#scratch[this.#scratchFill++] = chunk[this.#position++] as number;
+    }
+    if (this.#scratchFill < FCGI_HEADER_LEN) return;
+    this.#scratchFill = 0;
+    this.#onHeader(this.#scratch, 0);
+  }
+
+  #onHeader(bytes: Uint8Array, at: number): void {
+    if (bytes[at] !== FCGI_VERSION_1) {
+      this.stop();
+      this.#sink.onMalformed(`a record of FastCGI version ${bytes[at]}; only version 1 exists`);
+      return;
+    }
+    const requestId = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+    const contentLength = ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
+    const paddingLength = bytes[at + 6] as number;
+    this.#left = contentLength;
+    this.#padding = paddingLength;
+    this.#state = CONTENT;
+    this.#rawSink = this.#sink.onRecord(bytes[at + 1] as number, requestId, contentLength, paddingLength);
+    if (this.#stopped()) return;
+    if (this.#rawSink !== this.#runSink) {
+      this.flush();
+      this.#runSink = this.#rawSink;
+    }
+    if (contentLength === 0) this.#endContent();
+  }
+
+  #readContent(chunk: Uint8Array): void {
+    const start = this.#position;
+    const end = Math.min(start + this.#left, chunk.length);
+    this.#position = end;
+    this.#left -= end - start;
+    this.#sink.onContent(chunk, start, end);
+    if (this.#left === 0 && !this.#stopped()) this.#endContent();
+  }
+
+  #endContent(): void {
+    this.#left = this.#padding;
+    this.#state = PADDING;
+    if (this.#padding === 0) this.#endRecord();
+  }
+
+  #readPadding(chunk: Uint8Array): void {
+    const taken = Math.min(this.#left, chunk.length - this.#position);
+    this.#position += taken;
+    this.#left -= taken;
+    if (this.#left === 0) this.#endRecord();
+  }
+
+  #endRecord(): void {
+    this.#state = HEADER;
+    this.#recordStart = this.#position;
+    if (this.#held.bytes > 0) this.#releaseHeld();
+    if (!this.#stopped()) this.#sink.onRecordEnd();
+  }
+
+  /** The record that straddles chunks is whole: what came of it before goes ahead of this chunk's part. */
+  #releaseHeld(): void {
+    const rawSink = this.#rawSink;
+    if (rawSink) this.#held.visit((piece) => rawSink.onRaw(piece, 0, piece.length));
+    this.#held.clear();
+  }
+
+  #stopped(): boolean {
+    return this.#state === STOPPED;
+  }
+}

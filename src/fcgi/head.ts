@@ -1,0 +1,179 @@
+import { FpmError } from "../base/errors.ts";
+import { encodeHead } from "./encoder.ts";
+import { encodeParams, ParamCursor } from "./params.ts";
+import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
+
+/** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
+const FLAGS_AT = FCGI_HEADER_LEN + 2;
+/** Longest parameter name taken; web servers make them from HTTP header names. */
+const MAX_NAME_BYTES = 4096;
+
+/** The parameters that steer std-fpm, a character a byte; of one that is sent twice the last. */
+interface KnownParams {
+  SCRIPT_FILENAME?: string;
+  SCRIPT_NAME?: string;
+  PATH_INFO?: string;
+  PATH_TRANSLATED?: string;
+  REQUEST_METHOD?: string;
+  REQUEST_URI?: string;
+  CONTENT_LENGTH?: string;
+  SERVER_SOFTWARE?: string;
+}
+export type KnownName = keyof KnownParams;
+
+/** Of these exactly one value is forwarded: programs disagree on which of two they use. */
+const SINGLE: readonly string[] = [
+  "SCRIPT_FILENAME",
+  "CONTENT_LENGTH",
+  "REQUEST_METHOD",
+  "PATH_INFO",
+  "SCRIPT_NAME",
+];
+const READ_ONLY: readonly string[] = ["PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"];
+/** Set by a `Proxy:` request header; many programs take it for their own proxy setting (httpoxy). */
+const DROPPED = "HTTP_PROXY";
+
+/** Values to set before the head goes to a program; undefined removes the parameter. */
+export type ParamChanges = ReadonlyMap<string, string | undefined>;
+
+/** What a request says before its body: BEGIN_REQUEST and PARAMS (specification §5.1, §5.2). */
+export class RequestHead {
+  readonly requestId: number;
+  readonly role: number;
+  /** Whether the web server keeps its connection open afterwards. */
+  readonly keepConn: boolean;
+  readonly known: Readonly<KnownParams>;
+  /** BEGIN_REQUEST up to the empty PARAMS record, as it came. */
+  readonly #records: Uint8Array;
+  /** The PARAMS stream without its record headers. */
+  readonly #params: Uint8Array;
+  /** The records may go on as they are: nothing to drop in them, and no pair straddles two. */
+  readonly #verbatim: boolean;
+
+  /**
+   * Reads whole records: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
+   * @throws FpmError PARAMS_MALFORMED when the pairs do not fit their lengths.
+   */
+  constructor(records: Uint8Array) {
+    this.#records = records;
+    this.requestId = ((records[2] as number) << 8) | (records[3] as number);
+    this.role = ((records[8] as number) << 8) | (records[9] as number);
+    this.keepConn = ((records[FLAGS_AT] as number) & FCGI_KEEP_CONN) !== 0;
+    const params = paramsOf(records);
+    this.#params = params.bytes;
+    const known: KnownParams = {};
+    this.known = known;
+    this.#verbatim =
+      scan(params.bytes, known) && (params.cuts.length === 0 || !pairStraddles(params.bytes, params.cuts));
+  }
+
+  /** The method in capitals; GET when the web server names none. */
+  get method(): string {
+    return this.known.REQUEST_METHOD || "GET";
+  }
+
+  /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
+  get contentLength(): number | undefined {
+    const text = this.known.CONTENT_LENGTH ?? "";
+    return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  }
+
+  /** Whether the records can go to a program as they came, but for the KEEP_CONN flag. */
+  isVerbatim(changes: ParamChanges): boolean {
+    return this.#verbatim && changes.size === 0;
+  }
+
+  /** The records as they came, with the KEEP_CONN flag set in place for the program's connection. */
+  verbatimRecords(keepConn: boolean): Uint8Array {
+    this.#records[FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
+    return this.#records;
+  }
+
+  /** The head anew, with one value of every parameter, HTTP_PROXY dropped and `changes` applied. */
+  encode(keepConn: boolean, changes: ParamChanges): Uint8Array {
+    const pairs: [string, string][] = [];
+    const last = new Map<string, [string, string]>();
+    const cursor = new ParamCursor(this.#params);
+    while (cursor.next()) {
+      const name = cursor.name();
+      if (name === DROPPED || changes.has(name)) continue;
+      const pair: [string, string] = [name, cursor.value()];
+      const earlier = SINGLE.includes(name) ? last.get(name) : undefined;
+      if (earlier) earlier[1] = pair[1];
+      else {
+        pairs.push(pair);
+        last.set(name, pair);
+      }
+    }
+    for (const [name, value] of changes) if (value !== undefined) pairs.push([name, value]);
+    return encodeHead(this.requestId, this.role, keepConn, encodeParams(pairs));
+  }
+
+  /** Every pair in the order it came, a character a byte. */
+  *pairs(): Generator<[string, string]> {
+    const cursor = new ParamCursor(this.#params);
+    while (cursor.next()) yield [cursor.name(), cursor.value()];
+  }
+}
+
+/** Notes what std-fpm needs. False when a parameter stands twice or must be dropped. */
+function scan(params: Uint8Array, known: KnownParams): boolean {
+  const cursor = new ParamCursor(params);
+  let clean = true;
+  while (cursor.next()) {
+    const length = cursor.nameEnd - cursor.nameStart;
+    if (length > MAX_NAME_BYTES)
+      throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
+    if (length === DROPPED.length && cursor.nameIs(DROPPED)) clean = false;
+    const name = nameAmong(cursor, length, SINGLE) ?? nameAmong(cursor, length, READ_ONLY);
+    if (name === undefined) continue;
+    if (known[name] !== undefined && SINGLE.includes(name)) clean = false;
+    known[name] = cursor.value();
+  }
+  if (cursor.malformed) throw malformed(`a parameter reaches beyond the ${params.length} bytes of PARAMS`);
+  return clean;
+}
+
+function nameAmong(cursor: ParamCursor, length: number, names: readonly string[]): KnownName | undefined {
+  for (const name of names) {
+    if (name.length === length && cursor.nameIs(name)) return name as KnownName;
+  }
+  return undefined;
+}
+
+/** The PARAMS contents as one array, and where records were joined. One record, as nearly always: no copy. */
+function paramsOf(records: Uint8Array): { bytes: Uint8Array; cuts: number[] } {
+  const contents: Uint8Array[] = [];
+  let total = 0;
+  for (let at = 0; at < records.length; ) {
+    const length = ((records[at + 4] as number) << 8) | (records[at + 5] as number);
+    const start = at + FCGI_HEADER_LEN;
+    if (records[at + 1] === FCGI_PARAMS && length > 0) {
+      contents.push(records.subarray(start, start + length));
+      total += length;
+    }
+    at = start + length + (records[at + 6] as number);
+  }
+  const only = contents[0];
+  if (contents.length <= 1) return { bytes: only ?? new Uint8Array(0), cuts: [] };
+  const bytes = new Uint8Array(total);
+  const cuts: number[] = [];
+  let at = 0;
+  for (const content of contents) {
+    if (at > 0) cuts.push(at);
+    bytes.set(content, at);
+    at += content.length;
+  }
+  return { bytes, cuts };
+}
+
+function pairStraddles(params: Uint8Array, cuts: readonly number[]): boolean {
+  const starts = new Set<number>();
+  const cursor = new ParamCursor(params);
+  while (cursor.next()) starts.add(cursor.pairStart);
+  return cuts.some((cut) => !starts.has(cut));
+}
+
+function malformed(problem: string): FpmError {
+  return new FpmError("PARAMS_MALFORMED", "client", `Malformed PARAMS: ${problem}.`);
+}

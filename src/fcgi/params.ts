@@ -1,0 +1,129 @@
+/**
+ * Walks FastCGI name-value pairs (specification §3.4) in place: each length is one byte, or four with the
+ * high bit set. Positions refer to the array given; nothing is copied.
+ */
+export class ParamCursor {
+  readonly #bytes: Uint8Array;
+  #position = 0;
+  pairStart = 0;
+  nameStart = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  /** A pair reaches beyond the end of the bytes: the walk has ended there. */
+  malformed = false;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Where the name ends: names and values stand side by side. */
+  get nameEnd(): number {
+    return this.valueStart;
+  }
+
+  /** Moves to the next pair. False at the end, or where the bytes are malformed. */
+  next(): boolean {
+    const bytes = this.#bytes;
+    if (this.#position >= bytes.length) return false;
+    this.pairStart = this.#position;
+    const nameLength = this.#readLength();
+    const valueLength = this.#readLength();
+    this.nameStart = this.#position;
+    this.valueStart = this.nameStart + nameLength;
+    this.valueEnd = this.valueStart + valueLength;
+    // A length cut off at the end reads as NaN, which compares false.
+    if (!(this.valueEnd <= bytes.length)) {
+      this.malformed = true;
+      this.#position = bytes.length;
+      return false;
+    }
+    this.#position = this.valueEnd;
+    return true;
+  }
+
+  /** Whether the current name is this ASCII text. */
+  nameIs(name: string): boolean {
+    const start = this.nameStart;
+    if (this.nameEnd - start !== name.length) return false;
+    for (let i = 0; i < name.length; i++) {
+      if (this.#bytes[start + i] !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** The current name, a character a byte. */
+  name(): string {
+    return latin1(this.#bytes, this.nameStart, this.nameEnd);
+  }
+
+  /** The current value, a character a byte. */
+  value(): string {
+    return latin1(this.#bytes, this.valueStart, this.valueEnd);
+  }
+
+  #readLength(): number {
+    const bytes = this.#bytes;
+    const first = bytes[this.#position++] ?? Number.NaN;
+    if (!(first >= 0x80)) return first;
+    const at = this.#position;
+    this.#position += 3;
+    if (this.#position > bytes.length) return Number.NaN;
+    return (
+      (first & 0x7f) * 0x1000000 +
+      (((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number))
+    );
+  }
+}
+
+/** Bytes as a string of one character a byte: PARAMS are bytes, not UTF-8. */
+export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let text = "";
+  for (let at = start; at < end; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(at + 8192, end)));
+  }
+  return text;
+}
+
+/** The bytes of a string of one character a byte. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** The size of a pair with these lengths in bytes, its own length bytes included. */
+export function pairSize(nameLength: number, valueLength: number): number {
+  return (nameLength < 0x80 ? 1 : 4) + (valueLength < 0x80 ? 1 : 4) + nameLength + valueLength;
+}
+
+/** Writes a pair of strings of one character a byte; returns the position after it. */
+export function writePair(target: Uint8Array, at: number, name: string, value: string): number {
+  let position = writeLength(target, at, name.length);
+  position = writeLength(target, position, value.length);
+  for (let i = 0; i < name.length; i++) target[position++] = name.charCodeAt(i);
+  for (let i = 0; i < value.length; i++) target[position++] = value.charCodeAt(i);
+  return position;
+}
+
+/** Name-value pairs, as strings of one character a byte, in the encoding of §3.4. */
+export function encodeParams(pairs: Iterable<readonly [string, string]>): Uint8Array {
+  const list = [...pairs];
+  const bytes = new Uint8Array(
+    list.reduce((sum, [name, value]) => sum + pairSize(name.length, value.length), 0),
+  );
+  let at = 0;
+  for (const [name, value] of list) at = writePair(bytes, at, name, value);
+  return bytes;
+}
+
+function writeLength(target: Uint8Array, at: number, length: number): number {
+  if (length < 0x80) {
+    target[at] = length;
+    return at + 1;
+  }
+  target[at] = (length >>> 24) | 0x80;
+  target[at + 1] = length >>> 16;
+  target[at + 2] = length >>> 8;
+  target[at + 3] = length;
+  return at + 4;
+}
