@@ -1,0 +1,153 @@
+import type { Socket } from "bun";
+import { FpmError, messageOf } from "../base/errors.ts";
+import { closeFd, connectUnix, setSendBuffer } from "../base/libc.ts";
+import { Outbox } from "../base/outbox.ts";
+
+const SEND_BUFFER_BYTES = 1024 * 1024;
+
+/** Who uses a link: the relay of the request that its backend works on. */
+export interface LinkUser {
+  onLinkData(chunk: Uint8Array): void;
+  /** The outbox has become empty. */
+  onLinkDrain(): void;
+  /** The connection is over: the program closed it (`reason` undefined) or it broke. */
+  onLinkClosed(reason: string | undefined): void;
+}
+
+/** Bun.connect takes `fd`, which its types lack (Bun 1.4.5). */
+type ConnectByFd = (options: {
+  fd: number;
+  allowHalfOpen: boolean;
+  data: Link;
+  socket: typeof HANDLERS;
+}) => Promise<Socket<Link>>;
+
+const HANDLERS = {
+  open(socket: Socket<Link>) {
+    socket.data.onOpen(socket);
+  },
+  data(socket: Socket<Link>, chunk: Uint8Array) {
+    socket.data.onData(chunk);
+  },
+  drain(socket: Socket<Link>) {
+    socket.data.onDrain();
+  },
+  end(socket: Socket<Link>) {
+    socket.data.onClosed(undefined);
+  },
+  close(socket: Socket<Link>, error?: Error) {
+    socket.data.onClosed(error?.message);
+  },
+  connectError(socket: Socket<Link>, error: Error) {
+    socket.data.onClosed(error.message);
+  },
+  error(_socket: Socket<Link>, error: Error) {
+    throw error;
+  },
+};
+
+/**
+ * One connection to a backend, over its Unix socket. It is connected by a system call of our own and then
+ * adopted: `Bun.connect({unix})` loses the answer of a peer that answers and closes at once, and reports the wrong
+ * errno (Bun 1.4.5).
+ */
+export class Link {
+  #socket: Socket<Link> | undefined;
+  #outbox: Outbox | undefined;
+  #user: LinkUser | undefined;
+
+  /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
+  static connect(path: string): Link | FpmError {
+    const connected = connectUnix(path);
+    if (connected.kind === "connected") return new Link(connected.fd);
+    const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
+    return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
+  }
+
+  /** Adopts a connected, non-blocking descriptor; `open` fires before this returns. */
+  constructor(fd: number) {
+    setSendBuffer(fd, SEND_BUFFER_BYTES);
+    const connect = Bun.connect as unknown as ConnectByFd;
+    connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {
+      if (!this.#socket) closeFd(fd);
+      this.onClosed(messageOf(error));
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** Whether so much waits to be sent that the client should be paused. */
+  get isCongested(): boolean {
+    return this.#outbox?.isHigh ?? false;
+  }
+
+  /** Whether anything waits that the program has not taken. */
+  get isWaiting(): boolean {
+    return (this.#outbox?.bytes ?? 0) > 0;
+  }
+
+  /** Events go to `user` from now on; with undefined the link rests between two requests. */
+  use(user: LinkUser | undefined): void {
+    this.#user = user;
+  }
+
+  /** Sends now or later; by reference. */
+  write(chunk: Uint8Array, start: number, end: number): void {
+    this.#outbox?.write(chunk, start, end);
+  }
+
+  /** Sends all pieces, in as few system calls as possible. */
+  writeAll(pieces: Iterable<Uint8Array>): void {
+    if (!this.#outbox) return;
+    for (const piece of pieces) this.#outbox.append(piece);
+    this.#outbox.flush();
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  /** Closes in both directions at once; nothing is told to the user. */
+  close(): void {
+    const socket = this.#socket;
+    this.#forget();
+    socket?.end();
+  }
+
+  onOpen(socket: Socket<Link>): void {
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#user) this.#user.onLinkData(chunk);
+    // Bytes between two requests belong to none: what comes next on this connection could not be trusted.
+    else this.close();
+  }
+
+  onDrain(): void {
+    if (this.#outbox?.flush()) this.#user?.onLinkDrain();
+  }
+
+  onClosed(reason: string | undefined): void {
+    if (!this.#socket) return;
+    const socket = this.#socket;
+    const user = this.#user;
+    this.#forget();
+    socket.end();
+    user?.onLinkClosed(reason);
+  }
+
+  #forget(): void {
+    this.#socket = undefined;
+    this.#user = undefined;
+    this.#outbox?.clear();
+    this.#outbox = undefined;
+  }
+}

@@ -1,0 +1,93 @@
+import { constants } from "node:fs";
+import { access, realpath, stat } from "node:fs/promises";
+import type { Clock } from "./clock.ts";
+import { errnoOf } from "./errors.ts";
+
+/** What the disk says of a path, links followed. */
+export type FileFacts =
+  | { readonly kind: "missing" }
+  | { readonly kind: "denied" }
+  /** A folder, a socket, … */
+  | { readonly kind: "other"; readonly realPath: string }
+  | {
+      readonly kind: "file";
+      /** The path with every link resolved. */
+      readonly realPath: string;
+      /** Device, inode, time and size: another value is another file. */
+      readonly identity: string;
+      readonly readable: boolean;
+      readonly executable: boolean;
+    };
+
+/** Looks a path up; a promise only where the answer is not known already. */
+export type FileLookup = (path: string) => FileFacts | Promise<FileFacts>;
+
+/** A known file is looked at again in the background from this age on … */
+const REFRESH_AFTER_MS = 500;
+/** … and not believed any more from this age on. */
+const BELIEVE_MS = 1000;
+const MAX_ENTRIES = 4096;
+
+interface Entry {
+  facts: FileFacts;
+  readAt: number;
+}
+
+/**
+ * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. Only files that
+ * exist are remembered, so a new program is found at once.
+ */
+export function createFileLookup(clock: Clock): FileLookup {
+  const known = new Map<string, Entry>();
+  const pending = new Map<string, Promise<FileFacts>>();
+
+  function read(path: string): Promise<FileFacts> {
+    const running = pending.get(path);
+    if (running) return running;
+    const reading = readFacts(path).then((facts) => {
+      pending.delete(path);
+      known.delete(path);
+      if (facts.kind === "file" || facts.kind === "other") known.set(path, { facts, readAt: clock.now() });
+      if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
+      return facts;
+    });
+    pending.set(path, reading);
+    return reading;
+  }
+
+  return (path) => {
+    const entry = known.get(path);
+    if (!entry) return read(path);
+    const age = clock.now() - entry.readAt;
+    if (age >= BELIEVE_MS) return read(path);
+    if (age >= REFRESH_AFTER_MS) void read(path);
+    return entry.facts;
+  };
+}
+
+/** Asks the disk. */
+async function readFacts(path: string): Promise<FileFacts> {
+  try {
+    const realPath = await realpath(path);
+    const found = await stat(realPath, { bigint: true });
+    if (!found.isFile()) return { kind: "other", realPath };
+    const [readable, executable] = await Promise.all([
+      may(realPath, constants.R_OK),
+      may(realPath, constants.X_OK),
+    ]);
+    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
+    return { kind: "file", realPath, identity, readable, executable };
+  } catch (error) {
+    const code = errnoOf(error);
+    return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };
+  }
+}
+
+async function may(path: string, mode: number): Promise<boolean> {
+  try {
+    await access(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,231 @@
+import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FpmError } from "./errors.ts";
+
+/** What Bun has no call for; the only use of FFI. x86-64 and arm64 Linux agree on every number here. */
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_PEERCRED = 17;
+const O_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+const SIOCOUTQ = 0x5411;
+const PR_SET_PDEATHSIG = 1;
+const RLIMIT_NOFILE = 7;
+const LOCK_EX_NB = 2 | 4;
+const POLLIN = 1;
+const POLLHUP = 16;
+
+const EAGAIN = 11;
+/** struct sockaddr_un holds 108 bytes with the closing NUL (unix(7)). */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+const { i32, u32, u64, ptr: pointer } = FFIType;
+const SYMBOLS = {
+  __errno_location: { args: [], returns: pointer },
+  strerror: { args: [i32], returns: FFIType.cstring },
+  socket: { args: [i32, i32, i32], returns: i32 },
+  bind: { args: [i32, pointer, u32], returns: i32 },
+  listen: { args: [i32, i32], returns: i32 },
+  connect: { args: [i32, pointer, u32], returns: i32 },
+  close: { args: [i32], returns: i32 },
+  fcntl: { args: [i32, i32, i32], returns: i32 },
+  ioctl: { args: [i32, u64, pointer], returns: i32 },
+  poll: { args: [pointer, u64, i32], returns: i32 },
+  pipe2: { args: [pointer, i32], returns: i32 },
+  setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
+  prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
+  prlimit: { args: [i32, i32, pointer, pointer], returns: i32 },
+  flock: { args: [i32, i32], returns: i32 },
+  getpwnam: { args: [pointer], returns: pointer },
+  getgrnam: { args: [pointer], returns: pointer },
+} as const;
+
+type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+let loaded: Libc | undefined;
+
+function libc(): Libc {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  return loaded;
+}
+
+/** What connect(2) to a Unix socket came to. */
+export type Connected =
+  | { readonly kind: "connected"; readonly fd: number }
+  /** The socket's backlog is full (EAGAIN). */
+  | { readonly kind: "full" }
+  /** Nobody listens there, with the reason. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * A blocking Unix socket, bound to `path` and listening; nobody else may connect (mode 0600, until changed).
+ * @throws FpmError SYSTEM_CALL.
+ */
+export function listenUnix(path: string, backlog: number): number {
+  const fd = check("socket", libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), path);
+  try {
+    const address = socketAddress(path);
+    const umask = process.umask(0o177);
+    try {
+      check("bind", libc().bind(fd, ptr(address), address.length), path);
+    } finally {
+      process.umask(umask);
+    }
+    check("listen", libc().listen(fd, backlog), path);
+    return fd;
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+/** listen(2) again, for another backlog than Bun sets on a socket it adopts. */
+export function setBacklog(fd: number, backlog: number): void {
+  check("listen", libc().listen(fd, backlog), `descriptor ${fd}`);
+}
+
+/** Connects to a Unix socket without waiting; the descriptor is non-blocking and belongs to the caller. */
+export function connectUnix(path: string): Connected {
+  const fd = check("socket", libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), path);
+  const address = socketAddress(path);
+  if (libc().connect(fd, ptr(address), address.length) === 0) return { kind: "connected", fd };
+  const errno = lastErrno();
+  closeFd(fd);
+  return errno === EAGAIN ? { kind: "full" } : { kind: "refused", reason: errorText(errno) };
+}
+
+/** Closes a descriptor that Bun does not own. */
+export function closeFd(fd: number): void {
+  libc().close(fd);
+}
+
+/** Another descriptor of the same open file; closes on exec. */
+export function duplicate(fd: number): number {
+  return check("fcntl", libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `descriptor ${fd}`);
+}
+
+/** Bytes that a socket's other end has not taken yet (SIOCOUTQ, unix(7), tcp(7)). */
+export function unsentBytes(fd: number): number {
+  const count = new Int32Array(1);
+  return libc().ioctl(fd, SIOCOUTQ, ptr(count)) === 0 ? (count[0] as number) : 0;
+}
+
+/** Whether a connection waits on a listening socket that nobody has accepted. */
+export function hasUnaccepted(listenFd: number): boolean {
+  return (pollNow(listenFd, POLLIN) & POLLIN) !== 0;
+}
+
+/** Whether the other end of a Unix socket has closed it in both directions. */
+export function isHungUp(fd: number): boolean {
+  return (pollNow(fd, 0) & POLLHUP) !== 0;
+}
+
+/** A pipe; both ends close on exec. */
+export function openPipe(): { readFd: number; writeFd: number } {
+  const fds = new Int32Array(2);
+  check("pipe2", libc().pipe2(ptr(fds), O_CLOEXEC), "a pipe");
+  return { readFd: fds[0] as number, writeFd: fds[1] as number };
+}
+
+/** Asks for a larger send buffer; the kernel gives what net.core.wmem_max allows. */
+export function setSendBuffer(fd: number, bytes: number): void {
+  const value = new Int32Array([bytes]);
+  libc().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, ptr(value), 4);
+}
+
+/** The process at the other end of a Unix socket. */
+export function peerOf(fd: number): { pid: number; uid: number; gid: number } | undefined {
+  const credentials = new Int32Array(3);
+  const length = new Uint32Array([12]);
+  if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length)) !== 0) return undefined;
+  const [pid, uid, gid] = credentials as unknown as [number, number, number];
+  return { pid, uid, gid };
+}
+
+/** Takes back that this process dies with its parent (`--no-orphans` arms it on the daemon too). */
+export function outliveParent(): void {
+  libc().prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+/** Sets a child's soft RLIMIT_NOFILE, never above its hard one. False when the child has gone. */
+export function limitOpenFiles(pid: number, soft: number): boolean {
+  const limits = new BigUint64Array(2);
+  if (libc().prlimit(pid, RLIMIT_NOFILE, null, ptr(limits)) !== 0) return false;
+  const hard = limits[1] as bigint;
+  limits[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
+  return libc().prlimit(pid, RLIMIT_NOFILE, ptr(limits), null) === 0;
+}
+
+/** This process's own soft RLIMIT_NOFILE. */
+export function openFilesLimit(): number {
+  const limits = new BigUint64Array(2);
+  check("prlimit", libc().prlimit(0, RLIMIT_NOFILE, null, ptr(limits)), "RLIMIT_NOFILE");
+  return Number(limits[0]);
+}
+
+/** Takes the exclusive lock of an open file; false when another process has it. It ends with the descriptor. */
+export function tryLock(fd: number): boolean {
+  return libc().flock(fd, LOCK_EX_NB) === 0;
+}
+
+/** The number of a user, given by name or number; undefined when there is none. */
+export function userId(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const entry = libc().getpwnam(ptr(cString(name)));
+  // struct passwd: two pointers, then pw_uid.
+  return entry === null ? undefined : read.u32(entry as Pointer, 16);
+}
+
+/** The number of a group, given by name or number; undefined when there is none. */
+export function groupId(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const entry = libc().getgrnam(ptr(cString(name)));
+  // struct group: two pointers, then gr_gid.
+  return entry === null ? undefined : read.u32(entry as Pointer, 16);
+}
+
+const pollEntry = new DataView(new ArrayBuffer(8));
+
+/** poll(2) of one descriptor without waiting; the events that are there. */
+function pollNow(fd: number, events: number): number {
+  pollEntry.setInt32(0, fd, true);
+  pollEntry.setInt16(4, events, true);
+  pollEntry.setInt16(6, 0, true);
+  libc().poll(ptr(pollEntry), 1, 0);
+  return pollEntry.getInt16(6, true);
+}
+
+function socketAddress(path: string): Uint8Array {
+  const bytes = new TextEncoder().encode(path);
+  if (bytes.length > MAX_SOCKET_PATH_BYTES) {
+    throw new FpmError(
+      "SYSTEM_CALL",
+      "daemon",
+      `${path} has ${bytes.length} bytes; the path of a Unix socket has at most ${MAX_SOCKET_PATH_BYTES}.`,
+    );
+  }
+  const address = new Uint8Array(2 + bytes.length + 1);
+  address[0] = AF_UNIX;
+  address.set(bytes, 2);
+  return address;
+}
+
+function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+function lastErrno(): number {
+  return read.i32(libc().__errno_location() as Pointer, 0);
+}
+
+function errorText(errno: number): string {
+  return String(libc().strerror(errno));
+}
+
+function check(call: string, result: number, subject: string): number {
+  if (result >= 0) return result;
+  throw new FpmError("SYSTEM_CALL", "daemon", `${call} failed for ${subject}: ${errorText(lastErrno())}.`);
+}

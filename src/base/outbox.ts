@@ -1,0 +1,60 @@
+import { ByteQueue } from "./byte-queue.ts";
+
+/** The part of a Bun socket that an outbox needs. */
+export interface WritableSocket {
+  /** Bytes taken: fewer than given when the kernel's buffer is full, -1 when closed. */
+  write(bytes: Uint8Array): number;
+}
+
+/** Above this many waiting bytes the source should be paused until the outbox is empty. */
+export const OUTBOX_HIGH_WATER = 256 * 1024;
+/** Small pieces are joined up to this size: a copy is cheaper than a system call. */
+const JOIN_BELOW = 16 * 1024;
+
+/** What a socket did not take at once, in order. Bun itself buffers nothing. */
+export class Outbox {
+  readonly #socket: WritableSocket;
+  readonly #queue = new ByteQueue();
+
+  constructor(socket: WritableSocket) {
+    this.#socket = socket;
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Whether so much waits that its source should pause. */
+  get isHigh(): boolean {
+    return this.#queue.bytes > OUTBOX_HIGH_WATER;
+  }
+
+  /** Sends `chunk[start, end)` now or later; by reference, so it must not change. */
+  write(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#queue.bytes > 0) {
+      this.#queue.push(chunk, start, end);
+      return;
+    }
+    const bytes = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
+    const taken = Math.max(0, this.#socket.write(bytes));
+    this.#queue.push(bytes, taken, bytes.length);
+  }
+
+  /** Adds without writing yet: several pieces leave in one `flush()`. */
+  append(bytes: Uint8Array): void {
+    this.#queue.push(bytes, 0, bytes.length);
+  }
+
+  /** Writes what the socket takes. True when nothing is left. */
+  flush(): boolean {
+    if (this.#queue.bytes === 0) return true;
+    if (this.#queue.bytes <= JOIN_BELOW) this.#queue.join();
+    this.#queue.drainTo((bytes) => this.#socket.write(bytes));
+    return this.#queue.bytes === 0;
+  }
+
+  /** Forgets what waits; the socket is gone. */
+  clear(): void {
+    this.#queue.clear();
+  }
+}
