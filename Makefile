@@ -1,0 +1,98 @@
+# std-fpm: `make run` to see it work, `make test` to prove it. `make help` lists the rest.
+# Everything made lies in dist/ and node_modules/ (and examples/*/*.fcgi for compiled examples).
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+BIN := node_modules/.bin
+BUN := $(BIN)/bun
+SETUP := node_modules/.setup-done
+CFLAGS ?= -O2 -Wall -Wextra
+
+SOURCES := $(shell find src -type f) build.ts package.json package-lock.json
+EXAMPLE_SOURCES := $(wildcard examples/c/*.c)
+EXAMPLES := $(EXAMPLE_SOURCES:.c=.fcgi)
+FIXTURE_SOURCES := $(wildcard test/fixtures/programs/*.c)
+FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
+
+# What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
+PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
+PACKAGES := $(PACKAGES_RUN) nginx-light spawn-fcgi wrk curl
+
+.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## the npm packages, in the versions of the lock file
+
+# Not `npm ci`: it refuses a lock file that lacks another platform's optional packages. This installs the same
+# versions, checked by the same hashes, and leaves the lock file alone. Where npm does not run the install script
+# of the bun package (npm ≥ 12 asks for leave), we run it: it only puts the executable in its place.
+$(SETUP): package.json package-lock.json
+	npm install --no-save --no-audit --no-fund
+	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js
+	@test "$$($(BUN) --version)" = "$$(node -p 'require("./package.json").devDependencies.bun')"
+	@touch $@
+
+setup-debian: ## the Debian packages of the tests (installs as root, else prints the command)
+	@scripts/debian-packages $(PACKAGES)
+
+build: dist/std-fpm ## dist/std-fpm, the executable
+
+dist/std-fpm: $(SETUP) $(SOURCES)
+	@mkdir -p dist
+	$(BUN) run build.ts
+	@touch $@
+
+run: build ## serve examples/ at http://127.0.0.1:8080 (PORT=… for another port)
+	@scripts/debian-packages --optional $(PACKAGES_RUN)
+	@if test -e /usr/include/fcgiapp.h && command -v $(CC) >/dev/null; then $(MAKE) -s examples; \
+	  else echo 'examples/c is left out: it needs a C compiler and libfcgi-dev' >&2; fi
+	dist/std-fpm dev examples $(if $(PORT),--port $(PORT))
+
+.PHONY: examples
+examples: $(EXAMPLES)
+
+examples/c/%.fcgi: examples/c/%.c
+	$(CC) $(CFLAGS) -o $@ $< -lfcgi
+
+programs: $(FIXTURES) $(EXAMPLES)
+
+dist/test-programs/%: test/fixtures/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $< -lfcgi
+
+check: $(SETUP) ## types, style, unused code, architecture
+	$(BIN)/tsc -p .
+	$(BIN)/biome check --error-on-warnings
+	$(BIN)/knip
+	@mkdir -p dist/test-results
+	$(call bun-test,architecture,test/architecture.test.ts)
+
+test: check unit integration ## everything: check, unit and integration tests
+
+unit: $(SETUP) ## the unit tests
+	$(call bun-test,unit,test/unit)
+
+integration: setup-debian ## real nginx, real programs, the compiled executable
+	@$(MAKE) build programs
+	$(call bun-test,integration,test/integration)
+
+bench: setup-debian ## requests per second, std-fpm against the program alone
+	@$(MAKE) build programs
+	$(BUN) bench/run.ts
+
+bench-decoder: $(SETUP) ## the record decoder alone
+	$(BUN) bench/decoder.ts
+
+clean: ## what was made, except node_modules
+	rm -rf dist
+	rm -f $(EXAMPLES)
+
+define bun-test
+@mkdir -p dist/test-results && rm -f dist/test-results/$(1).xml
+$(BUN) test --timeout 60000 --reporter=junit --reporter-outfile=dist/test-results/$(1).xml ./$(2)
+endef
