@@ -1,0 +1,107 @@
+import type { TObject, TSchema } from "@sinclair/typebox";
+import { Errors, type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
+import { nearest } from "./nearest.ts";
+import { annotationsOf, appSchema, appsSchema, configFileSchema, logSchema, serverSchema } from "./schema.ts";
+
+/** What is wrong at one key of a file; `path` is "" for the file as a whole. */
+export interface Problem {
+  readonly path: string;
+  readonly reason: string;
+}
+
+const TABLE_KEYS = ["server", "log", "app", "apps"];
+const TABLES: Readonly<Record<string, TObject>> = {
+  server: serverSchema,
+  log: logSchema,
+  app: appSchema,
+};
+const LONGEST_FOUND = 80;
+
+/** Everything that is wrong with the data of one file, in the order of the schema; empty for a good one. */
+export function checkFile(table: unknown): Problem[] {
+  const problems = new Map<string, Problem>();
+  const add = (path: string, reason: string) => {
+    if (!problems.has(path)) problems.set(path, { path, reason });
+  };
+  for (const error of Errors(configFileSchema, table)) add(dotted(error.path), reasonOf(error));
+  verifyTables(table as Record<string, unknown>, add);
+  return [...problems.values()];
+}
+
+/** "/apps/0/match" as people write it: "apps[0].match". */
+function dotted(pointer: string): string {
+  return pointer
+    .slice(1)
+    .split("/")
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce((path, part) => {
+      if (/^[0-9]+$/.test(part)) return `${path}[${part}]`;
+      return path === "" ? part : `${path}.${part}`;
+    }, "");
+}
+
+function reasonOf(error: ValueError): string {
+  if (error.type === ValueErrorType.ObjectAdditionalProperties) return unknownKey(error);
+  const { expected } = annotationsOf(error.schema);
+  if (error.type === ValueErrorType.ObjectRequiredProperty) return `is missing: expected ${expected}`;
+  return `expected ${expected}, found ${found(error.value)}`;
+}
+
+function unknownKey(error: ValueError): string {
+  const parts = error.path.slice(1).split("/");
+  const key = parts.at(-1) ?? "";
+  if (parts.length === 1) {
+    const home = tableWith(key);
+    if (home !== undefined) return `unknown key at the top of the file; it belongs below [${home}]`;
+    const table = nearest(key, TABLE_KEYS);
+    return `unknown table${suggestion(table === "apps" ? "[[apps]]" : table && `[${table}]`)}`;
+  }
+  const siblings = parts[0] === "apps" ? appsSchema.properties : (TABLES[parts[0] ?? ""]?.properties ?? {});
+  const sibling = nearest(key, Object.keys(siblings));
+  if (sibling !== undefined) return `unknown key${suggestion(`"${sibling}"`)}`;
+  const home = tableWith(key);
+  return home === undefined ? "unknown key" : `unknown key here; it belongs below [${home}]`;
+}
+
+/** The table that has this very key, when it was written into another one. */
+function tableWith(key: string): string | undefined {
+  return Object.keys(TABLES).find((table) => Object.hasOwn(TABLES[table]?.properties ?? {}, key));
+}
+
+function suggestion(candidate: string | undefined): string {
+  return candidate === undefined || candidate === "" ? "" : `; did you mean ${candidate}?`;
+}
+
+function found(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : cut(JSON.stringify(value));
+  if (typeof value === "object" && value !== null) {
+    return Object.getPrototypeOf(value) === Object.prototype ? "a table" : `the date ${String(value)}`;
+  }
+  return cut(typeof value === "string" ? JSON.stringify(value) : String(value));
+}
+
+function cut(text: string): string {
+  return text.length <= LONGEST_FOUND ? text : `${text.slice(0, LONGEST_FOUND)}…`;
+}
+
+type Add = (path: string, reason: string) => void;
+
+/** What only code can tell of values whose shape is right. A value with a problem of its shape keeps that one. */
+function verifyTables(file: Record<string, unknown>, add: Add): void {
+  for (const name in TABLES) verifyTable(file[name], TABLES[name]?.properties ?? {}, name, add);
+  const { apps } = file;
+  if (!Array.isArray(apps)) return;
+  for (const [index, table] of apps.entries()) {
+    verifyTable(table, appSchema.properties, `apps[${index}]`, add);
+  }
+}
+
+function verifyTable(table: unknown, properties: Record<string, TSchema>, name: string, add: Add): void {
+  if (typeof table !== "object" || table === null) return;
+  for (const [key, value] of Object.entries(table)) {
+    const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    if (schema === undefined || Errors(schema, value).First() !== undefined) continue;
+    const reason = annotationsOf(schema).verify?.(value as never);
+    if (reason !== undefined) add(`${name}.${key}`, reason);
+  }
+}

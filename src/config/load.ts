@@ -1,0 +1,136 @@
+import { readFile, stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { checkFile } from "./check.ts";
+import type { Config } from "./config.ts";
+import { findIncluded } from "./include.ts";
+import { findKeyLines, type KeyLines, lineOf } from "./key-lines.ts";
+import { parseToml } from "./parse-toml.ts";
+import { resolveTables } from "./resolve.ts";
+import type { ConfigFile } from "./schema.ts";
+import { defaultTables, layApp, layFile, type Tables } from "./tables.ts";
+import { warningsOf } from "./warnings.ts";
+
+/** Where the configuration is looked for when no file is named. */
+export const DEFAULT_CONFIG_FILE = "/etc/std-fpm/std-fpm.toml";
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The same as files write it. */
+  readonly tables: Tables;
+  /** What works but is probably not meant, a line each. */
+  readonly warnings: readonly string[];
+}
+
+export interface LoadOptions {
+  /** An absolute path that must exist; without it `defaultFile` is read if it exists. */
+  readonly file?: string | undefined;
+  readonly defaultFile?: string;
+}
+
+interface SourceFile {
+  readonly path: string;
+  readonly table: ConfigFile;
+  readonly lines: KeyLines;
+}
+
+interface Report {
+  readonly problems: string[];
+  unreadable: number;
+}
+
+/**
+ * Reads the configuration file and what it includes. Throws CONFIG_UNREADABLE or CONFIG_INVALID with every problem of every file on a
+ * line of its own. Takes nothing from the environment or the working folder.
+ */
+export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
+  const report: Report = { problems: [], unreadable: 0 };
+  const main = await readMain(options, report);
+  const include = main?.table.server?.include ?? defaultTables().server.include;
+  const included = main === undefined ? [] : await findIncluded(include);
+  const sources = main === undefined || main.path === "" ? [] : [main];
+  for (const path of included) {
+    const source = await readSource(path, report);
+    if (source === undefined) continue;
+    if (source.table.server?.include !== undefined) {
+      report.problems.push(place(source, "server.include", "only the main file can include others"));
+    }
+    sources.push(source);
+  }
+  if (report.problems.length === 0) report.problems.push(...crossChecks(sources));
+  if (report.problems.length > 0) {
+    const code = report.unreadable > 0 ? "CONFIG_UNREADABLE" : "CONFIG_INVALID";
+    throw new FpmError(code, "daemon", report.problems.join("\n"));
+  }
+  const tables = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const files = sources.map((source) => source.path);
+  const warnings = await warningsOf(tables, files, included.length);
+  return { config: resolveTables(tables, files), tables, warnings };
+}
+
+async function readMain(options: LoadOptions, report: Report): Promise<SourceFile | undefined> {
+  const { file, defaultFile = DEFAULT_CONFIG_FILE } = options;
+  if (file !== undefined) return await readSource(file, report);
+  const isThere = await stat(defaultFile).then(
+    () => true,
+    (thrown) => errnoOf(thrown) !== "ENOENT",
+  );
+  return isThere ? await readSource(defaultFile, report) : { path: "", table: {}, lines: new Map() };
+}
+
+/** A file's data when it is good; else its problems are in the report. */
+async function readSource(path: string, report: Report): Promise<SourceFile | undefined> {
+  if (!isAbsolute(path))
+    throw new FpmError("CONFIG_UNREADABLE", "daemon", `${path}: expected an absolute path`);
+  const bytes = await readFile(path).catch((thrown: unknown) => {
+    report.unreadable++;
+    report.problems.push(`${path}: cannot be read: ${readingFailed(thrown)}`);
+    return undefined;
+  });
+  if (bytes === undefined) return undefined;
+  const parsed = await parseToml(bytes);
+  if ("reason" in parsed) {
+    report.problems.push(`${path}${parsed.line === undefined ? "" : `:${parsed.line}`}: ${parsed.reason}`);
+    return undefined;
+  }
+  const source = { path, table: parsed.table as ConfigFile, lines: findKeyLines(bytes.toString()) };
+  const problems = checkFile(parsed.table);
+  for (const problem of problems) report.problems.push(place(source, problem.path, problem.reason));
+  return problems.length === 0 ? source : undefined;
+}
+
+function readingFailed(thrown: unknown): string {
+  const errno = errnoOf(thrown);
+  if (errno === "ENOENT") return "there is no such file";
+  if (errno === "EACCES") return "permission denied";
+  if (errno === "EISDIR") return "it is a folder";
+  return messageOf(thrown);
+}
+
+function place(source: SourceFile, path: string, reason: string): string {
+  const line = lineOf(source.lines, path);
+  return `${source.path}${line === undefined ? "" : `:${line}`}: ${path}: ${reason}`;
+}
+
+/** What no file can be blamed for before all are known: more processes kept than allowed. */
+function crossChecks(sources: readonly SourceFile[]): string[] {
+  const problems: string[] = [];
+  let { app } = defaultTables();
+  for (const source of sources) app = layApp(app, source.table.app ?? {});
+  const check = (source: SourceFile, table: string, merged: typeof app) => {
+    const { min_processes: min, max_processes: max } = merged;
+    if (max === 0 || min <= max) return;
+    problems.push(place(source, `${table}.min_processes`, `${min} is more than max_processes = ${max}`));
+  };
+  const last = sources.findLast(({ table }) => {
+    return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
+  });
+  if (last !== undefined) check(last, "app", app);
+  if (problems.length > 0) return problems;
+  for (const source of sources) {
+    for (const [index, table] of (source.table.apps ?? []).entries()) {
+      check(source, `apps[${index}]`, layApp(app, table as Partial<typeof app>));
+    }
+  }
+  return problems;
+}

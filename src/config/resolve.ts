@@ -1,0 +1,91 @@
+import { normalize } from "node:path";
+import { BugError } from "../base/errors.ts";
+import { createAppFor } from "./app-for.ts";
+import type { AppConfig, Config, ListenAddress, ServerConfig } from "./config.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import type { AppTable, ServerTable } from "./schema.ts";
+import { layApp, type Tables } from "./tables.ts";
+import { parseDuration } from "./units.ts";
+
+/** The configuration that checked tables mean. `files` are those they were read from. */
+export function resolveTables(tables: Tables, files: readonly string[]): Config {
+  const app = resolveApp(tables.app, "app");
+  return {
+    server: resolveServer(tables.server),
+    log: tables.log,
+    app,
+    appFor: createAppFor(
+      app,
+      tables.apps.map((table) => table.match),
+      (matched) =>
+        resolveApp(
+          layMatched(tables, matched),
+          ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
+        ),
+    ),
+    files,
+  };
+}
+
+function layMatched(tables: Tables, matched: readonly number[]): AppTable {
+  return matched.reduce((merged, index) => {
+    const { match: _, ...settings } = tables.apps[index] ?? { match: "" };
+    return layApp(merged, settings);
+  }, tables.app);
+}
+
+function resolveServer(table: ServerTable): ServerConfig {
+  const listen = typeof table.listen === "string" ? [table.listen] : table.listen;
+  return {
+    listen: listen.map(listenAddress),
+    listenMode: Number.parseInt(table.listen_mode, 8),
+    listenOwner: table.listen_owner,
+    listenGroup: table.listen_group,
+    listenBacklog: table.listen_backlog,
+    runtimeDir: plainFolder(table.runtime_dir),
+    maxProcesses: table.max_processes,
+    maxConnections: table.max_connections,
+    headTimeoutMs: milliseconds(table.head_timeout),
+    drainTimeoutMs: milliseconds(table.drain_timeout),
+  };
+}
+
+function resolveApp(table: AppTable, id: string): AppConfig {
+  return {
+    id,
+    extensions: table.extensions,
+    roots: table.roots.map(plainFolder),
+    command: table.command.length === 0 ? undefined : table.command,
+    cwd: table.cwd,
+    env: table.env,
+    maxProcesses: table.max_processes,
+    minProcesses: table.min_processes,
+    queueLength: table.queue_length,
+    keepConnection: table.keep_connection,
+    idleTimeoutMs: milliseconds(table.idle_timeout),
+    queueTimeoutMs: milliseconds(table.queue_timeout),
+    startTimeoutMs: milliseconds(table.start_timeout),
+    requestTimeoutMs: milliseconds(table.request_timeout),
+    bodyTimeoutMs: milliseconds(table.body_timeout),
+    abortTimeoutMs: milliseconds(table.abort_timeout),
+    stopTimeoutMs: milliseconds(table.stop_timeout),
+  };
+}
+
+/** A folder without `//`, `.`, `..` and without a slash at its end, so that paths can be compared with it. */
+function plainFolder(path: string): string {
+  const plain = normalize(path);
+  return plain === "/" ? plain : plain.replace(/\/+$/, "");
+}
+
+function listenAddress(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address === undefined) throw new BugError(`the listening address ${text} was not checked`);
+  return address;
+}
+
+function milliseconds(text: string): number {
+  const parsed = parseDuration(text);
+  if (parsed === undefined) throw new BugError(`the duration ${text} was not checked`);
+  return parsed;
+}

@@ -1,0 +1,58 @@
+import type { TObject } from "@sinclair/typebox";
+import {
+  type AppsTable,
+  type AppTable,
+  annotationsOf,
+  appSchema,
+  type ConfigFile,
+  type LogTable,
+  logSchema,
+  type ServerTable,
+  serverSchema,
+} from "./schema.ts";
+
+/** The settings of all files laid over the defaults, as files write them. */
+export interface Tables {
+  readonly server: ServerTable;
+  readonly log: LogTable;
+  readonly app: AppTable;
+  readonly apps: readonly AppsTable[];
+}
+
+/** What holds when no file says anything. */
+export function defaultTables(): Tables {
+  return {
+    server: defaultsOf<ServerTable>(serverSchema),
+    log: defaultsOf<LogTable>(logSchema),
+    app: defaultsOf<AppTable>(appSchema),
+    apps: [],
+  };
+}
+
+/** `file` laid over `base`: key by key, `env` merged, `[[apps]]` appended. */
+export function layFile(base: Tables, file: ConfigFile): Tables {
+  return {
+    server: { ...base.server, ...file.server },
+    log: { ...base.log, ...file.log },
+    app: layApp(base.app, file.app ?? {}),
+    apps: [...base.apps, ...((file.apps ?? []) as readonly AppsTable[])],
+  };
+}
+
+/** The program settings `over` laid over `base`: key by key, `env` merged. */
+export function layApp(base: AppTable, over: Partial<AppTable>): AppTable {
+  return { ...base, ...over, env: { ...base.env, ...over.env } };
+}
+
+/** The tables as a file that, read alone, resolves to the same configuration. */
+export function renderTables(tables: Tables): string {
+  // The included files are in the tables already.
+  return Bun.TOML.stringify({ ...tables, server: { ...tables.server, include: "" } }) ?? "";
+}
+
+function defaultsOf<Table>(schema: TObject): Table {
+  const entries = Object.entries(schema.properties).map(([key, property]) => {
+    return [key, structuredClone(annotationsOf(property).default)];
+  });
+  return Object.fromEntries(entries) as Table;
+}
