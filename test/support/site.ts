@@ -1,0 +1,89 @@
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { exchange, type HttpAnswer, type HttpRequest } from "./http-exchange.ts";
+import { type Nginx, startNginx, type Way } from "./nginx.ts";
+import { type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
+import { makeTempDir } from "./temp-dir.ts";
+
+const LAB = resolve("dist/test-programs/lab");
+
+export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
+  /** Copies of the fault program to put into the root: "lab.fcgi", "slow-boot.fcgi", … */
+  lab?: readonly string[];
+  /** Other files of the root: an existing file's path, or a text. All are made executable. */
+  files?: Record<string, { copyOf: string } | string>;
+  /** More directives for nginx's `http` block. */
+  nginx?: string;
+}
+
+/** A web server, std-fpm behind it and programs in a folder. Ends with everything stopped and nothing left behind. */
+export interface Site extends AsyncDisposable {
+  readonly root: string;
+  readonly folder: string;
+  readonly fpm: StdFpm;
+  readonly nginx: Nginx;
+  /** One HTTP exchange with `/WAY/PATH`; the way is `direct` unless told. */
+  ask(path: string, request?: Omit<HttpRequest, "port" | "path"> & { way?: Way }): Promise<HttpAnswer>;
+  /** The answer's body; fails unless the answer is a whole 200. */
+  text(path: string, way?: Way): Promise<string>;
+  /** Starts std-fpm anew, with the same configuration, after it ended. */
+  restart(): Promise<void>;
+  /** Puts a file into the root. */
+  put(name: string, file: { copyOf: string } | string, mode?: number): string;
+}
+
+/** Starts it all. Use it with `await using`. */
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
+  const dir = makeTempDir();
+  const root = dir.at("www");
+  const put: Site["put"] = (name, file, mode = 0o755) => {
+    const path = join(root, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (typeof file === "string") writeFileSync(path, file);
+    else copyFileSync(file.copyOf, path);
+    chmodSync(path, mode);
+    return path;
+  };
+  for (const name of options.lab ?? ["lab.fcgi"]) put(name, { copyOf: LAB });
+  for (const [name, file] of Object.entries(options.files ?? {})) put(name, file);
+
+  const fpmOptions = { ...options, folder: dir.path };
+  let fpm = await startStdFpm(fpmOptions);
+  const nginx = await startNginx({
+    folder: dir.at("nginx"),
+    root,
+    fastcgi: `unix:${fpm.socket}`,
+    ...(options.nginx === undefined ? {} : { http: options.nginx }),
+  }).catch(async (error) => {
+    await fpm.kill();
+    throw error;
+  });
+  const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) =>
+    exchange({ port: nginx.port, path: `/${way}/${path}`, ...request });
+
+  return {
+    root,
+    folder: dir.path,
+    get fpm() {
+      return fpm;
+    },
+    nginx,
+    ask,
+    put,
+    async text(path, way = "direct") {
+      const answer = await ask(path, { way });
+      if (answer.status !== 200 || (answer.end !== "complete" && answer.end !== "until-close")) {
+        throw new Error(`${path}: ${answer.status}, ${answer.end}: ${answer.text()}\n${fpm.log()}`);
+      }
+      return answer.text();
+    },
+    async restart() {
+      fpm = await startStdFpm(fpmOptions);
+    },
+    async [Symbol.asyncDispose]() {
+      await nginx.stop();
+      await fpm.stop();
+      dir[Symbol.dispose]();
+    },
+  };
+}

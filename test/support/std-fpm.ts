@@ -1,0 +1,131 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { descendantsOf, descriptorsOf, processesWithVariable } from "./processes.ts";
+import { waitUntil } from "./wait-until.ts";
+
+/** The executable under test: what `make build` made, or what STD_FPM names. */
+export const EXECUTABLE = resolve(process.env["STD_FPM"] ?? "dist/std-fpm");
+
+/** Every process a program of a test starts has this variable; it is how leftovers are found. */
+const MARKER = "STD_FPM_TEST";
+
+export interface StdFpmOptions {
+  /** An existing folder for the configuration, the log and the runtime folder. */
+  folder: string;
+  /** Lines of TOML for these tables. `[[apps]]` tables come whole. */
+  server?: string;
+  app?: string;
+  apps?: string;
+  /** More of the environment. */
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Do not wait until the socket answers. */
+  noWait?: boolean;
+}
+
+/** A running std-fpm. `stop()` ends it and fails when anything is left behind. */
+export interface StdFpm {
+  readonly socket: string;
+  readonly runtimeDir: string;
+  readonly configFile: string;
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  /** What it has logged so far. */
+  log(): string;
+  /** Its processes, programs and what they started. */
+  backends(): number[];
+  signal(name: NodeJS.Signals): void;
+  /** Open descriptors, for comparison. */
+  descriptors(): number;
+  /** SIGTERM, then everything must be gone: exit status 0, no socket file, no process. */
+  stop(): Promise<void>;
+  /** SIGKILL, for what comes after. Nothing is checked. */
+  kill(): Promise<void>;
+  /** The processes that carry this instance's marker, whoever their parent is. */
+  marked(): number[];
+}
+
+let instances = 0;
+
+/** Writes a configuration, starts the executable and waits until it accepts connections. */
+export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
+  const runtimeDir = join(options.folder, "run");
+  const socket = join(runtimeDir, "std-fpm.sock");
+  const marker = `${options.folder}:${instances++}`;
+  const configFile = join(options.folder, "std-fpm.toml");
+  const logFile = join(options.folder, "std-fpm.log");
+  mkdirSync(runtimeDir, { recursive: true });
+  writeFileSync(configFile, configOf(options, runtimeDir, socket, marker));
+  const child = Bun.spawn([EXECUTABLE, "serve", "--config", configFile], {
+    stdio: ["ignore", Bun.file(join(options.folder, "stdout.log")), Bun.file(logFile)],
+    env: { PATH: "/usr/bin:/bin", ...options.env },
+    cwd: options.cwd ?? "/",
+  });
+  const log = () => readFileSync(logFile, "utf8");
+  if (!options.noWait) {
+    await waitUntil("std-fpm answers", () => {
+      if (child.exitCode !== null) throw new Error(`std-fpm ended with ${child.exitCode}: ${log()}`);
+      return answers(socket);
+    });
+  }
+  const marked = () => processesWithVariable(MARKER, marker);
+  return {
+    socket,
+    runtimeDir,
+    configFile,
+    pid: child.pid,
+    exited: child.exited,
+    log,
+    marked,
+    backends: () => descendantsOf(child.pid),
+    signal: (name) => child.kill(name),
+    descriptors: () => descriptorsOf(child.pid).size,
+    async stop() {
+      child.kill("SIGTERM");
+      const code = await child.exited;
+      const left = [...leftFiles(runtimeDir, socket), ...marked().map((pid) => `process ${pid}`)];
+      if (code !== 0) left.unshift(`exit status ${child.signalCode ?? code}`);
+      if (left.length > 0) throw new Error(`std-fpm left behind: ${left.join(", ")}\n${log()}`);
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** Whether somebody accepts connections on a Unix socket. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ unix: path, socket: { data() {} } });
+    socket.terminate();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function configOf(options: StdFpmOptions, runtimeDir: string, socket: string, marker: string): string {
+  return `
+[server]
+listen = "${socket}"
+runtime_dir = "${runtimeDir}"
+include = ""
+${options.server ?? ""}
+[log]
+level = "debug"
+format = "plain"
+[app]
+env = { ${MARKER} = "${marker}" }
+${options.app ?? ""}
+${options.apps ?? ""}
+`;
+}
+
+// The runtime folder may stay; what is in it, but empty folders, may not.
+function leftFiles(runtimeDir: string, socket: string): string[] {
+  if (!existsSync(runtimeDir)) return [];
+  const inside = readdirSync(runtimeDir, { recursive: true, encoding: "utf8" });
+  const files = inside.map((name) => join(runtimeDir, name)).filter((path) => !lstatSync(path).isDirectory());
+  return existsSync(socket) && !files.includes(socket) ? [...files, socket] : files;
+}

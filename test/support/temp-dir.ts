@@ -1,0 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+export interface TempDir extends Disposable {
+  readonly path: string;
+  /** A path in the folder. */
+  at(...names: string[]): string;
+}
+
+/** A new empty folder with a short name: a Unix socket's path has 107 bytes at most. */
+export function makeTempDir(): TempDir {
+  const path = mkdtempSync("/tmp/fpm-");
+  return {
+    path,
+    at: (...names) => join(path, ...names),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
