@@ -19,6 +19,10 @@ export interface StdFpmOptions {
   /** More of the environment. */
   env?: Record<string, string>;
   cwd?: string;
+  /** Another socket than the one in its runtime folder. */
+  listen?: string;
+  /** Variables for the programs. */
+  programEnv?: Record<string, string>;
   /** Do not wait until the socket answers. */
   noWait?: boolean;
 }
@@ -50,7 +54,7 @@ let instances = 0;
 /** Writes a configuration, starts the executable and waits until it accepts connections. */
 export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
   const runtimeDir = join(options.folder, "run");
-  const socket = join(runtimeDir, "std-fpm.sock");
+  const socket = options.listen ?? join(runtimeDir, "std-fpm.sock");
   const marker = `${options.folder}:${instances++}`;
   const configFile = join(options.folder, "std-fpm.toml");
   const logFile = join(options.folder, "std-fpm.log");
@@ -106,6 +110,7 @@ export async function answers(path: string): Promise<boolean> {
 }
 
 function configOf(options: StdFpmOptions, runtimeDir: string, socket: string, marker: string): string {
+  const env = Object.entries({ [MARKER]: marker, ...options.programEnv });
   return `
 [server]
 listen = "${socket}"
@@ -116,7 +121,7 @@ ${options.server ?? ""}
 level = "debug"
 format = "plain"
 [app]
-env = { ${MARKER} = "${marker}" }
+env = { ${env.map(([name, value]) => `${name} = "${value}"`).join(", ")} }
 ${options.app ?? ""}
 ${options.apps ?? ""}
 `;

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, symlinkSync } from "node:fs";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await startSite({
+    lab: ["lab.fcgi", "exit-at-boot.fcgi", "slow-boot.fcgi", "noisy-boot.fcgi"],
+    files: {
+      "crlf.fcgi": "#!/usr/bin/perl\r\nprint 1;\r\n",
+      "no-interpreter.fcgi": "#!/nowhere/perl\nprint 1;\n",
+      "no-format.fcgi": "\x7fELF and nothing more",
+      "plain-cgi.fcgi": "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho hello\n",
+      "notes.txt": "#!/bin/sh\n",
+      "folder.fcgi/inside.txt": "",
+    },
+    programEnv: { LAB_BOOT_MS: "3000" },
+    apps: `[[apps]]
+match = "/**/slow-boot.fcgi"
+start_timeout = "300ms"`,
+  });
+  site.put("not-executable.fcgi", "#!/usr/bin/perl\n", 0o644);
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+describe("404", () => {
+  test.each(["missing.fcgi", "no/such/folder/missing.fcgi", "notes.txt", "folder.fcgi"])(
+    "%s is not found",
+    async (path) => {
+      const answer = await site.ask(path);
+      expect([answer.status, answer.end]).toEqual([404, "complete"]);
+      expect(answer.text()).toContain("File not found.");
+    },
+  );
+
+  test("a program outside of the allowed roots is not found", async () => {
+    await using closed = await startSite({ app: 'roots = ["/srv/nowhere"]' });
+    const answer = await closed.ask("lab.fcgi");
+    expect(answer.status).toBe(404);
+    expect(answer.text()).toContain("File not found.");
+  });
+
+  test("a link that leads out of the allowed roots is not found", async () => {
+    using dir = makeTempDir();
+    await using inside = await startSite({ lab: [], app: `roots = ["${dir.path}"]` });
+    symlinkSync(`${site.root}/lab.fcgi`, dir.at("lab.fcgi"));
+    using connection = await connectFcgi(inside.fpm.socket);
+    expect((await connection.request(dir.at("lab.fcgi"))).stdout).toStartWith("Status: 404");
+  });
+});
+
+test("403 for a program that may not be executed, and 200 once it may", async () => {
+  expect((await site.ask("not-executable.fcgi")).status).toBe(403);
+  const path = site.put("late.fcgi", { copyOf: `${site.root}/lab.fcgi` }, 0o644);
+  expect((await site.ask("late.fcgi")).status).toBe(403);
+  chmodSync(path, 0o755);
+  await waitUntil("it runs", async () => (await site.ask("late.fcgi")).status === 200);
+});
+
+describe("502 with the reason in the log", () => {
+  test.each([
+    ["crlf.fcgi", /crlf\.fcgi.*(CR|carriage|line end)/i],
+    ["no-interpreter.fcgi", /no-interpreter\.fcgi.*(\/nowhere\/perl|interpreter)/i],
+    ["no-format.fcgi", /no-format\.fcgi/],
+    ["exit-at-boot.fcgi", /exit-at-boot\.fcgi/],
+    ["noisy-boot.fcgi", /noisy-boot\.fcgi/],
+    ["plain-cgi.fcgi", /plain-cgi\.fcgi/],
+  ])("%s", async (name, reason) => {
+    const answer = await site.ask(name);
+    expect([answer.status, answer.end]).toEqual([502, "complete"]);
+    expect(site.fpm.log()).toMatch(reason);
+  });
+
+  test("a program's last words on stderr are in the log", async () => {
+    await site.ask("exit-at-boot.fcgi");
+    expect(site.fpm.log()).toContain("lab: this program leaves at once");
+  });
+
+  test.each(["GET", "POST"])("%s of a program that dies before it answers", async (method) => {
+    const answer = await site.ask("lab.fcgi?op=die-before", { method });
+    expect([answer.status, answer.end]).toEqual([502, "complete"]);
+  });
+
+  test("a POST whose program dies after it has read the body is not sent twice", async () => {
+    const answer = await site.ask("lab.fcgi?op=die-after-body", { body: Buffer.from("once only") });
+    expect([answer.status, answer.end]).toEqual([502, "complete"]);
+  });
+
+  test("the same program is there for the next client", async () => {
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+});
+
+test("504 for a program that does not start in start_timeout", async () => {
+  const started = performance.now();
+  const answer = await site.ask("slow-boot.fcgi");
+  expect([answer.status, answer.end]).toEqual([504, "complete"]);
+  expect(performance.now() - started).toBeLessThan(2_500);
+});
+
+test("504 for a request over request_timeout, and its process is killed at once", async () => {
+  await using slow = await startSite({ app: 'request_timeout = "300ms"' });
+  const answer = slow.ask("lab.fcgi?op=hang");
+  const [pid] = await waitUntil("the program works", () =>
+    slow.fpm.backends().length > 0 ? slow.fpm.backends() : 0,
+  );
+  expect((await answer).status).toBe(504);
+  await waitUntil("its process is gone", () => !slow.fpm.backends().includes(pid ?? 0), 1_000);
+  expect(await slow.text("lab.fcgi")).toMatch(/^\d+$/);
+});
+
+test("503 with Retry-After when the queue is full, and when queue_timeout is over", async () => {
+  await using full = await startSite({
+    app: 'max_processes = 1\nqueue_length = 1\nqueue_timeout = "1s"\nstop_timeout = "200ms"\nabort_timeout = "200ms"',
+  });
+  const holding = full.ask("lab.fcgi?op=sleep&ms=4000");
+  await waitUntil("the program works", () => full.fpm.backends().length === 1);
+  const [first, second, third] = await Promise.all([
+    full.ask("lab.fcgi"),
+    full.ask("lab.fcgi"),
+    full.ask("lab.fcgi"),
+  ]);
+  for (const answer of [first, second, third]) {
+    expect([answer?.status, answer?.end]).toEqual([503, "complete"]);
+    expect(Number(answer?.headers.get("retry-after"))).toBeGreaterThan(0);
+  }
+  expect((await holding).status).toBe(200);
+});
+
+test("400 for a request without SCRIPT_FILENAME", async () => {
+  using connection = await connectFcgi(site.fpm.socket);
+  const answer = await connection.request("");
+  expect(answer.stdout).toStartWith("Status: 400");
+});
+
+test("400 for an oversized head", async () => {
+  using connection = await connectFcgi(site.fpm.socket);
+  const params = Object.fromEntries(
+    Array.from({ length: 40 }, (_, i) => [`HTTP_X_${i}`, "v".repeat(60_000)]),
+  );
+  const answer = await connection.request(`${site.root}/lab.fcgi`, { params });
+  expect(answer.stdout).toStartWith("Status: 400");
+});
+
+test.each(["\0", "\n", "\r"])("400 or 404 for a path with a control character (%j)", async (character) => {
+  using connection = await connectFcgi(site.fpm.socket);
+  const answer = await connection.request(`${site.root}/lab${character}.fcgi`);
+  expect(answer.stdout).toMatch(/^Status: 40[04]/);
+});
