@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, setSendBuffer } from "../base/libc.ts";
 import { Outbox } from "../base/outbox.ts";
@@ -55,6 +56,8 @@ export class Link {
   #socket: Socket<Link> | undefined;
   #outbox: Outbox | undefined;
   #user: LinkUser | undefined;
+  /** Nothing follows what waits in the outbox. */
+  #isEnding = false;
 
   /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
   static connect(path: string): Link | FpmError {
@@ -98,11 +101,20 @@ export class Link {
     this.#outbox?.write(chunk, start, end);
   }
 
-  /** Sends all pieces, in as few system calls as possible. */
-  writeAll(pieces: Iterable<Uint8Array>): void {
-    if (!this.#outbox) return;
-    for (const piece of pieces) this.#outbox.append(piece);
-    this.#outbox.flush();
+  /** Sends a request's head and what came of its body, in as few system calls as possible. */
+  writeRequest(head: Uint8Array, body: ByteQueue): void {
+    const outbox = this.#outbox;
+    if (!outbox) return;
+    outbox.append(head);
+    body.visit((piece) => outbox.append(piece));
+    outbox.flush();
+  }
+
+  /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
+  writeLast(bytes: Uint8Array): void {
+    this.write(bytes, 0, bytes.length);
+    this.#isEnding = true;
+    if (!this.isWaiting) this.#socket?.shutdown();
   }
 
   pause(): void {
@@ -132,7 +144,9 @@ export class Link {
   }
 
   onDrain(): void {
-    if (this.#outbox?.flush()) this.#user?.onLinkDrain();
+    if (!this.#outbox?.flush()) return;
+    if (this.#isEnding) this.#socket?.shutdown();
+    else this.#user?.onLinkDrain();
   }
 
   onClosed(reason: string | undefined): void {

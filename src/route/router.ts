@@ -1,20 +1,9 @@
+import type { Program } from "../backend/program.ts";
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup } from "../base/file-facts.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { folderOf, hasExtension, isUnder, pathBytes, programCandidates, scriptPath } from "./script-path.ts";
-
-/** What is started for a request: one pool serves all requests with the same `key`. */
-export interface Program {
-  readonly key: string;
-  /** Shown in logs and status: the script, or the interpreter that serves many. */
-  readonly name: string;
-  readonly argv: readonly [string, ...string[]];
-  readonly cwd: string;
-  /** Another generation is another version of the program on disk. */
-  readonly generation: string;
-  readonly app: AppConfig;
-}
 
 /** Where a request goes, and what its parameters must say there. */
 export interface Route {

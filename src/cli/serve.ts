@@ -1,0 +1,21 @@
+import { defineCommand } from "citty";
+import { createLog } from "../base/log.ts";
+import { type CommandData, EXIT_OK } from "./command.ts";
+import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+
+/** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
+export const serveCommand = defineCommand({
+  meta: { name: "serve", description: "Run the daemon in the foreground; logs go to stderr" },
+  args: { config: CONFIG_FLAG },
+  async run({ args, data }) {
+    const { terminal } = data as CommandData;
+    const { config, warnings } = await loadForCommand(args.config);
+    const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
+    for (const warning of warnings) log.warn(warning);
+    const { startDaemon } = await import("../daemon/daemon.ts");
+    const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
+    const daemon = await startDaemon({ config, log });
+    await runUntilSignalled(daemon, log);
+    return EXIT_OK;
+  },
+});

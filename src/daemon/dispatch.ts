@@ -1,0 +1,111 @@
+import { Backend } from "../backend/backend.ts";
+import type { Clock } from "../base/clock.ts";
+import { FpmError, messageOf } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Outcome } from "../fcgi/outcome.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Registry } from "../pool/registry.ts";
+import type { ClientStream } from "../relay/client-stream.ts";
+import { isSafeMethod, type Relayed, relay } from "../relay/relay.ts";
+import { statusOf } from "../reply/error-reply.ts";
+import type { Route, Router } from "../route/router.ts";
+
+/** Backends that may end before they accept a request, one after the other, until it is given up. */
+const MAX_ATTEMPTS = 4;
+
+/** What every request passes through. */
+export interface DispatchDeps {
+  readonly router: Router;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The way of one request: route, lease, relay, release, once more where that is safe; one outcome, one log line. */
+export async function dispatch(client: ClientStream, deps: DispatchDeps): Promise<Outcome> {
+  const startedAt = deps.clock.now();
+  let route: Route | undefined;
+  let outcome: Outcome;
+  try {
+    route = await deps.router.route(client.head);
+    outcome = await serve(client, route, deps);
+  } catch (error) {
+    if (!(error instanceof FpmError)) throw error;
+    client.refuse(error);
+    outcome = { kind: "refused", error };
+  }
+  logOutcome(client, route, outcome, deps.clock.now() - startedAt, deps.log);
+  return outcome;
+}
+
+/** @throws FpmError the reason why no program could answer. */
+async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Promise<Outcome> {
+  const pool = deps.registry.poolFor(route.program);
+  const isSafe = isSafeMethod(client.head.method);
+  let safeRetries = 1;
+  for (let attempt = 1; ; attempt++) {
+    // A second try goes to a process that has not served yet: the program may be one that exits after each answer.
+    const backend = await lease(client, pool, attempt > 1);
+    if (!backend) return { kind: "client-left" };
+    const relayed = await relay(client, backend, route.changes, deps.clock);
+    pool.release(backend, relayed.kind === "answered" && relayed.keepLink);
+    if (relayed.kind !== "unanswered") return conclude(client, relayed);
+    const mayTryAgain =
+      relayed.again === "always" || (relayed.again === "if-safe" && isSafe && safeRetries-- > 0);
+    if (!mayTryAgain || attempt === MAX_ATTEMPTS || !client.isHeld) throw relayed.error;
+    if (client.isGone) return { kind: "client-left" };
+    deps.log.info("sent to another process", { program: route.program.name, why: relayed.error.message });
+  }
+}
+
+/** A backend of the pool, waited for if need be; undefined when the client leaves before. */
+async function lease(client: ClientStream, pool: Pool, unserved: boolean): Promise<Backend | undefined> {
+  if (client.isGone) return undefined;
+  const leased = pool.lease(unserved);
+  if (leased instanceof Backend) return leased;
+  const left = new Promise<undefined>((resolve) => {
+    client.whenLeft(() => {
+      leased.cancel();
+      resolve(undefined);
+    });
+  });
+  try {
+    const backend = await Promise.race([leased.backend, left]);
+    if (backend && client.isGone) {
+      pool.takeBack(backend);
+      return undefined;
+    }
+    return backend;
+  } finally {
+    client.whenLeft(undefined);
+  }
+}
+
+function conclude(client: ClientStream, relayed: Exclude<Relayed, { kind: "unanswered" }>): Outcome {
+  if (relayed.kind === "answered") client.complete();
+  else if (relayed.kind === "truncated") client.truncate();
+  return relayed;
+}
+
+function logOutcome(
+  client: ClientStream,
+  route: Route | undefined,
+  outcome: Outcome,
+  tookMs: number,
+  log: Log,
+): void {
+  const { known, method } = client.head;
+  const fields = {
+    method,
+    uri: known.REQUEST_URI?.replace(/\?.*$/s, ""),
+    program: route?.program.name,
+    ms: Math.round(tookMs * 10) / 10,
+  };
+  if (outcome.kind === "answered") log.debug("answered", { ...fields, status: outcome.appStatus });
+  else if (outcome.kind === "client-left") log.debug("client left", fields);
+  else {
+    const status = outcome.kind === "refused" ? statusOf(outcome.error) : "aborted";
+    const level = outcome.error.fault === "client" ? "info" : "error";
+    log[level](messageOf(outcome.error), { ...fields, code: outcome.error.code, status });
+  }
+}

@@ -1,0 +1,33 @@
+import { availableParallelism, totalmem } from "node:os";
+import { openFilesLimit } from "../base/libc.ts";
+import type { ServerConfig } from "../config/config.ts";
+
+/** What a backend is taken to need until it is measured. */
+const BYTES_PER_BACKEND = 32 * 1024 * 1024;
+/** Descriptors of a backend: its listening socket, its connection, two pipes. */
+const FDS_PER_BACKEND = 4;
+/** Descriptors for the daemon itself. */
+const FDS_RESERVED = 64;
+const LEAST_PROCESSES = 64;
+
+/** The limits of the whole daemon, with what the machine gives in place of 0. */
+export interface Limits {
+  readonly maxProcesses: number;
+  readonly maxConnections: number;
+  /** Boots of one program in flight. */
+  readonly startsAtOnce: number;
+}
+
+export function limitsOf(server: ServerConfig): Limits {
+  const descriptors = openFilesLimit() - FDS_RESERVED;
+  const byMemory = totalmem() / BYTES_PER_BACKEND;
+  const byDescriptors = descriptors / 2 / FDS_PER_BACKEND;
+  const automatic = Math.max(LEAST_PROCESSES, Math.floor(Math.min(byMemory, byDescriptors)));
+  const maxProcesses = server.maxProcesses || automatic;
+  return {
+    maxProcesses,
+    maxConnections:
+      server.maxConnections || Math.max(16, Math.floor(descriptors - maxProcesses * FDS_PER_BACKEND)),
+    startsAtOnce: Math.max(2, Math.floor(availableParallelism() / 2)),
+  };
+}

@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { INSTANCE_VARIABLE } from "../backend/spawn.ts";
+
+/**
+ * Ends what a daemon that was killed left behind: processes with its mark in their environment. A pid alone
+ * proves nothing, it may be another process by now. Returns the pids.
+ */
+export function endStrays(instance: string): number[] {
+  const ended: number[] = [];
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid || !carriesMark(pid, instance)) continue;
+    try {
+      process.kill(pid, "SIGKILL");
+      ended.push(pid);
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
+  return ended;
+}
+
+function carriesMark(pid: number, instance: string): boolean {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
+    return environment.includes(`${INSTANCE_VARIABLE}=${instance}`);
+  } catch {
+    // Gone, or somebody else's: then it is not ours.
+    return false;
+  }
+}

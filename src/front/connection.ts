@@ -1,0 +1,254 @@
+import type { Socket } from "bun";
+import type { Clock } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
+import { isHungUp, unsentBytes } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
+import { Outbox } from "../base/outbox.ts";
+import { Timers } from "../base/timers.ts";
+import { FCGI_HEADER_LEN } from "../fcgi/protocol.ts";
+import { Intake, type IntakeOwner } from "./intake.ts";
+import { answerManagement } from "./management.ts";
+import type { FrontRequest } from "./request.ts";
+import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
+
+/** How long a client may take to close after our side was shut down, and how much may still come. */
+const LINGER_MS = 30_000;
+const MAX_LINGER_BYTES = 256 * 1024 * 1024;
+/** How long the rest of a body that nobody wants may take on a connection that is kept. */
+const DRAIN_MS = 30_000;
+/** How often a paused connection is asked whether its client has left: pausing hides that. */
+const HANGUP_LOOK_MS = 1000;
+/** A header of version 0: nginx then aborts an answer that it would otherwise pass on as complete. */
+const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
+
+/** A Bun socket; its types lack `fd` (Bun 1.4.5). */
+export type FrontSocket = Socket<Connection> & { readonly fd: number };
+
+/** What connections need of their surroundings. */
+export interface ConnectionDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly headTimeoutMs: number;
+  /** How long a client may take no byte of its answer. */
+  readonly writeTimeoutMs: number;
+  readonly maxConns: number;
+  /** A request can be worked on. */
+  onRequest(request: FrontRequest): void;
+  /** The connection is over. */
+  onClosed(connection: Connection): void;
+}
+
+/** One connection from a web server: carries its requests in, in turn or interleaved, and their answers out. */
+export class Connection implements IntakeOwner {
+  readonly #deps: ConnectionDeps;
+  readonly #socket: FrontSocket;
+  readonly #intake: Intake = new Intake(this);
+  readonly #outbox: Outbox;
+  readonly #timers: Timers<"head" | "write" | "linger" | "hangup">;
+  /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
+  readonly #paused = new Set<FrontRequest | this>();
+  #state: ConnectionState = "open";
+  /** The web server has shut its side down. */
+  #isInputEnded = false;
+  #lingerBytes = 0;
+
+  constructor(socket: FrontSocket, deps: ConnectionDeps) {
+    this.#socket = socket;
+    this.#deps = deps;
+    this.#outbox = new Outbox(socket);
+    this.#timers = new Timers(deps.clock);
+    this.#awaitHead();
+  }
+
+  /** Bytes from the web server. */
+  onData(chunk: Uint8Array): void {
+    if (this.#state === "open") this.#intake.push(chunk);
+    else {
+      this.#lingerBytes += chunk.length;
+      if (this.#lingerBytes > MAX_LINGER_BYTES) this.close();
+    }
+  }
+
+  /** The kernel has room again. */
+  onDrain(): void {
+    if (!this.#outbox.flush()) return;
+    this.#timers.cancel("write");
+    this.resume(this);
+    this.#onFlushed();
+    for (const request of this.#intake.requests) request.drained();
+  }
+
+  /** The web server sends no more; it may still wait for answers. */
+  onEnd(): void {
+    this.#isInputEnded = true;
+    if (this.#state === "lingering") this.close();
+    if (this.#state !== "open") return;
+    for (const request of this.#intake.requests) {
+      if (!request.isBodyComplete) this.#drop(request);
+    }
+    if (this.#intake.size === 0) this.#finish();
+  }
+
+  /** Takes no more requests; closes now if no request is at work, otherwise after the last one. */
+  retire(): void {
+    if (this.#intake.isIdle) this.#finish();
+  }
+
+  /** Ends the connection at once; its requests learn that their client is gone. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#enter("lost");
+    this.#timers.cancelAll();
+    this.#intake.stop();
+    this.#outbox.clear();
+    for (const request of this.#intake.requests) this.#drop(request);
+    this.#socket.end();
+    this.#deps.onClosed(this);
+  }
+
+  onBegin(): void {
+    if (!this.#timers.has("head")) this.#awaitHead();
+    this.#throttle();
+  }
+
+  onHeadEnd(): void {
+    this.#timers.cancel("head");
+  }
+
+  onManagement(type: number, content: Uint8Array): void {
+    const answer = answerManagement(type, content, this.#deps);
+    this.send(answer, 0, answer.length);
+    this.#throttle();
+  }
+
+  onMalformed(problem: string): void {
+    this.#deps.log.warn(`closed a connection from a web server: it sent ${problem}`, { code: "PROTOCOL" });
+    this.close();
+  }
+
+  send(chunk: Uint8Array, start: number, end: number): boolean {
+    if (this.#state !== "open") return false;
+    this.#outbox.write(chunk, start, end);
+    if (this.#outbox.bytes > 0 && !this.#timers.has("write")) this.#awaitDrain(unsentBytes(this.#socket.fd));
+    return this.#outbox.isHigh;
+  }
+
+  onReady(request: FrontRequest): void {
+    this.#deps.onRequest(request);
+  }
+
+  onEnded(request: FrontRequest): void {
+    this.#drop(request);
+    if (this.#intake.size === 0 && (!request.keepConn || this.#isInputEnded)) this.#finish();
+  }
+
+  onDraining(request: FrontRequest): void {
+    if (!request.keepConn) {
+      this.onEnded(request);
+      return;
+    }
+    this.#timers.set("linger", DRAIN_MS, () => {
+      if (request.phase === "draining") this.onOverrun(request);
+    });
+  }
+
+  onOverrun(request: FrontRequest): void {
+    this.#deps.log.info("closed a connection: the body of a request that was answered does not end", {
+      request: request.id,
+    });
+    this.close();
+  }
+
+  onTruncated(request: FrontRequest): void {
+    if (this.#state !== "open") return;
+    const isNginx = request.head.known.SERVER_SOFTWARE?.startsWith("nginx") ?? false;
+    if (isNginx) this.#outbox.write(BROKEN_HEADER, 0, BROKEN_HEADER.length);
+    if (this.#outbox.bytes === 0) this.close();
+    else this.#finish();
+  }
+
+  pause(who: FrontRequest | this): void {
+    if (this.#paused.size === 0) {
+      this.#socket.pause();
+      this.#watchHangup();
+    }
+    this.#paused.add(who);
+  }
+
+  resume(who: FrontRequest | this): void {
+    if (!this.#paused.delete(who) || this.#paused.size > 0) return;
+    this.#timers.cancel("hangup");
+    this.#socket.resume();
+  }
+
+  /** A client that asks and asks and does not read its answers is not read from either. */
+  #throttle(): void {
+    if (this.#outbox.isHigh) this.pause(this);
+  }
+
+  #drop(request: FrontRequest): void {
+    this.#intake.remove(request);
+    this.resume(request);
+    request.lose();
+  }
+
+  /** No more requests; the rest of the answer goes out, then our side is shut down. */
+  #finish(): void {
+    if (this.#state !== "open") return;
+    this.#enter("finish");
+    this.#intake.stop();
+    this.#timers.cancel("head");
+    for (const request of this.#intake.requests) this.#drop(request);
+    if (this.#outbox.bytes === 0) this.#onFlushed();
+  }
+
+  #onFlushed(): void {
+    this.#enter("flushed");
+    if (this.#state !== "lingering") return;
+    if (this.#isInputEnded) {
+      this.close();
+      return;
+    }
+    this.#socket.shutdown();
+    this.#timers.set("linger", LINGER_MS, () => this.close());
+  }
+
+  /** The one mutator of `state`. */
+  #enter(event: ConnectionEvent): void {
+    this.#state = nextConnectionState(this.#state, event);
+  }
+
+  #awaitHead(): void {
+    const { headTimeoutMs } = this.#deps;
+    this.#timers.set("head", headTimeoutMs, () => {
+      const what = `A request's head did not arrive within head_timeout (${headTimeoutMs / 1000} s).`;
+      for (const request of this.#intake.requests) {
+        if (request.phase === "head") request.refuse(new FpmError("HEAD_TIMEOUT", "client", what));
+      }
+      if (this.#intake.size === 0) this.#finish();
+    });
+  }
+
+  /** The client must take something of its answer from time to time. */
+  #awaitDrain(unsent: number): void {
+    this.#timers.set("write", this.#deps.writeTimeoutMs, () => {
+      const left = unsentBytes(this.#socket.fd);
+      // Bun tells of room only when the kernel's queue is nearly empty: a slow client is not one that stands still.
+      if (left < unsent) {
+        this.#awaitDrain(left);
+        return;
+      }
+      this.#deps.log.info(
+        "closed a connection: the web server took no byte of an answer within body_timeout",
+      );
+      this.close();
+    });
+  }
+
+  #watchHangup(): void {
+    this.#timers.set("hangup", HANGUP_LOOK_MS, () => {
+      if (isHungUp(this.#socket.fd)) this.close();
+      else this.#watchHangup();
+    });
+  }
+}

@@ -1,0 +1,157 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import { FpmError } from "../base/errors.ts";
+import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
+import {
+  BEGIN_REQUEST_LENGTH,
+  FCGI_ABORT_REQUEST,
+  FCGI_BEGIN_REQUEST,
+  FCGI_DATA,
+  FCGI_NULL_REQUEST_ID,
+  FCGI_PARAMS,
+  FCGI_STDIN,
+  typeName,
+} from "../fcgi/protocol.ts";
+import { FrontRequest, MAX_HEAD_BYTES, type RequestPort } from "./request.ts";
+
+/** Requests at work at once on one connection. */
+const MAX_REQUESTS = 256;
+
+/** What the intake tells its connection. */
+export interface IntakeOwner extends RequestPort {
+  /** A request has begun: its head must arrive in time. */
+  onBegin(): void;
+  /** A request's head is complete. */
+  onHeadEnd(): void;
+  /** A management record (request id 0), with its content. */
+  onManagement(type: number, content: Uint8Array): void;
+  /** The web server broke the protocol; the intake has stopped. */
+  onMalformed(problem: string): void;
+}
+
+/** Turns the records of one connection into its requests: which record may come when, and whose it is. */
+export class Intake implements RecordSink {
+  readonly #owner: IntakeOwner;
+  readonly #decoder = new Decoder(this);
+  readonly #requests = new Map<number, FrontRequest>();
+  readonly #management = new ByteQueue();
+  #type = 0;
+  #requestId = 0;
+  #contentLength = 0;
+
+  constructor(owner: IntakeOwner) {
+    this.#owner = owner;
+  }
+
+  /** Requests that are not over, in the order they began. */
+  get requests(): readonly FrontRequest[] {
+    return [...this.#requests.values()];
+  }
+
+  /** How many requests are not over. */
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Whether the bytes so far end between two requests. */
+  get isIdle(): boolean {
+    return this.#requests.size === 0 && this.#decoder.atBoundary;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#decoder.push(chunk);
+  }
+
+  /** Ignores whatever comes from now on. */
+  stop(): void {
+    this.#decoder.stop();
+  }
+
+  /** The request is over. */
+  remove(request: FrontRequest): void {
+    if (this.#requests.get(request.id) === request) this.#requests.delete(request.id);
+  }
+
+  onRecord(type: number, requestId: number, contentLength: number): RawSink | null {
+    this.#type = type;
+    this.#requestId = requestId;
+    this.#contentLength = contentLength;
+    if (requestId === FCGI_NULL_REQUEST_ID) return null;
+    const request = this.#requests.get(requestId);
+    switch (type) {
+      case FCGI_BEGIN_REQUEST:
+        return this.#begin(request, requestId, contentLength);
+      case FCGI_PARAMS:
+        if (request && request.phase !== "head" && request.phase !== "draining") break;
+        this.#limitHead(request, contentLength);
+        return request ?? null;
+      case FCGI_STDIN:
+      case FCGI_DATA:
+        if (request?.phase === "head") break;
+        return request ?? null;
+      case FCGI_ABORT_REQUEST:
+        return null;
+    }
+    this.onMalformed(`${typeName(type)} for request ${requestId} (${request?.phase ?? "not begun"})`);
+    return null;
+  }
+
+  onContent(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#requestId === FCGI_NULL_REQUEST_ID) this.#management.push(chunk, start, end);
+  }
+
+  onRecordEnd(): void {
+    const type = this.#type;
+    if (this.#requestId === FCGI_NULL_REQUEST_ID) {
+      this.#owner.onManagement(type, this.#management.join());
+      this.#management.clear();
+      return;
+    }
+    const request = this.#requests.get(this.#requestId);
+    const isStep = this.#contentLength === 0 || type === FCGI_BEGIN_REQUEST || type === FCGI_ABORT_REQUEST;
+    if (!request || !isStep) return;
+    this.#decoder.flush();
+    if (type === FCGI_BEGIN_REQUEST) this.#onBegun(request);
+    else if (type === FCGI_ABORT_REQUEST) request.abort();
+    else if (type !== FCGI_PARAMS) request.endBody(type);
+    else if (request.phase === "head") {
+      this.#owner.onHeadEnd();
+      request.endHead();
+    }
+  }
+
+  onMalformed(problem: string): void {
+    this.#decoder.stop();
+    this.#owner.onMalformed(problem);
+  }
+
+  #begin(existing: FrontRequest | undefined, requestId: number, contentLength: number): RawSink | null {
+    // A client that gives up on a body may begin its next request over it.
+    if (existing && existing.phase !== "draining") {
+      this.onMalformed(`a second ${typeName(FCGI_BEGIN_REQUEST)} for request ${requestId}`);
+      return null;
+    }
+    if (contentLength !== BEGIN_REQUEST_LENGTH) {
+      this.onMalformed(`an ${typeName(FCGI_BEGIN_REQUEST)} of ${contentLength} bytes`);
+      return null;
+    }
+    const request = new FrontRequest(requestId, this.#owner);
+    this.#requests.set(requestId, request);
+    return request;
+  }
+
+  #onBegun(request: FrontRequest): void {
+    this.#owner.onBegin();
+    if (this.#requests.size <= MAX_REQUESTS) return;
+    request.refuse(
+      new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`),
+    );
+  }
+
+  #limitHead(request: FrontRequest | undefined, contentLength: number): void {
+    if (request?.phase !== "head") return;
+    this.#decoder.flush();
+    if (request.headBytes + contentLength <= MAX_HEAD_BYTES) return;
+    const what = `PARAMS of more than ${MAX_HEAD_BYTES} bytes are not taken.`;
+    request.refuse(new FpmError("HEAD_TOO_LARGE", "client", what));
+  }
+}

@@ -1,0 +1,261 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import { FpmError } from "../base/errors.ts";
+import type { RawSink } from "../fcgi/decoder.ts";
+import { encodeEndRequest } from "../fcgi/encoder.ts";
+import { RequestHead } from "../fcgi/head.ts";
+import {
+  FCGI_AUTHORIZER,
+  FCGI_DATA,
+  FCGI_FILTER,
+  FCGI_HEADER_LEN,
+  FCGI_KEEP_CONN,
+  FCGI_REQUEST_COMPLETE,
+  FCGI_RESPONDER,
+  FCGI_STDIN,
+} from "../fcgi/protocol.ts";
+import type { ClientListener, ClientStream } from "../relay/client-stream.ts";
+import { errorReply } from "../reply/error-reply.ts";
+
+/** BEGIN_REQUEST and PARAMS together; web servers send at most 64 KiB or so. */
+export const MAX_HEAD_BYTES = 256 * 1024;
+/** A body up to this size is kept whole: a slow upload holds no backend, and the request can be sent again. */
+export const MAX_HELD_BYTES = 64 * 1024;
+/** What is read and thrown away of a body that nobody wanted, before the connection is closed. */
+export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
+
+/** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
+const BEGIN_FLAGS_AT = FCGI_HEADER_LEN + 2;
+
+/** What a request needs of the connection it came on. */
+export interface RequestPort {
+  /** Sends whole records. True when the client is slow. */
+  send(chunk: Uint8Array, start: number, end: number): boolean;
+  /** Head, and body as far as it is needed, are there: the request can be worked on. */
+  onReady(request: FrontRequest): void;
+  /** The answer is complete and the body has ended: nothing more belongs to this request. */
+  onEnded(request: FrontRequest): void;
+  /** The answer is complete, the body goes on. */
+  onDraining(request: FrontRequest): void;
+  /** Too much comes of a body that nobody wants. */
+  onOverrun(request: FrontRequest): void;
+  /** The answer broke off. */
+  onTruncated(request: FrontRequest): void;
+  pause(request: FrontRequest): void;
+  resume(request: FrontRequest): void;
+}
+
+/**
+ * One request on a connection from a web server: collects its head and body, takes its answer.
+ *
+ *     head ──PARAMS end──► body ──ready──► open ──answered──► draining ──body ends──► ended
+ *       └───────── refused, or body complete when answered ──────────────────────────►┘
+ */
+export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
+
+export class FrontRequest implements ClientStream, RawSink {
+  readonly id: number;
+  readonly body = new ByteQueue();
+  readonly #port: RequestPort;
+  readonly #headRecords = new ByteQueue();
+  #phase: RequestPhase = "head";
+  #head: RequestHead | undefined;
+  #listener: ClientListener | undefined;
+  #onLeft: (() => void) | undefined;
+  #isBodyComplete = false;
+  #isHeld = true;
+  #isAnswered = false;
+  #drainedBytes = 0;
+
+  constructor(id: number, port: RequestPort) {
+    this.id = id;
+    this.#port = port;
+  }
+
+  get phase(): RequestPhase {
+    return this.#phase;
+  }
+
+  /** Only from `endHead()` on. */
+  get head(): RequestHead {
+    return this.#head as RequestHead;
+  }
+
+  /** Whether the web server keeps the connection open after this request. */
+  get keepConn(): boolean {
+    if (this.#head) return this.#head.keepConn;
+    return ((this.#headRecords.join()[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
+  }
+
+  /** Bytes of BEGIN_REQUEST and PARAMS so far. */
+  get headBytes(): number {
+    return this.#headRecords.bytes;
+  }
+
+  get isBodyComplete(): boolean {
+    return this.#isBodyComplete;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  get isGone(): boolean {
+    return this.#phase === "ended";
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  onRaw(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#phase === "head") this.#headRecords.push(chunk, start, end);
+    else if (this.#phase === "body") {
+      this.body.push(chunk, start, end);
+      this.#checkReady();
+    } else if (this.#phase === "open") this.#passBody(chunk, start, end);
+    else if (this.#phase === "draining") {
+      this.#drainedBytes += end - start;
+      if (this.#drainedBytes > MAX_DRAINED_BYTES) this.#port.onOverrun(this);
+    }
+  }
+
+  /** The empty PARAMS record has come and was handed to `onRaw`. */
+  endHead(): void {
+    try {
+      this.#head = new RequestHead(this.#headRecords.join());
+      this.#headRecords.clear();
+    } catch (error) {
+      if (!(error instanceof FpmError)) throw error;
+      this.refuse(error);
+      return;
+    }
+    const { role } = this.#head;
+    this.#phase = "body";
+    if (role === FCGI_AUTHORIZER) this.endBody(FCGI_STDIN);
+    else if (role !== FCGI_RESPONDER && role !== FCGI_FILTER) {
+      this.refuse(
+        new FpmError("ROLE_UNKNOWN", "client", `The web server asks for FastCGI role ${role}; 1 to 3 exist.`),
+      );
+    } else this.#checkReady();
+  }
+
+  /** A stream of the body has ended: STDIN, or for a Filter DATA, which comes last (specification §6.4). */
+  endBody(type: number): void {
+    const isLast = this.#head?.role !== FCGI_FILTER || type === FCGI_DATA;
+    if (!isLast || this.#isBodyComplete) return;
+    this.#isBodyComplete = true;
+    if (this.#phase === "draining") this.#end();
+    else if (this.#phase === "open") this.#listener?.onBodyEnd();
+    else this.#checkReady();
+  }
+
+  /** ABORT_REQUEST: the web server wants no more than END_REQUEST (specification §5.4). */
+  abort(): void {
+    if (this.#phase === "draining" || this.#phase === "ended") return;
+    this.#leave();
+    this.#sendAll(encodeEndRequest(this.id, 0, FCGI_REQUEST_COMPLETE));
+    this.#end();
+  }
+
+  /** The connection is gone, or takes no more of this request. */
+  lose(): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    this.#leave();
+  }
+
+  /** The connection's outbox has become empty. */
+  drained(): void {
+    this.#listener?.onClientDrain();
+  }
+
+  listen(listener: ClientListener | undefined): void {
+    this.#listener = listener;
+    if (listener) this.#port.resume(this);
+  }
+
+  whenLeft(onLeft: (() => void) | undefined): void {
+    this.#onLeft = onLeft;
+  }
+
+  pauseBody(): void {
+    this.#port.pause(this);
+  }
+
+  resumeBody(): void {
+    this.#port.resume(this);
+  }
+
+  respond(chunk: Uint8Array, start: number, end: number): boolean {
+    if (this.isGone) return false;
+    this.#isAnswered = true;
+    this.#letGo();
+    return this.#port.send(chunk, start, end);
+  }
+
+  complete(): void {
+    if (this.isGone) return;
+    this.#letGo();
+    this.#port.resume(this);
+    if (this.#isBodyComplete) {
+      this.#end();
+      return;
+    }
+    this.#phase = "draining";
+    this.#port.onDraining(this);
+  }
+
+  refuse(error: FpmError): void {
+    if (this.isGone) return;
+    this.#sendAll(errorReply(this.id, error));
+    this.complete();
+  }
+
+  truncate(): void {
+    if (this.isGone) return;
+    this.#port.onTruncated(this);
+  }
+
+  /** Lends late: a small body is complete first, a large or endless one has begun. */
+  #checkReady(): void {
+    if (this.#phase !== "body") return;
+    const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
+    const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
+    if (!this.#isBodyComplete && !hasBegun && this.body.bytes <= MAX_HELD_BYTES) return;
+    this.#phase = "open";
+    this.#port.onReady(this);
+  }
+
+  #passBody(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#isHeld) this.body.push(chunk, start, end);
+    if (!this.#listener) {
+      if (this.body.bytes > MAX_HELD_BYTES) this.#port.pause(this);
+      return;
+    }
+    if (this.body.bytes > MAX_HELD_BYTES) this.#letGo();
+    this.#listener.onBody(chunk, start, end);
+  }
+
+  /** The request cannot be sent again from now on. */
+  #letGo(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.body.clear();
+  }
+
+  #sendAll(bytes: Uint8Array): void {
+    this.#port.send(bytes, 0, bytes.length);
+  }
+
+  #leave(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#onLeft?.();
+    listener?.onClientLeft();
+  }
+
+  #end(): void {
+    this.#phase = "ended";
+    this.#port.onEnded(this);
+  }
+}

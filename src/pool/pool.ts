@@ -1,0 +1,332 @@
+import {
+  Backend,
+  type BackendDeps,
+  type BackendOwner,
+  type Exit,
+  type StopReason,
+} from "../backend/backend.ts";
+import type { Program } from "../backend/program.ts";
+import { explainSpawnError } from "../backend/spawn.ts";
+import type { Timer } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
+import { BREAKER_FAILURES, backoffMs, follow, type PoolView, startsWanted } from "./policy.ts";
+import { type Waiting, WaitQueue } from "./queue.ts";
+
+const DEFAULT_QUEUE_LENGTH = 1024;
+
+/** What a pool may use of the whole, and tells it. */
+export interface PoolOwner {
+  /** How many more backends all programs together may have. */
+  room(): number;
+  /** How many boots of one program may be in flight. */
+  readonly startsAtOnce: number;
+  /** The pool has requests that wait and no room: an idle backend of another program may go. */
+  wantRoom(pool: Pool): void;
+  /** A backend has gone. */
+  onRoom(): void;
+}
+
+/** The backends of one program and the queue of its requests. */
+export class Pool implements BackendOwner {
+  #program: Program;
+  readonly #owner: PoolOwner;
+  readonly #deps: BackendDeps;
+  readonly #backends = new Set<Backend>();
+  /** Free ones, the most recently used last. */
+  readonly #idle: Backend[] = [];
+  readonly #queue: WaitQueue;
+  readonly #lentAt = new Map<Backend, number>();
+  #serviceMs: number | undefined;
+  #bootMs: number | undefined;
+  #bootFailures = 0;
+  /** No start before this time: the pause after a boot failure. */
+  #retryAt = 0;
+  #retryTimer: Timer | undefined;
+  #lastBootError = "";
+  #isStopping = false;
+
+  constructor(program: Program, owner: PoolOwner, deps: BackendDeps) {
+    this.#program = program;
+    this.#owner = owner;
+    this.#deps = deps;
+    this.#queue = new WaitQueue(deps.clock);
+  }
+
+  get program(): Program {
+    return this.#program;
+  }
+
+  /** All that live, stopping ones included. */
+  get size(): number {
+    return this.#backends.size;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether nothing would be lost with this pool. */
+  get isEmpty(): boolean {
+    return this.#backends.size === 0 && this.#queue.length === 0 && this.#deps.clock.now() >= this.#retryAt;
+  }
+
+  /** The free backend that was used longest ago. */
+  get idlest(): Backend | undefined {
+    return this.#idle[0];
+  }
+
+  /** Uses another version of the program from now on: idle old backends go at once, busy ones after their request. */
+  update(program: Program): void {
+    if (program.generation === this.#program.generation) {
+      this.#program = program;
+      return;
+    }
+    this.#deps.log.info("the program's file was replaced; new requests go to the new version", {
+      program: program.name,
+    });
+    this.#program = program;
+    this.#bootFailures = 0;
+    this.#retryAt = 0;
+    for (const backend of [...this.#backends]) {
+      if (backend.state === "idle" || backend.state === "starting") this.stop(backend, "new version");
+    }
+  }
+
+  /**
+   * A backend for one request: at once where one is free, otherwise a place in the queue. `unserved` asks for one that
+   * has not served yet.
+   * @throws FpmError QUEUE_FULL, BREAKER_OPEN, SHUTTING_DOWN.
+   */
+  lease(unserved: boolean): Backend | Waiting {
+    if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
+    if (this.#breakerIsOpen()) throw this.#breakerError();
+    const free = this.#queue.length === 0 ? this.#takeIdle(unserved) : undefined;
+    if (free) return this.#lend(free);
+    const { queueLength, queueTimeoutMs } = this.#program.app;
+    const limit = queueLength || DEFAULT_QUEUE_LENGTH;
+    if (this.#queue.length >= limit) {
+      throw new FpmError("QUEUE_FULL", "daemon", `${this.#program.name}: ${limit} requests wait already.`);
+    }
+    const waiting = this.#queue.add(unserved, queueTimeoutMs, () => this.#queueTimeout());
+    this.act();
+    return waiting;
+  }
+
+  /** Takes a backend back after its request. `keepLink`: its connection is fit for another one. */
+  release(backend: Backend, keepLink: boolean): void {
+    const lentAt = this.#lentAt.get(backend);
+    this.#lentAt.delete(backend);
+    if (lentAt !== undefined) this.#serviceMs = follow(this.#serviceMs, this.#deps.clock.now() - lentAt);
+    backend.returnToIdle(keepLink && this.#program.app.keepConnection);
+    if (backend.state === "idle") this.#onFree(backend);
+  }
+
+  /** Takes a backend back that was lent and not used. */
+  takeBack(backend: Backend): void {
+    this.#lentAt.delete(backend);
+    backend.giveBack();
+    if (backend.state === "idle") this.#onFree(backend);
+  }
+
+  /** Ends a backend; `program.app.stopTimeoutMs` after SIGTERM it is killed, at once with `force`. */
+  stop(backend: Backend, reason: StopReason, force = false): void {
+    this.#removeIdle(backend);
+    backend.stop(reason, force ? 0 : backend.program.app.stopTimeoutMs);
+  }
+
+  /** Lends, starts and refuses whatever is due now. */
+  act(): void {
+    while (this.#queue.length > 0) {
+      const free = this.#takeIdle(this.#queue.length === this.#queue.lengthUnserved);
+      if (!free) break;
+      if (!this.#queue.give(this.#lend(free))) break;
+    }
+    if (this.#isStopping) return;
+    const now = this.#deps.clock.now();
+    if (now < this.#retryAt) {
+      this.#actAt(this.#retryAt - now);
+      return;
+    }
+    const view = this.#view();
+    for (let starts = startsWanted(view); starts > 0; starts--) {
+      if (!this.#start()) return;
+    }
+    if (view.waiting > 0 && view.room <= 0 && view.total === 0) this.#owner.wantRoom(this);
+  }
+
+  /** Ends backends that nobody has needed for `idle_timeout`. */
+  reap(): void {
+    const { idleTimeoutMs, minProcesses } = this.#program.app;
+    const before = this.#deps.clock.now() - idleTimeoutMs;
+    while (this.#idle.length > 0 && this.#backends.size > minProcesses) {
+      const idlest = this.#idle[0] as Backend;
+      if (idlest.idleSince > before) break;
+      this.stop(idlest, "idle");
+    }
+    this.act();
+  }
+
+  /** Refuses what waits and ends every backend; settles when all have gone. */
+  async stopAll(): Promise<void> {
+    this.#isStopping = true;
+    this.#retryTimer?.cancel();
+    this.#queue.refuse(
+      this.#queue.length,
+      new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down."),
+    );
+    const backends = [...this.#backends];
+    for (const backend of backends) this.stop(backend, "shutdown");
+    await Promise.all(backends.map((backend) => backend.finished));
+  }
+
+  onBackendReady(backend: Backend): void {
+    this.#bootFailures = 0;
+    this.#bootMs = follow(this.#bootMs, this.#deps.clock.now() - backend.startedAt);
+    this.#onFree(backend);
+    backend.dropSilentLink();
+  }
+
+  onBackendExit(backend: Backend, exit: Exit): void {
+    this.#backends.delete(backend);
+    this.#removeIdle(backend);
+    this.#lentAt.delete(backend);
+    if (!exit.wasStarted && exit.reason !== "shutdown" && exit.reason !== "new version") {
+      const isTimeout = exit.reason === "start timeout";
+      const how = isTimeout
+        ? `did not accept a connection within start_timeout`
+        : `${describe(exit)} before it accepted a connection`;
+      const code = isTimeout ? "START_TIMEOUT" : "BOOT_FAILED";
+      this.#onBootFailure(
+        new FpmError(code, "backend", `${backend.program.name} (pid ${backend.pid}) ${how}.`),
+      );
+    }
+    void this.#logExit(backend, exit);
+    this.#owner.onRoom();
+    this.act();
+  }
+
+  #lend(backend: Backend): Backend {
+    backend.lend();
+    this.#lentAt.set(backend, this.#deps.clock.now());
+    return backend;
+  }
+
+  #onFree(backend: Backend): void {
+    if (this.#isStopping) this.stop(backend, "shutdown");
+    else if (backend.program.generation !== this.#program.generation) this.stop(backend, "new version");
+    else this.#idle.push(backend);
+    this.act();
+  }
+
+  #takeIdle(unserved: boolean): Backend | undefined {
+    if (!unserved) return this.#idle.pop();
+    const at = this.#idle.findLastIndex((backend) => backend.served === 0);
+    return at === -1 ? undefined : this.#idle.splice(at, 1)[0];
+  }
+
+  #removeIdle(backend: Backend): void {
+    const at = this.#idle.indexOf(backend);
+    if (at !== -1) this.#idle.splice(at, 1);
+  }
+
+  /** False when the program cannot be started. */
+  #start(): boolean {
+    try {
+      const backend = new Backend(this.#program, this, this.#deps);
+      this.#backends.add(backend);
+      this.#deps.log.info("started", { program: this.#program.name, pid: backend.pid });
+      return true;
+    } catch (error) {
+      if (!(error instanceof FpmError)) throw error;
+      const program = this.#program;
+      void explainSpawnError(program, error).then((why) => {
+        this.#deps.log.error(`cannot be started: ${why}`, { program: program.name });
+      });
+      this.#onBootFailure(error);
+      return false;
+    }
+  }
+
+  /** Refuses the request that this start was for, or all of them when the breaker opens, unless others are at work. */
+  #onBootFailure(error: FpmError): void {
+    this.#lastBootError = error.message;
+    this.#bootFailures++;
+    const pause = backoffMs(this.#bootFailures);
+    this.#retryAt = this.#deps.clock.now() + pause;
+    if (this.#breakerIsOpen()) {
+      const what = `the breaker is open: ${this.#bootFailures} starts in a row failed; next try in ${pause / 1000} s`;
+      this.#deps.log.error(what, { program: this.#program.name, last: error.message });
+      this.#queue.refuse(this.#queue.length, error);
+    } else if (this.#view().busy + this.#idle.length === 0) this.#queue.refuse(1, error);
+    this.#actAt(pause);
+  }
+
+  #breakerIsOpen(): boolean {
+    if (this.#bootFailures < BREAKER_FAILURES || this.#deps.clock.now() >= this.#retryAt) return false;
+    return this.#idle.length === 0 && this.#lentAt.size === 0;
+  }
+
+  #breakerError(): FpmError {
+    const seconds = Math.ceil((this.#retryAt - this.#deps.clock.now()) / 1000);
+    return new FpmError("BREAKER_OPEN", "backend", `${this.#lastBootError} Next try in ${seconds} s.`);
+  }
+
+  #actAt(delayMs: number): void {
+    this.#retryTimer?.cancel();
+    this.#retryTimer = this.#deps.clock.after(delayMs, () => this.act());
+  }
+
+  #queueTimeout(): FpmError {
+    const { name, app } = this.#program;
+    const after = `${app.queueTimeoutMs / 1000} s`;
+    return new FpmError(
+      "QUEUE_TIMEOUT",
+      "daemon",
+      `${name}: no process became free within queue_timeout (${after}).`,
+    );
+  }
+
+  #view(): PoolView {
+    let starting = 0;
+    let busy = 0;
+    for (const { state } of this.#backends) {
+      if (state === "starting") starting++;
+      else if (state === "busy" || state === "aborting") busy++;
+    }
+    const { app } = this.#program;
+    return {
+      waiting: this.#queue.length,
+      waitingForUnserved: this.#queue.lengthUnserved,
+      oldestWaitMs: this.#queue.oldestWaitMs,
+      idle: this.#idle.length,
+      idleUnserved: this.#idle.filter((backend) => backend.served === 0).length,
+      busy,
+      starting,
+      total: this.#backends.size,
+      minProcesses: app.minProcesses,
+      maxProcesses: app.maxProcesses || Number.POSITIVE_INFINITY,
+      room: this.#owner.room(),
+      startsAtOnce: this.#owner.startsAtOnce,
+      serviceMs: this.#serviceMs,
+      bootMs: this.#bootMs,
+    };
+  }
+
+  async #logExit(backend: Backend, exit: Exit): Promise<void> {
+    await backend.finished;
+    const asked = exit.reason !== undefined && exit.reason !== "start timeout";
+    const level = asked || (exit.code === 0 && exit.wasStarted) ? "info" : "error";
+    this.#deps.log[level](describe(exit), {
+      program: backend.program.name,
+      pid: backend.pid,
+      reason: exit.reason ?? (exit.wasStarted ? undefined : "boot failure"),
+      age: `${Math.round((this.#deps.clock.now() - backend.startedAt) / 100) / 10}s`,
+      served: backend.served,
+      stderr: backend.lastStderr || undefined,
+    });
+  }
+}
+
+function describe(exit: Exit): string {
+  return exit.signal === null ? `exited with status ${exit.code}` : `ended by ${exit.signal}`;
+}

@@ -1,0 +1,93 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { FpmError } from "../base/errors.ts";
+
+/** A request's place in the queue. */
+export interface Waiting {
+  /** Settles with a backend lent to the request, or rejects with the FpmError that refuses it. */
+  readonly backend: Promise<Backend>;
+  /** Gives the place up: the client has left. The promise then never settles. */
+  cancel(): void;
+}
+
+interface Waiter {
+  readonly unserved: boolean;
+  readonly since: number;
+  readonly timer: Timer;
+  readonly resolve: (backend: Backend) => void;
+  readonly reject: (error: FpmError) => void;
+}
+
+/** Requests that wait for a backend of one program, first come, first served; bounded in time here, in length by the pool. */
+export class WaitQueue {
+  readonly #clock: Clock;
+  /** In order of arrival: a Set keeps it, and lets one that left go at once. */
+  readonly #waiters = new Set<Waiter>();
+  #unserved = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get length(): number {
+    return this.#waiters.size;
+  }
+
+  /** How many wait for a backend that has not served yet. */
+  get lengthUnserved(): number {
+    return this.#unserved;
+  }
+
+  get oldestWaitMs(): number {
+    const oldest = this.#first(true);
+    return oldest ? this.#clock.now() - oldest.since : 0;
+  }
+
+  /** Adds a request; it is refused with `late()` when `timeoutMs` have passed. */
+  add(unserved: boolean, timeoutMs: number, late: () => FpmError): Waiting {
+    const { promise, resolve, reject } = Promise.withResolvers<Backend>();
+    const waiter: Waiter = {
+      unserved,
+      since: this.#clock.now(),
+      timer: this.#clock.after(timeoutMs, () => {
+        if (this.#remove(waiter)) reject(late());
+      }),
+      resolve,
+      reject,
+    };
+    this.#waiters.add(waiter);
+    if (unserved) this.#unserved++;
+    return { backend: promise, cancel: () => void this.#remove(waiter) };
+  }
+
+  /** Gives the backend to the first request that may have it. False when there is none. */
+  give(backend: Backend): boolean {
+    const waiter = this.#first(backend.served === 0);
+    if (!waiter) return false;
+    this.#remove(waiter);
+    waiter.resolve(backend);
+    return true;
+  }
+
+  /** Refuses the first `count` requests. */
+  refuse(count: number, error: FpmError): void {
+    for (const waiter of [...this.#waiters].slice(0, count)) {
+      this.#remove(waiter);
+      waiter.reject(error);
+    }
+  }
+
+  #first(isUnserved: boolean): Waiter | undefined {
+    for (const waiter of this.#waiters) {
+      if (isUnserved || !waiter.unserved) return waiter;
+    }
+    return undefined;
+  }
+
+  #remove(waiter: Waiter): boolean {
+    if (!this.#waiters.delete(waiter)) return false;
+    waiter.timer.cancel();
+    if (waiter.unserved) this.#unserved--;
+    return true;
+  }
+}

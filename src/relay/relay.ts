@@ -1,0 +1,221 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Link, LinkUser } from "../backend/link.ts";
+import type { Clock } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
+import { Timers } from "../base/timers.ts";
+import { encodeAbortRequest } from "../fcgi/encoder.ts";
+import type { ParamChanges } from "../fcgi/head.ts";
+import type { ClientListener, ClientStream } from "./client-stream.ts";
+import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
+
+/** How one attempt at a request ended. The backend is then free again, or stopping. */
+export type Relayed =
+  /** END_REQUEST has come and was handed on. */
+  | {
+      readonly kind: "answered";
+      readonly appStatus: number;
+      readonly protocolStatus: number;
+      readonly keepLink: boolean;
+    }
+  /** Nothing of an answer was handed on. */
+  | { readonly kind: "unanswered"; readonly again: Again; readonly error: FpmError }
+  /** A part of the answer was handed on, the rest will not come. */
+  | { readonly kind: "truncated"; readonly error: FpmError }
+  /** Nobody waits for the answer; the program has finished with it, or was made to. */
+  | { readonly kind: "client-left" };
+
+/**
+ * Whether a request may be sent a second time: `always` when the listening socket proves that it was never accepted;
+ * `if-safe` when not a byte of an answer came.
+ */
+export type Again = "always" | "if-safe" | "never";
+
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether asking twice does no harm (RFC 9110 §9.2.1). */
+export function isSafeMethod(method: string): boolean {
+  return SAFE_METHODS.has(method);
+}
+
+/**
+ * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
+ * one side is gone. The backend must be lent to this request.
+ */
+export function relay(
+  client: ClientStream,
+  backend: Backend,
+  changes: ParamChanges,
+  clock: Clock,
+): Promise<Relayed> {
+  return new Promise((resolve) => new Relay(client, backend, clock, resolve).start(changes));
+}
+
+class Relay implements ClientListener, LinkUser, ResponseListener {
+  readonly #client: ClientStream;
+  readonly #backend: Backend;
+  readonly #timers: Timers<"request" | "abort" | "body">;
+  readonly #settle: (relayed: Relayed) => void;
+  readonly #watch: ResponseWatch;
+  #link: Link | undefined;
+  #hasAnswerByte = false;
+  /** Its client is gone: the answer is thrown away. */
+  #isAbandoned = false;
+
+  constructor(client: ClientStream, backend: Backend, clock: Clock, settle: (relayed: Relayed) => void) {
+    this.#client = client;
+    this.#backend = backend;
+    this.#timers = new Timers(clock);
+    this.#settle = settle;
+    this.#watch = new ResponseWatch(client.head.requestId, this);
+  }
+
+  start(changes: ParamChanges): void {
+    const { head, body } = this.#client;
+    // Whether a kept connection is still good shows only by using it; what must not run twice gets a new one, where
+    // the listening socket tells whether it was accepted.
+    const link = this.#backend.connect(!isSafeMethod(head.method));
+    if (link instanceof FpmError) {
+      this.#finish({ kind: "unanswered", again: "always", error: link });
+      return;
+    }
+    this.#link = link;
+    link.use(this);
+    this.#backend.onGone = () => this.#onBackendGone();
+    const keepConn = this.#backend.program.app.keepConnection;
+    const records = head.isVerbatim(changes)
+      ? head.verbatimRecords(keepConn)
+      : head.encode(keepConn, changes);
+    link.writeRequest(records, body);
+    this.#client.listen(this);
+    const { requestTimeoutMs } = this.#backend.program.app;
+    if (requestTimeoutMs > 0) {
+      this.#timers.set("request", requestTimeoutMs, () => this.#onRequestTimeout(requestTimeoutMs));
+    }
+    if (!this.#client.isBodyComplete) this.#awaitBody();
+  }
+
+  onBody(chunk: Uint8Array, start: number, end: number): void {
+    const link = this.#link as Link;
+    link.write(chunk, start, end);
+    this.#awaitBody();
+    if (link.isCongested) this.#client.pauseBody();
+  }
+
+  onBodyEnd(): void {
+    this.#timers.cancel("body");
+  }
+
+  onClientDrain(): void {
+    this.#link?.resume();
+  }
+
+  onClientLeft(): void {
+    this.#client.listen(undefined);
+    this.#abandon();
+  }
+
+  onLinkData(chunk: Uint8Array): void {
+    this.#hasAnswerByte = true;
+    this.#watch.push(chunk);
+  }
+
+  onLinkDrain(): void {
+    if (this.#isAbandoned) return;
+    this.#client.resumeBody();
+    if (!this.#client.isBodyComplete) this.#awaitBody();
+  }
+
+  onLinkClosed(reason: string | undefined): void {
+    this.#broken(reason === undefined ? "closed the connection" : `broke the connection (${reason})`);
+  }
+
+  onRecords(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#isAbandoned) return;
+    if (this.#client.respond(chunk, start, end)) this.#link?.pause();
+  }
+
+  onEnd(appStatus: number, protocolStatus: number): void {
+    if (this.#isAbandoned) {
+      this.#finish({ kind: "client-left" });
+      return;
+    }
+    const keepLink = this.#client.isBodyComplete && !(this.#link as Link).isWaiting;
+    this.#finish({ kind: "answered", appStatus, protocolStatus, keepLink });
+  }
+
+  onBadAnswer(problem: string): void {
+    // Nobody knows what it will send next.
+    this.#backend.stop("bad answer", 0);
+    this.#broken(`sent ${problem}`);
+  }
+
+  /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
+  #onBackendGone(): void {
+    if (this.#backend.hasUnaccepted) this.#broken("ended before it accepted the connection", "always");
+  }
+
+  /** The client left: asks the program to stop, waits for its END_REQUEST, kills it when that does not come. */
+  #abandon(): void {
+    this.#isAbandoned = true;
+    this.#timers.cancel("body");
+    const link = this.#link as Link;
+    link.writeLast(encodeAbortRequest(this.#client.head.requestId));
+    link.resume();
+    this.#backend.abandon();
+    this.#timers.set("abort", this.#backend.program.app.abortTimeoutMs, () => {
+      this.#backend.stop("abort timeout", 0);
+      this.#finish({ kind: "client-left" });
+    });
+  }
+
+  /** While the program waits for more of the body, the client must go on sending. */
+  #awaitBody(): void {
+    const { bodyTimeoutMs } = this.#backend.program.app;
+    this.#timers.set("body", bodyTimeoutMs, () => this.#onBodyTimeout(bodyTimeoutMs));
+  }
+
+  #onBodyTimeout(afterMs: number): void {
+    if (this.#link?.isWaiting) {
+      this.#awaitBody();
+      return;
+    }
+    const client = this.#client;
+    client.listen(undefined);
+    if (client.isAnswered) client.truncate();
+    else
+      client.refuse(
+        new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterMs / 1000} s.`),
+      );
+    this.#abandon();
+  }
+
+  #onRequestTimeout(afterMs: number): void {
+    const { program, pid } = this.#backend;
+    const what = `${program.name} (pid ${pid}) did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
+    this.#backend.stop("request timeout", 0);
+    this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "never");
+  }
+
+  #broken(what: string, again: Again = this.#hasAnswerByte ? "never" : "if-safe"): void {
+    const { program, pid } = this.#backend;
+    const when = this.#client.isAnswered ? "in mid-answer" : "before it answered";
+    this.#fail(
+      new FpmError("BACKEND_BROKEN", "backend", `${program.name} (pid ${pid}) ${what} ${when}.`),
+      again,
+    );
+  }
+
+  #fail(error: FpmError, again: Again): void {
+    if (this.#isAbandoned) this.#finish({ kind: "client-left" });
+    else if (this.#client.isAnswered) this.#finish({ kind: "truncated", error });
+    else this.#finish({ kind: "unanswered", again, error });
+  }
+
+  #finish(relayed: Relayed): void {
+    this.#timers.cancelAll();
+    this.#backend.onGone = undefined;
+    this.#link?.use(undefined);
+    if (!this.#isAbandoned) this.#client.listen(undefined);
+    this.#settle(relayed);
+  }
+}

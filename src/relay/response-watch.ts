@@ -1,0 +1,75 @@
+import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
+import {
+  END_REQUEST_LENGTH,
+  FCGI_END_REQUEST,
+  FCGI_STDERR,
+  FCGI_STDOUT,
+  typeName,
+} from "../fcgi/protocol.ts";
+
+/** What a program's answer comes to. */
+export interface ResponseListener {
+  /** Whole records of the answer, END_REQUEST among them. */
+  onRecords(chunk: Uint8Array, start: number, end: number): void;
+  /** END_REQUEST has come and was handed on. */
+  onEnd(appStatus: number, protocolStatus: number): void;
+  /** What the program sends is not an answer to this request. */
+  onBadAnswer(problem: string): void;
+}
+
+/** Watches the record headers of a program's answer to one request: the bytes pass as they are. */
+export class ResponseWatch implements RecordSink, RawSink {
+  readonly #requestId: number;
+  readonly #listener: ResponseListener;
+  readonly #decoder = new Decoder(this);
+  #type = 0;
+  /** The content of END_REQUEST, which may come in pieces (§5.5). */
+  readonly #end = new Uint8Array(END_REQUEST_LENGTH);
+  #endFill = 0;
+
+  constructor(requestId: number, listener: ResponseListener) {
+    this.#requestId = requestId;
+    this.#listener = listener;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#decoder.push(chunk);
+  }
+
+  onRaw(chunk: Uint8Array, start: number, end: number): void {
+    this.#listener.onRecords(chunk, start, end);
+  }
+
+  onRecord(type: number, requestId: number, contentLength: number): RawSink | null {
+    this.#type = type;
+    const isAnswer = type === FCGI_STDOUT || type === FCGI_STDERR || type === FCGI_END_REQUEST;
+    if (!isAnswer || requestId !== this.#requestId) {
+      this.onMalformed(`${typeName(type)} for request ${requestId}, while it works on ${this.#requestId}`);
+      return null;
+    }
+    if (type === FCGI_END_REQUEST && contentLength !== END_REQUEST_LENGTH) {
+      this.onMalformed(`an FCGI_END_REQUEST of ${contentLength} bytes`);
+      return null;
+    }
+    return this;
+  }
+
+  onContent(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#type !== FCGI_END_REQUEST) return;
+    this.#end.set(chunk.subarray(start, end), this.#endFill);
+    this.#endFill += end - start;
+  }
+
+  onRecordEnd(): void {
+    if (this.#type !== FCGI_END_REQUEST) return;
+    this.#decoder.flush();
+    this.#decoder.stop();
+    this.#listener.onEnd(new DataView(this.#end.buffer).getUint32(0), this.#end[4] as number);
+  }
+
+  onMalformed(problem: string): void {
+    this.#decoder.flush();
+    this.#decoder.stop();
+    this.#listener.onBadAnswer(problem);
+  }
+}

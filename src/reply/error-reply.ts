@@ -1,0 +1,47 @@
+import type { ErrorCode, FpmError } from "../base/errors.ts";
+import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
+import { FCGI_REQUEST_COMPLETE, FCGI_STDOUT, FCGI_UNKNOWN_ROLE } from "../fcgi/protocol.ts";
+
+const RETRY_AFTER_S = 5;
+
+/** What the browser is told. The reason with its paths stays in the log. */
+const STATUS: Partial<Record<ErrorCode, readonly [line: string, text: string]>> = {
+  SCRIPT_MISSING: ["400 Bad Request", "No input file specified."],
+  SCRIPT_INVALID: ["400 Bad Request", "Invalid file name."],
+  PARAMS_MALFORMED: ["400 Bad Request", "Malformed request."],
+  HEAD_TOO_LARGE: ["400 Bad Request", "Request head too large."],
+  ROLE_UNKNOWN: ["400 Bad Request", "Unknown FastCGI role."],
+  SCRIPT_NOT_FOUND: ["404 Not Found", "File not found."],
+  SCRIPT_FORBIDDEN: ["403 Forbidden", "Access denied."],
+  HEAD_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
+  BODY_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
+  QUEUE_FULL: ["503 Service Unavailable", "Too many requests are waiting."],
+  QUEUE_TIMEOUT: ["503 Service Unavailable", "No process became free in time."],
+  BREAKER_OPEN: ["503 Service Unavailable", "The program cannot be started at present."],
+  SHUTTING_DOWN: ["503 Service Unavailable", "The server is shutting down."],
+  REQUEST_TIMEOUT: ["504 Gateway Timeout", "The program did not answer in time."],
+  START_TIMEOUT: ["504 Gateway Timeout", "The program did not start in time."],
+};
+const BROKEN = ["502 Bad Gateway", "The program failed."] as const;
+
+/** The HTTP status code that stands for an error. */
+export function statusOf(error: FpmError): number {
+  return Number.parseInt((STATUS[error.code] ?? BROKEN)[0], 10);
+}
+
+/**
+ * The whole answer in one piece: a CGI response on STDOUT, its end, END_REQUEST. This is the only form that nginx, Apache,
+ * lighttpd and Caddy all show alike.
+ */
+export function errorReply(requestId: number, error: FpmError): Uint8Array {
+  const [line, text] = STATUS[error.code] ?? BROKEN;
+  const retryAfter = line.startsWith("503") ? `Retry-After: ${RETRY_AFTER_S}\r\n` : "";
+  const response = `Status: ${line}\r\nContent-Type: text/plain; charset=utf-8\r\n${retryAfter}\r\n${text}\n`;
+  const stdout = encodeStream(FCGI_STDOUT, requestId, new TextEncoder().encode(response), true);
+  const protocolStatus = error.code === "ROLE_UNKNOWN" ? FCGI_UNKNOWN_ROLE : FCGI_REQUEST_COMPLETE;
+  const end = encodeEndRequest(requestId, 0, protocolStatus);
+  const reply = new Uint8Array(stdout.length + end.length);
+  reply.set(stdout);
+  reply.set(end, stdout.length);
+  return reply;
+}
