@@ -1,0 +1,185 @@
+import { describe, expect, test } from "bun:test";
+import type { Way } from "../support/nginx.ts";
+import { isAlive } from "../support/processes.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** Starts a request and waits until its process works on it. */
+async function working(site: Site, query: string, way: Way = "direct", body?: Uint8Array) {
+  const { promise: begun, resolve: onBegun } = Promise.withResolvers<void>();
+  const before = site.fpm.backends();
+  const answer = site.ask(`lab.fcgi?${query}`, { way, onBody: () => onBegun(), ...(body ? { body } : {}) });
+  answer.catch(() => {});
+  const pid = await waitUntil("a process works", () =>
+    site.fpm.backends().find((each) => !before.includes(each)),
+  );
+  return { answer, begun, pid };
+}
+
+describe("a process that is killed", () => {
+  test("while idle fails nobody: the next client gets another process", async () => {
+    await using site = await startSite();
+    for (let i = 0; i < 10; i++) {
+      const pid = Number(await site.text("lab.fcgi"));
+      process.kill(pid, "SIGKILL");
+      const answer = await site.ask("lab.fcgi", i % 2 === 0 ? {} : { body: Buffer.from("body") });
+      expect(answer.status).toBe(200);
+      expect(Number(answer.text())).not.toBe(pid);
+    }
+  });
+
+  test("shortly after its answer fails nobody", async () => {
+    await using site = await startSite();
+    const pid = Number(await site.text("lab.fcgi?op=die-idle&ms=50"));
+    await waitUntil("it is dead", () => !isAlive(pid));
+    expect(Number(await site.text("lab.fcgi"))).not.toBe(pid);
+  });
+
+  test("while it works on a GET is replaced, and the GET is asked once more", async () => {
+    await using site = await startSite();
+    const { answer, pid } = await working(site, "op=sleep&ms=1000");
+    await Bun.sleep(200);
+    process.kill(pid, "SIGKILL");
+    const { status, text } = await answer;
+    expect([status, Number.isInteger(Number(text()))]).toEqual([200, true]);
+  });
+
+  test("while it works on a POST is a 502, not a second execution", async () => {
+    await using site = await startSite();
+    const { answer, pid } = await working(site, "op=sleep&ms=3000", "direct", Buffer.from("pay once"));
+    await Bun.sleep(300);
+    process.kill(pid, "SIGKILL");
+    expect((await answer).status).toBe(502);
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test.each(["direct", "kept", "unbuffered"] as const)(
+    "in mid-answer is an aborted transfer (%s)",
+    async (way) => {
+      await using site = await startSite();
+      for (const op of ["op=die-in-answer&bytes=5000", "op=die-in-answer&bytes=3000000&ms=50"]) {
+        const answer = await site.ask(`lab.fcgi?${op}`, { way });
+        expect([answer.status, answer.end]).toEqual([200, "aborted"]);
+      }
+      expect(await site.text("lab.fcgi", way)).toMatch(/^\d+$/);
+    },
+  );
+
+  test.each(["direct", "kept", "unbuffered"] as const)(
+    "in mid-answer with a Content-Length is an aborted transfer, not a hanging one (%s)",
+    async (way) => {
+      await using site = await startSite();
+      const answer = await site.ask("lab.fcgi?op=die-in-sized-answer&bytes=5000", { way });
+      expect([answer.status, answer.end]).toEqual([200, "aborted"]);
+    },
+  );
+
+  test("by a signal between the head and the rest of the answer is an aborted transfer", async () => {
+    await using site = await startSite();
+    const { answer, begun, pid } = await working(site, "op=drip&ms=10000", "unbuffered");
+    await begun;
+    process.kill(pid, "SIGKILL");
+    expect((await answer).end).toBe("aborted");
+  });
+
+  test("again and again under load costs at most the requests it was busy with", async () => {
+    await using site = await startSite({ app: "max_processes = 4" });
+    const statuses: number[] = [];
+    let isOver = false;
+    const clients = Array.from({ length: 10 }, async () => {
+      while (!isOver) statuses.push((await site.ask("lab.fcgi?op=sleep&ms=2")).status);
+    });
+    for (let kills = 0; kills < 20; ) {
+      const pid = site.fpm.backends()[0];
+      if (pid !== undefined) {
+        process.kill(pid, "SIGKILL");
+        kills++;
+      }
+      await Bun.sleep(50);
+    }
+    isOver = true;
+    await Promise.all(clients);
+    // A GET is asked once more, so only one that is hit twice can fail.
+    expect(statuses.filter((status) => status !== 200).length).toBeLessThanOrEqual(5);
+    expect(statuses.length).toBeGreaterThan(50);
+  });
+});
+
+describe("a program that ends by itself", () => {
+  test("after each answer is there for every client", async () => {
+    await using site = await startSite({ lab: ["exit-each.fcgi"] });
+    const pids = new Set<string>();
+    for (let i = 0; i < 20; i++) pids.add(await site.text("exit-each.fcgi", i % 2 === 0 ? "direct" : "kept"));
+    expect(pids.size).toBe(20);
+  });
+
+  test("after each answer is there for every POST", async () => {
+    await using site = await startSite({ lab: ["exit-each.fcgi"] });
+    const statuses: number[] = [];
+    const client = async () => {
+      for (let i = 0; i < 10; i++) {
+        statuses.push((await site.ask("exit-each.fcgi?op=echo", { body: Buffer.from("body") })).status);
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, client));
+    expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  });
+
+  test("while other programs work does not touch them", async () => {
+    await using site = await startSite({ lab: ["lab.fcgi", "other.fcgi"] });
+    const other = site.text("other.fcgi?op=sleep&ms=500");
+    for (let i = 0; i < 5; i++) await site.ask("lab.fcgi?op=die-before");
+    expect(await other).toMatch(/^\d+$/);
+  });
+});
+
+describe("a client that leaves", () => {
+  test("while its program works: the process is not lent until it is done, and no other client waits for it", async () => {
+    await using site = await startSite();
+    const left = await site.ask("lab.fcgi?op=sleep&ms=600", { leaveAfterMs: 150 });
+    expect(left.end).toBe("left");
+    const started = performance.now();
+    await site.text("lab.fcgi");
+    expect(performance.now() - started).toBeLessThan(400);
+  });
+
+  test("while its program hangs: the process is killed after abort_timeout", async () => {
+    await using site = await startSite({ app: 'abort_timeout = "200ms"' });
+    await site.ask("lab.fcgi?op=hang", { leaveAfterMs: 150 });
+    await waitUntil("the process is gone", () => site.fpm.backends().length === 0);
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("in the middle of a large answer leaves a program that still works", async () => {
+    await using site = await startSite();
+    for (const way of ["direct", "kept", "unbuffered"] as const) {
+      const left = await site.ask("lab.fcgi?op=download&bytes=100000000", { way, leaveAfter: 100_000 });
+      expect(left.end).toBe("left");
+      expect(await site.text("lab.fcgi", way)).toMatch(/^\d+$/);
+    }
+  });
+
+  test("in the middle of its upload leaves a program that still works", async () => {
+    await using site = await startSite();
+    const left = await site.ask("lab.fcgi?op=count", {
+      way: "unbuffered",
+      body: { chunks: [new Uint8Array(100_000)], length: 1_000_000 },
+      leaveAfterMs: 200,
+    });
+    expect(left.end).toBe("left");
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("while it waits in the queue is taken out of it", async () => {
+    await using site = await startSite({ app: "max_processes = 1" });
+    const holding = site.ask("lab.fcgi?op=sleep&ms=1000");
+    await waitUntil("the program works", () => site.fpm.backends().length === 1);
+    await Promise.all(
+      Array.from({ length: 10 }, () => site.ask("lab.fcgi?op=sleep&ms=5000", { leaveAfterMs: 200 })),
+    );
+    expect((await holding).status).toBe(200);
+    const started = performance.now();
+    await site.text("lab.fcgi");
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+});

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { descriptorsOf } from "../support/processes.ts";
+import { type Site, startSite } from "../support/site.ts";
+
+let site: Site;
+let pid: number;
+/** What the program says of itself: its environment, its folder, its descriptors. */
+let own: string[];
+
+beforeAll(async () => {
+  site = await startSite({
+    env: { SECRET: "of the manager", NOTIFY_SOCKET: "/nowhere", LISTEN_FDS: "0", HOME: "/root" },
+    programEnv: { GREETING: "hello" },
+  });
+  const [, environment = "", rest = ""] = (await site.text("lab.fcgi?op=env")).split("--\n");
+  own = [...environment.split("\n"), ...rest.split("\n")];
+  pid = Number(await site.text("lab.fcgi"));
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+describe("a program's process", () => {
+  test("has a clean environment with what the configuration adds", () => {
+    expect(own).toContain("GREETING=hello");
+    const names = own.filter((line) => /^[A-Z_]+=/.test(line)).map((line) => line.split("=")[0] ?? "");
+    expect(names).toContain("PATH");
+    for (const name of ["SECRET", "NOTIFY_SOCKET", "LISTEN_FDS", "FCGI_WEB_SERVER_ADDRS", "HOME"]) {
+      expect(names).not.toContain(name);
+    }
+  });
+
+  test("works in the folder of its program", () => {
+    expect(own).toContain(`cwd=${site.root}`);
+  });
+
+  test("has a socket as descriptor 0, two more, and nothing of the manager's", () => {
+    const descriptors = descriptorsOf(pid);
+    expect(descriptors.get(0)).toStartWith("socket:");
+    expect(descriptors.has(1) && descriptors.has(2)).toBe(true);
+    const others = [...descriptors].filter(([fd]) => fd > 2);
+    // One more at most: the connection to the manager.
+    expect(others.length).toBeLessThanOrEqual(1);
+  });
+
+  test("has a process group of its own", () => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    expect(Number(group)).toBe(pid);
+  });
+
+  test("has a soft limit of 1024 descriptors", () => {
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    expect(limits).toMatch(/^Max open files\s+1024\s/m);
+  });
+
+  test("has the default disposition of all signals but those it chose", () => {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const mask = (name: string) =>
+      BigInt(`0x${new RegExp(`^${name}:\\s+([0-9a-f]+)$`, "m").exec(status)?.[1]}`);
+    expect(mask("SigBlk")).toBe(0n);
+    // lab.c itself ignores SIGCHLD (17), libfcgi SIGPIPE (13).
+    const chosen = (1n << 16n) | (1n << 12n);
+    expect(mask("SigIgn") & ~chosen).toBe(0n);
+  });
+
+  test("is reached over a socket in a folder that nobody else can enter", () => {
+    const listing = Bun.spawnSync([
+      "stat",
+      "-c",
+      "%a",
+      site.fpm.runtimeDir,
+      `${site.fpm.runtimeDir}/backends`,
+    ]);
+    expect(listing.stdout.toString().trim().split("\n")).toEqual(["755", "700"]);
+  });
+});

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+test("a program that writes 1 MiB on stdout and stderr does not freeze", async () => {
+  await using site = await startSite({ server: "", app: "max_processes = 1" });
+  const first = await site.text("lab.fcgi?op=flood&kib=1024");
+  expect(await site.text("lab.fcgi?op=flood&kib=1024")).toBe(first);
+  expect(await site.text("lab.fcgi")).toBe(first);
+});
+
+test("a program's lines on stdout and stderr are logged with its path and process id", async () => {
+  await using site = await startSite();
+  const pid = await site.text("lab.fcgi?op=say");
+  for (const words of ["said on stdout", "said on stderr"]) {
+    const line = await waitUntil(`${words} is logged`, () => {
+      return site.fpm
+        .log()
+        .split("\n")
+        .find((each) => each.includes(words));
+    });
+    expect(line).toContain("lab.fcgi");
+    expect(line).toContain(pid);
+  }
+});
+
+test("what a program writes on FCGI_STDERR reaches the web server", async () => {
+  await using site = await startSite();
+  using connection = await connectFcgi(site.fpm.socket);
+  const answer = await connection.request(`${site.root}/lab.fcgi`, { params: { QUERY_STRING: "op=say" } });
+  expect(answer.stderr).toBe("said on FCGI_STDERR\n");
+  await site.text("lab.fcgi?op=say");
+  await waitUntil("it is in nginx's error log", () => site.nginx.errorLog().includes("said on FCGI_STDERR"));
+});
+
+test("a program that floods its stderr delays no other", async () => {
+  await using site = await startSite({ lab: ["lab.fcgi", "other.fcgi"] });
+  const floods = Array.from({ length: 4 }, () => site.text("lab.fcgi?op=flood&kib=2048"));
+  const started = performance.now();
+  for (let i = 0; i < 20; i++) await site.text("other.fcgi");
+  expect(performance.now() - started).toBeLessThan(3_000);
+  await Promise.all(floods);
+});
+
+test("a program cannot forge a line of the log", async () => {
+  await using site = await startSite({
+    lab: [],
+    files: { "forge.fcgi": '#!/usr/bin/perl\nprint STDERR "a\\e[31mred\\x00\\n"; exit 1;\n' },
+  });
+  await site.ask("forge.fcgi");
+  await waitUntil("it is logged", () => site.fpm.log().includes("red"));
+  expect(site.fpm.log()).not.toContain("\x1b");
+  expect(site.fpm.log()).not.toContain("\0");
+});

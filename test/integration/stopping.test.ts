@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { isAlive } from "../support/processes.ts";
+import { startSite } from "../support/site.ts";
+import { answers, EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+describe("SIGTERM", () => {
+  test("lets a request in flight finish, takes no new one and leaves nothing behind", async () => {
+    await using site = await startSite();
+    const inFlight = site.ask("lab.fcgi?op=sleep&ms=1000");
+    await waitUntil("the program works", () => site.fpm.backends().length > 0);
+    await Bun.sleep(100);
+    site.fpm.signal("SIGTERM");
+    await waitUntil("nobody accepts", async () => !(await answers(site.fpm.socket)));
+    expect((await site.ask("lab.fcgi")).status).toBe(502);
+    expect((await inFlight).status).toBe(200);
+    expect(await site.fpm.exited).toBe(0);
+  });
+
+  test.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)("an idle std-fpm ends at once on %s", async (name) => {
+    await using site = await startSite();
+    await site.text("lab.fcgi", "kept");
+    const started = performance.now();
+    site.fpm.signal(name);
+    expect(await site.fpm.exited).toBe(0);
+    expect(performance.now() - started).toBeLessThan(1_500);
+  });
+
+  test("ends requests in flight after drain_timeout", async () => {
+    await using site = await startSite({
+      server: 'drain_timeout = "300ms"',
+      app: 'stop_timeout = "200ms"\nabort_timeout = "200ms"',
+    });
+    const inFlight = site.ask("lab.fcgi?op=hang").catch(() => undefined);
+    await waitUntil("the program works", () => site.fpm.backends().length > 0);
+    site.fpm.signal("SIGTERM");
+    const started = performance.now();
+    await site.fpm.exited;
+    expect(performance.now() - started).toBeLessThan(3_000);
+    await inFlight;
+  });
+
+  test("a second one ends it at once", async () => {
+    await using site = await startSite({ app: 'stop_timeout = "200ms"' });
+    const inFlight = site.ask("lab.fcgi?op=hang").catch(() => undefined);
+    await waitUntil("the program works", () => site.fpm.backends().length > 0);
+    site.fpm.signal("SIGTERM");
+    await waitUntil("it drains", async () => !(await answers(site.fpm.socket)));
+    const started = performance.now();
+    site.fpm.signal("SIGTERM");
+    await site.fpm.exited;
+    expect(performance.now() - started).toBeLessThan(1_500);
+    await inFlight;
+  });
+
+  test("ends a program that ignores it, after stop_timeout", async () => {
+    await using site = await startSite({ lab: ["ignore-term.fcgi"], app: 'stop_timeout = "300ms"' });
+    await site.text("ignore-term.fcgi");
+  });
+
+  test("ends what a program has started, too", async () => {
+    await using site = await startSite({ app: 'stop_timeout = "300ms"' });
+    const grandchild = Number(await site.text("lab.fcgi?op=fork-holder"));
+    expect(isAlive(grandchild)).toBe(true);
+    site.fpm.signal("SIGTERM");
+    await site.fpm.exited;
+    await waitUntil("the grandchild is gone", () => !isAlive(grandchild));
+  });
+
+  test("while a program is starting leaves nothing behind", async () => {
+    await using site = await startSite({ lab: ["slow-boot.fcgi"], app: 'stop_timeout = "300ms"' });
+    const starting = site.ask("slow-boot.fcgi").catch(() => undefined);
+    await waitUntil("it starts", () => site.fpm.backends().length > 0);
+    site.fpm.signal("SIGTERM");
+    await site.fpm.exited;
+    await starting;
+  });
+});
+
+describe("SIGKILL", () => {
+  test("leaves no process of a program running", async () => {
+    await using site = await startSite();
+    const pid = Number(await site.text("lab.fcgi"));
+    await site.fpm.kill();
+    await waitUntil("the program is gone", () => !isAlive(pid));
+    await site.restart();
+    expect(Number(await site.text("lab.fcgi"))).not.toBe(pid);
+  });
+
+  test("leaves a socket file that the next start takes over, and grandchildren that it ends", async () => {
+    await using site = await startSite();
+    const grandchild = Number(await site.text("lab.fcgi?op=fork-holder"));
+    const old = site.fpm;
+    await old.kill();
+    expect(existsSync(old.socket)).toBe(true);
+    expect(isAlive(grandchild)).toBe(true);
+    await site.restart();
+    await waitUntil("the grandchild is gone", () => !isAlive(grandchild));
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+    expect(old.marked()).toEqual([]);
+  });
+});
+
+describe("the socket", () => {
+  test("of a living std-fpm is not taken over, and goes on serving", async () => {
+    await using site = await startSite();
+    using dir = makeTempDir();
+    const second = await startStdFpm({ folder: dir.path, listen: site.fpm.socket, noWait: true });
+    expect(await second.exited).not.toBe(0);
+    expect(second.log()).toContain(site.fpm.socket);
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("is not made out of a plain file that has its name", async () => {
+    using dir = makeTempDir();
+    writeFileSync(dir.at("precious"), "data");
+    const fpm = await startStdFpm({ folder: dir.path, listen: dir.at("precious"), noWait: true });
+    expect(await fpm.exited).not.toBe(0);
+    expect(await Bun.file(dir.at("precious")).text()).toBe("data");
+  });
+
+  test("has the mode that the configuration says", async () => {
+    using dir = makeTempDir();
+    const fpm = await startStdFpm({ folder: dir.path, server: 'listen_mode = "0600"' });
+    const mode = Bun.spawnSync(["stat", "-c", "%a %F", fpm.socket]).stdout.toString().trim();
+    await fpm.stop();
+    expect(mode).toBe("600 socket");
+  });
+});
+
+test("nothing is read from the folder it is started in: no .env, no bunfig.toml, no code", async () => {
+  using dir = makeTempDir();
+  mkdirSync(dir.at("cwd"));
+  writeFileSync(dir.at("cwd/.env"), "FROM_DOTENV=1\nBUN_CONFIG_VERBOSE_FETCH=1\n");
+  writeFileSync(dir.at("cwd/bunfig.toml"), 'preload = ["./evil.ts"]\n');
+  writeFileSync(
+    dir.at("cwd/evil.ts"),
+    `require("fs").writeFileSync(${JSON.stringify(dir.at("evil"))}, "ran")`,
+  );
+  writeFileSync(dir.at("cwd/package.json"), '{"main": "./evil.ts"}');
+  await using site = await startSite({ cwd: dir.at("cwd") });
+  expect(await site.text("lab.fcgi?op=env")).not.toContain("FROM_DOTENV");
+  expect(existsSync(dir.at("evil"))).toBe(false);
+});
+
+test("the executable runs without Bun, Node or any file of the project", async () => {
+  using dir = makeTempDir();
+  const version = Bun.spawnSync([EXECUTABLE, "--version"], { cwd: dir.path, env: { PATH: "/nowhere" } });
+  expect(version.stdout.toString()).toMatch(/\d+\.\d+\.\d+/);
+  expect(version.exitCode).toBe(0);
+});
