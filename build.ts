@@ -1,0 +1,55 @@
+/**
+ * Builds dist/std-fpm, one executable with Bun's runtime in it: `bun run build.ts [OUTFILE]`.
+ *
+ * The executable may run as root in any folder and any environment, so it must not take code or settings from either.
+ */
+import { chmod, mkdir, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+/** Environment variables through which the runtime would run other code than ours, before the first line of ours. */
+const RUNTIME_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
+
+const outfile = resolve(process.argv[2] ?? `${import.meta.dir}/dist/std-fpm`);
+const draft = `${outfile}.draft-${process.pid}`;
+
+await mkdir(dirname(outfile), { recursive: true });
+try {
+  await compile(draft);
+  await muteVariables(draft);
+  await chmod(draft, 0o755);
+  await rename(draft, outfile);
+} finally {
+  await rm(draft, { force: true });
+}
+
+async function compile(path: string): Promise<void> {
+  await Bun.build({
+    entrypoints: [`${import.meta.dir}/src/main.ts`],
+    compile: {
+      outfile: path,
+      // No direct child outlives the daemon, even if that is killed with SIGKILL.
+      execArgv: ["--no-orphans"],
+      // Without these two a .env or bunfig.toml in the working folder would be obeyed; a bunfig.toml can run code.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+    minify: true,
+    sourcemap: "linked",
+  });
+}
+
+/**
+ * Makes the runtime deaf to RUNTIME_VARIABLES: in its own text their names begin with "=" then, which no environment can hold. Bun
+ * 1.4.5 has no option for it, and they act before any code of ours could refuse them. Lengths stay, so nothing else moves.
+ */
+async function muteVariables(path: string): Promise<void> {
+  const bytes = Buffer.from(await Bun.file(path).arrayBuffer());
+  for (const name of RUNTIME_VARIABLES) {
+    let at = bytes.indexOf(name);
+    if (at === -1) throw new Error(`the runtime does not know ${name} any more: look at build.ts again`);
+    for (; at !== -1; at = bytes.indexOf(name, at)) bytes[at] = "=".charCodeAt(0);
+  }
+  await Bun.write(path, bytes);
+}

@@ -1,0 +1,110 @@
+import { defineCommand } from "citty";
+import { FpmError } from "../base/errors.ts";
+import { type FastCgiResponse, type RequestEnd, sendFastCgi } from "../client/fastcgi-client.ts";
+import { parseListenAddress } from "../config/listen-address.ts";
+import { UsageError } from "./arguments.ts";
+import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
+import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { requestParams } from "./request-params.ts";
+import type { Terminal } from "./terminal.ts";
+
+const PROTOCOL_STATUS = [
+  "FCGI_REQUEST_COMPLETE",
+  "FCGI_CANT_MPX_CONN",
+  "FCGI_OVERLOADED",
+  "FCGI_UNKNOWN_ROLE",
+];
+
+/** `std-fpm request`: one FastCGI request, without a web server between. */
+export const requestCommand = defineCommand({
+  meta: {
+    name: "request",
+    description: "Send one FastCGI request; prints headers and body, on stderr the rest",
+  },
+  args: {
+    script: {
+      type: "positional",
+      required: true,
+      description: "The program (SCRIPT_FILENAME); what follows its name is PATH_INFO",
+    },
+    query: { type: "string", valueHint: "Q", description: "Query string, without the ?" },
+    method: { type: "string", valueHint: "M", description: "Method; GET, or POST with a body" },
+    body: { type: "string", valueHint: "FILE", description: "File to send as the body; - is standard input" },
+    param: { type: "string", valueHint: "K=V", description: "One more parameter; may be repeated, and wins" },
+    socket: {
+      type: "string",
+      valueHint: "S",
+      description: "Address of the daemon instead of the configured one",
+    },
+    config: CONFIG_FLAG,
+  },
+  async run({ args, data }) {
+    const { terminal, values } = data as CommandData;
+    const body = args.body === undefined ? undefined : await openBody(args.body);
+    const params = requestParams({
+      script: args.script,
+      query: args.query ?? "",
+      method: args.method ?? (body === undefined ? "GET" : "POST"),
+      length: body?.length,
+      extra: values.get("param") ?? [],
+    });
+    const address = await addressOf(args.socket, args.config);
+    const response = await sendFastCgi(address, { params, body: body?.stream ?? null });
+    return await printAnswer(response, terminal);
+  },
+});
+
+async function addressOf(socket: string | undefined, configFile: string | undefined) {
+  if (socket !== undefined) {
+    const address = parseListenAddress(socket);
+    if (address !== undefined) return address;
+    throw new UsageError(
+      `request: --socket: expected an absolute path, "127.0.0.1:9000" or "[::1]:9000", found ${socket}`,
+    );
+  }
+  const { config } = await loadForCommand(configFile);
+  const [first] = config.server.listen;
+  if (first === undefined) throw new UsageError("request: the configuration names no address: give --socket");
+  return first;
+}
+
+/** A body and, where it is known, its length. */
+async function openBody(
+  file: string,
+): Promise<{ stream: ReadableStream<Uint8Array>; length: number | undefined }> {
+  if (file === "-") return { stream: Bun.stdin.stream(), length: undefined };
+  const blob = Bun.file(file);
+  if (await blob.exists()) return { stream: blob.stream(), length: blob.size };
+  throw new FpmError("CONFIG_UNREADABLE", "client", `${file}: there is no such file`);
+}
+
+async function printAnswer(response: FastCgiResponse, terminal: Terminal): Promise<number> {
+  const { head } = response;
+  if (head === undefined) terminal.err(`(no CGI headers: ${response.headProblem})\n`);
+  else {
+    const status = `Status: ${head.status} ${head.statusText}`.trimEnd();
+    const lines = [status, ...head.headers.map(([name, value]) => `${name}: ${value}`), "", ""];
+    await terminal.out(Buffer.from(lines.join("\r\n"), "latin1"));
+  }
+  const end = await copyBody(response, terminal);
+  terminal.err(response.stderr().replace(/[^\n]$/, "$&\n"));
+  terminal.err(`${describeEnd(end)}\n`);
+  return end.kind === "complete" && end.protocolStatus === 0 && end.appStatus === 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+async function copyBody(response: FastCgiResponse, terminal: Terminal): Promise<RequestEnd> {
+  try {
+    for await (const chunk of response.body) await terminal.out(chunk);
+  } catch (thrown) {
+    // `end` tells of the truncated answer; anything else is about our own output, for example that its reader left.
+    if (!(thrown instanceof FpmError))
+      return { kind: "truncated", reason: "the answer could not be printed" };
+  }
+  return await response.end;
+}
+
+function describeEnd(end: RequestEnd): string {
+  if (end.kind === "truncated") return `truncated: ${end.reason}`;
+  const protocol = PROTOCOL_STATUS[end.protocolStatus] ?? `protocol status ${end.protocolStatus}`;
+  return `${protocol}, application status ${end.appStatus}`;
+}

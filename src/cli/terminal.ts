@@ -1,0 +1,37 @@
+import { writeSync } from "node:fs";
+import { errnoOf } from "../base/errors.ts";
+
+/** Where a command writes. */
+export interface Terminal {
+  /** Writes what was asked for; resolves when it may go on. */
+  out(content: string | Uint8Array): Promise<void>;
+  /** Writes a line or more about the work; never throws. */
+  err(text: string): void;
+  /** Whether a person reads what `out` or `err` writes. */
+  readonly isOutTerminal: boolean;
+  readonly isErrTerminal: boolean;
+}
+
+/** The process's own descriptors 1 and 2. */
+export function processTerminal(): Terminal {
+  const writer = Bun.stdout.writer();
+  return {
+    async out(content) {
+      writer.write(content);
+      await writer.flush();
+    },
+    err: writeErr,
+    isOutTerminal: process.stdout.isTTY === true,
+    isErrTerminal: process.stderr.isTTY === true,
+  };
+}
+
+/** At once, so that nothing is lost when the process ends next; what nobody takes is dropped. */
+function writeErr(text: string): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(2, bytes, at);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "") throw thrown;
+  }
+}
