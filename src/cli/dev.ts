@@ -26,14 +26,16 @@ export const devCommand = defineCommand({
     const format = loaded?.config.log ?? { level: "info", format: "auto" };
     const log = createLog({ ...format, write: terminal.err, isTerminal: terminal.isErrTerminal });
     for (const warning of loaded?.warnings ?? []) log.warn(warning);
-    const [{ startDev }, { startDaemon }] = await Promise.all([
+    const [{ startDev }, { startDaemon }, { runUntilSignalled }] = await Promise.all([
       import("../dev/dev-server.ts"),
       import("../daemon/daemon.ts"),
+      import("../daemon/lifecycle.ts"),
     ]);
     const dev = await startDev({ folder: args.dir ?? ".", port, tables: loaded?.tables, log, startDaemon });
+    const ended = runUntilSignalled(dev, log);
     const programs = dev.programUrls.map((url) => `  ${url}\n`).join("");
     await terminal.out(`std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${programs}`);
-    await dev.finished;
+    await ended;
     return EXIT_OK;
   },
 });

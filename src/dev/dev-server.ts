@@ -36,7 +36,8 @@ export interface DevServer {
   readonly programUrls: readonly string[];
   /** Resolves when daemon and HTTP server have ended and the temporary folder is gone. */
   readonly finished: Promise<void>;
-  stop(): Promise<void>;
+  /** Like the daemon's: a second call does not wait for requests any more. */
+  stop(reason: string): Promise<void>;
 }
 
 /** With a longer TMPDIR the backends' sockets would have names that the kernel does not take. */
@@ -69,8 +70,8 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
       port: server.port ?? options.port,
       programUrls: programs.map(({ url }) => origin + url),
       finished,
-      async stop() {
-        await running.stop("the development front ends");
+      async stop(reason) {
+        await running.stop(reason);
         await finished;
       },
     };

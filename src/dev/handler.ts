@@ -111,7 +111,7 @@ async function answerOf(
   }
   // What breaks off from here on is no failure of a later request for the same path.
   void response.end.then((end) => (end.kind === "truncated" ? failures.takeFailure(uri) : undefined));
-  const withoutBody = request.method === "HEAD" || NO_BODY.includes(head.status);
+  const withoutBody = NO_BODY.includes(head.status);
   if (withoutBody) void response.body.cancel().catch(() => {});
   const body = withoutBody ? null : quietly(response.body);
   return new Response(body, { status: head.status, headers: httpHeaders(head.headers) });

@@ -49,7 +49,7 @@ export async function resolveTarget(site: Site, urlPath: string): Promise<Target
     return longest === undefined || isHidden(site, longest) ? NONE : programAt(site, longest, decoded);
   if (!isVisible(site, path, real)) return NONE;
   const facts = await stat(real);
-  if (facts.isDirectory()) return { kind: "folder", path };
+  if (facts.isDirectory()) return { kind: "folder", path: path.replace(/(.)\/+$/, "$1") };
   const isSource = [path, real].some((each) => looksLikeSource(each, site.sourceExtensions));
   return facts.isFile() && !isSource ? { kind: "file", path: real } : NONE;
 }
