@@ -19,7 +19,8 @@ try {
   await chmod(draft, 0o755);
   await rename(draft, outfile);
 } finally {
-  await rm(draft, { force: true });
+  // The source map is in the executable too.
+  for (const left of [draft, `${draft}.map`]) await rm(left, { force: true });
 }
 
 async function compile(path: string): Promise<void> {
@@ -36,7 +37,7 @@ async function compile(path: string): Promise<void> {
       autoloadPackageJson: false,
     },
     minify: true,
-    sourcemap: "linked",
+    sourcemap: "inline",
   });
 }
 
