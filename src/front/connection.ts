@@ -44,20 +44,22 @@ export class Connection implements IntakeOwner {
   readonly #socket: FrontSocket;
   readonly #intake: Intake = new Intake(this);
   readonly #outbox: Outbox;
-  readonly #timers: Timers<"head" | "write" | "linger" | "hangup">;
+  readonly #timers: Timers<"write" | "linger" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
   readonly #paused = new Set<FrontRequest | this>();
   #state: ConnectionState = "open";
-  /** The web server has shut its side down. */
-  #isInputEnded = false;
+  /** Nothing more is due from the web server: it has shut its side down, or its last body was complete. */
+  #isInputDone = false;
   #lingerBytes = 0;
+  /** Since when a head is due: from the start, and while one comes in. */
+  #headDueSince: number | undefined;
 
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
     this.#outbox = new Outbox(socket);
     this.#timers = new Timers(deps.clock);
-    this.#awaitHead();
+    this.#headDueSince = deps.clock.now();
   }
 
   /** Bytes from the web server. */
@@ -80,11 +82,23 @@ export class Connection implements IntakeOwner {
 
   /** The web server sends no more; it may still wait for answers. */
   onEnd(): void {
-    this.#isInputEnded = true;
+    this.#isInputDone = true;
     if (this.#state === "lingering") this.close();
     if (this.#state !== "open") return;
     for (const request of this.#intake.requests) {
       if (!request.isBodyComplete) this.#drop(request);
+    }
+    if (this.#intake.size === 0) this.#finish();
+  }
+
+  /** Looked at from time to time, which is cheaper than a timer: refuses a head that has been due for `head_timeout`. */
+  checkHead(now: number): void {
+    const { headTimeoutMs } = this.#deps;
+    if (this.#headDueSince === undefined || now - this.#headDueSince < headTimeoutMs) return;
+    this.#headDueSince = undefined;
+    const what = `A request's head did not arrive within head_timeout (${headTimeoutMs / 1000} s).`;
+    for (const request of this.#intake.requests) {
+      if (request.phase === "head") request.refuse(new FpmError("HEAD_TIMEOUT", "client", what));
     }
     if (this.#intake.size === 0) this.#finish();
   }
@@ -107,12 +121,12 @@ export class Connection implements IntakeOwner {
   }
 
   onBegin(): void {
-    if (!this.#timers.has("head")) this.#awaitHead();
+    this.#headDueSince ??= this.#deps.clock.now();
     this.#throttle();
   }
 
   onHeadEnd(): void {
-    this.#timers.cancel("head");
+    this.#headDueSince = undefined;
   }
 
   onManagement(type: number, content: Uint8Array): void {
@@ -139,7 +153,10 @@ export class Connection implements IntakeOwner {
 
   onEnded(request: FrontRequest): void {
     this.#drop(request);
-    if (this.#intake.size === 0 && (!request.keepConn || this.#isInputEnded)) this.#finish();
+    if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
+    // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
+    if (request.isInputDone && this.#intake.isIdle) this.#isInputDone = true;
+    this.#finish();
   }
 
   onDraining(request: FrontRequest): void {
@@ -197,7 +214,6 @@ export class Connection implements IntakeOwner {
     if (this.#state !== "open") return;
     this.#enter("finish");
     this.#intake.stop();
-    this.#timers.cancel("head");
     for (const request of this.#intake.requests) this.#drop(request);
     if (this.#outbox.bytes === 0) this.#onFlushed();
   }
@@ -205,7 +221,7 @@ export class Connection implements IntakeOwner {
   #onFlushed(): void {
     this.#enter("flushed");
     if (this.#state !== "lingering") return;
-    if (this.#isInputEnded) {
+    if (this.#isInputDone) {
       this.close();
       return;
     }
@@ -216,17 +232,6 @@ export class Connection implements IntakeOwner {
   /** The one mutator of `state`. */
   #enter(event: ConnectionEvent): void {
     this.#state = nextConnectionState(this.#state, event);
-  }
-
-  #awaitHead(): void {
-    const { headTimeoutMs } = this.#deps;
-    this.#timers.set("head", headTimeoutMs, () => {
-      const what = `A request's head did not arrive within head_timeout (${headTimeoutMs / 1000} s).`;
-      for (const request of this.#intake.requests) {
-        if (request.phase === "head") request.refuse(new FpmError("HEAD_TIMEOUT", "client", what));
-      }
-      if (this.#intake.size === 0) this.#finish();
-    });
   }
 
   /** The client must take something of its answer from time to time. */

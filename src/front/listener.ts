@@ -1,9 +1,13 @@
 import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import type { TCPSocketListener } from "bun";
+import type { Timer } from "../base/clock.ts";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, duplicate, listenUnix, setBacklog } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
+
+/** How often connections are looked at for heads that are overdue. */
+const HEAD_LOOK_MS = 1000;
 
 /** Who may connect to a Unix socket, and how many may wait. */
 export interface ListenOptions {
@@ -33,6 +37,7 @@ export class Listener {
   readonly #fd: number;
   /** Device and inode of the socket's file: another file at its path is not ours to remove. */
   readonly #file: string | undefined;
+  readonly #headLook: Timer;
   #accepting: TCPSocketListener | undefined;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
@@ -42,6 +47,8 @@ export class Listener {
     this.#deps = { ...deps, onClosed: (connection) => this.#onClosed(connection) };
     this.#fd = address.kind === "unix" ? bindUnix(address.path, options) : bindTcp(address);
     this.#file = address.kind === "unix" ? fileIdentity(address.path) : undefined;
+    const period = Math.min(HEAD_LOOK_MS, deps.headTimeoutMs / 4);
+    this.#headLook = deps.clock.every(period, () => this.#checkHeads());
     this.#accept();
   }
 
@@ -70,7 +77,13 @@ export class Listener {
 
   /** Ends every connection at once. */
   abandon(): void {
+    this.#headLook.cancel();
     for (const connection of [...this.#connections]) connection.close();
+  }
+
+  #checkHeads(): void {
+    const now = this.#deps.clock.now();
+    for (const connection of [...this.#connections]) connection.checkHead(now);
   }
 
   #accept(): void {

@@ -95,6 +95,11 @@ export class FrontRequest implements ClientStream, RawSink {
     return this.#isBodyComplete;
   }
 
+  /** Whether the client has sent all there is. Some clients send an Authorizer an empty STDIN, others do not. */
+  get isInputDone(): boolean {
+    return this.#isBodyComplete && this.#head?.role !== FCGI_AUTHORIZER;
+  }
+
   get isHeld(): boolean {
     return this.#isHeld;
   }

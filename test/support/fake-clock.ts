@@ -1,0 +1,49 @@
+import type { Clock } from "../../src/base/clock.ts";
+
+interface Planned {
+  at: number;
+  readonly everyMs: number | undefined;
+  readonly fire: () => void;
+}
+
+/** A clock that a test turns by hand. */
+export class FakeClock implements Clock {
+  #now = 0;
+  readonly #planned = new Set<Planned>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, fire: () => void) {
+    return this.#plan({ at: this.#now + delayMs, everyMs: undefined, fire });
+  }
+
+  every(periodMs: number, fire: () => void) {
+    return this.#plan({ at: this.#now + periodMs, everyMs: periodMs, fire });
+  }
+
+  /** How many timers run. */
+  get timers(): number {
+    return this.#planned.size;
+  }
+
+  /** Lets time pass; timers fire in their order. */
+  advance(byMs: number): void {
+    const until = this.#now + byMs;
+    for (;;) {
+      const next = [...this.#planned].sort((a, b) => a.at - b.at)[0];
+      if (!next || next.at > until) break;
+      this.#now = next.at;
+      if (next.everyMs === undefined) this.#planned.delete(next);
+      else next.at += next.everyMs;
+      next.fire();
+    }
+    this.#now = until;
+  }
+
+  #plan(planned: Planned) {
+    this.#planned.add(planned);
+    return { cancel: () => void this.#planned.delete(planned) };
+  }
+}

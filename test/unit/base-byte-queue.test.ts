@@ -1,0 +1,122 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { ByteQueue } from "../../src/base/byte-queue.ts";
+import { OUTBOX_HIGH_WATER, Outbox } from "../../src/base/outbox.ts";
+
+/** A socket that takes a given number of bytes with each write. */
+function socketTaking(amounts: number[]) {
+  const taken: number[] = [];
+  return {
+    taken,
+    writes: 0,
+    write(bytes: Uint8Array) {
+      this.writes++;
+      const amount = amounts.length > 0 ? (amounts.shift() as number) : bytes.length;
+      const count = Math.min(amount, bytes.length);
+      for (let i = 0; i < count; i++) taken.push(bytes[i] as number);
+      return amount < 0 ? -1 : count;
+    },
+  };
+}
+
+describe("a byte queue", () => {
+  test("keeps neighbouring pieces of one chunk as one, without a copy", () => {
+    const chunk = Uint8Array.of(1, 2, 3, 4, 5, 6);
+    const queue = new ByteQueue();
+    queue.push(chunk, 0, 2);
+    queue.push(chunk, 2, 5);
+    const joined = queue.join();
+    expect([...joined]).toEqual([1, 2, 3, 4, 5]);
+    expect(joined.buffer).toBe(chunk.buffer);
+  });
+
+  test("does not join pieces of different chunks, or with a gap between them", () => {
+    const chunk = Uint8Array.of(1, 2, 3, 4);
+    const queue = new ByteQueue();
+    queue.push(chunk, 0, 1);
+    queue.push(chunk, 2, 3);
+    queue.push(chunk.slice(), 3, 4);
+    let pieces = 0;
+    queue.visit(() => void pieces++);
+    expect(pieces).toBe(3);
+    expect([...queue.join()]).toEqual([1, 3, 4]);
+  });
+
+  test("joins bytes that trickle in, so that they cost no object each", () => {
+    const queue = new ByteQueue();
+    for (let i = 0; i < 1000; i++) queue.push(Uint8Array.of(i), 0, 1);
+    let pieces = 0;
+    queue.visit(() => void pieces++);
+    expect(pieces).toBeLessThanOrEqual(65);
+    expect(queue.bytes).toBe(1000);
+    expect([...queue.join()]).toEqual(Array.from({ length: 1000 }, (_, i) => i & 0xff));
+  });
+
+  test("is drained by any sequence of partial writes without losing or repeating a byte", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.array(fc.nat(7)), (pieces, amounts) => {
+        const queue = new ByteQueue();
+        for (const piece of pieces) queue.push(piece, 0, piece.length);
+        const socket = socketTaking(amounts.slice());
+        for (let i = 0; i <= amounts.length + pieces.length && queue.bytes > 0; i++) {
+          expect(queue.drainTo((bytes) => socket.write(bytes))).toBe(true);
+        }
+        expect(queue.bytes).toBe(0);
+        expect(socket.taken).toEqual(pieces.flatMap((piece) => [...piece]));
+      }),
+    );
+  });
+
+  test("says so when the socket is closed, and keeps its bytes", () => {
+    const queue = new ByteQueue();
+    queue.push(Uint8Array.of(1, 2), 0, 2);
+    expect(queue.drainTo(() => -1)).toBe(false);
+    expect(queue.bytes).toBe(2);
+  });
+
+  test("is empty after clear", () => {
+    const queue = new ByteQueue();
+    queue.push(Uint8Array.of(1), 0, 1);
+    queue.clear();
+    expect(queue.bytes).toBe(0);
+    expect(queue.join().length).toBe(0);
+  });
+});
+
+describe("an outbox", () => {
+  test("writes at once what the socket takes and keeps the rest in order", () => {
+    const socket = socketTaking([2, 0]);
+    const outbox = new Outbox(socket);
+    outbox.write(Uint8Array.of(1, 2, 3), 0, 3);
+    outbox.write(Uint8Array.of(0, 4, 5), 1, 3);
+    expect(socket.taken).toEqual([1, 2]);
+    expect(outbox.flush()).toBe(false);
+    expect(outbox.flush()).toBe(true);
+    expect(socket.taken).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("joins small pieces into one write", () => {
+    const socket = socketTaking([]);
+    const outbox = new Outbox(socket);
+    outbox.append(Uint8Array.of(1));
+    outbox.append(Uint8Array.of(2));
+    expect(outbox.flush()).toBe(true);
+    expect(socket.writes).toBe(1);
+  });
+
+  test("is high one byte above its mark, not at it", () => {
+    const outbox = new Outbox(socketTaking([0]));
+    outbox.write(new Uint8Array(OUTBOX_HIGH_WATER), 0, OUTBOX_HIGH_WATER);
+    expect(outbox.isHigh).toBe(false);
+    outbox.write(Uint8Array.of(1), 0, 1);
+    expect(outbox.isHigh).toBe(true);
+  });
+
+  test("keeps everything when the socket says that it is closed: its owner hears of that by itself", () => {
+    const outbox = new Outbox(socketTaking([-1]));
+    outbox.write(Uint8Array.of(1, 2), 0, 2);
+    expect(outbox.bytes).toBe(2);
+    outbox.clear();
+    expect(outbox.bytes).toBe(0);
+  });
+});

@@ -1,0 +1,213 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams, latin1, latin1Bytes, ParamCursor } from "../../src/fcgi/params.ts";
+import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
+
+type Pairs = [string, string][];
+
+function headOf(pairs: Pairs, keepConn = false): RequestHead {
+  return new RequestHead(encodeHead(7, 1, keepConn, encodeParams(pairs)));
+}
+
+function joined(...pieces: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+}
+
+const byteString = fc.uint8Array({ maxLength: 300 }).map((bytes) => latin1(bytes));
+
+describe("name-value pairs", () => {
+  test("come back as they went in, with any bytes and lengths above 127", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(byteString, byteString)), (pairs) => {
+        const cursor = new ParamCursor(encodeParams(pairs));
+        const found: Pairs = [];
+        while (cursor.next()) found.push([cursor.name(), cursor.value()]);
+        expect(found).toEqual(pairs);
+        expect(cursor.malformed).toBe(false);
+      }),
+    );
+  });
+
+  test("of 127 bytes take one length byte, of 128 four", () => {
+    expect(encodeParams([["a", "x".repeat(127)]]).length).toBe(2 + 128);
+    expect(encodeParams([["a", "x".repeat(128)]]).length).toBe(5 + 129);
+  });
+
+  test("that reach beyond the end are malformed, wherever they are cut", () => {
+    const bytes = encodeParams([["NAME", "v".repeat(200)]]);
+    for (let length = 1; length < bytes.length; length++) {
+      const cursor = new ParamCursor(bytes.slice(0, length));
+      expect(cursor.next()).toBe(false);
+      expect(cursor.malformed).toBe(true);
+    }
+  });
+
+  test("with a length of 2 GiB are malformed, not an allocation", () => {
+    const cursor = new ParamCursor(Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff, 65));
+    expect(cursor.next()).toBe(false);
+    expect(cursor.malformed).toBe(true);
+  });
+});
+
+describe("a request's head", () => {
+  test("goes on as it came when nothing in it must change", () => {
+    const records = encodeHead(
+      7,
+      1,
+      true,
+      encodeParams([
+        ["SCRIPT_FILENAME", "/a.fcgi"],
+        ["HTTP_X", "1"],
+        ["HTTP_X", "2"],
+      ]),
+    );
+    const head = new RequestHead(records);
+    expect(head.isVerbatim(new Map())).toBe(true);
+    expect(head.keepConn).toBe(true);
+    const sent = head.verbatimRecords(false);
+    expect(sent.buffer).toBe(records.buffer);
+    expect(new RequestHead(sent).keepConn).toBe(false);
+    expect([...new RequestHead(sent).pairs()]).toEqual([
+      ["SCRIPT_FILENAME", "/a.fcgi"],
+      ["HTTP_X", "1"],
+      ["HTTP_X", "2"],
+    ]);
+  });
+
+  test("keeps the last of two SCRIPT_FILENAMEs, and only that goes on", () => {
+    const head = headOf([
+      ["SCRIPT_FILENAME", "/one"],
+      ["A", "1"],
+      ["SCRIPT_FILENAME", "/two"],
+    ]);
+    expect(head.known.SCRIPT_FILENAME).toBe("/two");
+    expect(head.isVerbatim(new Map())).toBe(false);
+    const again = new RequestHead(head.encode(true, new Map()));
+    expect([...again.pairs()]).toEqual([
+      ["SCRIPT_FILENAME", "/two"],
+      ["A", "1"],
+    ]);
+    expect(again.keepConn).toBe(true);
+    expect(again.requestId).toBe(7);
+  });
+
+  test.each(["CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"])(
+    "forwards exactly one %s",
+    (name) => {
+      const head = headOf([
+        [name, "1"],
+        [name, "2"],
+        [name, "3"],
+      ]);
+      expect([...new RequestHead(head.encode(false, new Map())).pairs()]).toEqual([[name, "3"]]);
+    },
+  );
+
+  test("loses HTTP_PROXY, which programs take for their own setting", () => {
+    const head = headOf([
+      ["HTTP_PROXY", "http://evil"],
+      ["HTTP_PROXY_X", "kept"],
+    ]);
+    expect(head.isVerbatim(new Map())).toBe(false);
+    expect([...new RequestHead(head.encode(false, new Map())).pairs()]).toEqual([["HTTP_PROXY_X", "kept"]]);
+  });
+
+  test("takes changes: a value set, a value added, a value removed", () => {
+    const head = headOf([
+      ["A", "1"],
+      ["B", "2"],
+      ["C", "3"],
+    ]);
+    const changes = new Map([
+      ["B", "changed"],
+      ["D", "added"],
+      ["C", undefined],
+    ]);
+    expect(head.isVerbatim(changes)).toBe(false);
+    expect([...new RequestHead(head.encode(false, changes)).pairs()]).toEqual([
+      ["A", "1"],
+      ["B", "changed"],
+      ["D", "added"],
+    ]);
+  });
+
+  test("is put anew when a pair straddles two records, with records that end between pairs", () => {
+    const params = encodeParams([
+      ["AAAA", "1"],
+      ["BBBB", "2"],
+    ]);
+    const begin = encodeRecord(FCGI_BEGIN_REQUEST, 7, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0));
+    const cutInPair = joined(
+      begin,
+      encodeRecord(FCGI_PARAMS, 7, params.subarray(0, 3)),
+      encodeRecord(FCGI_PARAMS, 7, params.subarray(3)),
+      encodeRecord(FCGI_PARAMS, 7, new Uint8Array(0)),
+    );
+    expect(new RequestHead(cutInPair).isVerbatim(new Map())).toBe(false);
+    const cutBetween = joined(
+      begin,
+      encodeRecord(FCGI_PARAMS, 7, params.subarray(0, 7)),
+      encodeRecord(FCGI_PARAMS, 7, params.subarray(7)),
+      encodeRecord(FCGI_PARAMS, 7, new Uint8Array(0)),
+    );
+    expect(new RequestHead(cutBetween).isVerbatim(new Map())).toBe(true);
+    expect([...new RequestHead(cutInPair).pairs()]).toEqual([...new RequestHead(cutBetween).pairs()]);
+  });
+
+  test("above 64 KiB is encoded in records that cut no pair", () => {
+    const pairs: Pairs = Array.from({ length: 40 }, (_, i) => [`N${i}`, "v".repeat(4000)]);
+    const records = encodeHead(1, 1, false, encodeParams(pairs));
+    const head = new RequestHead(records);
+    expect([...head.pairs()]).toEqual(pairs);
+    expect(head.isVerbatim(new Map())).toBe(true);
+  });
+
+  test("with one pair above 64 KiB is still encoded whole", () => {
+    const pairs: Pairs = [
+      ["A", "1"],
+      ["BIG", "v".repeat(150_000)],
+      ["C", "3"],
+    ];
+    expect([...headOf(pairs).pairs()]).toEqual(pairs);
+  });
+
+  test("with pairs that do not fit is malformed", () => {
+    const params = encodeParams([["NAME", "value"]]).subarray(0, 6);
+    const records = joined(
+      encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0)),
+      encodeStream(FCGI_PARAMS, 1, params, true),
+    );
+    expect(() => new RequestHead(records)).toThrow(
+      "Malformed PARAMS: a parameter reaches beyond the 6 bytes",
+    );
+  });
+
+  test("takes a name of 4,096 bytes and refuses one of 4,097", () => {
+    expect(() => headOf([["N".repeat(4096), ""]])).not.toThrow();
+    expect(() => headOf([["N".repeat(4097), ""]])).toThrow("at most 4096 are taken");
+  });
+
+  test.each([
+    ["12", 12],
+    ["0", 0],
+    ["", undefined],
+    ["-1", undefined],
+    ["1e3", undefined],
+    [" 5", undefined],
+  ])("reads a CONTENT_LENGTH of %j as %p", (text, length) => {
+    expect(headOf([["CONTENT_LENGTH", text]]).contentLength).toBe(length);
+  });
+
+  test("without CONTENT_LENGTH has a body of unknown length, and without a method it is GET", () => {
+    expect(headOf([]).contentLength).toBeUndefined();
+    expect(headOf([]).method).toBe("GET");
+  });
+
+  test("keeps every byte of a value", () => {
+    const all = latin1(Uint8Array.from({ length: 256 }, (_, i) => i));
+    expect([...headOf([["X", all]]).pairs()]).toEqual([["X", all]]);
+    expect(latin1Bytes(all).length).toBe(256);
+  });
+});
