@@ -1,0 +1,129 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { backoffMs, follow, type PoolView, startsWanted } from "../../src/pool/policy.ts";
+
+const IDLE_POOL: PoolView = {
+  waiting: 0,
+  waitingForUnserved: 0,
+  oldestWaitMs: 0,
+  idle: 0,
+  idleUnserved: 0,
+  busy: 0,
+  starting: 0,
+  total: 0,
+  minProcesses: 0,
+  maxProcesses: 100,
+  room: 100,
+  startsAtOnce: 4,
+  serviceMs: undefined,
+  bootMs: undefined,
+};
+
+const starts = (changes: Partial<PoolView>) => startsWanted({ ...IDLE_POOL, ...changes });
+
+describe("how many backends are started", () => {
+  test("none when nobody waits, one for the first request", () => {
+    expect(starts({})).toBe(0);
+    expect(starts({ waiting: 1 })).toBe(1);
+  });
+
+  test("as many as wait while nothing is known, but no more boots at once than allowed", () => {
+    expect(starts({ waiting: 3 })).toBe(3);
+    expect(starts({ waiting: 200 })).toBe(4);
+    expect(starts({ waiting: 200, starting: 3, total: 3 })).toBe(1);
+    expect(starts({ waiting: 200, starting: 4, total: 4 })).toBe(0);
+  });
+
+  test("none for requests that a booting backend will take", () => {
+    expect(starts({ waiting: 2, starting: 2, total: 2 })).toBe(0);
+  });
+
+  test("requests of 1 ms queue behind a busy process rather than wait for a boot of 20 ms", () => {
+    expect(starts({ waiting: 20, busy: 1, total: 1, serviceMs: 1, bootMs: 20 })).toBe(0);
+    expect(starts({ waiting: 27, busy: 1, total: 1, serviceMs: 1, bootMs: 20 })).toBe(2);
+  });
+
+  test("requests that sleep for 5 s get a process each", () => {
+    expect(starts({ waiting: 4, busy: 3, total: 3, serviceMs: 5000, bootMs: 20 })).toBe(4);
+  });
+
+  test("one more when the oldest has waited longer than a boot takes", () => {
+    const view = { waiting: 2, busy: 4, total: 4, serviceMs: 1, bootMs: 20 };
+    expect(starts({ ...view, oldestWaitMs: 25 })).toBe(0);
+    expect(starts({ ...view, oldestWaitMs: 26 })).toBe(1);
+  });
+
+  test("up to the minimum without any request", () => {
+    expect(starts({ minProcesses: 3, total: 1, idle: 1 })).toBe(2);
+    expect(starts({ minProcesses: 3, total: 3, idle: 3 })).toBe(0);
+  });
+
+  test("never above the program's cap or the room of all, at the limit and one below", () => {
+    expect(starts({ waiting: 9, total: 100 })).toBe(0);
+    expect(starts({ waiting: 9, total: 99 })).toBe(1);
+    expect(starts({ waiting: 9, room: 0 })).toBe(0);
+    expect(starts({ waiting: 9, room: 1 })).toBe(1);
+    expect(starts({ minProcesses: 5, room: 0 })).toBe(0);
+  });
+
+  test("one for each request that must go to a process that has not served, idle ones notwithstanding", () => {
+    expect(starts({ waiting: 2, waitingForUnserved: 2, idle: 3, total: 3, serviceMs: 1, bootMs: 20 })).toBe(
+      2,
+    );
+    expect(
+      starts({
+        waiting: 2,
+        waitingForUnserved: 2,
+        idle: 3,
+        idleUnserved: 1,
+        total: 3,
+        serviceMs: 1,
+        bootMs: 20,
+      }),
+    ).toBe(1);
+  });
+
+  test("is never negative and never breaks a limit, whatever the pool looks like", () => {
+    const count = fc.nat(300);
+    const view = fc.record({
+      waiting: count,
+      waitingForUnserved: fc.nat(20),
+      oldestWaitMs: fc.nat(10_000),
+      idle: count,
+      idleUnserved: fc.nat(20),
+      busy: count,
+      starting: fc.nat(10),
+      total: count,
+      minProcesses: fc.nat(50),
+      maxProcesses: fc.integer({ min: 1, max: 200 }),
+      room: fc.integer({ min: -5, max: 200 }),
+      startsAtOnce: fc.integer({ min: 1, max: 8 }),
+      serviceMs: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }),
+      bootMs: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(view, (each) => {
+        const wanted = startsWanted(each);
+        expect(wanted).toBeGreaterThanOrEqual(0);
+        if (wanted > 0) {
+          expect(each.total + wanted).toBeLessThanOrEqual(each.maxProcesses);
+          expect(wanted).toBeLessThanOrEqual(each.room);
+          expect(each.starting + wanted).toBeLessThanOrEqual(each.startsAtOnce);
+        }
+      }),
+    );
+  });
+});
+
+describe("the pause after boot failures", () => {
+  test("doubles from 0.2 s and ends at 60 s", () => {
+    expect([1, 2, 3, 9, 10, 50].map(backoffMs)).toEqual([200, 400, 800, 51_200, 60_000, 60_000]);
+  });
+});
+
+describe("a following mean", () => {
+  test("begins with the first value and moves an eighth of the way", () => {
+    expect(follow(undefined, 80)).toBe(80);
+    expect(follow(80, 0)).toBe(70);
+  });
+});
