@@ -1,6 +1,6 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 import packageJson from "../../package.json" with { type: "json" };
-import { FpmError } from "../base/errors.ts";
+import { errnoOf, FpmError } from "../base/errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, type CommandData, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./command.ts";
@@ -53,6 +53,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
       terminal.err(`std-fpm: ${thrown.message}\nTry: std-fpm --help\n`);
       return EXIT_USAGE;
     }
+    if (errnoOf(thrown) === "EPIPE") return EXIT_FAILED;
     if (!(thrown instanceof FpmError)) throw thrown;
     terminal.err(`std-fpm: ${thrown.message.replaceAll("\n", "\nstd-fpm: ")}\n`);
     return EXIT_FAILED;

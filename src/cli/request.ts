@@ -75,7 +75,7 @@ async function openBody(
   if (file === "-") return { stream: Bun.stdin.stream(), length: undefined };
   const blob = Bun.file(file);
   if (await blob.exists()) return { stream: blob.stream(), length: blob.size };
-  throw new FpmError("CONFIG_UNREADABLE", "client", `${file}: there is no such file`);
+  throw new UsageError(`request: --body: there is no file ${file}`);
 }
 
 async function printAnswer(response: FastCgiResponse, terminal: Terminal): Promise<number> {

@@ -3,7 +3,7 @@ import { errnoOf } from "../base/errors.ts";
 
 /** Where a command writes. */
 export interface Terminal {
-  /** Writes what was asked for; resolves when it may go on. */
+  /** Writes what was asked for; resolves when it may go on, and rejects with EPIPE when nobody reads any more. */
   out(content: string | Uint8Array): Promise<void>;
   /** Writes a line or more about the work; never throws. */
   err(text: string): void;
@@ -17,7 +17,7 @@ export function processTerminal(): Terminal {
   const writer = Bun.stdout.writer();
   return {
     async out(content) {
-      writer.write(content);
+      await writer.write(content);
       await writer.flush();
     },
     err: writeErr,

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { listPrograms } from "../../src/dev/program-list.ts";
+import { resolveTarget, type Site, type Target } from "../../src/dev/site.ts";
+import { hasExtension } from "../../src/route/script-path.ts";
+import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
+
+let folder: TempDir;
+let root = "";
+let site: Site;
+
+beforeAll(() => {
+  folder = makeTempDir();
+  root = join(realpathSync(folder.path), "site");
+  for (const name of ["sub", "sub/deep", ".hidden", "odd.fcgi", "php"])
+    mkdirSync(join(root, name), { recursive: true });
+  const files = [
+    "a.fcgi",
+    "sub/b c.fcgi",
+    "sub/deep/d.fcgi",
+    "a.txt",
+    ".env",
+    ".hidden/x.txt",
+    ".hidden/x.fcgi",
+  ];
+  const more = [
+    "a.fcgi~",
+    "a.fcgi.bak",
+    "A.FCGI",
+    "a.fcgist.txt",
+    "odd.fcgi/plain.txt",
+    "php/x.php",
+    "other.php",
+    ".dot.fcgi",
+  ];
+  for (const name of [...files, ...more]) writeFileSync(join(root, name), name);
+  chmodSync(join(root, "a.fcgi"), 0o755);
+  writeFileSync(folder.at("outside.txt"), "");
+  writeFileSync(folder.at("outside.fcgi"), "");
+  symlinkSync(folder.at("outside.txt"), join(root, "leak.txt"));
+  symlinkSync(folder.at("outside.fcgi"), join(root, "leak.fcgi"));
+  symlinkSync(folder.path, join(root, "leak-folder"));
+  symlinkSync("a.fcgi", join(root, "source.txt"));
+  symlinkSync(".env", join(root, "env.txt"));
+  symlinkSync("a.txt", join(root, "link.txt"));
+  symlinkSync("a.fcgi", join(root, "z.fcgi"));
+  symlinkSync("nothing", join(root, "dangling.txt"));
+  site = {
+    root,
+    extensionsFor: (path) => (path.startsWith(`${root}/php/`) ? [".php"] : [".fcgi"]),
+    sourceExtensions: [".fcgi", ".php"],
+  };
+});
+afterAll(() => folder[Symbol.dispose]());
+
+async function target(urlPath: string): Promise<Target> {
+  const found = await resolveTarget(site, urlPath);
+  return JSON.parse(JSON.stringify(found).replaceAll(root, "")) as Target;
+}
+
+describe("what a URL means", () => {
+  test("a program's path, with what follows as PATH_INFO", async () => {
+    const program = { kind: "program", script: "/a.fcgi", scriptName: "/a.fcgi" };
+    expect(await target("/a.fcgi")).toEqual({ ...program, pathInfo: "" } as Target);
+    expect(await target("/a.fcgi/x/.y%20z/")).toEqual({ ...program, pathInfo: "/x/.y z/" } as Target);
+    expect(await target("//a.fcgi//x")).toEqual({ ...program, pathInfo: "/x" } as Target);
+    expect(await target("/sub/b%20c.fcgi")).toMatchObject({
+      script: "/sub/b c.fcgi",
+      scriptName: "/sub/b c.fcgi",
+    });
+    expect(await target("/z.fcgi")).toMatchObject({ script: "/z.fcgi" });
+    expect(await target("/php/x.php/info")).toMatchObject({ script: "/php/x.php", pathInfo: "/info" });
+  });
+
+  test("a program that is missing is still the daemon's to refuse", async () => {
+    expect(await target("/none.fcgi/x")).toMatchObject({ kind: "program", script: "/none.fcgi" });
+  });
+
+  test("folders and plain files, also through links that stay inside", async () => {
+    expect(await target("/")).toEqual({ kind: "folder", path: "" } as Target);
+    expect(await target("/sub")).toEqual({ kind: "folder", path: "/sub" });
+    expect(await target("/sub/")).toEqual({ kind: "folder", path: "/sub" });
+    expect(await target("/a.txt")).toEqual({ kind: "file", path: "/a.txt" });
+    expect(await target("/link.txt")).toEqual({ kind: "file", path: "/a.txt" });
+    expect(await target("/odd.fcgi/plain.txt")).toEqual({ kind: "file", path: "/odd.fcgi/plain.txt" });
+    expect(await target("/a.fcgist.txt")).toEqual({ kind: "file", path: "/a.fcgist.txt" });
+  });
+
+  const refused = [
+    "/nothing",
+    "/.env",
+    "/.hidden/x.txt",
+    "/.hidden/x.fcgi",
+    "/.hidden/none.fcgi",
+    "/.dot.fcgi",
+    "/%2eenv",
+    "/env.txt",
+    "/leak.txt",
+    "/leak.fcgi",
+    "/leak-folder/",
+    "/leak-folder/outside.txt",
+    "/dangling.txt",
+    "/a.txt/x",
+    "/source.txt",
+    "/a.fcgi~",
+    "/a.fcgi.bak",
+    "/A.FCGI",
+    "/other.php",
+  ];
+  test.each(refused)("%s shows nothing", async (path) => {
+    expect(await target(path)).toEqual({ kind: "none" });
+  });
+
+  test.each(["/%2e%2e/x", "/..%2f..%2fetc/passwd", "/a/..", "/%", "/%ff", "/a.txt%00", "/a.fcgi%00", "*"])(
+    "%s makes no sense",
+    async (path) => {
+      expect(await target(path)).toEqual({ kind: "malformed" });
+    },
+  );
+});
+
+describe("the list of programs", () => {
+  const isProgram = (path: string) => hasExtension(path, site.extensionsFor(path));
+
+  test("it has what can run, breadth first, without what is hidden or leads outside", async () => {
+    const { programs, isCut } = await listPrograms(root, root, isProgram);
+    expect(programs).toEqual([
+      { url: "/a.fcgi", isExecutable: true },
+      { url: "/z.fcgi", isExecutable: true },
+      { url: "/php/x.php", isExecutable: false },
+      { url: "/sub/b%20c.fcgi", isExecutable: false },
+      { url: "/sub/deep/d.fcgi", isExecutable: false },
+    ]);
+    expect(isCut).toBe(false);
+  });
+
+  test("of a folder below, the URLs still begin at the root", async () => {
+    const { programs } = await listPrograms(root, join(root, "sub/deep"), isProgram);
+    expect(programs.map(({ url }) => url)).toEqual(["/sub/deep/d.fcgi"]);
+  });
+
+  test("500 programs and 8 levels are listed, and that there is more is told", async () => {
+    using wide = makeTempDir();
+    for (let i = 0; i < 500; i++) writeFileSync(wide.at(`${i}.fcgi`), "");
+    const exact = await listPrograms(realpathSync(wide.path), realpathSync(wide.path), isProgram);
+    expect([exact.programs.length, exact.isCut]).toEqual([500, false]);
+    writeFileSync(wide.at("one-more.fcgi"), "");
+    const more = await listPrograms(realpathSync(wide.path), realpathSync(wide.path), isProgram);
+    expect([more.programs.length, more.isCut]).toEqual([500, true]);
+
+    using deep = makeTempDir();
+    mkdirSync(deep.at(..."1234567"), { recursive: true });
+    writeFileSync(deep.at(..."1234567", "x.fcgi"), "");
+    const inside = await listPrograms(realpathSync(deep.path), realpathSync(deep.path), isProgram);
+    expect([inside.programs.length, inside.isCut]).toEqual([1, false]);
+    mkdirSync(deep.at(..."12345678"));
+    const beyond = await listPrograms(realpathSync(deep.path), realpathSync(deep.path), isProgram);
+    expect([beyond.programs.length, beyond.isCut]).toEqual([1, true]);
+  });
+
+  test("a folder that cannot be read is empty", async () => {
+    expect((await listPrograms(root, join(root, "none"), isProgram)).programs).toEqual([]);
+  });
+});
