@@ -128,6 +128,7 @@ function serveHttp(port: number, handle: ReturnType<typeof createHandler>): Bun.
     return Bun.serve({
       hostname: "127.0.0.1",
       port,
+      reusePort: false,
       development: false,
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
