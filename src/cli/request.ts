@@ -2,18 +2,24 @@ import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
 import { type FastCgiResponse, type RequestEnd, sendFastCgi } from "../client/fastcgi-client.ts";
 import { parseListenAddress } from "../config/listen-address.ts";
+import {
+  FCGI_CANT_MPX_CONN,
+  FCGI_OVERLOADED,
+  FCGI_REQUEST_COMPLETE,
+  FCGI_UNKNOWN_ROLE,
+} from "../fcgi/protocol.ts";
 import { UsageError } from "./arguments.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 import { requestParams } from "./request-params.ts";
 import type { Terminal } from "./terminal.ts";
 
-const PROTOCOL_STATUS = [
-  "FCGI_REQUEST_COMPLETE",
-  "FCGI_CANT_MPX_CONN",
-  "FCGI_OVERLOADED",
-  "FCGI_UNKNOWN_ROLE",
-];
+const PROTOCOL_STATUS: ReadonlyMap<number, string> = new Map([
+  [FCGI_REQUEST_COMPLETE, "FCGI_REQUEST_COMPLETE"],
+  [FCGI_CANT_MPX_CONN, "FCGI_CANT_MPX_CONN"],
+  [FCGI_OVERLOADED, "FCGI_OVERLOADED"],
+  [FCGI_UNKNOWN_ROLE, "FCGI_UNKNOWN_ROLE"],
+]);
 
 /** `std-fpm request`: one FastCGI request, without a web server between. */
 export const requestCommand = defineCommand({
@@ -89,7 +95,9 @@ async function printAnswer(response: FastCgiResponse, terminal: Terminal): Promi
   const end = await copyBody(response, terminal);
   terminal.err(response.stderr().replace(/[^\n]$/, "$&\n"));
   terminal.err(`${describeEnd(end)}\n`);
-  return end.kind === "complete" && end.protocolStatus === 0 && end.appStatus === 0 ? EXIT_OK : EXIT_FAILED;
+  return end.kind === "complete" && end.protocolStatus === FCGI_REQUEST_COMPLETE && end.appStatus === 0
+    ? EXIT_OK
+    : EXIT_FAILED;
 }
 
 async function copyBody(response: FastCgiResponse, terminal: Terminal): Promise<RequestEnd> {
@@ -105,6 +113,6 @@ async function copyBody(response: FastCgiResponse, terminal: Terminal): Promise<
 
 function describeEnd(end: RequestEnd): string {
   if (end.kind === "truncated") return `truncated: ${end.reason}`;
-  const protocol = PROTOCOL_STATUS[end.protocolStatus] ?? `protocol status ${end.protocolStatus}`;
+  const protocol = PROTOCOL_STATUS.get(end.protocolStatus) ?? `protocol status ${end.protocolStatus}`;
   return `${protocol}, application status ${end.appStatus}`;
 }
