@@ -69,8 +69,7 @@ describe("a process that is killed", () => {
     "in mid-answer with a Content-Length is an aborted transfer, not a hanging one (%s)",
     async (way) => {
       await using site = await startSite();
-      const answer = await site.ask("lab.fcgi?op=die-in-sized-answer&bytes=5000", { way });
-      expect([answer.status, answer.end]).toEqual([200, "aborted"]);
+      expect((await site.ask("lab.fcgi?op=die-in-sized-answer&bytes=5000", { way })).end).toBe("aborted");
     },
   );
 

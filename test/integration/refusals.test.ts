@@ -76,7 +76,7 @@ describe("502 with the reason in the log", () => {
   ])("%s", async (name, reason) => {
     const answer = await site.ask(name);
     expect([answer.status, answer.end]).toEqual([502, "complete"]);
-    expect(site.fpm.log()).toMatch(reason);
+    await waitUntil("the reason is logged", () => reason.test(site.fpm.log()), 2_000);
   });
 
   test("a program's last words on stderr are in the log", async () => {

@@ -19,6 +19,8 @@ export interface StdFpmOptions {
   /** More of the environment. */
   env?: Record<string, string>;
   cwd?: string;
+  /** The log's level, "debug" unless told. */
+  level?: string;
   /** Another socket than the one in its runtime folder. */
   listen?: string;
   /** Variables for the programs. */
@@ -124,7 +126,7 @@ runtime_dir = "${runtimeDir}"
 include = ""
 ${options.server ?? ""}
 [log]
-level = "debug"
+level = "${options.level ?? "debug"}"
 format = "plain"
 [app]
 env = { ${env.map(([name, value]) => `${name} = "${value}"`).join(", ")} }
