@@ -58,6 +58,7 @@ export class Link {
   #user: LinkUser | undefined;
   /** Nothing follows what waits in the outbox. */
   #isEnding = false;
+  #isPaused = false;
 
   /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
   static connect(path: string): Link | FpmError {
@@ -94,6 +95,8 @@ export class Link {
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
   use(user: LinkUser | undefined): void {
     this.#user = user;
+    // The last user may have paused it, in the very chunk that ended its answer.
+    this.resume();
   }
 
   /** Sends now or later; by reference. */
@@ -118,10 +121,14 @@ export class Link {
   }
 
   pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     this.#socket?.pause();
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#socket?.resume();
   }
 

@@ -11,7 +11,7 @@ import { statusOf } from "../reply/error-reply.ts";
 import type { Route, Router } from "../route/router.ts";
 
 /** Backends that may end before they accept a request, one after the other, until it is given up. */
-const MAX_ATTEMPTS = 4;
+const MAX_ATTEMPTS = 8;
 
 /** What every request passes through. */
 export interface DispatchDeps {
@@ -47,7 +47,9 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
     // A second try goes to a process that has not served yet: the program may be one that exits after each answer.
     const backend = await lease(client, pool, attempt > 1);
     if (!backend) return { kind: "client-left" };
-    const relayed = await relay(client, backend, route.changes, deps.clock);
+    // What must not run twice goes out on a new connection, and so does a second try.
+    const fresh = !isSafe || attempt > 1;
+    const relayed = await relay(client, backend, { changes: route.changes, fresh, clock: deps.clock });
     pool.release(backend, relayed.kind === "answered" && relayed.keepLink);
     if (relayed.kind !== "unanswered") return conclude(client, relayed);
     const mayTryAgain =

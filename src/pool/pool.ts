@@ -136,10 +136,12 @@ export class Pool implements BackendOwner {
 
   /** Lends, starts and refuses whatever is due now. */
   act(): void {
+    // Where no more can be started, a request that would like a fresh process takes any.
+    const takesAny = this.#isAtCap();
     while (this.#queue.length > 0) {
-      const free = this.#takeIdle(this.#queue.length === this.#queue.lengthUnserved);
-      if (!free) break;
-      if (!this.#queue.give(this.#lend(free))) break;
+      const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
+      const free = this.#takeIdle(onlyUnserved);
+      if (!free || !this.#queue.give(this.#lend(free), takesAny)) break;
     }
     if (this.#isStopping) return;
     const now = this.#deps.clock.now();
@@ -203,6 +205,11 @@ export class Pool implements BackendOwner {
     void this.#logExit(backend, exit);
     this.#owner.onRoom();
     this.act();
+  }
+
+  #isAtCap(): boolean {
+    const { maxProcesses } = this.#program.app;
+    return this.#owner.room() <= 0 || (maxProcesses > 0 && this.#backends.size >= maxProcesses);
   }
 
   #lend(backend: Backend): Backend {

@@ -60,9 +60,9 @@ export class WaitQueue {
     return { backend: promise, cancel: () => void this.#remove(waiter) };
   }
 
-  /** Gives the backend to the first request that may have it. False when there is none. */
-  give(backend: Backend): boolean {
-    const waiter = this.#first(backend.served === 0);
+  /** Gives the backend to the first request that may have it; with `toAnyone` to the first. False when there is none. */
+  give(backend: Backend, toAnyone: boolean): boolean {
+    const waiter = this.#first(toAnyone || backend.served === 0);
     if (!waiter) return false;
     this.#remove(waiter);
     waiter.resolve(backend);
@@ -77,9 +77,9 @@ export class WaitQueue {
     }
   }
 
-  #first(isUnserved: boolean): Waiter | undefined {
+  #first(toAnyone: boolean): Waiter | undefined {
     for (const waiter of this.#waiters) {
-      if (isUnserved || !waiter.unserved) return waiter;
+      if (toAnyone || !waiter.unserved) return waiter;
     }
     return undefined;
   }

@@ -30,6 +30,16 @@ export type Relayed =
  */
 export type Again = "always" | "if-safe" | "never";
 
+export interface RelayOptions {
+  readonly changes: ParamChanges;
+  /**
+   * Whether the request needs a new connection. Whether a kept one is still good shows only by using it; with a new one
+   * the listening socket tells whether the program accepted it.
+   */
+  readonly fresh: boolean;
+  readonly clock: Clock;
+}
+
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
@@ -41,13 +51,8 @@ export function isSafeMethod(method: string): boolean {
  * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
  * one side is gone. The backend must be lent to this request.
  */
-export function relay(
-  client: ClientStream,
-  backend: Backend,
-  changes: ParamChanges,
-  clock: Clock,
-): Promise<Relayed> {
-  return new Promise((resolve) => new Relay(client, backend, clock, resolve).start(changes));
+export function relay(client: ClientStream, backend: Backend, options: RelayOptions): Promise<Relayed> {
+  return new Promise((resolve) => new Relay(client, backend, options.clock, resolve).start(options));
 }
 
 class Relay implements ClientListener, LinkUser, ResponseListener {
@@ -69,11 +74,9 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     this.#watch = new ResponseWatch(client.head.requestId, this);
   }
 
-  start(changes: ParamChanges): void {
+  start({ changes, fresh }: RelayOptions): void {
     const { head, body } = this.#client;
-    // Whether a kept connection is still good shows only by using it; what must not run twice gets a new one, where
-    // the listening socket tells whether it was accepted.
-    const link = this.#backend.connect(!isSafeMethod(head.method));
+    const link = this.#backend.connect(fresh);
     if (link instanceof FpmError) {
       this.#finish({ kind: "unanswered", again: "always", error: link });
       return;
