@@ -83,6 +83,8 @@ export class Backend {
   readonly #finished = Promise.withResolvers<void>();
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
+  /** When its first connection was accepted. */
+  #readyAt: number | undefined;
   /** The silent connection by which a boot is noticed. */
   #bootFd: number | undefined;
   #link: Link | undefined;
@@ -217,6 +219,7 @@ export class Backend {
       this.#after(delayMs, () => {
         if (this.#state !== "starting") return;
         if (this.hasUnaccepted) return look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
+        this.#readyAt = this.#deps.clock.now();
         this.#enter("accepted");
         this.#owner.onBackendReady(this);
       });
@@ -241,7 +244,7 @@ export class Backend {
   }
 
   #onExit(): void {
-    const wasStarted = this.#state !== "starting" && !(this.#stopReason === "start timeout");
+    const wasStarted = this.#readyAt !== undefined;
     // What it left behind in its group goes with it.
     this.#signalGroup("SIGKILL");
     for (const timer of this.#timers) timer.cancel();

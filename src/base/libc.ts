@@ -1,5 +1,6 @@
 import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { FpmError } from "./errors.ts";
+import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
 /** What Bun has no call for; the only use of FFI. x86-64 and arm64 Linux agree on every number here. */
 const AF_UNIX = 1;
@@ -19,8 +20,6 @@ const POLLIN = 1;
 const POLLHUP = 16;
 
 const EAGAIN = 11;
-/** struct sockaddr_un holds 108 bytes with the closing NUL (unix(7)). */
-export const MAX_SOCKET_PATH_BYTES = 107;
 
 const { i32, u32, u64, ptr: pointer } = FFIType;
 const SYMBOLS = {

@@ -1,8 +1,5 @@
 import type { ListenAddress } from "./config.ts";
 
-/** The longest path the kernel takes for a Unix socket: sun_path less its closing NUL. */
-export const MAX_SOCKET_PATH_BYTES = 107;
-
 /** The address a `listen` value names, or undefined when it is neither an absolute path nor an IP address with a port. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith("/")) return { kind: "unix", path: text };

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { byteLength, MAX_SOCKET_PATH_BYTES, parseListenAddress } from "./listen-address.ts";
+import { MAX_SOCKET_PATH_BYTES } from "../base/socket-path.ts";
+import { byteLength, parseListenAddress } from "./listen-address.ts";
 import { MAX_DURATION_MS, parseDuration } from "./units.ts";
 
 /** What std-fpm adds to a schema: `expected` for the message, `verify` for what a pattern cannot say. */

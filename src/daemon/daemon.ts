@@ -4,7 +4,7 @@ import { createFileLookup } from "../base/file-facts.ts";
 import { groupId, outliveParent, userId } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, ServerConfig } from "../config/config.ts";
-import { Listener, type ListenOptions } from "../front/listener.ts";
+import { Listener, type ListenerOptions } from "../front/listener.ts";
 import type { FrontRequest } from "../front/request.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
@@ -39,7 +39,7 @@ export async function startDaemon({
 }: DaemonOptions): Promise<RunningDaemon> {
   outliveParent();
   const limits = limitsOf(config.server);
-  const listenOptions = listenOptionsOf(config.server, limits);
+  const listenerOptions = listenerOptionsOf(config.server, limits);
   const runtimeDir = new RuntimeDir(config.server.runtimeDir);
   if (runtimeDir.previousInstance !== undefined) {
     const strays = endStrays(runtimeDir.previousInstance);
@@ -53,7 +53,7 @@ export async function startDaemon({
   const router = new Router((path) => config.appFor(path), createFileLookup(clock));
   const daemon = new Daemon(config, { router, registry, clock, log }, runtimeDir);
   try {
-    daemon.listen(listenOptions, limits);
+    daemon.listen(listenerOptions, limits);
   } catch (error) {
     await daemon.stop("it cannot listen");
     throw error;
@@ -83,7 +83,7 @@ class Daemon implements RunningDaemon {
   }
 
   /** Opens every listening address. */
-  listen(options: ListenOptions, limits: Limits): void {
+  listen(options: ListenerOptions, limits: Limits): void {
     const { server, app } = this.#config;
     const { clock, log } = this.#deps;
     for (const address of server.listen) {
@@ -150,7 +150,7 @@ class Daemon implements RunningDaemon {
   }
 }
 
-function listenOptionsOf(server: ServerConfig, limits: Limits): ListenOptions {
+function listenerOptionsOf(server: ServerConfig, limits: Limits): ListenerOptions {
   const uid = server.listenOwner === "" ? undefined : userId(server.listenOwner);
   const gid = server.listenGroup === "" ? undefined : groupId(server.listenGroup);
   if (server.listenOwner !== "" && uid === undefined)

@@ -9,7 +9,10 @@ import type { Program } from "../backend/program.ts";
 import { explainSpawnError } from "../backend/spawn.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
-import { BREAKER_FAILURES, backoffMs, follow, type PoolView, startsWanted } from "./policy.ts";
+import { BootRecord } from "./boot-record.ts";
+import { bootFailureOf, logExit } from "./exits.ts";
+import { IdleList } from "./idle-list.ts";
+import { follow, type PoolView, startsWanted } from "./policy.ts";
 import { type Waiting, WaitQueue } from "./queue.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
@@ -32,17 +35,13 @@ export class Pool implements BackendOwner {
   readonly #owner: PoolOwner;
   readonly #deps: BackendDeps;
   readonly #backends = new Set<Backend>();
-  /** Free ones, the most recently used last. */
-  readonly #idle: Backend[] = [];
+  readonly #idle = new IdleList();
   readonly #queue: WaitQueue;
   readonly #lentAt = new Map<Backend, number>();
   #serviceMs: number | undefined;
   #bootMs: number | undefined;
-  #bootFailures = 0;
-  /** No start before this time: the pause after a boot failure. */
-  #retryAt = 0;
+  readonly #boots = new BootRecord();
   #retryTimer: Timer | undefined;
-  #lastBootError = "";
   #isStopping = false;
 
   constructor(program: Program, owner: PoolOwner, deps: BackendDeps) {
@@ -67,12 +66,16 @@ export class Pool implements BackendOwner {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    return this.#backends.size === 0 && this.#queue.length === 0 && this.#deps.clock.now() >= this.#retryAt;
+    return (
+      this.#backends.size === 0 &&
+      this.#queue.length === 0 &&
+      this.#boots.waitMs(this.#deps.clock.now()) === 0
+    );
   }
 
   /** The free backend that was used longest ago. */
   get idlest(): Backend | undefined {
-    return this.#idle[0];
+    return this.#idle.idlest;
   }
 
   /** Uses another version of the program from now on: idle old backends go at once, busy ones after their request. */
@@ -85,8 +88,7 @@ export class Pool implements BackendOwner {
       program: program.name,
     });
     this.#program = program;
-    this.#bootFailures = 0;
-    this.#retryAt = 0;
+    this.#boots.reset();
     for (const backend of [...this.#backends]) {
       if (backend.state === "idle" || backend.state === "starting") this.stop(backend, "new version");
     }
@@ -100,7 +102,7 @@ export class Pool implements BackendOwner {
   lease(unserved: boolean): Backend | Waiting {
     if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
     if (this.#breakerIsOpen()) throw this.#breakerError();
-    const free = this.#queue.length === 0 ? this.#takeIdle(unserved) : undefined;
+    const free = this.#queue.length === 0 ? this.#idle.take(unserved) : undefined;
     if (free) return this.#lend(free);
     const { queueLength, queueTimeoutMs } = this.#program.app;
     const limit = queueLength || DEFAULT_QUEUE_LENGTH;
@@ -130,7 +132,7 @@ export class Pool implements BackendOwner {
 
   /** Ends a backend; `program.app.stopTimeoutMs` after SIGTERM it is killed, at once with `force`. */
   stop(backend: Backend, reason: StopReason, force = false): void {
-    this.#removeIdle(backend);
+    this.#idle.remove(backend);
     backend.stop(reason, force ? 0 : backend.program.app.stopTimeoutMs);
   }
 
@@ -140,13 +142,13 @@ export class Pool implements BackendOwner {
     const takesAny = this.#isAtCap();
     while (this.#queue.length > 0) {
       const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
-      const free = this.#takeIdle(onlyUnserved);
+      const free = this.#idle.take(onlyUnserved);
       if (!free || !this.#queue.give(this.#lend(free), takesAny)) break;
     }
     if (this.#isStopping) return;
-    const now = this.#deps.clock.now();
-    if (now < this.#retryAt) {
-      this.#actAt(this.#retryAt - now);
+    const pauseMs = this.#boots.waitMs(this.#deps.clock.now());
+    if (pauseMs > 0) {
+      this.#actAt(pauseMs);
       return;
     }
     const view = this.#view();
@@ -160,9 +162,9 @@ export class Pool implements BackendOwner {
   reap(): void {
     const { idleTimeoutMs, minProcesses } = this.#program.app;
     const before = this.#deps.clock.now() - idleTimeoutMs;
-    while (this.#idle.length > 0 && this.#backends.size > minProcesses) {
-      const idlest = this.#idle[0] as Backend;
-      if (idlest.idleSince > before) break;
+    while (this.#backends.size > minProcesses) {
+      const { idlest } = this.#idle;
+      if (!idlest || idlest.idleSince > before) break;
       this.stop(idlest, "idle");
     }
     this.act();
@@ -182,7 +184,7 @@ export class Pool implements BackendOwner {
   }
 
   onBackendReady(backend: Backend): void {
-    this.#bootFailures = 0;
+    this.#boots.reset();
     this.#bootMs = follow(this.#bootMs, this.#deps.clock.now() - backend.startedAt);
     this.#onFree(backend);
     backend.dropSilentLink();
@@ -190,19 +192,12 @@ export class Pool implements BackendOwner {
 
   onBackendExit(backend: Backend, exit: Exit): void {
     this.#backends.delete(backend);
-    this.#removeIdle(backend);
+    this.#idle.remove(backend);
     this.#lentAt.delete(backend);
-    if (!exit.wasStarted && exit.reason !== "shutdown" && exit.reason !== "new version") {
-      const isTimeout = exit.reason === "start timeout";
-      const how = isTimeout
-        ? `did not accept a connection within start_timeout`
-        : `${describe(exit)} before it accepted a connection`;
-      const code = isTimeout ? "START_TIMEOUT" : "BOOT_FAILED";
-      this.#onBootFailure(
-        new FpmError(code, "backend", `${backend.program.name} (pid ${backend.pid}) ${how}.`),
-      );
-    }
-    void this.#logExit(backend, exit);
+    const now = this.#deps.clock.now();
+    const failure = bootFailureOf(backend, exit);
+    if (failure) this.#refuseAfterBootFailure(failure, this.#boots.fail(now));
+    void logExit(backend, exit, now - backend.startedAt, this.#deps.log);
     this.#owner.onRoom();
     this.act();
   }
@@ -225,17 +220,6 @@ export class Pool implements BackendOwner {
     this.act();
   }
 
-  #takeIdle(unserved: boolean): Backend | undefined {
-    if (!unserved) return this.#idle.pop();
-    const at = this.#idle.findLastIndex((backend) => backend.served === 0);
-    return at === -1 ? undefined : this.#idle.splice(at, 1)[0];
-  }
-
-  #removeIdle(backend: Backend): void {
-    const at = this.#idle.indexOf(backend);
-    if (at !== -1) this.#idle.splice(at, 1);
-  }
-
   /** False when the program cannot be started. */
   #start(): boolean {
     try {
@@ -246,36 +230,35 @@ export class Pool implements BackendOwner {
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       const program = this.#program;
+      const pause = this.#boots.fail(this.#deps.clock.now());
       void explainSpawnError(program, error).then((why) => {
-        this.#deps.log.error(`cannot be started: ${why}`, { program: program.name });
+        const what = `${program.name} cannot be started: ${why}.`;
+        this.#refuseAfterBootFailure(new FpmError("SPAWN_FAILED", "backend", what, { cause: error }), pause);
       });
-      this.#onBootFailure(error);
       return false;
     }
   }
 
-  /** Refuses the request that this start was for, or all of them when the breaker opens, unless others are at work. */
-  #onBootFailure(error: FpmError): void {
-    this.#lastBootError = error.message;
-    this.#bootFailures++;
-    const pause = backoffMs(this.#bootFailures);
-    this.#retryAt = this.#deps.clock.now() + pause;
+  /** Refuses the request that the start was for, or all of them when the breaker opens, unless others are at work. */
+  #refuseAfterBootFailure(error: FpmError, pauseMs: number): void {
+    this.#boots.explain(error);
     if (this.#breakerIsOpen()) {
-      const what = `the breaker is open: ${this.#bootFailures} starts in a row failed; next try in ${pause / 1000} s`;
+      const what = `${this.#boots.failures} starts in a row failed; the next try is in ${pauseMs / 1000} s`;
       this.#deps.log.error(what, { program: this.#program.name, last: error.message });
       this.#queue.refuse(this.#queue.length, error);
-    } else if (this.#view().busy + this.#idle.length === 0) this.#queue.refuse(1, error);
-    this.#actAt(pause);
+    } else if (this.#lentAt.size === 0 && this.#idle.length === 0) this.#queue.refuse(1, error);
+    this.#actAt(pauseMs);
   }
 
+  /** While others are at work a failed start refuses nobody. */
   #breakerIsOpen(): boolean {
-    if (this.#bootFailures < BREAKER_FAILURES || this.#deps.clock.now() >= this.#retryAt) return false;
-    return this.#idle.length === 0 && this.#lentAt.size === 0;
+    return this.#boots.isOpen(this.#deps.clock.now()) && this.#idle.length === 0 && this.#lentAt.size === 0;
   }
 
   #breakerError(): FpmError {
-    const seconds = Math.ceil((this.#retryAt - this.#deps.clock.now()) / 1000);
-    return new FpmError("BREAKER_OPEN", "backend", `${this.#lastBootError} Next try in ${seconds} s.`);
+    const seconds = Math.ceil(this.#boots.waitMs(this.#deps.clock.now()) / 1000);
+    const last = this.#boots.lastError?.message ?? "";
+    return new FpmError("BREAKER_OPEN", "backend", `${last} Next try in ${seconds} s.`);
   }
 
   #actAt(delayMs: number): void {
@@ -295,19 +278,15 @@ export class Pool implements BackendOwner {
 
   #view(): PoolView {
     let starting = 0;
-    let busy = 0;
-    for (const { state } of this.#backends) {
-      if (state === "starting") starting++;
-      else if (state === "busy" || state === "aborting") busy++;
-    }
+    for (const { state } of this.#backends) if (state === "starting") starting++;
     const { app } = this.#program;
     return {
       waiting: this.#queue.length,
       waitingForUnserved: this.#queue.lengthUnserved,
       oldestWaitMs: this.#queue.oldestWaitMs,
       idle: this.#idle.length,
-      idleUnserved: this.#idle.filter((backend) => backend.served === 0).length,
-      busy,
+      idleUnserved: this.#idle.unserved,
+      busy: this.#lentAt.size,
       starting,
       total: this.#backends.size,
       minProcesses: app.minProcesses,
@@ -318,22 +297,4 @@ export class Pool implements BackendOwner {
       bootMs: this.#bootMs,
     };
   }
-
-  async #logExit(backend: Backend, exit: Exit): Promise<void> {
-    await backend.finished;
-    const asked = exit.reason !== undefined && exit.reason !== "start timeout";
-    const level = asked || (exit.code === 0 && exit.wasStarted) ? "info" : "error";
-    this.#deps.log[level](describe(exit), {
-      program: backend.program.name,
-      pid: backend.pid,
-      reason: exit.reason ?? (exit.wasStarted ? undefined : "boot failure"),
-      age: `${Math.round((this.#deps.clock.now() - backend.startedAt) / 100) / 10}s`,
-      served: backend.served,
-      stderr: backend.lastStderr || undefined,
-    });
-  }
-}
-
-function describe(exit: Exit): string {
-  return exit.signal === null ? `exited with status ${exit.code}` : `ended by ${exit.signal}`;
 }
