@@ -51,7 +51,7 @@ run: build ## serve examples/ at http://127.0.0.1:8080 (PORT=… for another por
 	@scripts/debian-packages --optional $(PACKAGES_RUN)
 	@if test -e /usr/include/fcgiapp.h && command -v $(CC) >/dev/null; then $(MAKE) -s examples; \
 	  else echo 'examples/c is left out: it needs a C compiler and libfcgi-dev' >&2; fi
-	dist/std-fpm dev examples $(if $(PORT),--port $(PORT))
+	dist/std-fpm dev examples --config examples/std-fpm.toml $(if $(PORT),--port $(PORT))
 
 .PHONY: examples
 examples: $(EXAMPLES)

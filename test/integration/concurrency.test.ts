@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { startSite } from "../support/site.ts";
-import { acceptedOn } from "../support/unix-sockets.ts";
+import { acceptedBy } from "../support/unix-sockets.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** So many clients at once, each asking so often, one after the other. */
@@ -52,23 +52,23 @@ test("one client after the other is served by one and the same process", async (
 test("a connection that nginx keeps is used again", async () => {
   await using site = await startSite();
   await site.text("lab.fcgi", "kept");
-  const before = acceptedOn(site.fpm.socket);
+  const before = acceptedBy(site.fpm.pid);
   expect(before.length).toBe(1);
   const pids = await crowd(1, 50, () => site.text("lab.fcgi", "kept"));
-  expect(acceptedOn(site.fpm.socket)).toEqual(before);
+  expect(acceptedBy(site.fpm.pid)).toEqual(before);
   expect(new Set(pids).size).toBe(1);
 });
 
 test("a connection that nginx does not keep is gone after the answer", async () => {
   await using site = await startSite();
   await crowd(5, 10, () => site.text("lab.fcgi"));
-  await waitUntil("no connection is left", () => acceptedOn(site.fpm.socket).length === 0);
+  await waitUntil("no connection is left", () => acceptedBy(site.fpm.pid).length === 0);
 });
 
 test("descriptors are back where they were after 2,000 requests", async () => {
   await using site = await startSite({ app: "max_processes = 2" });
   await crowd(10, 20, () => site.text("lab.fcgi"));
-  await waitUntil("the connections are closed", () => acceptedOn(site.fpm.socket).length === 0);
+  await waitUntil("the connections are closed", () => acceptedBy(site.fpm.pid).length === 0);
   const before = site.fpm.descriptors();
   await crowd(10, 200, () => site.text("lab.fcgi"));
   await waitUntil("the descriptors are closed", () => site.fpm.descriptors() <= before + 2);
