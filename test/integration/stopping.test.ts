@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
-import { answers, EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
+import { answers, startStdFpm } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -128,26 +128,4 @@ describe("the socket", () => {
     await fpm.stop();
     expect(mode).toBe("600 socket");
   });
-});
-
-test("nothing is read from the folder it is started in: no .env, no bunfig.toml, no code", async () => {
-  using dir = makeTempDir();
-  mkdirSync(dir.at("cwd"));
-  writeFileSync(dir.at("cwd/.env"), "FROM_DOTENV=1\nBUN_CONFIG_VERBOSE_FETCH=1\n");
-  writeFileSync(dir.at("cwd/bunfig.toml"), 'preload = ["./evil.ts"]\n');
-  writeFileSync(
-    dir.at("cwd/evil.ts"),
-    `require("fs").writeFileSync(${JSON.stringify(dir.at("evil"))}, "ran")`,
-  );
-  writeFileSync(dir.at("cwd/package.json"), '{"main": "./evil.ts"}');
-  await using site = await startSite({ cwd: dir.at("cwd") });
-  expect(await site.text("lab.fcgi?op=env")).not.toContain("FROM_DOTENV");
-  expect(existsSync(dir.at("evil"))).toBe(false);
-});
-
-test("the executable runs without Bun, Node or any file of the project", async () => {
-  using dir = makeTempDir();
-  const version = Bun.spawnSync([EXECUTABLE, "--version"], { cwd: dir.path, env: { PATH: "/nowhere" } });
-  expect(version.stdout.toString()).toMatch(/\d+\.\d+\.\d+/);
-  expect(version.exitCode).toBe(0);
 });
