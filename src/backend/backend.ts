@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import type { Exit, StopReason } from "./exit.ts";
 import { Link } from "./link.ts";
 import { OutputReader } from "./output.ts";
 import type { Program } from "./program.ts";
@@ -21,27 +22,6 @@ const WAKE_AFTER_MS = 500;
 const LINK_GRACE_MS = 1000;
 /** How long descendants may go on printing into the pipes of a program that has ended. */
 const OUTPUT_GRACE_MS = 200;
-
-/** Why a backend was stopped by us. */
-export type StopReason =
-  | "idle"
-  | "surplus"
-  | "room for others"
-  | "new version"
-  | "shutdown"
-  | "start timeout"
-  | "request timeout"
-  | "abort timeout"
-  | "bad answer";
-
-/** How a process ended. */
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: string | number | null;
-  /** It had accepted its first connection before. */
-  readonly wasStarted: boolean;
-  readonly reason: StopReason | undefined;
-}
 
 /** Hears of a backend's life: its pool. */
 export interface BackendOwner {
@@ -99,6 +79,7 @@ export class Backend {
     this.#socketPath = deps.nextSocketPath();
     this.#listenFd = listenUnix(this.#socketPath, BACKLOG);
     try {
+      this.#bootFd = this.#connectSilently();
       const spawned = spawnProgram(program, this.#listenFd, deps.instance, () => this.#onExit());
       this.#process = spawned.process;
       this.#outputs = [
@@ -106,6 +87,7 @@ export class Backend {
         new OutputReader(spawned.stderrFd, (line) => this.#logLine("stderr", line)),
       ];
     } catch (error) {
+      this.closeLink();
       this.#closeSocket();
       throw error;
     }
@@ -143,7 +125,7 @@ export class Backend {
   /** It was lent and not used. */
   giveBack(): void {
     this.#enter("returned");
-    this.dropSilentLink();
+    this.#dropSilentLink();
   }
 
   /** Its client left; it still works on that request and must not be lent. */
@@ -200,8 +182,7 @@ export class Backend {
     this.#after(stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
   }
 
-  /** Lets go of a boot connection that nobody has a request for: a silent one would block the program. */
-  dropSilentLink(): void {
+  #dropSilentLink(): void {
     if (this.#bootFd !== undefined) this.closeLink();
   }
 
@@ -210,24 +191,31 @@ export class Backend {
    * that socket polls readable until it is taken.
    */
   #watchBoot(): void {
-    const connected = connectUnix(this.#socketPath);
-    if (connected.kind !== "connected") {
-      throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${this.#socketPath} failed.`);
-    }
-    this.#bootFd = connected.fd;
     const look = (delayMs: number) => {
       this.#after(delayMs, () => {
         if (this.#state !== "starting") return;
-        if (this.hasUnaccepted) return look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
-        this.#readyAt = this.#deps.clock.now();
-        this.#enter("accepted");
-        this.#owner.onBackendReady(this);
+        if (this.hasUnaccepted) look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
+        else this.#onAccepted();
       });
     };
     look(FIRST_LOOK_MS);
     this.#after(this.program.app.startTimeoutMs, () => {
       if (this.#state === "starting") this.stop("start timeout", 0);
     });
+  }
+
+  #onAccepted(): void {
+    this.#readyAt = this.#deps.clock.now();
+    this.#enter("accepted");
+    this.#owner.onBackendReady(this);
+    // Nobody had a request for it: a silent connection would keep the program from accepting another.
+    if (this.#state === "idle") this.#dropSilentLink();
+  }
+
+  #connectSilently(): number {
+    const connected = connectUnix(this.#socketPath);
+    if (connected.kind === "connected") return connected.fd;
+    throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${this.#socketPath} failed.`);
   }
 
   #wake(): void {
@@ -258,7 +246,7 @@ export class Backend {
       wasStarted,
       reason: this.#stopReason,
     });
-    if (this.#bootFd !== undefined) this.closeLink();
+    this.#dropSilentLink();
     this.#closeSocket();
     // A descendant outside its group may hold the connection open; nobody answers on it any more.
     this.#deps.clock.after(LINK_GRACE_MS, () => this.#link?.onClosed("its process has ended"));

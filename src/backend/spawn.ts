@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Subprocess } from "bun";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, limitOpenFiles, openPipe } from "../base/libc.ts";
+import { closeFd, limitOpenFiles, openPipe, type Pipe } from "../base/libc.ts";
 import type { Program } from "./program.ts";
 
 /** Programs built with an old libfcgi crash on descriptors from 1024 on. */
@@ -28,9 +28,10 @@ export function spawnProgram(
   instance: string,
   onExit: () => void,
 ): Spawned {
-  const stdout = openPipe();
-  const stderr = openPipe();
+  const pipes: Pipe[] = [];
   try {
+    const stdout = addPipe(pipes);
+    const stderr = addPipe(pipes);
     const process = Bun.spawn([...program.argv], {
       cwd: program.cwd,
       env: environmentOf(program, instance),
@@ -41,14 +42,12 @@ export function spawnProgram(
     limitOpenFiles(process.pid, SOFT_NOFILE);
     return { process, stdoutFd: stdout.readFd, stderrFd: stderr.readFd };
   } catch (error) {
-    closeFd(stdout.readFd);
-    closeFd(stderr.readFd);
+    for (const { readFd } of pipes) closeFd(readFd);
     throw new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${messageOf(error)}.`, {
       cause: error,
     });
   } finally {
-    closeFd(stdout.writeFd);
-    closeFd(stderr.writeFd);
+    for (const { writeFd } of pipes) closeFd(writeFd);
   }
 }
 
@@ -70,6 +69,12 @@ export async function explainSpawnError(program: Program, error: FpmError): Prom
     default:
       return messageOf(error.cause ?? error);
   }
+}
+
+function addPipe(pipes: Pipe[]): Pipe {
+  const pipe = openPipe();
+  pipes.push(pipe);
+  return pipe;
 }
 
 function environmentOf(program: Program, instance: string): Record<string, string> {

@@ -122,8 +122,13 @@ export function isHungUp(fd: number): boolean {
   return (pollNow(fd, 0) & POLLHUP) !== 0;
 }
 
+export interface Pipe {
+  readonly readFd: number;
+  readonly writeFd: number;
+}
+
 /** A pipe; both ends close on exec. */
-export function openPipe(): { readFd: number; writeFd: number } {
+export function openPipe(): Pipe {
   const fds = new Int32Array(2);
   check("pipe2", libc().pipe2(ptr(fds), O_CLOEXEC), "a pipe");
   return { readFd: fds[0] as number, writeFd: fds[1] as number };

@@ -5,6 +5,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 
 /** The daemon's log. Every method writes at most one line and never throws. */
 export interface Log {
+  /** Whether debug lines are written; saves making them. */
+  readonly isDebug: boolean;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -44,6 +46,7 @@ export function createLog(options: LogOptions): Log {
     reporters: [{ log: (entry) => options.write(render(entry, format, wallClock())) }],
   });
   return {
+    isDebug: options.level === "debug",
     debug: (message, fields) => consola.debug(message, fields),
     info: (message, fields) => consola.info(message, fields),
     warn: (message, fields) => consola.warn(message, fields),

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
-import { type CommandData, EXIT_OK } from "./command.ts";
+import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 
 /** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
@@ -15,7 +15,6 @@ export const serveCommand = defineCommand({
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
     const daemon = await startDaemon({ config, log });
-    await runUntilSignalled(daemon, log);
-    return EXIT_OK;
+    return await runUntilSignalled(daemon, log);
   },
 });

@@ -96,6 +96,7 @@ function logOutcome(
   tookMs: number,
   log: Log,
 ): void {
+  if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
   const { known, method } = client.head;
   const fields = {
     method,

@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../base/log.ts";
+import type { Log, LogFields, LogLevel } from "../base/log.ts";
 
 /** A request that the daemon could not answer well. */
 export interface LoggedFailure {
@@ -39,12 +39,18 @@ export function createFailureLog(behind: Log): FailureLog {
     }
   }
 
-  const tee = (level: keyof Log) => (message: string, fields?: LogFields) => {
+  const tee = (level: LogLevel) => (message: string, fields?: LogFields) => {
     watch(message, fields);
     behind[level](message, fields);
   };
   return {
-    log: { debug: tee("debug"), info: tee("info"), warn: tee("warn"), error: tee("error") },
+    log: {
+      isDebug: behind.isDebug,
+      debug: tee("debug"),
+      info: tee("info"),
+      warn: tee("warn"),
+      error: tee("error"),
+    },
     takeFailure(uri) {
       const at = failures.findIndex((failure) => failure.uri === uri);
       return at === -1 ? undefined : failures.splice(at, 1)[0];

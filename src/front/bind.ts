@@ -1,5 +1,4 @@
-import { chmodSync, chownSync, closeSync, lstatSync, openSync, renameSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
 import type { TCPSocketListener } from "bun";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, duplicate, listenUnix } from "../base/libc.ts";
@@ -29,31 +28,23 @@ export function bindSocket(address: ListenAddress, options: BindOptions): BoundS
 }
 
 /**
- * Binds at a temporary name and moves the socket to its path when owner and mode are right: nobody can connect
- * before, and a stale file is replaced in one step. A socket that somebody answers on is an error.
+ * A socket whose file is stale is taken over, one that somebody answers on is an error. Between bind and chmod the
+ * file has mode 0600 and belongs to us: there is no moment in which others could connect.
  */
 function bindUnix(path: string, options: BindOptions): BoundSocket {
-  refuseOccupied(path);
-  let folder: number | undefined;
+  removeStale(path);
   let fd: number | undefined;
-  let temporary = "";
   try {
-    folder = openSync(dirname(path), "r");
-    // Through the folder's descriptor the temporary path is short even where the socket's own has 107 bytes.
-    temporary = `/proc/self/fd/${folder}/.std-fpm-${process.pid}.sock`;
-    fd = listenUnix(temporary, options.backlog);
-    chownSync(temporary, options.uid ?? -1, options.gid ?? -1);
-    chmodSync(temporary, options.mode);
-    renameSync(temporary, path);
+    fd = listenUnix(path, options.backlog);
+    chownSync(path, options.uid ?? -1, options.gid ?? -1);
+    chmodSync(path, options.mode);
     return ownSocket(fd, path);
   } catch (error) {
     if (fd !== undefined) {
       closeFd(fd);
-      unlinkSync(temporary);
+      unlinkSync(path);
     }
     throw listenFailed(path, error);
-  } finally {
-    if (folder !== undefined) closeSync(folder);
   }
 }
 
@@ -68,7 +59,7 @@ function ownSocket(fd: number, path: string): BoundSocket {
   };
 }
 
-function refuseOccupied(path: string): void {
+function removeStale(path: string): void {
   let isSocket: boolean;
   try {
     isSocket = lstatSync(path).isSocket();
@@ -80,6 +71,7 @@ function refuseOccupied(path: string): void {
   const connected = connectUnix(path);
   if (connected.kind === "connected") closeFd(connected.fd);
   if (connected.kind !== "refused") throw inUse(path);
+  unlinkSync(path);
 }
 
 /** A TCP socket bound by Bun and kept as a descriptor of our own. */

@@ -140,6 +140,12 @@ export class Connection implements IntakeOwner {
     this.close();
   }
 
+  /** An exception of ours while this connection was served: it ends, the others go on. */
+  onBug(error: Error): void {
+    this.#deps.log.error(`a bug in std-fpm: ${error.message}`, { stack: error.stack });
+    this.close();
+  }
+
   send(chunk: Uint8Array, start: number, end: number): boolean {
     if (this.#state !== "open") return false;
     this.#outbox.write(chunk, start, end);

@@ -122,8 +122,8 @@ function handlersFor(onOpen: (socket: FrontSocket) => Connection) {
     close(socket: FrontSocket) {
       socket.data.close();
     },
-    error(_socket: FrontSocket, error: Error) {
-      throw error;
+    error(socket: FrontSocket, error: Error) {
+      socket.data.onBug(error);
     },
   };
 }

@@ -1,4 +1,5 @@
-import type { Backend, Exit } from "../backend/backend.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Exit } from "../backend/exit.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 

@@ -24,8 +24,40 @@ export interface PoolView {
   readonly serviceMs: number | undefined;
   /** Mean time from spawn to the first accept; undefined until one was seen. */
   readonly bootMs: number | undefined;
+  /** How long ago the requests in work were lent a process, on the mean; taken for `serviceMs` where it is left out. */
+  readonly meanAgeMs?: number;
 }
 
+/** What lets a process go, beside the traffic: one idle process and its pool. */
+export interface IdleView {
+  /** How long the process has been idle. */
+  readonly idleMs: number;
+  /** Processes of the pool, without those that are stopping. */
+  readonly living: number;
+  readonly minProcesses: number;
+  /** The cap of the program as it is now: see processCap. */
+  readonly cap: number;
+  /** See keptAtHand. */
+  readonly keptAtHand: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** What a request finds on its arrival. */
+export interface ArrivalView {
+  /** Free processes that may take it. */
+  readonly idle: number;
+  readonly waiting: number;
+  /** Most requests that may wait. */
+  readonly queueLength: number;
+  readonly isBreakerOpen: boolean;
+}
+
+export type Arrival = "lend" | "queue" | "queue full" | "breaker open";
+
+/** A program's first requests get this long to end before a process each is started. */
+const GRACE_MS = 5;
+/** Above what the traffic needs, a process goes after this time. */
+const SURPLUS_IDLE_MS = 20_000;
 /** Waiting a little longer than a boot takes is better than a process that comes too late. */
 const BOOT_MARGIN_MS = 5;
 const FIRST_BACKOFF_MS = 100;
@@ -45,17 +77,31 @@ export function startsWanted(view: PoolView): number {
   return Math.max(0, Math.min(allowed, Math.max(forTraffic, forMinimum)));
 }
 
-/** How many waiting requests are better served by a new backend than by one at work. */
-function worthStarting(view: PoolView): number {
-  const unserved = Math.max(0, view.waitingForUnserved - view.idleUnserved);
-  const others = view.waiting - view.waitingForUnserved;
-  if (others <= 0) return unserved;
-  const { serviceMs, bootMs, busy } = view;
-  if (busy === 0 || serviceMs === undefined || bootMs === undefined) return unserved + others;
-  // The k-th in the queue waits about k · serviceMs / busy.
-  const soonServed = Math.floor(((bootMs + BOOT_MARGIN_MS) * busy) / Math.max(serviceMs, 0.01));
-  const late = Math.max(0, others - soonServed);
-  return unserved + (late === 0 && view.oldestWaitMs > bootMs + BOOT_MARGIN_MS ? 1 : late);
+/**
+ * When to ask `startsWanted` again though nothing has happened since, in milliseconds from now; undefined: not before
+ * something happens.
+ */
+export function lookAgainMs(view: PoolView): number | undefined {
+  if (view.waiting === 0) return undefined;
+  const { bootMs, serviceMs, busy, meanAgeMs = GRACE_MS } = view;
+  if (serviceMs === undefined && busy > 0 && meanAgeMs < GRACE_MS) return GRACE_MS - meanAgeMs;
+  const patience = (bootMs ?? FIRST_BACKOFF_MS) + BOOT_MARGIN_MS;
+  return view.oldestWaitMs < patience ? patience - view.oldestWaitMs : patience;
+}
+
+/** What becomes of a request that arrives. */
+export function onArrival(view: ArrivalView): Arrival {
+  if (view.isBreakerOpen) return "breaker open";
+  if (view.waiting === 0 && view.idle > 0) return "lend";
+  return view.waiting < view.queueLength ? "queue" : "queue full";
+}
+
+/** Whether the pool's idlest process is to end. Ask again with `living` one less before the next one. */
+export function mayRetire(view: IdleView): boolean {
+  const { idleMs, living } = view;
+  if (living <= view.minProcesses) return false;
+  if (living > view.cap || idleMs >= view.idleTimeoutMs) return true;
+  return living > view.keptAtHand && idleMs >= SURPLUS_IDLE_MS;
 }
 
 /** The pause after `failures` boot failures in a row, in milliseconds. */
@@ -66,4 +112,21 @@ export function backoffMs(failures: number): number {
 /** A mean that follows: the newest value counts an eighth. */
 export function follow(mean: number | undefined, value: number): number {
   return mean === undefined ? value : mean + (value - mean) / 8;
+}
+
+/** How many waiting requests are better served by a new process than by one at work. */
+function worthStarting(view: PoolView): number {
+  const unserved = Math.max(0, view.waitingForUnserved - view.idleUnserved);
+  const others = view.waiting - view.waitingForUnserved;
+  if (others <= 0) return unserved;
+  const { bootMs, busy, serviceMs, meanAgeMs } = view;
+  if (busy === 0 || bootMs === undefined) return unserved + others;
+  if (serviceMs === undefined) return unserved + ((meanAgeMs ?? GRACE_MS) < GRACE_MS ? 0 : others);
+  const patience = bootMs + BOOT_MARGIN_MS;
+  // The time until the first of those at work is free: as far as chance goes, what they still need is what they had.
+  const first = Math.max(serviceMs, meanAgeMs ?? 0) / busy;
+  const soonServed = Math.max(0, Math.floor(((patience - first) * busy) / Math.max(serviceMs, 0.01)) + 1);
+  const late = Math.max(0, others - soonServed);
+  if (late === 0) return unserved + (view.oldestWaitMs > patience ? 1 : 0);
+  return unserved + late;
 }

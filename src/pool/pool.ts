@@ -1,10 +1,5 @@
-import {
-  Backend,
-  type BackendDeps,
-  type BackendOwner,
-  type Exit,
-  type StopReason,
-} from "../backend/backend.ts";
+import { Backend, type BackendDeps, type BackendOwner } from "../backend/backend.ts";
+import type { Exit, StopReason } from "../backend/exit.ts";
 import type { Program } from "../backend/program.ts";
 import { explainSpawnError } from "../backend/spawn.ts";
 import type { Timer } from "../base/clock.ts";
@@ -13,21 +8,12 @@ import { BootRecord } from "./boot-record.ts";
 import { bootFailureOf, logExit } from "./exits.ts";
 import { IdleList } from "./idle-list.ts";
 import { follow, type PoolView, startsWanted } from "./policy.ts";
+import type { PoolOwner } from "./pool-owner.ts";
 import { type Waiting, WaitQueue } from "./queue.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
-
-/** What a pool may use of the whole, and tells it. */
-export interface PoolOwner {
-  /** How many more backends all programs together may have. */
-  room(): number;
-  /** How many boots of one program may be in flight. */
-  readonly startsAtOnce: number;
-  /** The pool has requests that wait and no room: an idle backend of another program may go. */
-  wantRoom(pool: Pool): void;
-  /** A backend has gone. */
-  onRoom(): void;
-}
+/** How soon, at the least, a queue that waits is looked at again. */
+const LOOK_AGAIN_MS = 20;
 
 /** The backends of one program and the queue of its requests. */
 export class Pool implements BackendOwner {
@@ -138,6 +124,7 @@ export class Pool implements BackendOwner {
 
   /** Lends, starts and refuses whatever is due now. */
   act(): void {
+    if (this.#queue.length === 0 && this.#backends.size >= this.#program.app.minProcesses) return;
     // Where no more can be started, a request that would like a fresh process takes any.
     const takesAny = this.#isAtCap();
     while (this.#queue.length > 0) {
@@ -155,7 +142,10 @@ export class Pool implements BackendOwner {
     for (let starts = startsWanted(view); starts > 0; starts--) {
       if (!this.#start()) return;
     }
-    if (view.waiting > 0 && view.room <= 0 && view.total === 0) this.#owner.wantRoom(this);
+    if (view.waiting === 0) return;
+    if (view.room <= 0 && view.total === 0) this.#owner.wantRoom(this);
+    // Time alone can make a start worth while: those at work may take longer than the mean.
+    this.#actAt(Math.max(LOOK_AGAIN_MS, view.bootMs ?? 0));
   }
 
   /** Ends backends that nobody has needed for `idle_timeout`. */
@@ -187,7 +177,6 @@ export class Pool implements BackendOwner {
     this.#boots.reset();
     this.#bootMs = follow(this.#bootMs, this.#deps.clock.now() - backend.startedAt);
     this.#onFree(backend);
-    backend.dropSilentLink();
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
@@ -225,6 +214,7 @@ export class Pool implements BackendOwner {
     try {
       const backend = new Backend(this.#program, this, this.#deps);
       this.#backends.add(backend);
+      this.#owner.onStart();
       this.#deps.log.info("started", { program: this.#program.name, pid: backend.pid });
       return true;
     } catch (error) {

@@ -1,7 +1,8 @@
 import type { Backend, BackendDeps } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
-import { Pool, type PoolOwner } from "./pool.ts";
+import { Pool } from "./pool.ts";
+import type { PoolOwner } from "./pool-owner.ts";
 
 const REAP_PERIOD_MS = 1000;
 
@@ -12,6 +13,8 @@ export class Registry implements PoolOwner {
   readonly #maxProcesses: number;
   readonly #deps: BackendDeps;
   readonly #reaper: Timer;
+  /** Backends of all pools, stopping ones included. */
+  #processes = 0;
 
   constructor(maxProcesses: number, startsAtOnce: number, deps: BackendDeps) {
     this.#maxProcesses = maxProcesses;
@@ -31,9 +34,11 @@ export class Registry implements PoolOwner {
   }
 
   room(): number {
-    let total = 0;
-    for (const pool of this.#pools.values()) total += pool.size;
-    return this.#maxProcesses - total;
+    return this.#maxProcesses - this.#processes;
+  }
+
+  onStart(): void {
+    this.#processes++;
   }
 
   /** At the cap, the idlest backend of another program makes room. */
@@ -52,6 +57,7 @@ export class Registry implements PoolOwner {
 
   /** Room has come: pools without any process first. */
   onRoom(): void {
+    this.#processes--;
     const waiting = [...this.#pools.values()].filter((pool) => pool.waiting > 0);
     waiting.sort((a, b) => a.size - b.size);
     for (const pool of waiting) pool.act();

@@ -146,6 +146,12 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     this.#finish({ kind: "answered", appStatus, protocolStatus, keepLink });
   }
 
+  onRejected(protocolStatus: number): void {
+    const { program, pid } = this.#backend;
+    const what = `${program.name} (pid ${pid}) did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "never");
+  }
+
   onBadAnswer(problem: string): void {
     // Nobody knows what it will send next.
     this.#backend.stop("bad answer", 0);

@@ -2,6 +2,7 @@ import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import {
   END_REQUEST_LENGTH,
   FCGI_END_REQUEST,
+  FCGI_REQUEST_COMPLETE,
   FCGI_STDERR,
   FCGI_STDOUT,
   typeName,
@@ -13,6 +14,8 @@ export interface ResponseListener {
   onRecords(chunk: Uint8Array, start: number, end: number): void;
   /** END_REQUEST has come and was handed on. */
   onEnd(appStatus: number, protocolStatus: number): void;
+  /** END_REQUEST has come as the only record, and says that the program did not take the request. */
+  onRejected(protocolStatus: number): void;
   /** What the program sends is not an answer to this request. */
   onBadAnswer(problem: string): void;
 }
@@ -26,6 +29,8 @@ export class ResponseWatch implements RecordSink, RawSink {
   /** The content of END_REQUEST, which may come in pieces (§5.5). */
   readonly #end = new Uint8Array(END_REQUEST_LENGTH);
   #endFill = 0;
+  /** A record of the answer has come. */
+  #isBegun = false;
 
   constructor(requestId: number, listener: ResponseListener) {
     this.#requestId = requestId;
@@ -61,10 +66,17 @@ export class ResponseWatch implements RecordSink, RawSink {
   }
 
   onRecordEnd(): void {
-    if (this.#type !== FCGI_END_REQUEST) return;
-    this.#decoder.flush();
+    if (this.#type !== FCGI_END_REQUEST) {
+      this.#isBegun = true;
+      return;
+    }
+    const protocolStatus = this.#end[4] as number;
+    // Handed on alone, it would be shown as an empty success by Apache.
+    const isRejection = !this.#isBegun && protocolStatus !== FCGI_REQUEST_COMPLETE;
+    if (!isRejection) this.#decoder.flush();
     this.#decoder.stop();
-    this.#listener.onEnd(new DataView(this.#end.buffer).getUint32(0), this.#end[4] as number);
+    if (isRejection) this.#listener.onRejected(protocolStatus);
+    else this.#listener.onEnd(new DataView(this.#end.buffer).getUint32(0), protocolStatus);
   }
 
   onMalformed(problem: string): void {

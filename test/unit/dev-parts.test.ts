@@ -102,13 +102,19 @@ describe("pages", () => {
 
 describe("the log behind the failure page", () => {
   const nothing = () => {};
-  const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const silent: Log = { isDebug: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
   test("every line goes on, at its level", () => {
     const lines: unknown[] = [];
     const note = (level: string) => (message: string, fields?: object) =>
       void lines.push([level, message, fields]);
-    const behind = { debug: note("debug"), info: note("info"), warn: note("warn"), error: note("error") };
+    const behind = {
+      isDebug: true,
+      debug: note("debug"),
+      info: note("info"),
+      warn: note("warn"),
+      error: note("error"),
+    };
     const { log } = createFailureLog(behind);
     log.debug("a");
     log.warn("b", { x: 1 });

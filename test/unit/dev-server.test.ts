@@ -12,7 +12,7 @@ import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 type Answer = (socket: Bun.Socket<{ received: Buffer }>, received: Buffer, log: Log) => void;
 
 const nothing = () => {};
-const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const silent: Log = { isDebug: false, debug: nothing, info: nothing, warn: nothing, error: nothing };
 const STDIN_END = Buffer.from([1, 5, 0, 1, 0, 0, 0, 0]);
 
 let folder: TempDir;

@@ -1,0 +1,35 @@
+/** What bounds the number of processes of one program. */
+export interface CapView {
+  /** Cores that may be used: the machine's, less where a cgroup or an affinity mask says so. May have a fraction. */
+  readonly cores: number;
+  /** The part of a core that a process uses while at work; undefined while unknown. */
+  readonly cpuShare: number | undefined;
+  /** Memory that processes of this program may use together, in bytes. */
+  readonly memoryBudgetBytes: number;
+  /** Memory of one process, in bytes; undefined while unknown. */
+  readonly memoryBytes: number | undefined;
+  /** The configured limit; 0 = none. */
+  readonly maxProcesses: number;
+}
+
+/** A quarter more than keeps the cores busy: services vary, and some processes wait for something else. */
+const CPU_SURPLUS = 1.25;
+/** The CPU never bounds a program to fewer: one that is stuck must not hold up the rest. */
+const MIN_CPU_CAP = 4;
+
+/** Most processes of one program: a whole number, at least 1, or Infinity. */
+export function processCap(view: CapView): number {
+  const { maxProcesses } = view;
+  const configured = maxProcesses > 0 ? maxProcesses : Number.POSITIVE_INFINITY;
+  return Math.max(1, Math.min(cpuCap(view), memoryCap(view), configured));
+}
+
+function cpuCap({ cores, cpuShare }: CapView): number {
+  if (cpuShare === undefined || cpuShare <= 0) return Number.POSITIVE_INFINITY;
+  return Math.max(MIN_CPU_CAP, Math.ceil((CPU_SURPLUS * cores) / cpuShare));
+}
+
+function memoryCap({ memoryBudgetBytes, memoryBytes }: CapView): number {
+  if (memoryBytes === undefined || memoryBytes <= 0) return Number.POSITIVE_INFINITY;
+  return Math.floor(memoryBudgetBytes / memoryBytes);
+}

@@ -1,0 +1,63 @@
+/** What was learned of one program; undefined while nothing was seen. Sums fade, so that it follows a change. */
+export interface Measures {
+  /** Mean time from lending to the end of the request, in milliseconds. */
+  readonly serviceMs: number | undefined;
+  /** Mean time from spawn to the first accept, in milliseconds. */
+  readonly bootMs: number | undefined;
+  /** Mean memory of one process, in bytes. */
+  readonly memoryBytes: number | undefined;
+  /** CPU time while busy, faded. */
+  readonly runMs: number;
+  /** Time in the run queue while busy, faded. */
+  readonly cpuWaitMs: number;
+  /** Time at work on a request, faded. */
+  readonly busyMs: number;
+}
+
+/** What processes of one program used while at work, since they were looked at last; in milliseconds. */
+export interface CpuUse {
+  /** On a CPU: the first field of /proc/PID/schedstat. */
+  readonly runMs: number;
+  /** Ready to run, and waiting for a CPU: its second field; 0 where the kernel does not tell. */
+  readonly cpuWaitMs: number;
+  /** At work on a request. */
+  readonly busyMs: number;
+}
+
+/** The share is taken for known once this much work was seen. */
+export const ENOUGH_WORK_MS = 20;
+/** About this much work is remembered. */
+const REMEMBERED_WORK_MS = 10_000;
+
+/** Nothing is known. */
+export const UNKNOWN: Measures = {
+  serviceMs: undefined,
+  bootMs: undefined,
+  memoryBytes: undefined,
+  runMs: 0,
+  cpuWaitMs: 0,
+  busyMs: 0,
+};
+
+/** Adds what was used since the last look. Looks may be as rare as one a second: they need not follow each request. */
+export function withCpuUse(measures: Measures, use: CpuUse): Measures {
+  const kept = Math.max(0, 1 - use.busyMs / REMEMBERED_WORK_MS);
+  return {
+    ...measures,
+    runMs: measures.runMs * kept + use.runMs,
+    cpuWaitMs: measures.cpuWaitMs * kept + use.cpuWaitMs,
+    busyMs: measures.busyMs * kept + use.busyMs,
+  };
+}
+
+/**
+ * The part of a core that one process would use while at work, had it the machine for itself: 0 to 1, undefined until
+ * enough was seen. Time in the run queue is taken out of the time at work: fifty processes that share two cores use 4 %
+ * of one each, and still each of them is a CPU-bound process; and a process that mostly sleeps stays one while its
+ * neighbours keep it waiting.
+ */
+export function cpuShare({ runMs, cpuWaitMs, busyMs }: CpuUse): number | undefined {
+  if (busyMs < ENOUGH_WORK_MS) return undefined;
+  // More threads than one can wait longer than the request takes; they are then as CPU-bound as can be.
+  return Math.min(1, runMs / Math.max(runMs, busyMs - cpuWaitMs, Number.MIN_VALUE));
+}
