@@ -1,4 +1,4 @@
-import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { encodeHead, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams, latin1 } from "../../src/fcgi/params.ts";
 import {
   FCGI_END_REQUEST,
@@ -124,9 +124,6 @@ function encodeRequest(script: string, options: FcgiRequestOptions = {}): Uint8A
   const head = encodeHead(id, role, keepConn, encodeParams(Object.entries(all)));
   return Buffer.concat([head, body === null ? new Uint8Array() : encodeStream(FCGI_STDIN, id, body, true)]);
 }
-
-/** A record of any type, for what the encoder has no name for. */
-export { encodeRecord };
 
 function takeRecords(bytes: Buffer, into: FcgiRecord[]): Buffer {
   let at = 0;
