@@ -14,13 +14,9 @@ CFLAGS ?= -O2 -Wall -Wextra
 # What biome looks at; it would also widen the tables of the Markdown files.
 CODE := src test bench $(wildcard *.ts *.json)
 SOURCES := $(shell find src -type f) build.ts package.json package-lock.json
-EXAMPLE_# What biome looks at; it would also widen the tables of the Markdown files.
-CODE := src test bench $(wildcard *.ts *.json)
-SOURCES := $(wildcard examples/c/*.c)
+EXAMPLE_SOURCES := $(wildcard examples/c/*.c)
 EXAMPLES := $(EXAMPLE_SOURCES:.c=.fcgi)
-FIXTURE_# What biome looks at; it would also widen the tables of the Markdown files.
-CODE := src test bench $(wildcard *.ts *.json)
-SOURCES := $(wildcard test/fixtures/programs/*.c)
+FIXTURE_SOURCES := $(wildcard test/fixtures/programs/*.c)
 FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 
 # What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
