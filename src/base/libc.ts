@@ -9,7 +9,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
-const SO_PEERCRED = 17;
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const SIOCOUTQ = 0x5411;
@@ -35,7 +34,6 @@ const SYMBOLS = {
   poll: { args: [pointer, u64, i32], returns: i32 },
   pipe2: { args: [pointer, i32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
-  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   prlimit: { args: [i32, i32, pointer, pointer], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
@@ -138,15 +136,6 @@ export function openPipe(): Pipe {
 export function setSendBuffer(fd: number, bytes: number): void {
   const value = new Int32Array([bytes]);
   libc().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, ptr(value), 4);
-}
-
-/** The process at the other end of a Unix socket. */
-export function peerOf(fd: number): { pid: number; uid: number; gid: number } | undefined {
-  const credentials = new Int32Array(3);
-  const length = new Uint32Array([12]);
-  if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length)) !== 0) return undefined;
-  const [pid, uid, gid] = credentials as unknown as [number, number, number];
-  return { pid, uid, gid };
 }
 
 /** Takes back that this process dies with its parent (`--no-orphans` arms it on the daemon too). */

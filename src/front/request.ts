@@ -20,6 +20,8 @@ import { errorReply } from "../reply/error-reply.ts";
 export const MAX_HEAD_BYTES = 256 * 1024;
 /** A body up to this size is kept whole: a slow upload holds no backend, and the request can be sent again. */
 export const MAX_HELD_BYTES = 64 * 1024;
+/** What is kept at the most of any body, with the headers and padding of its records. */
+const MAX_HELD_RAW_BYTES = 2 * MAX_HELD_BYTES;
 /** What is read and thrown away of a body that nobody wanted, before the connection is closed. */
 export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
@@ -226,7 +228,8 @@ export class FrontRequest implements ClientStream, RawSink {
     if (this.#phase !== "body") return;
     const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
     const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
-    if (!this.#isBodyComplete && !hasBegun && this.body.bytes <= MAX_HELD_BYTES) return;
+    const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
+    if (!this.#isBodyComplete && !hasBegun && !isOverlong) return;
     this.#phase = "open";
     this.#port.onReady(this);
   }
@@ -234,10 +237,10 @@ export class FrontRequest implements ClientStream, RawSink {
   #passBody(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isHeld) this.body.push(chunk, start, end);
     if (!this.#listener) {
-      if (this.body.bytes > MAX_HELD_BYTES) this.#port.pause(this);
+      if (this.body.bytes > MAX_HELD_RAW_BYTES) this.#port.pause(this);
       return;
     }
-    if (this.body.bytes > MAX_HELD_BYTES) this.#letGo();
+    if (this.body.bytes > MAX_HELD_RAW_BYTES) this.#letGo();
     this.#listener.onBody(chunk, start, end);
   }
 

@@ -54,14 +54,14 @@ export interface FcgiConnection extends Disposable {
   resume(): void;
 }
 
-/** Connects to a Unix socket. */
-export async function connectFcgi(path: string): Promise<FcgiConnection> {
+/** Connects to a Unix socket, given by its path, or to a TCP address. */
+export async function connectFcgi(to: string | { hostname: string; port: number }): Promise<FcgiConnection> {
   const records: FcgiRecord[] = [];
   let unread: Buffer = Buffer.alloc(0);
   let isClosed = false;
   let onDrain = () => {};
   const socket = await Bun.connect({
-    unix: path,
+    ...((typeof to === "string" ? { unix: to } : to) as { unix: string }),
     allowHalfOpen: true,
     socket: {
       data(_socket, chunk) {

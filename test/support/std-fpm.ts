@@ -23,6 +23,8 @@ export interface StdFpmOptions {
   level?: string;
   /** Another socket than the one in its runtime folder. */
   listen?: string;
+  /** More addresses to listen on. */
+  alsoListen?: readonly string[];
   /** Variables for the programs. */
   programEnv?: Record<string, string>;
   /** Do not wait until the socket answers. */
@@ -121,7 +123,7 @@ function configOf(options: StdFpmOptions, runtimeDir: string, socket: string, ma
   const env = Object.entries({ [MARKER]: marker, ...options.programEnv });
   return `
 [server]
-listen = "${socket}"
+listen = ${JSON.stringify([socket, ...(options.alsoListen ?? [])])}
 runtime_dir = "${runtimeDir}"
 include = ""
 ${options.server ?? ""}

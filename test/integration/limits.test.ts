@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+import { renameSync } from "node:fs";
+import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
+import { FCGI_BEGIN_REQUEST, FCGI_DATA, FCGI_FILTER, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const query = (text: string, more = {}) => ({ params: { QUERY_STRING: text, ...more } });
+
+describe("head_timeout", () => {
+  test("closes a connection on which nothing comes", async () => {
+    await using site = await startSite({ server: 'head_timeout = "200ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.closed();
+  });
+
+  test("refuses a request whose PARAMS do not end, with 408", async () => {
+    await using site = await startSite({ server: 'head_timeout = "200ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.send(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0)));
+    expect((await connection.answer()).stdout).toStartWith("Status: 408 Request Timeout\r\n");
+    await connection.closed();
+  });
+
+  test("leaves a kept connection alone that waits between two requests", async () => {
+    await using site = await startSite({ server: 'head_timeout = "100ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.request(`${site.root}/lab.fcgi`, { keepConn: true });
+    await Bun.sleep(400);
+    expect(connection.isClosed).toBe(false);
+    await connection.request(`${site.root}/lab.fcgi`, { keepConn: true });
+  });
+});
+
+describe("body_timeout", () => {
+  test("answers 408 to a stalled large upload and gives its process back", async () => {
+    await using site = await startSite({
+      app: 'body_timeout = "300ms"\nmax_processes = 1\nabort_timeout = "1s"',
+    });
+    const lab = `${site.root}/lab.fcgi`;
+    using stalled = await connectFcgi(site.fpm.socket);
+    await stalled.send(
+      stalled.encode(lab, { body: null, ...query("op=count", { CONTENT_LENGTH: "1000000" }) }),
+    );
+    await stalled.send(encodeStream(FCGI_STDIN, 1, new Uint8Array(100_000), false));
+    expect((await stalled.answer()).stdout).toStartWith("Status: 408 Request Timeout\r\n");
+    using next = await connectFcgi(site.fpm.socket);
+    expect((await next.request(lab)).stdout).toContain("\r\n\r\n");
+  });
+
+  test("does not count while the program itself does not read", async () => {
+    await using site = await startSite({ app: 'body_timeout = "300ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    const body = new Uint8Array(2_000_000);
+    const options = {
+      body,
+      ...query("op=sleep&ms=1000", { REQUEST_METHOD: "POST", CONTENT_LENGTH: "2000000" }),
+    };
+    expect((await connection.request(`${site.root}/lab.fcgi`, options)).stdout).toStartWith("Content-");
+  });
+
+  test("ends a connection whose client takes no byte of its answer", async () => {
+    await using site = await startSite({ app: 'body_timeout = "300ms"\nabort_timeout = "300ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    connection.pause();
+    await connection.send(connection.encode(`${site.root}/lab.fcgi`, query("op=download&bytes=50000000")));
+    await waitUntil("the log says so", () =>
+      site.fpm.log().includes("took no byte of an answer within body_timeout"),
+    );
+  });
+
+  test("lets a slow client go on that takes a little from time to time", async () => {
+    await using site = await startSite({ app: 'body_timeout = "400ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.send(connection.encode(`${site.root}/lab.fcgi`, query("op=download&bytes=3000000")));
+    for (let i = 0; i < 8; i++) {
+      connection.pause();
+      await Bun.sleep(200);
+      connection.resume();
+      await Bun.sleep(5);
+    }
+    expect((await connection.answer()).stdout.length).toBeGreaterThan(3_000_000);
+  });
+});
+
+describe("max_connections", () => {
+  test("leaves the connection above it in the backlog until another one closes", async () => {
+    await using site = await startSite({ server: "max_connections = 2" });
+    const lab = `${site.root}/lab.fcgi`;
+    using first = await connectFcgi(site.fpm.socket);
+    using second = await connectFcgi(site.fpm.socket);
+    await first.request(lab, { keepConn: true });
+    await second.request(lab, { keepConn: true });
+    using third = await connectFcgi(site.fpm.socket);
+    await third.send(third.encode(lab));
+    await Bun.sleep(200);
+    expect(third.records.length).toBe(0);
+    expect(site.fpm.log()).toContain("max_connections reached");
+    first[Symbol.dispose]();
+    expect((await third.answer()).protocolStatus).toBe(0);
+  });
+});
+
+describe("the roles", () => {
+  test("a Filter's DATA goes to the program after its STDIN", async () => {
+    await using site = await startSite();
+    using connection = await connectFcgi(site.fpm.socket);
+    const params = {
+      SCRIPT_FILENAME: `${site.root}/lab.fcgi`,
+      REQUEST_METHOD: "GET",
+      QUERY_STRING: "op=pid",
+      CONTENT_LENGTH: "0",
+      FCGI_DATA_LENGTH: "8",
+    };
+    await connection.send(encodeHead(1, FCGI_FILTER, false, encodeParams(Object.entries(params))));
+    await connection.send(encodeStream(FCGI_STDIN, 1, new Uint8Array(0), true));
+    await Bun.sleep(100);
+    expect(connection.records.length).toBe(0);
+    await connection.send(encodeStream(FCGI_DATA, 1, Buffer.from("filtered"), true));
+    expect((await connection.answer()).protocolStatus).toBe(0);
+  });
+});
+
+describe("a listener on TCP", () => {
+  test("serves beside one on a Unix socket", async () => {
+    const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { port } = probe;
+    probe.stop(true);
+    await using site = await startSite({ alsoListen: [`127.0.0.1:${port}`] });
+    using connection = await connectFcgi({ hostname: "127.0.0.1", port });
+    expect((await connection.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
+    await connection.closed();
+    using other = await connectFcgi(site.fpm.socket);
+    expect((await other.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
+  });
+});
+
+describe("a program that is replaced", () => {
+  test("serves its new version from the next request on, within a second", async () => {
+    await using site = await startSite({ files: { "v.fcgi": versioned("one") } });
+    expect(await site.text("v.fcgi")).toBe("one");
+    site.put("v.fcgi.new", versioned("two"));
+    renameSync(`${site.root}/v.fcgi.new`, `${site.root}/v.fcgi`);
+    await Bun.sleep(1100);
+    expect(await site.text("v.fcgi")).toBe("two");
+  });
+});
+
+function versioned(text: string): string {
+  return `#!/usr/bin/perl
+use FCGI;
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) { print "Content-Type: text/plain\\r\\n\\r\\n${text}"; }
+`;
+}

@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { createFileLookup } from "../../src/base/file-facts.ts";
+import { createLog, escapeControls } from "../../src/base/log.ts";
+import { Timers } from "../../src/base/timers.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+describe("timers", () => {
+  test("run once a name, the latest start counts", () => {
+    const clock = new FakeClock();
+    const timers = new Timers<"a" | "b">(clock);
+    const fired: string[] = [];
+    timers.set("a", 10, () => void fired.push("first"));
+    timers.set("a", 20, () => void fired.push("second"));
+    clock.advance(19);
+    expect([fired, timers.has("a")]).toEqual([[], true]);
+    clock.advance(1);
+    expect([fired, timers.has("a")]).toEqual([["second"], false]);
+  });
+
+  test("end together, and leave nothing behind", () => {
+    const clock = new FakeClock();
+    const timers = new Timers<"a" | "b">(clock);
+    timers.cancel("a");
+    timers.cancelAll();
+    timers.set("a", 10, () => expect.unreachable());
+    timers.set("b", 10, () => expect.unreachable());
+    timers.cancel("a");
+    timers.cancelAll();
+    clock.advance(100);
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe("the log", () => {
+  const wallClock = () => new Date("2026-01-02T03:04:05.678Z");
+  function lines(format: "plain" | "json" | "pretty" | "auto", isTerminal = false): string[] {
+    const written: string[] = [];
+    const log = createLog({
+      level: "info",
+      format,
+      isTerminal,
+      wallClock,
+      write: (line) => void written.push(line),
+    });
+    log.debug("hidden");
+    log.info("started", { program: "/srv/a b.fcgi", pid: 7, nothing: undefined });
+    log.error("evil\nline \x1b[31m");
+    return written;
+  }
+
+  test("is one line an entry, with its fields, and no program can forge one", () => {
+    expect(lines("plain")).toEqual([
+      '2026-01-02T03:04:05.678Z info started program="/srv/a b.fcgi" pid=7\n',
+      "2026-01-02T03:04:05.678Z error evil\\x0aline \\x1b[31m\n",
+    ]);
+  });
+
+  test("is JSON on demand", () => {
+    expect(lines("json").map((line) => JSON.parse(line))).toEqual([
+      {
+        time: "2026-01-02T03:04:05.678Z",
+        level: "info",
+        message: "started",
+        program: "/srv/a b.fcgi",
+        pid: 7,
+      },
+      { time: "2026-01-02T03:04:05.678Z", level: "error", message: "evil\nline \x1b[31m" },
+    ]);
+  });
+
+  test("by itself is pretty for a terminal and plain elsewhere", () => {
+    expect(lines("auto", true)).toEqual(lines("pretty"));
+    expect(lines("auto", false)).toEqual(lines("plain"));
+  });
+
+  test("shows control characters, and leaves other text alone", () => {
+    expect(escapeControls("a\tb\x07c\u0085é")).toBe("a\\tb\\x07c\\x85é");
+  });
+});
+
+describe("the file lookup", () => {
+  test("follows links, tells files from folders, and changes its answer with the file", async () => {
+    using dir = makeTempDir();
+    const clock = new FakeClock();
+    const lookup = createFileLookup(clock);
+    const path = dir.at("a.fcgi");
+    expect((await lookup(path)).kind).toBe("missing");
+    writeFileSync(path, "one");
+    symlinkSync(path, dir.at("link"));
+    const before = await lookup(dir.at("link"));
+    expect(before).toMatchObject({ kind: "file", realPath: path, readable: true, executable: false });
+    expect(await lookup(dir.path)).toMatchObject({ kind: "other", realPath: dir.path });
+    chmodSync(path, 0o755);
+    writeFileSync(dir.at("new"), "two, longer");
+    renameSync(dir.at("new"), path);
+    expect(await lookup(dir.at("link"))).toEqual(before);
+    clock.advance(1000);
+    const after = await lookup(dir.at("link"));
+    expect(after).not.toEqual(before);
+  });
+
+  test("answers at once for a file it has just seen, and looks again behind the answer after half a second", async () => {
+    using dir = makeTempDir();
+    const clock = new FakeClock();
+    const lookup = createFileLookup(clock);
+    const path = dir.at("a.fcgi");
+    writeFileSync(path, "one");
+    const first = await lookup(path);
+    writeFileSync(path, "longer than before");
+    clock.advance(500);
+    expect(lookup(path)).toEqual(first);
+    const pending = lookup(`${path}.missing`);
+    expect(pending).toBeInstanceOf(Promise);
+    await pending;
+    await Bun.sleep(20);
+    expect(lookup(path)).not.toEqual(first);
+  });
+
+  test("does not remember that a file is missing", async () => {
+    using dir = makeTempDir();
+    const lookup = createFileLookup(new FakeClock());
+    expect((await lookup(dir.at("new.fcgi"))).kind).toBe("missing");
+    writeFileSync(dir.at("new.fcgi"), "x");
+    expect((await lookup(dir.at("new.fcgi"))).kind).toBe("file");
+  });
+});

@@ -1,0 +1,291 @@
+import { describe, expect, test } from "bun:test";
+import { FpmError } from "../../src/base/errors.ts";
+import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { encodeParams, latin1 } from "../../src/fcgi/params.ts";
+import { FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
+import { Intake, type IntakeOwner } from "../../src/front/intake.ts";
+import { answerManagement } from "../../src/front/management.ts";
+import { type FrontRequest, MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
+import { errorReply, statusOf } from "../../src/reply/error-reply.ts";
+
+/** A connection that writes down what its requests do. */
+function connection() {
+  const log: string[] = [];
+  const ready: FrontRequest[] = [];
+  let sent = "";
+  const owner: IntakeOwner = {
+    onBegin: () => void log.push("begin"),
+    onHeadEnd: () => void log.push("head end"),
+    onManagement: (type) => void log.push(`management ${type}`),
+    onMalformed: (problem) => void log.push(`malformed: ${problem}`),
+    send(chunk, start, end) {
+      sent += latin1(chunk.subarray(start, end));
+      return false;
+    },
+    onReady(request) {
+      log.push("ready");
+      ready.push(request);
+    },
+    onEnded(request) {
+      log.push("ended");
+      intake.remove(request);
+    },
+    onDraining: () => void log.push("draining"),
+    onOverrun: () => void log.push("overrun"),
+    onTruncated: () => void log.push("truncated"),
+    pause: () => void log.push("pause"),
+    resume: () => void log.push("resume"),
+  };
+  const intake: Intake = new Intake(owner);
+  return { intake, log, ready, sent: () => sent, notes: () => log.filter((note) => note !== "resume") };
+}
+
+const head = (params: Record<string, string> = {}, id = 1, role = 1) =>
+  encodeHead(id, role, true, encodeParams(Object.entries(params)));
+const stdin = (bytes: number, end: boolean, id = 1) =>
+  encodeStream(FCGI_STDIN, id, new Uint8Array(bytes), end);
+const ofLength = (length: number) => head({ CONTENT_LENGTH: String(length) });
+
+describe("a request is ready", () => {
+  test("when its small body is complete, not before", () => {
+    const { intake, notes } = connection();
+    intake.push(ofLength(MAX_HELD_BYTES));
+    intake.push(stdin(MAX_HELD_BYTES, false));
+    expect(notes()).toEqual(["begin", "head end"]);
+    intake.push(stdin(0, true));
+    expect(notes().at(-1)).toBe("ready");
+  });
+
+  test("when a body one byte larger has begun", () => {
+    const { intake, notes } = connection();
+    intake.push(ofLength(MAX_HELD_BYTES + 1));
+    expect(notes()).toEqual(["begin", "head end"]);
+    intake.push(stdin(1, false));
+    expect(notes().at(-1)).toBe("ready");
+  });
+
+  test("when a body of unknown length has begun", () => {
+    const { intake, notes } = connection();
+    intake.push(head({ CONTENT_LENGTH: "-1" }));
+    intake.push(stdin(1, false));
+    expect(notes().at(-1)).toBe("ready");
+  });
+
+  test("when far more comes than was announced", () => {
+    const { intake, notes } = connection();
+    intake.push(ofLength(10));
+    intake.push(stdin(MAX_HELD_BYTES, false));
+    expect(notes().at(-1)).toBe("head end");
+    intake.push(stdin(MAX_HELD_BYTES, false));
+    expect(notes()).toContain("ready");
+  });
+
+  test("as an Authorizer with its head", () => {
+    const { intake, notes, ready } = connection();
+    intake.push(head({}, 1, 2));
+    expect(notes().at(-1)).toBe("ready");
+    expect(ready[0]?.isBodyComplete).toBe(true);
+    expect(ready[0]?.isInputDone).toBe(false);
+  });
+});
+
+describe("a request that waits for a process", () => {
+  test("stops its client when more than 128 KiB of records are held, and keeps them all", () => {
+    const { intake, ready, log } = connection();
+    intake.push(ofLength(10_000_000));
+    intake.push(stdin(1, false));
+    intake.push(stdin(MAX_HELD_BYTES, false));
+    expect(log).not.toContain("pause");
+    intake.push(stdin(MAX_HELD_BYTES, false));
+    expect(log).toContain("pause");
+    expect(ready[0]?.isHeld).toBe(true);
+    expect(ready[0]?.body.bytes).toBeGreaterThan(2 * MAX_HELD_BYTES);
+  });
+
+  test("tells when its client leaves, once", () => {
+    const { intake, ready } = connection();
+    intake.push(head());
+    intake.push(stdin(0, true));
+    let left = 0;
+    ready[0]?.whenLeft(() => void left++);
+    ready[0]?.lose();
+    ready[0]?.lose();
+    expect([left, ready[0]?.isGone]).toEqual([1, true]);
+  });
+});
+
+describe("an answered request", () => {
+  test("whose body goes on is drained until STDIN ends", () => {
+    const { intake, ready, notes } = connection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    expect(notes().at(-1)).toBe("draining");
+    intake.push(stdin(1000, false));
+    intake.push(stdin(0, true));
+    expect(notes().at(-1)).toBe("ended");
+    expect(intake.isIdle).toBe(true);
+  });
+
+  test("may be followed by the next one with the same id, over a body that was given up", () => {
+    const { intake, ready } = connection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    intake.push(head());
+    intake.push(stdin(0, true));
+    expect(ready.length).toBe(2);
+  });
+
+  test("can be neither refused nor answered again", () => {
+    const { intake, ready, sent } = connection();
+    intake.push(head());
+    intake.push(stdin(0, true));
+    ready[0]?.complete();
+    ready[0]?.refuse(new FpmError("QUEUE_FULL", "daemon", "x"));
+    ready[0]?.respond(Uint8Array.of(1), 0, 1);
+    expect(sent()).toBe("");
+  });
+});
+
+describe("a head", () => {
+  test("of 256 KiB is taken, one byte more is a 400", () => {
+    for (const [over, answer] of [
+      [0, ""],
+      [1, "Status: 400"],
+    ] as const) {
+      const { intake, sent, ready } = connection();
+      intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+      let left = MAX_HEAD_BYTES - 16 + over;
+      const value = "v".repeat(60_000);
+      while (left > 0) {
+        const record = encodeRecord(FCGI_PARAMS, 1, encodeParams([["N", value]]));
+        const size = Math.min(record.length, left);
+        intake.push(size === record.length ? record : encodeRecord(FCGI_PARAMS, 1, new Uint8Array(size)));
+        left -= size;
+      }
+      expect(sent()).toContain(answer);
+      expect(ready.length).toBe(0);
+    }
+  });
+
+  test("that is malformed is a 400, and the connection goes on", () => {
+    const { intake, sent, ready } = connection();
+    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+    intake.push(encodeStream(FCGI_PARAMS, 1, Uint8Array.of(200), true));
+    expect(sent()).toContain("Status: 400 Bad Request");
+    intake.push(stdin(0, true));
+    intake.push(head());
+    intake.push(stdin(0, true));
+    expect(ready.length).toBe(1);
+  });
+
+  test("with an unknown role is answered with UNKNOWN_ROLE", () => {
+    const { intake, sent } = connection();
+    intake.push(head({}, 1, 4));
+    expect(sent()).toContain("Unknown FastCGI role");
+    expect(sent().charCodeAt(sent().length - 4)).toBe(3);
+  });
+});
+
+describe("records out of order", () => {
+  const begin = encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0));
+  test.each([
+    ["a second BEGIN for a request at work", [begin, begin], "a second FCGI_BEGIN_REQUEST for request 1"],
+    ["a BEGIN of 7 bytes", [encodeRecord(1, 1, new Uint8Array(7))], "an FCGI_BEGIN_REQUEST of 7 bytes"],
+    ["STDIN before the end of PARAMS", [begin, stdin(1, false)], "FCGI_STDIN for request 1 (head)"],
+    ["PARAMS after their end", [head(), head().slice(16)], "FCGI_PARAMS for request 1 (body)"],
+    [
+      "an answer from the web server",
+      [encodeRecord(6, 1, new Uint8Array(1))],
+      "FCGI_STDOUT for request 1 (not begun)",
+    ],
+    [
+      "a type that does not exist",
+      [encodeRecord(77, 1, new Uint8Array(1))],
+      "type 77 for request 1 (not begun)",
+    ],
+    ["another protocol", [Buffer.from("GET / HTTP/1.0\r\n\r\n")], "a record of FastCGI version 71"],
+  ])("%s ends the connection", (_what, chunks, problem) => {
+    const { intake, log } = connection();
+    for (const chunk of chunks) intake.push(chunk);
+    expect(log.at(-1)).toStartWith(`malformed: ${problem}`);
+  });
+
+  test("STDIN and ABORT for a request that is over are ignored", () => {
+    const { intake, log } = connection();
+    intake.push(stdin(5, true, 9));
+    intake.push(encodeRecord(2, 9, new Uint8Array(0)));
+    expect(log).toEqual([]);
+  });
+
+  test("more than 256 requests at once on one connection are refused", () => {
+    const { intake, sent } = connection();
+    for (let id = 1; id <= 256; id++) intake.push(head({}, id));
+    expect(sent()).toBe("");
+    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 257, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+    expect(sent()).toContain("Status: 503");
+  });
+});
+
+describe("management records", () => {
+  const values = { maxConns: 50 };
+  test("GET_VALUES is answered for the names that are known, once each", () => {
+    const asked = encodeParams([
+      ["FCGI_MPXS_CONNS", ""],
+      ["FCGI_MAX_CONNS", ""],
+      ["OTHER", ""],
+      ["FCGI_MPXS_CONNS", ""],
+    ]);
+    const wanted = encodeRecord(
+      10,
+      0,
+      encodeParams([
+        ["FCGI_MPXS_CONNS", "1"],
+        ["FCGI_MAX_CONNS", "50"],
+      ]),
+    );
+    expect(answerManagement(9, asked, values)).toEqual(wanted);
+  });
+
+  test("any other type is UNKNOWN_TYPE with that type", () => {
+    expect([...answerManagement(77, new Uint8Array(0), values)]).toEqual([
+      1, 11, 0, 0, 0, 8, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0,
+    ]);
+  });
+});
+
+describe("an answer of our own", () => {
+  test("is STDOUT with status and text, its end, and END_REQUEST with the request's id", () => {
+    const reply = errorReply(0x102, new FpmError("SCRIPT_NOT_FOUND", "client", "secret path"));
+    const text = latin1(reply);
+    expect(text.slice(8)).toStartWith(
+      "Status: 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nFile not found.\n",
+    );
+    expect([...reply.slice(-24)]).toEqual([
+      1, 6, 1, 2, 0, 0, 0, 0, 1, 3, 1, 2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]);
+    expect(text).not.toContain("secret");
+  });
+
+  test("says when to come again only with 503", () => {
+    expect(latin1(errorReply(1, new FpmError("QUEUE_FULL", "daemon", "")))).toContain(
+      "\r\nRetry-After: 5\r\n",
+    );
+    expect(latin1(errorReply(1, new FpmError("BOOT_FAILED", "backend", "")))).not.toContain("Retry-After");
+  });
+
+  test.each([
+    ["SCRIPT_MISSING", 400],
+    ["SCRIPT_FORBIDDEN", 403],
+    ["BODY_TIMEOUT", 408],
+    ["SPAWN_FAILED", 502],
+    ["BACKEND_BROKEN", 502],
+    ["BREAKER_OPEN", 503],
+    ["SHUTTING_DOWN", 503],
+    ["START_TIMEOUT", 504],
+    ["REQUEST_TIMEOUT", 504],
+  ] as const)("is for %s %i", (code, status) => {
+    expect(statusOf(new FpmError(code, "daemon", ""))).toBe(status);
+  });
+});

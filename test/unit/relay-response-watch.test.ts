@@ -1,0 +1,73 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { latin1 } from "../../src/fcgi/params.ts";
+import { FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
+import { ResponseWatch } from "../../src/relay/response-watch.ts";
+
+const text = (words: string) => new TextEncoder().encode(words);
+const joined = (...pieces: Uint8Array[]) => Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+
+/** Feeds an answer to request 5 and writes down what comes of it. */
+function watch(chunks: readonly Uint8Array[]) {
+  const events: string[] = [];
+  let passed = "";
+  const watched = new ResponseWatch(5, {
+    onRecords(chunk, start, end) {
+      passed += latin1(chunk.subarray(start, end));
+    },
+    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+    onRejected: (protocolStatus) => void events.push(`rejected ${protocolStatus}`),
+    onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
+  });
+  for (const chunk of chunks) watched.push(chunk);
+  return { events, passed };
+}
+
+const stdout = encodeStream(FCGI_STDOUT, 5, text("Content-Type: text/plain\r\n\r\nhello"), true);
+
+describe("the watch over an answer", () => {
+  test("passes every record as it is and sees END_REQUEST, wherever the bytes are cut", () => {
+    const answer = joined(
+      encodeRecord(FCGI_STDERR, 5, text("warning")),
+      stdout,
+      encodeEndRequest(5, 0x01020304, 0),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.nat(answer.length)), (cuts) => {
+        const edges = [0, ...cuts.sort((a, b) => a - b), answer.length];
+        const chunks = edges.slice(1).map((end, i) => answer.slice(edges[i], end));
+        expect(watch(chunks)).toEqual({ events: [`end ${0x01020304} 0`], passed: latin1(answer) });
+      }),
+    );
+  });
+
+  test("drops what comes after END_REQUEST", () => {
+    const end = encodeEndRequest(5, 0, 0);
+    expect(watch([joined(stdout, end, stdout)]).passed).toBe(latin1(joined(stdout, end)));
+  });
+
+  test("hands on nothing of a lone END_REQUEST that rejects the request: Apache would show an empty 200", () => {
+    expect(watch([encodeEndRequest(5, 0, 2)])).toEqual({ events: ["rejected 2"], passed: "" });
+  });
+
+  test("passes a protocol status that comes with an answer", () => {
+    expect(watch([joined(stdout, encodeEndRequest(5, 0, 2))]).events).toEqual(["end 0 2"]);
+  });
+
+  test.each([
+    [
+      "another request's record",
+      encodeRecord(FCGI_STDOUT, 6, text("x")),
+      "FCGI_STDOUT for request 6, while it works on 5",
+    ],
+    ["a record that only clients send", encodeRecord(FCGI_STDIN, 5, text("x")), "FCGI_STDIN for request 5"],
+    ["an END_REQUEST of 7 bytes", encodeRecord(3, 5, new Uint8Array(7)), "an FCGI_END_REQUEST of 7 bytes"],
+    ["plain text", text("Content-Type: text/html\r\n\r\n"), "a record of FastCGI version 67"],
+  ])("takes %s for a bad answer, after passing what was good", (_what, bytes, problem) => {
+    const { events, passed } = watch([joined(stdout, bytes, encodeEndRequest(5, 0, 0))]);
+    expect(events.length).toBe(1);
+    expect(events[0]).toStartWith(`bad: ${problem}`);
+    expect(passed).toBe(latin1(stdout));
+  });
+});
