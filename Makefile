@@ -21,7 +21,7 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 
 # What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
-PACKAGES := $(PACKAGES_RUN) nginx-light spawn-fcgi wrk
+PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin spawn-fcgi wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder clean
 
