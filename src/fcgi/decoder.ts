@@ -110,6 +110,7 @@ export class Decoder {
 
   #onHeader(bytes: Uint8Array, at: number): void {
     if (bytes[at] !== FCGI_VERSION_1) {
+      this.flush();
       this.stop();
       this.#sink.onMalformed(`a record of FastCGI version ${bytes[at]}; only version 1 exists`);
       return;
