@@ -28,7 +28,6 @@ export type ErrorCode =
   | "QUEUE_FULL"
   | "QUEUE_TIMEOUT"
   | "SHUTTING_DOWN"
-  | "CLIENT_LEFT"
   | "CONNECT_FAILED"
   | "SYSTEM_CALL";
 
