@@ -16,12 +16,24 @@ export interface CapView {
 const CPU_SURPLUS = 1.25;
 /** The CPU never bounds a program to fewer: one that is stuck must not hold up the rest. */
 const MIN_CPU_CAP = 4;
+const MIN_BOOTS = 2;
+/** A boot that hardly computes is taken to use this much: it reads files, and so do the others. */
+const MIN_BOOT_CPU_SHARE = 1 / 32;
 
 /** Most processes of one program: a whole number, at least 1, or Infinity. */
 export function processCap(view: CapView): number {
   const { maxProcesses } = view;
   const configured = maxProcesses > 0 ? maxProcesses : Number.POSITIVE_INFINITY;
   return Math.max(1, Math.min(cpuCap(view), memoryCap(view), configured));
+}
+
+/**
+ * How many boots of one program may be in flight: as many as the cores can carry. More would all be ready later.
+ * `bootCpuShare`: the part of a core that a boot uses; undefined until one was seen.
+ */
+export function bootsAtOnce(cores: number, bootCpuShare: number | undefined): number {
+  if (bootCpuShare === undefined) return Math.max(MIN_BOOTS, Math.floor(cores / 2));
+  return Math.max(MIN_BOOTS, Math.floor(cores / Math.max(bootCpuShare, MIN_BOOT_CPU_SHARE)));
 }
 
 function cpuCap({ cores, cpuShare }: CapView): number {

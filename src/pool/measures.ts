@@ -1,9 +1,13 @@
+import { follow } from "./policy.ts";
+
 /** What was learned of one program; undefined while nothing was seen. Sums fade, so that it follows a change. */
 export interface Measures {
   /** Mean time from lending to the end of the request, in milliseconds. */
   readonly serviceMs: number | undefined;
   /** Mean time from spawn to the first accept, in milliseconds. */
   readonly bootMs: number | undefined;
+  /** The part of a core that a boot uses on the mean, 0 to 1; undefined until one was seen. */
+  readonly bootCpuShare: number | undefined;
   /** Mean memory of one process, in bytes. */
   readonly memoryBytes: number | undefined;
   /** CPU time while busy, faded. */
@@ -14,18 +18,18 @@ export interface Measures {
   readonly busyMs: number;
 }
 
-/** What processes of one program used while at work, since they were looked at last; in milliseconds. */
+/** What processes used while at work since they were looked at last, or for a boot; in milliseconds. */
 export interface CpuUse {
   /** On a CPU: the first field of /proc/PID/schedstat. */
   readonly runMs: number;
   /** Ready to run, and waiting for a CPU: its second field; 0 where the kernel does not tell. */
   readonly cpuWaitMs: number;
-  /** At work on a request. */
+  /** At work on a request, or booting. */
   readonly busyMs: number;
 }
 
 /** The share is taken for known once this much work was seen. */
-export const ENOUGH_WORK_MS = 20;
+const ENOUGH_WORK_MS = 20;
 /** About this much work is remembered. */
 const REMEMBERED_WORK_MS = 10_000;
 
@@ -33,11 +37,31 @@ const REMEMBERED_WORK_MS = 10_000;
 export const UNKNOWN: Measures = {
   serviceMs: undefined,
   bootMs: undefined,
+  bootCpuShare: undefined,
   memoryBytes: undefined,
   runMs: 0,
   cpuWaitMs: 0,
   busyMs: 0,
 };
+
+/** Adds a request that took `serviceMs` from lending to its end. */
+export function withService(measures: Measures, serviceMs: number): Measures {
+  return { ...measures, serviceMs: follow(measures.serviceMs, serviceMs) };
+}
+
+/** Adds a boot, from the spawn to the first accept. */
+export function withBoot(measures: Measures, boot: CpuUse): Measures {
+  return {
+    ...measures,
+    bootMs: follow(measures.bootMs, boot.busyMs),
+    bootCpuShare: follow(measures.bootCpuShare, share(boot)),
+  };
+}
+
+/** Adds what one process was seen to hold in memory. */
+export function withMemory(measures: Measures, bytes: number): Measures {
+  return { ...measures, memoryBytes: follow(measures.memoryBytes, bytes) };
+}
 
 /** Adds what was used since the last look. Looks may be as rare as one a second: they need not follow each request. */
 export function withCpuUse(measures: Measures, use: CpuUse): Measures {
@@ -56,8 +80,11 @@ export function withCpuUse(measures: Measures, use: CpuUse): Measures {
  * of one each, and still each of them is a CPU-bound process; and a process that mostly sleeps stays one while its
  * neighbours keep it waiting.
  */
-export function cpuShare({ runMs, cpuWaitMs, busyMs }: CpuUse): number | undefined {
-  if (busyMs < ENOUGH_WORK_MS) return undefined;
-  // More threads than one can wait longer than the request takes; they are then as CPU-bound as can be.
+export function cpuShare(use: CpuUse): number | undefined {
+  return use.busyMs < ENOUGH_WORK_MS ? undefined : share(use);
+}
+
+function share({ runMs, cpuWaitMs, busyMs }: CpuUse): number {
+  // With several threads the waits can add up to more than the request took; it is then as CPU-bound as can be.
   return Math.min(1, runMs / Math.max(runMs, busyMs - cpuWaitMs, Number.MIN_VALUE));
 }

@@ -84,9 +84,10 @@ export function startsWanted(view: PoolView): number {
 export function lookAgainMs(view: PoolView): number | undefined {
   if (view.waiting === 0) return undefined;
   const { bootMs, serviceMs, busy, meanAgeMs = GRACE_MS } = view;
-  if (serviceMs === undefined && busy > 0 && meanAgeMs < GRACE_MS) return GRACE_MS - meanAgeMs;
+  if (serviceMs === undefined && busy > 0 && meanAgeMs < GRACE_MS) return GRACE_MS;
   const patience = (bootMs ?? FIRST_BACKOFF_MS) + BOOT_MARGIN_MS;
-  return view.oldestWaitMs < patience ? patience - view.oldestWaitMs : patience;
+  // Never nearly nothing: a clock that has not moved on would have it ask for ever.
+  return view.oldestWaitMs < patience ? Math.max(1, patience - view.oldestWaitMs) : patience;
 }
 
 /** What becomes of a request that arrives. */
