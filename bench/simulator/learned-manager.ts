@@ -106,7 +106,7 @@ class LearnedRuler implements Ruler {
     memory.workedMs = workedMs;
     const limits = {
       minProcesses: 0,
-      cap: this.#cap(memory),
+      cap: this.#cap(pool, memory),
       keptAtHand: keptAtHand(memory.demand),
       idleTimeoutMs: IDLE_TIMEOUT_MS,
     };
@@ -133,10 +133,12 @@ class LearnedRuler implements Ruler {
     }
   }
 
-  #cap({ measures }: Memory): number {
+  #cap(pool: SimulatedPool, { measures }: Memory): number {
     return processCap({
       cores: this.#scenario.cores,
       cpuShare: this.#shareRule(measures),
+      serviceMs: measures.serviceMs,
+      meanAgeMs: pool.meanAgeMs,
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
       memoryBytes: undefined,
       maxProcesses: 0,
@@ -154,7 +156,7 @@ class LearnedRuler implements Ruler {
       starting: pool.starting,
       total: pool.processes.size,
       minProcesses: 0,
-      maxProcesses: this.#cap(memory),
+      maxProcesses: this.#cap(pool, memory),
       room: this.#scenario.globalCap - this.#total,
       startsAtOnce: bootsAtOnce(this.#scenario.cores, memory.measures.bootCpuShare),
       serviceMs: memory.measures.serviceMs,

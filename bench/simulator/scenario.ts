@@ -108,6 +108,34 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...plain,
+    name: "peak, then little",
+    about: "400 a second (1 ms CPU, 100 ms asleep) for 20 s, then 2 a second for 5 minutes; boot 150 ms",
+    boot: cpu(150),
+    lengthMs: 330_000,
+    requests: (random) => [
+      ...byChance(random, 400, 0, 20, () => ({ cpuMs: 1, sleepMs: 100 })),
+      ...byChance(random, 2, 20, 320, () => ({ cpuMs: 1, sleepMs: 100 })),
+    ],
+  },
+  {
+    ...plain,
+    name: "cold burst, 16 cores",
+    about: "1000 at once, 20 ms CPU each, on 16 cores; boot 150 ms",
+    cores: 16,
+    boot: cpu(150),
+    lengthMs: 60_000,
+    requests: () => atOnce(1000, 0, () => cpu(20)),
+  },
+  {
+    ...plain,
+    name: "10 ms, few of 3 s",
+    about: "20 requests a second of 10 ms CPU, every fiftieth of 3 s CPU; boot 150 ms",
+    boot: cpu(150),
+    lengthMs: 90_000,
+    requests: (random) => byChance(random, 20, 0, 60, () => cpu(random.next() < 0.02 ? 3000 : 10)),
+  },
+  {
+    ...plain,
     name: "CPU overload",
     about: "30 requests a second of 100 ms CPU for 20 s: half as much again as two cores do; boot 150 ms",
     boot: cpu(150),
@@ -162,7 +190,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** Requests that come by chance, `perSecond` on the mean, from `fromS` to `toS`. */
-function byChance(
+export function byChance(
   random: Random,
   perSecond: number,
   fromS: number,

@@ -4,6 +4,10 @@ export interface CapView {
   readonly cores: number;
   /** The part of a core that a process uses while at work; undefined while unknown. */
   readonly cpuShare: number | undefined;
+  /** Mean service time in milliseconds; undefined while unknown. */
+  readonly serviceMs: number | undefined;
+  /** How long ago the requests in work were lent a process, on the mean; in milliseconds. */
+  readonly meanAgeMs: number;
   /** Memory that processes of this program may use together, in bytes. */
   readonly memoryBudgetBytes: number;
   /** Memory of one process, in bytes; undefined while unknown. */
@@ -16,6 +20,10 @@ export interface CapView {
 const CPU_SURPLUS = 1.25;
 /** The CPU never bounds a program to fewer: one that is stuck must not hold up the rest. */
 const MIN_CPU_CAP = 4;
+/** Those at work are slow ones if they are at it for so many times the mean: the quick ones must get past them. */
+const HELD_UP = 3;
+/** How much higher the CPU's bound is then. */
+const HELD_UP_SURPLUS = 2;
 const MIN_BOOTS = 2;
 /** A boot that hardly computes is taken to use this much: it reads files, and so do the others. */
 const MIN_BOOT_CPU_SHARE = 1 / 32;
@@ -36,9 +44,12 @@ export function bootsAtOnce(cores: number, bootCpuShare: number | undefined): nu
   return Math.max(MIN_BOOTS, Math.floor(cores / Math.max(bootCpuShare, MIN_BOOT_CPU_SHARE)));
 }
 
-function cpuCap({ cores, cpuShare }: CapView): number {
+function cpuCap({ cores, cpuShare, serviceMs, meanAgeMs }: CapView): number {
   if (cpuShare === undefined || cpuShare <= 0) return Number.POSITIVE_INFINITY;
-  return Math.max(MIN_CPU_CAP, Math.ceil((CPU_SURPLUS * cores) / cpuShare));
+  const isHeldUp = serviceMs !== undefined && meanAgeMs > HELD_UP * serviceMs;
+  return (
+    Math.max(MIN_CPU_CAP, Math.ceil((CPU_SURPLUS * cores) / cpuShare)) * (isHeldUp ? HELD_UP_SURPLUS : 1)
+  );
 }
 
 function memoryCap({ memoryBudgetBytes, memoryBytes }: CapView): number {

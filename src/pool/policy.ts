@@ -54,10 +54,12 @@ export interface ArrivalView {
 
 export type Arrival = "lend" | "queue" | "queue full" | "breaker open";
 
-/** A program's first requests get this long to end before a process each is started. */
+/** While nothing is known of the service time, the pool is looked at again not sooner than this. */
 const GRACE_MS = 5;
+/** The part of a boot's time within which new processes are to have served those that came too late for the others. */
+const SOON = 0.25;
 /** Above what the traffic needs, a process goes after this time. */
-const SURPLUS_IDLE_MS = 20_000;
+const SURPLUS_IDLE_MS = 10_000;
 /** Waiting a little longer than a boot takes is better than a process that comes too late. */
 const BOOT_MARGIN_MS = 5;
 const FIRST_BACKOFF_MS = 100;
@@ -83,9 +85,9 @@ export function startsWanted(view: PoolView): number {
  */
 export function lookAgainMs(view: PoolView): number | undefined {
   if (view.waiting === 0) return undefined;
-  const { bootMs, serviceMs, busy, meanAgeMs = GRACE_MS } = view;
-  if (serviceMs === undefined && busy > 0 && meanAgeMs < GRACE_MS) return GRACE_MS;
+  const { bootMs, serviceMs, busy, meanAgeMs = 0 } = view;
   const patience = (bootMs ?? FIRST_BACKOFF_MS) + BOOT_MARGIN_MS;
+  if (serviceMs === undefined && busy > 0) return Math.max(GRACE_MS, Math.min(meanAgeMs, patience));
   // Never nearly nothing: a clock that has not moved on would have it ask for ever.
   return view.oldestWaitMs < patience ? Math.max(1, patience - view.oldestWaitMs) : patience;
 }
@@ -101,8 +103,8 @@ export function onArrival(view: ArrivalView): Arrival {
 export function mayRetire(view: IdleView): boolean {
   const { idleMs, living } = view;
   if (living <= view.minProcesses) return false;
-  if (living > view.cap || idleMs >= view.idleTimeoutMs) return true;
-  return living > view.keptAtHand && idleMs >= SURPLUS_IDLE_MS;
+  if (idleMs >= view.idleTimeoutMs) return true;
+  return living > Math.min(view.cap, view.keptAtHand) && idleMs >= SURPLUS_IDLE_MS;
 }
 
 /** The pause after `failures` boot failures in a row, in milliseconds. */
@@ -120,14 +122,18 @@ function worthStarting(view: PoolView): number {
   const unserved = Math.max(0, view.waitingForUnserved - view.idleUnserved);
   const others = view.waiting - view.waitingForUnserved;
   if (others <= 0) return unserved;
-  const { bootMs, busy, serviceMs, meanAgeMs } = view;
-  if (busy === 0 || bootMs === undefined) return unserved + others;
-  if (serviceMs === undefined) return unserved + ((meanAgeMs ?? GRACE_MS) < GRACE_MS ? 0 : others);
+  const { bootMs, busy, meanAgeMs } = view;
+  // While no request has ended, they are known to take as long as the first ones are at it already.
+  const serviceMs = view.serviceMs ?? meanAgeMs;
+  if (busy === 0 || bootMs === undefined || serviceMs === undefined) return unserved + others;
   const patience = bootMs + BOOT_MARGIN_MS;
+  if (view.serviceMs === undefined && serviceMs > patience) return unserved + others;
   // The time until the first of those at work is free: as far as chance goes, what they still need is what they had.
   const first = Math.max(serviceMs, meanAgeMs ?? 0) / busy;
   const soonServed = Math.max(0, Math.floor(((patience - first) * busy) / Math.max(serviceMs, 0.01)) + 1);
   const late = Math.max(0, others - soonServed);
   if (late === 0) return unserved + (view.oldestWaitMs > patience ? 1 : 0);
-  return unserved + late;
+  // Enough to have all the late ones served soon after the boot, no more: one process serves many short requests.
+  const soon = Math.max(serviceMs, patience * SOON);
+  return unserved + Math.min(late, Math.ceil((late * serviceMs) / soon));
 }
