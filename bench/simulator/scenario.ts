@@ -14,6 +14,8 @@ export interface Scenario {
   readonly globalCap: number;
   /** Processes are counted from 0 until then. */
   readonly lengthMs: number;
+  /** How much of it to draw; left out: nothing. */
+  readonly plotMs?: number;
   requests(random: Random): SimulatedRequest[];
 }
 
@@ -47,6 +49,7 @@ export const SCENARIOS: readonly Scenario[] = [
     about: "150 requests a second of 10 ms CPU and 90 ms sleep for a minute; boot 150 ms",
     boot: cpu(150),
     lengthMs: 90_000,
+    plotMs: 30_000,
     requests: (random) => byChance(random, 150, 0, 60, () => ({ cpuMs: 10, sleepMs: 90 })),
   },
   {
@@ -64,6 +67,7 @@ export const SCENARIOS: readonly Scenario[] = [
     about: "200 requests at once for a program that is not running: 5 ms CPU each, boot 150 ms",
     boot: cpu(150),
     lengthMs: 60_000,
+    plotMs: 6_000,
     requests: () => atOnce(200, 0, () => cpu(5)),
   },
   {
@@ -96,6 +100,7 @@ export const SCENARIOS: readonly Scenario[] = [
     about: "2 s of 150 a second (10 ms CPU, 40 ms asleep), then 18 s of nothing, ten times; boot 20 ms",
     boot: cpu(20),
     lengthMs: 230_000,
+    plotMs: 60_000,
     requests: (random) => onOff(random, 150, { cpuMs: 10, sleepMs: 40 }),
   },
   {
@@ -112,6 +117,7 @@ export const SCENARIOS: readonly Scenario[] = [
     about: "400 a second (1 ms CPU, 100 ms asleep) for 20 s, then 2 a second for 5 minutes; boot 150 ms",
     boot: cpu(150),
     lengthMs: 330_000,
+    plotMs: 150_000,
     requests: (random) => [
       ...byChance(random, 400, 0, 20, () => ({ cpuMs: 1, sleepMs: 100 })),
       ...byChance(random, 2, 20, 320, () => ({ cpuMs: 1, sleepMs: 100 })),

@@ -20,18 +20,18 @@ export const SHARE_MANAGERS: readonly Manager[] = [
 export const SHARE_SCENARIOS: readonly Scenario[] = [
   {
     name: "CPU overload",
-    about: "100 ms CPU, 30 requests a second for 60 s on 2 cores, which do 20",
+    about: "100 ms CPU, 30 requests a second for 40 s on 2 cores, which do 20",
     cores: 2,
     programs: 1,
     globalCap: 512,
     boot: { cpuMs: 20, sleepMs: 0 },
     lengthMs: 120_000,
-    requests: (random) => byChance(random, 30, 0, 60, () => ({ cpuMs: 100, sleepMs: 0 })),
+    requests: (random) => byChance(random, 30, 0, 40, () => ({ cpuMs: 100, sleepMs: 0 })),
   },
   {
     name: "noisy neighbour",
     about:
-      "20 ms CPU and 80 ms asleep, 30 requests a second, beside a program of which each second 20 requests of 100 ms CPU are wanted",
+      "30 requests a second of 20 ms CPU and 80 ms asleep, beside a program that is asked for all the CPU there is",
     cores: 2,
     programs: 2,
     globalCap: 512,

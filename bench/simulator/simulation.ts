@@ -23,6 +23,7 @@ export interface Result {
   readonly processSeconds: number;
   readonly served: number;
   readonly refused: number;
+  /** The part of it that is drawn. */
   readonly trace: readonly Sample[];
 }
 
@@ -82,7 +83,8 @@ class Simulation implements World {
       for (const pool of this.pools) this.#ruler.onSecond(pool);
       this.#count();
     });
-    this.#every(this.#scenario.lengthMs / SAMPLES, () => this.#sample());
+    const { plotMs = 0 } = this.#scenario;
+    if (plotMs > 0) this.#every(plotMs / SAMPLES, () => this.#sample(plotMs));
     for (const pool of this.pools) this.#ruler.onBegin(pool);
     this.#count();
     while (this.#isGoingOn) this.#step();
@@ -148,8 +150,8 @@ class Simulation implements World {
     this.#peak = Math.max(this.#peak, this.#living);
   }
 
-  #sample(): void {
-    if (this.now < 0 || this.now > this.#scenario.lengthMs) return;
+  #sample(untilMs: number): void {
+    if (this.now < 0 || this.now > untilMs) return;
     this.#trace.push({
       at: this.now,
       processes: this.#sum((pool) => pool.processes.size),
