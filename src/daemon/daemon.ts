@@ -49,7 +49,7 @@ export async function startDaemon({
   runtimeDir.claim();
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const backendDeps = { clock, log, instance: runtimeDir.instance, nextSocketPath };
-  const registry = new Registry(limits.maxProcesses, limits.startsAtOnce, backendDeps);
+  const registry = new Registry(limits.maxProcesses, limits.machine, backendDeps);
   const router = new Router((path) => config.appFor(path), createFileLookup(clock));
   const daemon = new Daemon(config, { router, registry, clock, log }, runtimeDir);
   try {
@@ -91,7 +91,7 @@ class Daemon implements RunningDaemon {
         clock,
         log,
         headTimeoutMs: server.headTimeoutMs,
-        writeTimeoutMs: app.bodyTimeoutMs,
+        bodyTimeoutMs: app.bodyTimeoutMs,
         maxConns: limits.maxConnections,
         onRequest: (request) => this.#onRequest(request),
       });

@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { openFilesLimit } from "../base/libc.ts";
 import type { ServerConfig } from "../config/config.ts";
+import type { Machine } from "../pool/pool-owner.ts";
 
 /** What a backend is taken to need until it is measured. */
 const BYTES_PER_BACKEND = 32 * 1024 * 1024;
@@ -8,14 +9,15 @@ const BYTES_PER_BACKEND = 32 * 1024 * 1024;
 const FDS_PER_BACKEND = 4;
 /** Descriptors for the daemon itself. */
 const FDS_RESERVED = 64;
+/** The part of the memory that the processes of one program may take. */
+const MEMORY_SHARE = 0.8;
 const LEAST_PROCESSES = 64;
 
 /** The limits of the whole daemon, with what the machine gives in place of 0. */
 export interface Limits {
   readonly maxProcesses: number;
   readonly maxConnections: number;
-  /** Boots of one program in flight. */
-  readonly startsAtOnce: number;
+  readonly machine: Machine;
 }
 
 export function limitsOf(server: ServerConfig): Limits {
@@ -28,6 +30,6 @@ export function limitsOf(server: ServerConfig): Limits {
     maxProcesses,
     maxConnections:
       server.maxConnections || Math.max(16, Math.floor(descriptors - maxProcesses * FDS_PER_BACKEND)),
-    startsAtOnce: Math.max(2, Math.floor(availableParallelism() / 2)),
+    machine: { cores: availableParallelism(), memoryBudgetBytes: totalmem() * MEMORY_SHARE },
   };
 }

@@ -29,8 +29,8 @@ export interface ConnectionDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly headTimeoutMs: number;
-  /** How long a client may take no byte of its answer. */
-  readonly writeTimeoutMs: number;
+  /** How long a client may send no byte of a body, or take no byte of its answer. */
+  readonly bodyTimeoutMs: number;
   readonly maxConns: number;
   /** A request can be worked on. */
   onRequest(request: FrontRequest): void;
@@ -91,8 +91,13 @@ export class Connection implements IntakeOwner {
     if (this.#intake.size === 0) this.#finish();
   }
 
-  /** Looked at from time to time, which is cheaper than a timer: refuses a head that has been due for `head_timeout`. */
-  checkHead(now: number): void {
+  /** Looked at from time to time, which is cheaper than timers: refuses what has been due for too long. */
+  checkOverdue(now: number): void {
+    this.#checkHead(now);
+    for (const request of this.#intake.requests) request.checkBody(now, this.#deps.bodyTimeoutMs);
+  }
+
+  #checkHead(now: number): void {
     const { headTimeoutMs } = this.#deps;
     if (this.#headDueSince === undefined || now - this.#headDueSince < headTimeoutMs) return;
     this.#headDueSince = undefined;
@@ -242,7 +247,7 @@ export class Connection implements IntakeOwner {
 
   /** The client must take something of its answer from time to time. */
   #awaitDrain(unsent: number): void {
-    this.#timers.set("write", this.#deps.writeTimeoutMs, () => {
+    this.#timers.set("write", this.#deps.bodyTimeoutMs, () => {
       const left = unsentBytes(this.#socket.fd);
       // Bun tells of room only when the kernel's queue is nearly empty: a slow client is not one that stands still.
       if (left < unsent) {

@@ -5,8 +5,8 @@ import type { ListenAddress } from "../config/config.ts";
 import { type BindOptions, type BoundSocket, bindSocket } from "./bind.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 
-/** How often connections are looked at for heads that are overdue. */
-const HEAD_LOOK_MS = 1000;
+/** How often connections are looked at for what is overdue. */
+const LOOK_MS = 1000;
 
 export interface ListenerOptions extends BindOptions {
   /** Above this many connections new ones wait in the backlog. */
@@ -28,7 +28,7 @@ export class Listener {
   readonly #connections = new Set<Connection>();
   /** Ours; Bun gets duplicates of its descriptor, so that it can stop and start accepting. */
   readonly #bound: BoundSocket;
-  readonly #headLook: Timer;
+  readonly #look: Timer;
   #accepting: TCPSocketListener | undefined;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
@@ -37,8 +37,8 @@ export class Listener {
     this.#options = options;
     this.#deps = { ...deps, onClosed: (connection) => this.#onClosed(connection) };
     this.#bound = bindSocket(address, options);
-    const period = Math.min(HEAD_LOOK_MS, deps.headTimeoutMs / 4);
-    this.#headLook = deps.clock.every(period, () => this.#checkHeads());
+    const period = Math.min(LOOK_MS, deps.headTimeoutMs / 4, deps.bodyTimeoutMs / 4);
+    this.#look = deps.clock.every(period, () => this.#checkOverdue());
     this.#accept();
   }
 
@@ -60,13 +60,13 @@ export class Listener {
 
   /** Ends every connection at once. */
   abandon(): void {
-    this.#headLook.cancel();
+    this.#look.cancel();
     for (const connection of [...this.#connections]) connection.close();
   }
 
-  #checkHeads(): void {
+  #checkOverdue(): void {
     const now = this.#deps.clock.now();
-    for (const connection of [...this.#connections]) connection.checkHead(now);
+    for (const connection of [...this.#connections]) connection.checkOverdue(now);
   }
 
   #accept(): void {

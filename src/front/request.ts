@@ -67,6 +67,8 @@ export class FrontRequest implements ClientStream, RawSink {
   #isHeld = true;
   #isAnswered = false;
   #drainedBytes = 0;
+  /** How much of the awaited body was there when it was last looked at, and since when. */
+  #bodySeen: { readonly bytes: number; readonly since: number } | undefined;
 
   constructor(id: number, port: RequestPort) {
     this.id = id;
@@ -174,6 +176,18 @@ export class FrontRequest implements ClientStream, RawSink {
   /** The connection's outbox has become empty. */
   drained(): void {
     this.#listener?.onClientDrain();
+  }
+
+  /** Looked at from time to time while a body is awaited that must be complete, or begin, before a backend is lent. */
+  checkBody(now: number, timeoutMs: number): void {
+    if (this.#phase !== "body") return;
+    if (this.#bodySeen === undefined || this.#bodySeen.bytes !== this.body.bytes) {
+      this.#bodySeen = { bytes: this.body.bytes, since: now };
+    } else if (now - this.#bodySeen.since >= timeoutMs) {
+      this.refuse(
+        new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${timeoutMs / 1000} s.`),
+      );
+    }
   }
 
   listen(listener: ClientListener | undefined): void {

@@ -1,4 +1,4 @@
-import type { FpmError } from "../base/errors.ts";
+import { FpmError } from "../base/errors.ts";
 import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
 /** The failed starts of one program: the pause after each, and the breaker that several in a row open. */
@@ -10,10 +10,6 @@ export class BootRecord {
 
   get failures(): number {
     return this.#failures;
-  }
-
-  get lastError(): FpmError | undefined {
-    return this.#lastError;
   }
 
   /** Milliseconds until the next start may be tried; 0 when it may be now. */
@@ -37,6 +33,16 @@ export class BootRecord {
   /** Notes the reason of the last failure, which may be found out later than the failure itself. */
   explain(error: FpmError): void {
     this.#lastError = error;
+  }
+
+  /** What a request is told while the breaker is open. */
+  refusal(now: number): FpmError {
+    const seconds = Math.ceil(this.waitMs(now) / 1000);
+    return new FpmError(
+      "BREAKER_OPEN",
+      "backend",
+      `${this.#lastError?.message ?? ""} Next try in ${seconds} s.`,
+    );
   }
 
   /** A start succeeded, or the program is another one now: a pause that runs ends too. */

@@ -1,12 +1,17 @@
 import type { Pool } from "./pool.ts";
 
+/** What the machine has for the processes of one program. */
+export interface Machine {
+  readonly cores: number;
+  readonly memoryBudgetBytes: number;
+}
+
 /** What a pool may use of the whole, and tells it. */
 export interface PoolOwner {
   /** How many more backends all programs together may have. */
   room(): number;
-  /** How many boots of one program may be in flight. */
-  readonly startsAtOnce: number;
-  /** The pool has requests that wait and no room: an idle backend of another program may go. */
+  readonly machine: Machine;
+  /** The pool would start one more, had it room: a backend of another program may have to go. */
   wantRoom(pool: Pool): void;
   /** A backend has been started. */
   onStart(): void;

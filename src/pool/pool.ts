@@ -5,36 +5,34 @@ import { explainSpawnError } from "../backend/spawn.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { BootRecord } from "./boot-record.ts";
+import type { PoolShare } from "./eviction.ts";
 import { bootFailureOf, logExit } from "./exits.ts";
-import { IdleList } from "./idle-list.ts";
-import { follow, type PoolView, startsWanted } from "./policy.ts";
+import { lookAgainMs, mayRetire, type PoolView, startsWanted } from "./policy.ts";
 import type { PoolOwner } from "./pool-owner.ts";
+import { Population } from "./population.ts";
 import { type Waiting, WaitQueue } from "./queue.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
-/** How soon, at the least, a queue that waits is looked at again. */
-const LOOK_AGAIN_MS = 20;
 
 /** The backends of one program and the queue of its requests. */
 export class Pool implements BackendOwner {
   #program: Program;
   readonly #owner: PoolOwner;
   readonly #deps: BackendDeps;
-  readonly #backends = new Set<Backend>();
-  readonly #idle = new IdleList();
+  readonly #population: Population;
   readonly #queue: WaitQueue;
-  readonly #lentAt = new Map<Backend, number>();
-  #serviceMs: number | undefined;
-  #bootMs: number | undefined;
   readonly #boots = new BootRecord();
   #retryTimer: Timer | undefined;
   #isStopping = false;
+  /** Processes that go after their request, for the sake of another program. */
+  #owed = 0;
 
   constructor(program: Program, owner: PoolOwner, deps: BackendDeps) {
     this.#program = program;
     this.#owner = owner;
     this.#deps = deps;
     this.#queue = new WaitQueue(deps.clock);
+    this.#population = new Population(owner.machine, deps.clock);
   }
 
   get program(): Program {
@@ -43,7 +41,7 @@ export class Pool implements BackendOwner {
 
   /** All that live, stopping ones included. */
   get size(): number {
-    return this.#backends.size;
+    return this.#population.size;
   }
 
   get waiting(): number {
@@ -52,16 +50,30 @@ export class Pool implements BackendOwner {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    return (
-      this.#backends.size === 0 &&
-      this.#queue.length === 0 &&
-      this.#boots.waitMs(this.#deps.clock.now()) === 0
-    );
+    return this.size === 0 && this.waiting === 0 && this.#boots.waitMs(this.#deps.clock.now()) === 0;
   }
 
-  /** The free backend that was used longest ago. */
-  get idlest(): Backend | undefined {
-    return this.#idle.idlest;
+  /** What the cap of all programs together needs to know of this one. */
+  get share(): PoolShare {
+    const { idlest } = this.#population.idle;
+    return {
+      living: this.#population.living,
+      minProcesses: this.#program.app.minProcesses,
+      idlestMs: idlest && this.#deps.clock.now() - idlest.idleSince,
+      owed: this.#owed,
+    };
+  }
+
+  /** How long the oldest request has waited. */
+  get oldestWaitMs(): number {
+    return this.#queue.oldestWaitMs;
+  }
+
+  /** Gives one process up for another program: the idlest now, or the first that ends its request. */
+  giveUpOne(when: "now" | "after its request"): void {
+    const { idlest } = this.#population.idle;
+    if (when === "now" && idlest) this.stop(idlest, "room for others");
+    else this.#owed++;
   }
 
   /** Uses another version of the program from now on: idle old backends go at once, busy ones after their request. */
@@ -75,7 +87,7 @@ export class Pool implements BackendOwner {
     });
     this.#program = program;
     this.#boots.reset();
-    for (const backend of [...this.#backends]) {
+    for (const backend of this.#population.all) {
       if (backend.state === "idle" || backend.state === "starting") this.stop(backend, "new version");
     }
   }
@@ -87,9 +99,9 @@ export class Pool implements BackendOwner {
    */
   lease(unserved: boolean): Backend | Waiting {
     if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
-    if (this.#breakerIsOpen()) throw this.#breakerError();
-    const free = this.#queue.length === 0 ? this.#idle.take(unserved) : undefined;
-    if (free) return this.#lend(free);
+    if (this.#breakerIsOpen()) throw this.#boots.refusal(this.#deps.clock.now());
+    const free = this.#queue.length === 0 ? this.#population.lend(unserved) : undefined;
+    if (free) return free;
     const { queueLength, queueTimeoutMs } = this.#program.app;
     const limit = queueLength || DEFAULT_QUEUE_LENGTH;
     if (this.#queue.length >= limit) {
@@ -102,35 +114,33 @@ export class Pool implements BackendOwner {
 
   /** Takes a backend back after its request. `keepLink`: its connection is fit for another one. */
   release(backend: Backend, keepLink: boolean): void {
-    const lentAt = this.#lentAt.get(backend);
-    this.#lentAt.delete(backend);
-    if (lentAt !== undefined) this.#serviceMs = follow(this.#serviceMs, this.#deps.clock.now() - lentAt);
+    this.#population.workload.onDone(backend);
     backend.returnToIdle(keepLink && this.#program.app.keepConnection);
     if (backend.state === "idle") this.#onFree(backend);
   }
 
   /** Takes a backend back that was lent and not used. */
   takeBack(backend: Backend): void {
-    this.#lentAt.delete(backend);
+    this.#population.workload.forget(backend, false);
     backend.giveBack();
     if (backend.state === "idle") this.#onFree(backend);
   }
 
   /** Ends a backend; `program.app.stopTimeoutMs` after SIGTERM it is killed, at once with `force`. */
   stop(backend: Backend, reason: StopReason, force = false): void {
-    this.#idle.remove(backend);
+    this.#population.idle.remove(backend);
     backend.stop(reason, force ? 0 : backend.program.app.stopTimeoutMs);
   }
 
   /** Lends, starts and refuses whatever is due now. */
   act(): void {
-    if (this.#queue.length === 0 && this.#backends.size >= this.#program.app.minProcesses) return;
+    if (this.#queue.length === 0 && this.size >= this.#program.app.minProcesses) return;
     // Where no more can be started, a request that would like a fresh process takes any.
     const takesAny = this.#isAtCap();
     while (this.#queue.length > 0) {
       const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
-      const free = this.#idle.take(onlyUnserved);
-      if (!free || !this.#queue.give(this.#lend(free), takesAny)) break;
+      const free = this.#population.lend(onlyUnserved);
+      if (!free || !this.#queue.give(free, takesAny)) break;
     }
     if (this.#isStopping) return;
     const pauseMs = this.#boots.waitMs(this.#deps.clock.now());
@@ -138,24 +148,28 @@ export class Pool implements BackendOwner {
       this.#actAt(pauseMs);
       return;
     }
+    this.#population.workload.look();
     const view = this.#view();
     for (let starts = startsWanted(view); starts > 0; starts--) {
       if (!this.#start()) return;
     }
-    if (view.waiting === 0) return;
-    if (view.room <= 0 && view.total === 0) this.#owner.wantRoom(this);
-    // Time alone can make a start worth while: those at work may take longer than the mean.
-    this.#actAt(Math.max(LOOK_AGAIN_MS, view.bootMs ?? 0));
+    if (view.room <= 0 && startsWanted({ ...view, room: 1 }) > 0) this.#owner.wantRoom(this);
+    const again = lookAgainMs(view);
+    if (again !== undefined) this.#actAt(again);
   }
 
-  /** Ends backends that nobody has needed for `idle_timeout`. */
-  reap(): void {
-    const { idleTimeoutMs, minProcesses } = this.#program.app;
-    const before = this.#deps.clock.now() - idleTimeoutMs;
-    while (this.#backends.size > minProcesses) {
-      const { idlest } = this.#idle;
-      if (!idlest || idlest.idleSince > before) break;
-      this.stop(idlest, "idle");
+  /** A second has passed: measures, and ends idle backends that the traffic does not need. */
+  onSecond(): void {
+    const { idle, workload } = this.#population;
+    workload.onSecond();
+    const { idleTimeoutMs, minProcesses, maxProcesses } = this.#program.app;
+    const cap = this.#population.cap(maxProcesses);
+    for (let { idlest } = idle; idlest; { idlest } = idle) {
+      const idleMs = this.#deps.clock.now() - idlest.idleSince;
+      const { living } = this.#population;
+      const { keptAtHand } = workload;
+      if (!mayRetire({ idleMs, living, minProcesses, cap, keptAtHand, idleTimeoutMs })) break;
+      this.stop(idlest, idleMs >= idleTimeoutMs ? "idle" : "surplus");
     }
     this.act();
   }
@@ -168,21 +182,19 @@ export class Pool implements BackendOwner {
       this.#queue.length,
       new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down."),
     );
-    const backends = [...this.#backends];
+    const backends = this.#population.all;
     for (const backend of backends) this.stop(backend, "shutdown");
     await Promise.all(backends.map((backend) => backend.finished));
   }
 
   onBackendReady(backend: Backend): void {
     this.#boots.reset();
-    this.#bootMs = follow(this.#bootMs, this.#deps.clock.now() - backend.startedAt);
+    this.#population.workload.onReady(backend);
     this.#onFree(backend);
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
-    this.#backends.delete(backend);
-    this.#idle.remove(backend);
-    this.#lentAt.delete(backend);
+    this.#population.remove(backend);
     const now = this.#deps.clock.now();
     const failure = bootFailureOf(backend, exit);
     if (failure) this.#refuseAfterBootFailure(failure, this.#boots.fail(now));
@@ -192,20 +204,17 @@ export class Pool implements BackendOwner {
   }
 
   #isAtCap(): boolean {
-    const { maxProcesses } = this.#program.app;
-    return this.#owner.room() <= 0 || (maxProcesses > 0 && this.#backends.size >= maxProcesses);
-  }
-
-  #lend(backend: Backend): Backend {
-    backend.lend();
-    this.#lentAt.set(backend, this.#deps.clock.now());
-    return backend;
+    return this.#owner.room() <= 0 || this.size >= this.#population.cap(this.#program.app.maxProcesses);
   }
 
   #onFree(backend: Backend): void {
     if (this.#isStopping) this.stop(backend, "shutdown");
     else if (backend.program.generation !== this.#program.generation) this.stop(backend, "new version");
-    else this.#idle.push(backend);
+    else this.#population.idle.push(backend);
+    if (this.#owed > 0 && backend.state === "idle") {
+      this.#owed--;
+      this.stop(backend, "room for others");
+    }
     this.act();
   }
 
@@ -213,7 +222,7 @@ export class Pool implements BackendOwner {
   #start(): boolean {
     try {
       const backend = new Backend(this.#program, this, this.#deps);
-      this.#backends.add(backend);
+      this.#population.add(backend);
       this.#owner.onStart();
       this.#deps.log.info("started", { program: this.#program.name, pid: backend.pid });
       return true;
@@ -236,19 +245,13 @@ export class Pool implements BackendOwner {
       const what = `${this.#boots.failures} starts in a row failed; the next try is in ${pauseMs / 1000} s`;
       this.#deps.log.error(what, { program: this.#program.name, last: error.message });
       this.#queue.refuse(this.#queue.length, error);
-    } else if (this.#lentAt.size === 0 && this.#idle.length === 0) this.#queue.refuse(1, error);
+    } else if (!this.#population.isServing) this.#queue.refuse(1, error);
     this.#actAt(pauseMs);
   }
 
   /** While others are at work a failed start refuses nobody. */
   #breakerIsOpen(): boolean {
-    return this.#boots.isOpen(this.#deps.clock.now()) && this.#idle.length === 0 && this.#lentAt.size === 0;
-  }
-
-  #breakerError(): FpmError {
-    const seconds = Math.ceil(this.#boots.waitMs(this.#deps.clock.now()) / 1000);
-    const last = this.#boots.lastError?.message ?? "";
-    return new FpmError("BREAKER_OPEN", "backend", `${last} Next try in ${seconds} s.`);
+    return this.#boots.isOpen(this.#deps.clock.now()) && !this.#population.isServing;
   }
 
   #actAt(delayMs: number): void {
@@ -267,24 +270,24 @@ export class Pool implements BackendOwner {
   }
 
   #view(): PoolView {
-    let starting = 0;
-    for (const { state } of this.#backends) if (state === "starting") starting++;
-    const { app } = this.#program;
+    const { idle, workload, starting, bootsAtOnce, size } = this.#population;
+    const { minProcesses, maxProcesses } = this.#program.app;
     return {
       waiting: this.#queue.length,
       waitingForUnserved: this.#queue.lengthUnserved,
       oldestWaitMs: this.#queue.oldestWaitMs,
-      idle: this.#idle.length,
-      idleUnserved: this.#idle.unserved,
-      busy: this.#lentAt.size,
+      idle: idle.length,
+      idleUnserved: idle.unserved,
+      busy: workload.busy,
       starting,
-      total: this.#backends.size,
-      minProcesses: app.minProcesses,
-      maxProcesses: app.maxProcesses || Number.POSITIVE_INFINITY,
+      total: size,
+      minProcesses,
+      maxProcesses: this.#population.cap(maxProcesses),
       room: this.#owner.room(),
-      startsAtOnce: this.#owner.startsAtOnce,
-      serviceMs: this.#serviceMs,
-      bootMs: this.#bootMs,
+      startsAtOnce: bootsAtOnce,
+      serviceMs: workload.measures.serviceMs,
+      bootMs: workload.measures.bootMs,
+      meanAgeMs: workload.meanAgeMs,
     };
   }
 }

@@ -1,26 +1,27 @@
-import type { Backend, BackendDeps } from "../backend/backend.ts";
+import type { BackendDeps } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
+import { byNeed, evictionFor, type PoolShare } from "./eviction.ts";
 import { Pool } from "./pool.ts";
-import type { PoolOwner } from "./pool-owner.ts";
+import type { Machine, PoolOwner } from "./pool-owner.ts";
 
-const REAP_PERIOD_MS = 1000;
+const SECOND_MS = 1000;
 
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
-  readonly startsAtOnce: number;
+  readonly machine: Machine;
   readonly #pools = new Map<string, Pool>();
   readonly #maxProcesses: number;
   readonly #deps: BackendDeps;
-  readonly #reaper: Timer;
+  readonly #ticker: Timer;
   /** Backends of all pools, stopping ones included. */
   #processes = 0;
 
-  constructor(maxProcesses: number, startsAtOnce: number, deps: BackendDeps) {
+  constructor(maxProcesses: number, machine: Machine, deps: BackendDeps) {
     this.#maxProcesses = maxProcesses;
-    this.startsAtOnce = startsAtOnce;
+    this.machine = machine;
     this.#deps = deps;
-    this.#reaper = deps.clock.every(REAP_PERIOD_MS, () => this.#reap());
+    this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
 
   /** The pool of a program, made on its first request. */
@@ -41,37 +42,39 @@ export class Registry implements PoolOwner {
     this.#processes++;
   }
 
-  /** At the cap, the idlest backend of another program makes room. */
+  /** At the cap, another program gives a process up; one at a time, so that what leaves now is counted first. */
   wantRoom(forPool: Pool): void {
-    let idlest: Backend | undefined;
-    let from: Pool | undefined;
+    const others: (PoolShare & { readonly pool: Pool })[] = [];
     for (const pool of this.#pools.values()) {
-      const candidate = pool === forPool ? undefined : pool.idlest;
-      if (candidate && (!idlest || candidate.idleSince < idlest.idleSince)) {
-        idlest = candidate;
-        from = pool;
-      }
+      const { share } = pool;
+      if (pool.size > share.living || share.owed > 0) return;
+      if (pool !== forPool) others.push({ ...share, pool });
     }
-    if (idlest) from?.stop(idlest, "room for others");
+    const eviction = evictionFor(forPool.share.living, others);
+    eviction?.from.pool.giveUpOne(eviction.when);
   }
 
-  /** Room has come: pools without any process first. */
+  /** Room has come: for those in need, the smallest first. */
   onRoom(): void {
     this.#processes--;
     const waiting = [...this.#pools.values()].filter((pool) => pool.waiting > 0);
-    waiting.sort((a, b) => a.size - b.size);
-    for (const pool of waiting) pool.act();
+    const needs = waiting.map((pool) => ({
+      pool,
+      living: pool.share.living,
+      oldestWaitMs: pool.oldestWaitMs,
+    }));
+    for (const { pool } of needs.sort(byNeed)) pool.act();
   }
 
   /** Ends every backend; settles when all have gone. */
   async stopAll(): Promise<void> {
-    this.#reaper.cancel();
+    this.#ticker.cancel();
     await Promise.all([...this.#pools.values()].map((pool) => pool.stopAll()));
   }
 
-  #reap(): void {
+  #onSecond(): void {
     for (const [key, pool] of this.#pools) {
-      pool.reap();
+      pool.onSecond();
       if (pool.isEmpty) this.#pools.delete(key);
     }
   }

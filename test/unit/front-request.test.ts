@@ -114,6 +114,22 @@ describe("a request that waits for a process", () => {
   });
 });
 
+describe("a body that must be complete first", () => {
+  test("may stand still for the time limit, not longer; each byte begins it anew", () => {
+    const { intake, sent } = connection();
+    intake.push(ofLength(10));
+    const [request] = intake.requests;
+    request?.checkBody(0, 1000);
+    request?.checkBody(999, 1000);
+    intake.push(stdin(1, false));
+    request?.checkBody(1500, 1000);
+    request?.checkBody(2499, 1000);
+    expect(sent()).toBe("");
+    request?.checkBody(2500, 1000);
+    expect(sent()).toContain("Status: 408");
+  });
+});
+
 describe("an answered request", () => {
   test("whose body goes on is drained until STDIN ends", () => {
     const { intake, ready, notes } = connection();
