@@ -11,8 +11,6 @@ BUN := $(BIN)/bun
 SETUP := node_modules/.setup-done
 CFLAGS ?= -O2 -Wall -Wextra
 
-# What biome looks at; it would also widen the tables of the Markdown files.
-CODE := src test bench $(wildcard *.ts *.json)
 SOURCES := $(shell find src -type f) build.ts package.json package-lock.json
 EXAMPLE_SOURCES := $(wildcard examples/c/*.c)
 EXAMPLES := $(EXAMPLE_SOURCES:.c=.fcgi)
@@ -69,7 +67,7 @@ dist/test-programs/%: test/fixtures/programs/%.c
 
 check: $(SETUP) ## types, style, unused code, architecture
 	$(BIN)/tsc -p .
-	$(BIN)/biome check --error-on-warnings $(CODE)
+	$(BIN)/biome check --error-on-warnings
 	$(BIN)/knip
 	@mkdir -p dist/test-results
 	$(call bun-test,architecture,test/architecture.test.ts)

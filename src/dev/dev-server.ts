@@ -12,6 +12,9 @@ import { createHandler } from "./handler.ts";
 import { listPrograms } from "./program-list.ts";
 import type { Site } from "./site.ts";
 
+/** Scripts are programs somewhere else if not here: their source may hold passwords and is never shown. */
+const SCRIPT_EXTENSIONS = [".cgi", ".php", ".phtml", ".phar", ".pl", ".pm", ".py", ".rb", ".lua", ".tcl", ".sh"];
+
 /** The part of the daemon that is needed here. */
 export interface DevDaemon {
   stop(reason: string): Promise<void>;
@@ -112,7 +115,7 @@ function siteOf(root: string, config: Config, tables: Tables): Site {
   return {
     root,
     extensionsFor: (path) => config.appFor(path).extensions,
-    sourceExtensions: [...new Set(everywhere)],
+    sourceExtensions: [...new Set([...everywhere, ...SCRIPT_EXTENSIONS])],
   };
 }
 
