@@ -13,7 +13,19 @@ import { listPrograms } from "./program-list.ts";
 import type { Site } from "./site.ts";
 
 /** Scripts are programs somewhere else if not here: their source may hold passwords and is never shown. */
-const SCRIPT_EXTENSIONS = [".cgi", ".php", ".phtml", ".phar", ".pl", ".pm", ".py", ".rb", ".lua", ".tcl", ".sh"];
+const SCRIPT_EXTENSIONS = [
+  ".cgi",
+  ".php",
+  ".phtml",
+  ".phar",
+  ".pl",
+  ".pm",
+  ".py",
+  ".rb",
+  ".lua",
+  ".tcl",
+  ".sh",
+];
 
 /** The part of the daemon that is needed here. */
 export interface DevDaemon {
