@@ -1,4 +1,5 @@
 import type { CpuUse } from "../../src/pool/measures.ts";
+import { onArrival } from "../../src/pool/policy.ts";
 import { SimulatedProcess, type Task, type World } from "./simulated-process.ts";
 
 /** A request that a scenario sends. */
@@ -67,7 +68,8 @@ export class SimulatedPool {
   }
 
   arrive(request: SimulatedRequest): void {
-    if (this.queue.size >= QUEUE_LENGTH) {
+    const view = { idle: this.idle.length, waiting: this.queue.size, queueLength: QUEUE_LENGTH };
+    if (onArrival({ ...view, isBreakerOpen: false }) === "queue full") {
       this.#events.onRefused(this);
       return;
     }

@@ -49,12 +49,12 @@ export function withService(measures: Measures, serviceMs: number): Measures {
   return { ...measures, serviceMs: follow(measures.serviceMs, serviceMs) };
 }
 
-/** Adds a boot, from the spawn to the first accept. */
+/** Adds a boot, from the spawn to the first accept. One that used no CPU time was not measured: that part stays as it was. */
 export function withBoot(measures: Measures, boot: CpuUse): Measures {
   return {
     ...measures,
     bootMs: follow(measures.bootMs, boot.busyMs),
-    bootCpuShare: follow(measures.bootCpuShare, share(boot)),
+    bootCpuShare: boot.runMs > 0 ? follow(measures.bootCpuShare, share(boot)) : measures.bootCpuShare,
   };
 }
 

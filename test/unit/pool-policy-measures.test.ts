@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { keptAtHand, withMean } from "../../src/pool/demand.ts";
+import { cpuShare, UNKNOWN, withBoot, withCpuUse, withMemory, withService } from "../../src/pool/measures.ts";
+
+describe("what is learned of a program", () => {
+  test("begins with the first value and follows by an eighth", () => {
+    const once = withService(UNKNOWN, 80);
+    expect(once.serviceMs).toBe(80);
+    expect(withService(once, 0).serviceMs).toBe(70);
+    expect(withMemory(withMemory(UNKNOWN, 800), 1600).memoryBytes).toBe(900);
+  });
+
+  test("tells a boot that computes from one that waits", () => {
+    const computing = withBoot(UNKNOWN, { runMs: 75, cpuWaitMs: 75, busyMs: 150 });
+    expect(computing).toMatchObject({ bootMs: 150, bootCpuShare: 1 });
+    const waiting = withBoot(UNKNOWN, { runMs: 75, cpuWaitMs: 0, busyMs: 300 });
+    expect(waiting).toMatchObject({ bootMs: 300, bootCpuShare: 0.25 });
+  });
+
+  test("keeps what it knew of boots when the kernel does not tell", () => {
+    const untold = { runMs: 0, cpuWaitMs: 0, busyMs: 150 };
+    expect(withBoot(UNKNOWN, untold)).toMatchObject({ bootMs: 150, bootCpuShare: undefined });
+    const known = withBoot(UNKNOWN, { runMs: 150, cpuWaitMs: 0, busyMs: 150 });
+    expect(withBoot(known, untold).bootCpuShare).toBe(1);
+  });
+});
+
+describe("the CPU share", () => {
+  test("is unknown below 20 ms of work", () => {
+    expect(cpuShare({ runMs: 5, cpuWaitMs: 0, busyMs: 19.9 })).toBeUndefined();
+    expect(cpuShare({ runMs: 5, cpuWaitMs: 0, busyMs: 20 })).toBe(0.25);
+  });
+
+  test("of fifty processes that share two cores is that of CPU-bound ones", () => {
+    expect(cpuShare({ runMs: 40, cpuWaitMs: 960, busyMs: 1000 })).toBe(1);
+  });
+
+  test("of a program that sleeps does not change with a neighbour that keeps it waiting", () => {
+    expect(cpuShare({ runMs: 10, cpuWaitMs: 0, busyMs: 100 })).toBe(0.1);
+    expect(cpuShare({ runMs: 10, cpuWaitMs: 50, busyMs: 150 })).toBe(0.1);
+  });
+
+  test("is between 0 and 1 whatever the kernel tells", () => {
+    const time = fc.double({ min: 0, max: 1e9, noNaN: true });
+    const use = fc.record({ runMs: time, cpuWaitMs: time, busyMs: time });
+    fc.assert(
+      fc.property(use, (each) => {
+        const share = cpuShare(each) ?? 0;
+        expect(share).toBeGreaterThanOrEqual(0);
+        expect(share).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  test("forgets how it was after some ten seconds of other work", () => {
+    let measures = withCpuUse(UNKNOWN, { runMs: 5000, cpuWaitMs: 0, busyMs: 5000 });
+    expect(cpuShare(measures)).toBe(1);
+    for (let i = 0; i < 30; i++) measures = withCpuUse(measures, { runMs: 0, cpuWaitMs: 0, busyMs: 1000 });
+    expect(cpuShare(measures)).toBeLessThan(0.05);
+  });
+});
+
+describe("the processes that are kept at hand", () => {
+  test("are those at work in the busiest second, and the square root of that", () => {
+    expect(keptAtHand([])).toBe(0);
+    expect(keptAtHand([1, 9, 4])).toBe(12);
+    expect(keptAtHand([0.25])).toBe(1);
+  });
+
+  test("are remembered for 60 s", () => {
+    let demand = withMean([], 9);
+    for (let i = 0; i < 59; i++) demand = withMean(demand, 0);
+    expect(keptAtHand(demand)).toBe(12);
+    demand = withMean(demand, 0);
+    expect(keptAtHand(demand)).toBe(0);
+    expect(demand.length).toBe(60);
+  });
+});
