@@ -1,6 +1,6 @@
 import { bootsAtOnce, processCap } from "../../src/pool/cap.ts";
 import { type Demand, keptAtHand, withMean } from "../../src/pool/demand.ts";
-import { byNeed, evictionFor } from "../../src/pool/eviction.ts";
+import { byNeed, evictionFor, evictionsAhead, evictionsInNeed } from "../../src/pool/eviction.ts";
 import {
   type CpuUse,
   cpuShare,
@@ -94,6 +94,7 @@ class LearnedRuler implements Ruler {
     this.#total += starts;
     pool.start(starts);
     if (view.room <= 0 && startsWanted({ ...view, room: 1 }) > 0) this.#makeRoom(pool);
+    else if (starts > 0) this.#makeRoom(undefined);
     this.#lookAgain(pool, memory, view);
   }
 
@@ -165,13 +166,21 @@ class LearnedRuler implements Ruler {
     };
   }
 
-  #makeRoom(needy: SimulatedPool): void {
-    const stopping = this.#world.pools.reduce((sum, pool) => sum + pool.stopping + this.#of(pool).owed, 0);
-    if (stopping > 0) return;
-    const shares = this.#world.pools.filter((pool) => pool !== needy).map((pool) => this.#share(pool));
-    const eviction = evictionFor(needy.living, shares);
+  /** Has other programs give up processes for `needy`, or for whoever comes next. */
+  #makeRoom(needy: SimulatedPool | undefined): void {
+    const { pools } = this.#world;
+    const { globalCap: cap } = this.#scenario;
+    const view = {
+      room: cap - this.#total,
+      leaving: pools.reduce((sum, pool) => sum + pool.stopping + this.#of(pool).owed, 0),
+      inNeed: needy ? pools.filter((pool) => pool.queue.size > pool.starting).length : 0,
+      cap,
+    };
+    if ((needy ? evictionsInNeed(view) : evictionsAhead(view)) === 0) return;
+    const shares = pools.filter((pool) => pool !== needy).map((pool) => this.#share(pool));
+    const eviction = evictionFor(needy ? needy.living : 1, shares);
     if (eviction?.when === "now") eviction.from.pool.stopIdlest();
-    else if (eviction) this.#of(eviction.from.pool).owed++;
+    else if (eviction && needy) this.#of(eviction.from.pool).owed++;
   }
 
   #share(pool: SimulatedPool) {

@@ -21,7 +21,7 @@ export interface PoolEvents {
 
 const QUEUE_LENGTH = 1024;
 const QUEUE_TIMEOUT_MS = 30_000;
-const STOP_MS = 2;
+const STOP_MS = 20;
 
 /** The processes of one program and its queue: what src/pool/pool.ts is to real ones, with its limits. */
 export class SimulatedPool {

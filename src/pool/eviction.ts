@@ -19,6 +19,31 @@ export interface Eviction<Share extends PoolShare> {
 /** A program that has processes takes no other's that was used within this time: the two would take turns. */
 const RECENTLY_USED_MS = 1000;
 
+/** All programs together, at one moment. */
+export interface RoomView {
+  /** How many more processes the cap of all programs allows. */
+  readonly room: number;
+  /** Processes that are stopping, and those that are owed. */
+  readonly leaving: number;
+  /** Programs that would start a process, had they room. */
+  readonly inNeed: number;
+  /** The cap of all programs together. */
+  readonly cap: number;
+}
+
+/** The part of the cap that is kept free, so that a program in need does not wait until another's process has ended. */
+const FREE_PART = 1 / 16;
+
+/** How many more processes are to leave for programs in need: ask evictionFor for each. */
+export function evictionsInNeed({ room, leaving, inNeed }: RoomView): number {
+  return Math.max(0, inNeed - Math.max(0, room) - leaving);
+}
+
+/** How many more are to leave ahead of need: only such that evictionFor finds idle, for a program that has one. */
+export function evictionsAhead({ room, leaving, inNeed, cap }: RoomView): number {
+  return Math.max(0, inNeed + Math.floor(cap * FREE_PART) - Math.max(0, room) - leaving);
+}
+
 /**
  * Who makes room for a program that wants one more process at the cap of all programs; undefined: nobody has to.
  * The idlest process goes; where none is idle, the largest program gives one up, until both are even.

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { byNeed, evictionFor, type PoolShare } from "../../src/pool/eviction.ts";
+import {
+  byNeed,
+  evictionFor,
+  evictionsAhead,
+  evictionsInNeed,
+  type PoolShare,
+  type RoomView,
+} from "../../src/pool/eviction.ts";
 
 const share = (changes: Partial<PoolShare>): PoolShare => ({
   living: 1,
@@ -8,6 +15,24 @@ const share = (changes: Partial<PoolShare>): PoolShare => ({
   idlestMs: undefined,
   owed: 0,
   ...changes,
+});
+
+describe("how many are to leave", () => {
+  const full: RoomView = { room: 0, leaving: 0, inNeed: 0, cap: 64 };
+
+  test("is one for each program in need, less those that leave already and the room there is", () => {
+    expect(evictionsInNeed({ ...full, inNeed: 3 })).toBe(3);
+    expect(evictionsInNeed({ ...full, inNeed: 3, leaving: 2 })).toBe(1);
+    expect(evictionsInNeed({ ...full, inNeed: 3, leaving: 2, room: 1 })).toBe(0);
+    expect(evictionsInNeed({ ...full, inNeed: 1, room: -5 })).toBe(1);
+  });
+
+  test("ahead of need is what lacks to a sixteenth of the cap", () => {
+    expect(evictionsAhead({ ...full, room: 4 })).toBe(0);
+    expect(evictionsAhead({ ...full, room: 3 })).toBe(1);
+    expect(evictionsAhead({ ...full, room: 1, leaving: 2 })).toBe(1);
+    expect(evictionsAhead({ ...full, cap: 15 })).toBe(0);
+  });
 });
 
 describe("at the cap of all programs", () => {

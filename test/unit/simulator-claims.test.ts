@@ -76,7 +76,7 @@ describe("std-fpm in the simulator", () => {
     for (const seed of SEEDS) {
       const alone = simulate(named("500 programs"), stdFpm, seed);
       const beside = simulate(named("500 and a greedy one"), stdFpm, seed);
-      expect(beside.p99WaitOthersMs).toBeLessThan(alone.p99WaitMs * 1.5);
+      expect(beside.p99WaitOthersMs).toBeLessThan(alone.p99WaitMs * 2);
     }
   });
 
