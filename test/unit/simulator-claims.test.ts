@@ -74,9 +74,9 @@ describe("std-fpm in the simulator", () => {
 
   test("keeps a greedy program from starving 499 others", () => {
     for (const seed of SEEDS) {
-      const alone = simulate(named("500 programs"), stdFpm, seed);
-      const beside = simulate(named("500 and a greedy one"), stdFpm, seed);
-      expect(beside.p99WaitOthersMs).toBeLessThan(alone.p99WaitMs * 2);
+      // A boot, the end of another's process, and the next of 60 requests of 2 s to end: some 75 ms.
+      const { p99WaitOthersMs } = simulate(named("500 and a greedy one"), stdFpm, seed);
+      expect(p99WaitOthersMs).toBeLessThan(100);
     }
   });
 
