@@ -21,7 +21,7 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
 PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder clean
+.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder simulate clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench: setup-debian ## requests per second, std-fpm against the program alone
 
 bench-decoder: $(SETUP) ## the record decoder alone
 	$(BUN) bench/decoder.ts
+
+simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md
+	$(BUN) bench/simulator/run.ts $(if $(WRITE),--write)
 
 clean: ## what was made, except node_modules
 	rm -rf dist

@@ -64,6 +64,11 @@ export class Pool implements BackendOwner {
     };
   }
 
+  /** Whether requests wait that no starting process will take. */
+  get isInNeed(): boolean {
+    return this.#queue.length > this.#population.starting;
+  }
+
   /** How long the oldest request has waited. */
   get oldestWaitMs(): number {
     return this.#queue.oldestWaitMs;

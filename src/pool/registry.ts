@@ -1,7 +1,7 @@
 import type { BackendDeps } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
-import { byNeed, evictionFor, type PoolShare } from "./eviction.ts";
+import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
 import { Pool } from "./pool.ts";
 import type { Machine, PoolOwner } from "./pool-owner.ts";
 
@@ -40,17 +40,13 @@ export class Registry implements PoolOwner {
 
   onStart(): void {
     this.#processes++;
+    this.#makeRoomAhead();
   }
 
-  /** At the cap, another program gives a process up; one at a time, so that what leaves now is counted first. */
+  /** At the cap, other programs give processes up for those in need. */
   wantRoom(forPool: Pool): void {
-    const others: (PoolShare & { readonly pool: Pool })[] = [];
-    for (const pool of this.#pools.values()) {
-      const { share } = pool;
-      if (pool.size > share.living || share.owed > 0) return;
-      if (pool !== forPool) others.push({ ...share, pool });
-    }
-    const eviction = evictionFor(forPool.share.living, others);
+    if (evictionsInNeed(this.#roomView()) === 0) return;
+    const eviction = evictionFor(forPool.share.living, this.#sharesBeside(forPool));
     eviction?.from.pool.giveUpOne(eviction.when);
   }
 
@@ -70,6 +66,29 @@ export class Registry implements PoolOwner {
   async stopAll(): Promise<void> {
     this.#ticker.cancel();
     await Promise.all([...this.#pools.values()].map((pool) => pool.stopAll()));
+  }
+
+  /** A few idle processes leave ahead of need: who needs room then does not wait until another's process has ended. */
+  #makeRoomAhead(): void {
+    if (evictionsAhead(this.#roomView()) === 0) return;
+    const eviction = evictionFor(1, this.#sharesBeside(undefined));
+    if (eviction?.when === "now") eviction.from.pool.giveUpOne("now");
+  }
+
+  #roomView(): RoomView {
+    let leaving = 0;
+    let inNeed = 0;
+    for (const pool of this.#pools.values()) {
+      const { living, owed } = pool.share;
+      leaving += pool.size - living + owed;
+      if (pool.isInNeed) inNeed++;
+    }
+    return { room: this.room(), leaving, inNeed, cap: this.#maxProcesses };
+  }
+
+  #sharesBeside(except: Pool | undefined) {
+    const others = [...this.#pools.values()].filter((pool) => pool !== except);
+    return others.map((pool) => ({ ...pool.share, pool }));
   }
 
   #onSecond(): void {
