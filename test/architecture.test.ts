@@ -32,6 +32,10 @@ const PURE = [
   "config/schema.ts",
   "backend/states.ts",
   "pool/policy.ts",
+  "pool/cap.ts",
+  "pool/measures.ts",
+  "pool/demand.ts",
+  "pool/eviction.ts",
   "front/request.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */

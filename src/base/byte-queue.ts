@@ -28,7 +28,7 @@ export class ByteQueue {
       this.#pieces[this.#pieces.length - 1] = joined;
       return;
     }
-    this.#pieces.push(chunk.subarray(start, end));
+    this.#pieces.push(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
     if (this.#pieces.length > MAX_PIECES) this.join();
   }
 

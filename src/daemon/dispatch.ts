@@ -97,10 +97,10 @@ function logOutcome(
   log: Log,
 ): void {
   if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
-  const { known, method } = client.head;
+  const { head } = client;
   const fields = {
-    method,
-    uri: known.REQUEST_URI?.replace(/\?.*$/s, ""),
+    method: head.method,
+    uri: head.value("REQUEST_URI")?.replace(/\?.*$/s, ""),
     program: route?.program.name,
     ms: Math.round(tookMs * 10) / 10,
   };

@@ -18,6 +18,8 @@ export interface RecordSink {
   onMalformed(problem: string): void;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 const HEADER = 0;
 const CONTENT = 1;
 const PADDING = 2;
@@ -36,13 +38,14 @@ const STOPPED = 3;
  */
 export class Decoder {
   readonly #sink: RecordSink;
-  readonly #scratch = new Uint8Array(FCGI_HEADER_LEN);
+  /** A header that straddles chunks; made when there is one. */
+  #scratch: Uint8Array | undefined;
   #scratchFill = 0;
   #state = HEADER;
   /** Bytes still to come in this state. */
   #left = 0;
   #padding = 0;
-  #chunk: Uint8Array = this.#scratch;
+  #chunk: Uint8Array = NO_BYTES;
   #position = 0;
   /** Where the record in progress begins in the chunk; 0 when it began in an earlier one. */
   #recordStart = 0;
@@ -100,6 +103,7 @@ export class Decoder {
       this.#onHeader(chunk, at);
       return;
     }
+    this.#scratch ??= new Uint8Array(FCGI_HEADER_LEN);
     while (this.#scratchFill < FCGI_HEADER_LEN && this.#position < chunk.length) {
       this.#scratch[this.#scratchFill++] = chunk[this.#position++] as number;
     }

@@ -1,6 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import { encodeHead } from "./encoder.ts";
-import { encodeParams, ParamCursor } from "./params.ts";
+import { encodeParams, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
 
 /** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
@@ -8,28 +8,12 @@ const FLAGS_AT = FCGI_HEADER_LEN + 2;
 /** Longest parameter name taken; web servers make them from HTTP header names. */
 const MAX_NAME_BYTES = 4096;
 
-/** The parameters that steer std-fpm, a character a byte; of one that is sent twice the last. */
-interface KnownParams {
-  SCRIPT_FILENAME?: string;
-  SCRIPT_NAME?: string;
-  PATH_INFO?: string;
-  PATH_TRANSLATED?: string;
-  REQUEST_METHOD?: string;
-  REQUEST_URI?: string;
-  CONTENT_LENGTH?: string;
-  SERVER_SOFTWARE?: string;
-}
-export type KnownName = keyof KnownParams;
-
 /** Of these exactly one value is forwarded: programs disagree on which of two they use. */
-const SINGLE: readonly string[] = [
-  "SCRIPT_FILENAME",
-  "CONTENT_LENGTH",
-  "REQUEST_METHOD",
-  "PATH_INFO",
-  "SCRIPT_NAME",
-];
-const READ_ONLY: readonly string[] = ["PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"];
+const SINGLE = ["SCRIPT_FILENAME", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"] as const;
+/** The parameters that steer std-fpm. */
+const KNOWN = [...SINGLE, "PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"] as const;
+export type KnownName = (typeof KNOWN)[number];
+
 /** Set by a `Proxy:` request header; many programs take it for their own proxy setting (httpoxy). */
 const DROPPED = "HTTP_PROXY";
 
@@ -42,11 +26,12 @@ export class RequestHead {
   readonly role: number;
   /** Whether the web server keeps its connection open afterwards. */
   readonly keepConn: boolean;
-  readonly known: Readonly<KnownParams>;
   /** BEGIN_REQUEST up to the empty PARAMS record, as it came. */
   readonly #records: Uint8Array;
   /** The PARAMS stream without its record headers. */
   readonly #params: Uint8Array;
+  /** Where the value of each of KNOWN begins and ends in `#params`, of one that is sent twice the last; -1: absent. */
+  readonly #known: number[] = new Array(2 * KNOWN.length).fill(-1);
   /** The records may go on as they are: nothing to drop in them, and no pair straddles two. */
   readonly #verbatim: boolean;
 
@@ -61,20 +46,25 @@ export class RequestHead {
     this.keepConn = ((records[FLAGS_AT] as number) & FCGI_KEEP_CONN) !== 0;
     const params = paramsOf(records);
     this.#params = params.bytes;
-    const known: KnownParams = {};
-    this.known = known;
-    this.#verbatim =
-      scan(params.bytes, known) && (params.cuts.length === 0 || !pairStraddles(params.bytes, params.cuts));
+    const isClean = scan(params.bytes, this.#known);
+    this.#verbatim = isClean && (params.cuts.length === 0 || !pairStraddles(params.bytes, params.cuts));
+  }
+
+  /** A parameter's value, a character a byte; undefined when the web server did not send it. */
+  value(name: KnownName): string | undefined {
+    const at = 2 * KNOWN.indexOf(name);
+    const start = this.#known[at] as number;
+    return start === -1 ? undefined : latin1(this.#params, start, this.#known[at + 1]);
   }
 
   /** The method in capitals; GET when the web server names none. */
   get method(): string {
-    return this.known.REQUEST_METHOD || "GET";
+    return this.value("REQUEST_METHOD") || "GET";
   }
 
   /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
   get contentLength(): number | undefined {
-    const text = this.known.CONTENT_LENGTH ?? "";
+    const text = this.value("CONTENT_LENGTH") ?? "";
     return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
@@ -98,7 +88,7 @@ export class RequestHead {
       const name = cursor.name();
       if (name === DROPPED || changes.has(name)) continue;
       const pair: [string, string] = [name, cursor.value()];
-      const earlier = SINGLE.includes(name) ? last.get(name) : undefined;
+      const earlier = (SINGLE as readonly string[]).includes(name) ? last.get(name) : undefined;
       if (earlier) earlier[1] = pair[1];
       else {
         pairs.push(pair);
@@ -116,29 +106,32 @@ export class RequestHead {
   }
 }
 
-/** Notes what std-fpm needs. False when a parameter stands twice or must be dropped. */
-function scan(params: Uint8Array, known: KnownParams): boolean {
+/** Notes where the values of KNOWN are. False when a parameter stands twice or must be dropped. */
+function scan(params: Uint8Array, known: number[]): boolean {
   const cursor = new ParamCursor(params);
   let clean = true;
   while (cursor.next()) {
     const length = cursor.nameEnd - cursor.nameStart;
-    if (length > MAX_NAME_BYTES)
+    if (length > MAX_NAME_BYTES) {
       throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
+    }
     if (length === DROPPED.length && cursor.nameIs(DROPPED)) clean = false;
-    const name = nameAmong(cursor, length, SINGLE) ?? nameAmong(cursor, length, READ_ONLY);
-    if (name === undefined) continue;
-    if (known[name] !== undefined && SINGLE.includes(name)) clean = false;
-    known[name] = cursor.value();
+    const index = knownIndex(cursor, length);
+    if (index === -1) continue;
+    if (known[2 * index] !== -1 && index < SINGLE.length) clean = false;
+    known[2 * index] = cursor.valueStart;
+    known[2 * index + 1] = cursor.valueEnd;
   }
   if (cursor.malformed) throw malformed(`a parameter reaches beyond the ${params.length} bytes of PARAMS`);
   return clean;
 }
 
-function nameAmong(cursor: ParamCursor, length: number, names: readonly string[]): KnownName | undefined {
-  for (const name of names) {
-    if (name.length === length && cursor.nameIs(name)) return name as KnownName;
+function knownIndex(cursor: ParamCursor, length: number): number {
+  for (let index = 0; index < KNOWN.length; index++) {
+    const name = KNOWN[index] as KnownName;
+    if (name.length === length && cursor.nameIs(name)) return index;
   }
-  return undefined;
+  return -1;
 }
 
 /** The PARAMS contents as one array, and where records were joined. One record, as nearly always: no copy. */

@@ -120,7 +120,7 @@ export class Connection implements IntakeOwner {
     this.#timers.cancelAll();
     this.#intake.stop();
     this.#outbox.clear();
-    for (const request of this.#intake.requests) this.#drop(request);
+    this.#dropAll();
     this.#socket.end();
     this.#deps.onClosed(this);
   }
@@ -189,7 +189,7 @@ export class Connection implements IntakeOwner {
 
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
-    const isNginx = request.head.known.SERVER_SOFTWARE?.startsWith("nginx") ?? false;
+    const isNginx = request.head.value("SERVER_SOFTWARE")?.startsWith("nginx") ?? false;
     if (isNginx) this.#outbox.write(BROKEN_HEADER, 0, BROKEN_HEADER.length);
     if (this.#outbox.bytes === 0) this.close();
     else this.#finish();
@@ -220,12 +220,17 @@ export class Connection implements IntakeOwner {
     request.lose();
   }
 
+  #dropAll(): void {
+    if (this.#intake.size === 0) return;
+    for (const request of this.#intake.requests) this.#drop(request);
+  }
+
   /** No more requests; the rest of the answer goes out, then our side is shut down. */
   #finish(): void {
     if (this.#state !== "open") return;
     this.#enter("finish");
     this.#intake.stop();
-    for (const request of this.#intake.requests) this.#drop(request);
+    this.#dropAll();
     if (this.#outbox.bytes === 0) this.#onFlushed();
   }
 

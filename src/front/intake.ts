@@ -82,7 +82,7 @@ export class Intake implements RecordSink {
         return this.#begin(request, requestId, contentLength);
       case FCGI_PARAMS:
         if (request && request.phase !== "head" && request.phase !== "draining") break;
-        this.#limitHead(request, contentLength);
+        if (request) this.#limitHead(request, contentLength);
         return request ?? null;
       case FCGI_STDIN:
       case FCGI_DATA:
@@ -109,9 +109,12 @@ export class Intake implements RecordSink {
     const request = this.#requests.get(this.#requestId);
     const isStep = this.#contentLength === 0 || type === FCGI_BEGIN_REQUEST || type === FCGI_ABORT_REQUEST;
     if (!request || !isStep) return;
+    if (type === FCGI_BEGIN_REQUEST) {
+      this.#onBegun(request);
+      return;
+    }
     this.#decoder.flush();
-    if (type === FCGI_BEGIN_REQUEST) this.#onBegun(request);
-    else if (type === FCGI_ABORT_REQUEST) request.abort();
+    if (type === FCGI_ABORT_REQUEST) request.abort();
     else if (type !== FCGI_PARAMS) request.endBody(type);
     else if (request.phase === "head") {
       this.#owner.onHeadEnd();
@@ -142,15 +145,15 @@ export class Intake implements RecordSink {
   #onBegun(request: FrontRequest): void {
     this.#owner.onBegin();
     if (this.#requests.size <= MAX_REQUESTS) return;
+    this.#decoder.flush();
     request.refuse(
       new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`),
     );
   }
 
-  #limitHead(request: FrontRequest | undefined, contentLength: number): void {
-    if (request?.phase !== "head") return;
+  #limitHead(request: FrontRequest, contentLength: number): void {
+    if (request.phase !== "head" || request.takesHead(contentLength)) return;
     this.#decoder.flush();
-    if (request.headBytes + contentLength <= MAX_HEAD_BYTES) return;
     const what = `PARAMS of more than ${MAX_HEAD_BYTES} bytes are not taken.`;
     request.refuse(new FpmError("HEAD_TOO_LARGE", "client", what));
   }

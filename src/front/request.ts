@@ -16,7 +16,7 @@ import {
 import type { ClientListener, ClientStream } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
 
-/** BEGIN_REQUEST and PARAMS together; web servers send at most 64 KiB or so. */
+/** All of PARAMS; web servers send at most 64 KiB or so. */
 export const MAX_HEAD_BYTES = 256 * 1024;
 /** A body up to this size is kept whole: a slow upload holds no backend, and the request can be sent again. */
 export const MAX_HELD_BYTES = 64 * 1024;
@@ -66,6 +66,7 @@ export class FrontRequest implements ClientStream, RawSink {
   #isBodyComplete = false;
   #isHeld = true;
   #isAnswered = false;
+  #paramsBytes = 0;
   #drainedBytes = 0;
   /** How much of the awaited body was there when it was last looked at, and since when. */
   #bodySeen: { readonly bytes: number; readonly since: number } | undefined;
@@ -90,9 +91,10 @@ export class FrontRequest implements ClientStream, RawSink {
     return ((this.#headRecords.join()[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
   }
 
-  /** Bytes of BEGIN_REQUEST and PARAMS so far. */
-  get headBytes(): number {
-    return this.#headRecords.bytes;
+  /** Counts another record of PARAMS. False when the head is too large with it. */
+  takesHead(contentLength: number): boolean {
+    this.#paramsBytes += contentLength;
+    return this.#paramsBytes <= MAX_HEAD_BYTES;
   }
 
   get isBodyComplete(): boolean {

@@ -21,7 +21,8 @@ export function bootFailureOf(backend: Backend, exit: Exit): FpmError | undefine
 /** Writes the one line about an exit, once the program's last words have been read. */
 export async function logExit(backend: Backend, exit: Exit, ageMs: number, log: Log): Promise<void> {
   await backend.finished;
-  const isExpected = exit.wasStarted && (exit.reason !== undefined || exit.code === 0);
+  const isAsked = exit.reason !== undefined && exit.reason !== "start timeout";
+  const isExpected = isAsked || (exit.wasStarted && exit.code === 0);
   const reason = exit.reason ?? (exit.wasStarted ? undefined : "boot failure");
   log[isExpected ? "info" : "error"](describe(exit), {
     program: backend.program.name,

@@ -7,7 +7,7 @@ import { FpmError } from "../base/errors.ts";
 import { BootRecord } from "./boot-record.ts";
 import type { PoolShare } from "./eviction.ts";
 import { bootFailureOf, logExit } from "./exits.ts";
-import { lookAgainMs, mayRetire, type PoolView, startsWanted } from "./policy.ts";
+import { lookAgainMs, mayRetire, onArrival, type PoolView, startsWanted } from "./policy.ts";
 import type { PoolOwner } from "./pool-owner.ts";
 import { Population } from "./population.ts";
 import { type Waiting, WaitQueue } from "./queue.ts";
@@ -103,16 +103,19 @@ export class Pool implements BackendOwner {
    * @throws FpmError QUEUE_FULL, BREAKER_OPEN, SHUTTING_DOWN.
    */
   lease(unserved: boolean): Backend | Waiting {
-    if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
-    if (this.#breakerIsOpen()) throw this.#boots.refusal(this.#deps.clock.now());
-    const free = this.#queue.length === 0 ? this.#population.lend(unserved) : undefined;
-    if (free) return free;
-    const { queueLength, queueTimeoutMs } = this.#program.app;
-    const limit = queueLength || DEFAULT_QUEUE_LENGTH;
-    if (this.#queue.length >= limit) {
-      throw new FpmError("QUEUE_FULL", "daemon", `${this.#program.name}: ${limit} requests wait already.`);
+    if (this.#isStopping) throw shuttingDown();
+    const { name, app } = this.#program;
+    const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
+    const { idle } = this.#population;
+    const view = { idle: unserved ? idle.unserved : idle.length, waiting: this.#queue.length, queueLength };
+    const arrival = onArrival({ ...view, isBreakerOpen: this.#breakerIsOpen() });
+    if (arrival === "breaker open") throw this.#boots.refusal(this.#deps.clock.now());
+    if (arrival === "queue full") {
+      throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
     }
-    const waiting = this.#queue.add(unserved, queueTimeoutMs, () => this.#queueTimeout());
+    const free = arrival === "lend" ? this.#population.lend(unserved) : undefined;
+    if (free) return free;
+    const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => this.#lateError());
     this.act();
     return waiting;
   }
@@ -164,9 +167,10 @@ export class Pool implements BackendOwner {
   }
 
   /** A second has passed: measures, and ends idle backends that the traffic does not need. */
-  onSecond(): void {
+  onSecond(withMemory: boolean): void {
     const { idle, workload } = this.#population;
     workload.onSecond();
+    if (withMemory) workload.lookAtMemory();
     const { idleTimeoutMs, minProcesses, maxProcesses } = this.#program.app;
     const cap = this.#population.cap(maxProcesses);
     for (let { idlest } = idle; idlest; { idlest } = idle) {
@@ -183,10 +187,7 @@ export class Pool implements BackendOwner {
   async stopAll(): Promise<void> {
     this.#isStopping = true;
     this.#retryTimer?.cancel();
-    this.#queue.refuse(
-      this.#queue.length,
-      new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down."),
-    );
+    this.#queue.refuse(this.#queue.length, shuttingDown());
     const backends = this.#population.all;
     for (const backend of backends) this.stop(backend, "shutdown");
     await Promise.all(backends.map((backend) => backend.finished));
@@ -264,14 +265,10 @@ export class Pool implements BackendOwner {
     this.#retryTimer = this.#deps.clock.after(delayMs, () => this.act());
   }
 
-  #queueTimeout(): FpmError {
+  #lateError(): FpmError {
     const { name, app } = this.#program;
-    const after = `${app.queueTimeoutMs / 1000} s`;
-    return new FpmError(
-      "QUEUE_TIMEOUT",
-      "daemon",
-      `${name}: no process became free within queue_timeout (${after}).`,
-    );
+    const what = `no process became free within queue_timeout (${app.queueTimeoutMs / 1000} s)`;
+    return new FpmError("QUEUE_TIMEOUT", "daemon", `${name}: ${what}.`);
   }
 
   #view(): PoolView {
@@ -295,4 +292,8 @@ export class Pool implements BackendOwner {
       meanAgeMs: workload.meanAgeMs,
     };
   }
+}
+
+function shuttingDown(): FpmError {
+  return new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
 }

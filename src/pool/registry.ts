@@ -6,6 +6,8 @@ import { Pool } from "./pool.ts";
 import type { Machine, PoolOwner } from "./pool-owner.ts";
 
 const SECOND_MS = 1000;
+/** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
+const MEMORY_LOOKS = 8;
 
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
@@ -16,6 +18,7 @@ export class Registry implements PoolOwner {
   readonly #ticker: Timer;
   /** Backends of all pools, stopping ones included. */
   #processes = 0;
+  #memoryTurn = 0;
 
   constructor(maxProcesses: number, machine: Machine, deps: BackendDeps) {
     this.#maxProcesses = maxProcesses;
@@ -70,7 +73,7 @@ export class Registry implements PoolOwner {
 
   /** A few idle processes leave ahead of need: who needs room then does not wait until another's process has ended. */
   #makeRoomAhead(): void {
-    if (evictionsAhead(this.#roomView()) === 0) return;
+    if (evictionsAhead({ ...this.#roomView(), inNeed: 0 }) === 0) return;
     const eviction = evictionFor(1, this.#sharesBeside(undefined));
     if (eviction?.when === "now") eviction.from.pool.giveUpOne("now");
   }
@@ -92,8 +95,11 @@ export class Registry implements PoolOwner {
   }
 
   #onSecond(): void {
-    for (const [key, pool] of this.#pools) {
-      pool.onSecond();
+    const pools = [...this.#pools];
+    const first = this.#memoryTurn++ * MEMORY_LOOKS;
+    for (const [at, [key, pool]] of pools.entries()) {
+      const isTurn = (at - (first % pools.length) + pools.length) % pools.length < MEMORY_LOOKS;
+      pool.onSecond(isTurn);
       if (pool.isEmpty) this.#pools.delete(key);
     }
   }

@@ -14,6 +14,8 @@ import {
 
 /** Processes are looked at no more often than this once something is known of them. */
 const LOOK_EVERY_MS = 100;
+/** Processes looked at in one look: each costs a file read from /proc, about 10 µs. */
+const MOST_LOOKS = 16;
 const NOTHING_USED: Usage = { runMs: 0, cpuWaitMs: 0 };
 
 /** One process as it was seen last. */
@@ -100,10 +102,13 @@ export class Workload {
     const now = this.#clock.now();
     if (now - this.#lookedAt < LOOK_EVERY_MS && this.cpuShare !== undefined) return;
     this.#lookedAt = now;
-    for (const [backend, seen] of this.#seen) this.#lookAt(backend, seen, now);
+    for (let looks = Math.min(MOST_LOOKS, this.#seen.size); looks > 0; looks--) {
+      const next = this.#nextSeen();
+      if (next) this.#lookAt(...next, now);
+    }
   }
 
-  /** A second has passed: notes how many processes were at work, and what one of them holds in memory. */
+  /** A second has passed: notes how many processes were at work. */
   onSecond(): void {
     this.look();
     const now = this.#clock.now();
@@ -112,14 +117,22 @@ export class Workload {
     this.#demand = withMean(this.#demand, (workedMs - this.#workedLastSecondMs) / elapsedMs);
     this.#workedLastSecondMs = workedMs;
     this.#secondAt = now;
-    const [first] = this.#seen.keys();
-    if (!first) return;
-    const bytes = memoryOf(first.pid);
+  }
+
+  /** Reads what one of the processes holds in memory; another one each time. */
+  lookAtMemory(): void {
+    const next = this.#nextSeen();
+    const bytes = next && memoryOf(next[0].pid);
     if (bytes !== undefined) this.#measures = withMemory(this.#measures, bytes);
-    // Another one next time.
-    const seen = this.#seen.get(first) as Seen;
-    this.#seen.delete(first);
-    this.#seen.set(first, seen);
+  }
+
+  /** The process that was looked at longest ago; it goes to the end of the line. */
+  #nextSeen(): [Backend, Seen] | undefined {
+    const [next] = this.#seen;
+    if (!next) return undefined;
+    this.#seen.delete(next[0]);
+    this.#seen.set(...next);
+    return next;
   }
 
   /** How long the request took that the process was lent to. */

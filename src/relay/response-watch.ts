@@ -26,9 +26,10 @@ export class ResponseWatch implements RecordSink, RawSink {
   readonly #listener: ResponseListener;
   readonly #decoder = new Decoder(this);
   #type = 0;
-  /** The content of END_REQUEST, which may come in pieces (§5.5). */
-  readonly #end = new Uint8Array(END_REQUEST_LENGTH);
-  #endFill = 0;
+  /** The content of END_REQUEST, which may come in pieces (§5.5): how many of its bytes were read, and what they say. */
+  #endBytes = 0;
+  #appStatus = 0;
+  #protocolStatus = 0;
   /** A record of the answer has come. */
   #isBegun = false;
 
@@ -61,8 +62,11 @@ export class ResponseWatch implements RecordSink, RawSink {
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
     if (this.#type !== FCGI_END_REQUEST) return;
-    this.#end.set(chunk.subarray(start, end), this.#endFill);
-    this.#endFill += end - start;
+    for (let at = start; at < end; at++, this.#endBytes++) {
+      const byte = chunk[at] as number;
+      if (this.#endBytes < 4) this.#appStatus = ((this.#appStatus << 8) | byte) >>> 0;
+      else if (this.#endBytes === 4) this.#protocolStatus = byte;
+    }
   }
 
   onRecordEnd(): void {
@@ -70,13 +74,13 @@ export class ResponseWatch implements RecordSink, RawSink {
       this.#isBegun = true;
       return;
     }
-    const protocolStatus = this.#end[4] as number;
+    const protocolStatus = this.#protocolStatus;
     // Handed on alone, it would be shown as an empty success by Apache.
     const isRejection = !this.#isBegun && protocolStatus !== FCGI_REQUEST_COMPLETE;
     if (!isRejection) this.#decoder.flush();
     this.#decoder.stop();
     if (isRejection) this.#listener.onRejected(protocolStatus);
-    else this.#listener.onEnd(new DataView(this.#end.buffer).getUint32(0), protocolStatus);
+    else this.#listener.onEnd(this.#appStatus, protocolStatus);
   }
 
   onMalformed(problem: string): void {

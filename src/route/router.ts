@@ -13,19 +13,34 @@ export interface Route {
   readonly changes: ParamChanges;
 }
 
-interface FoundScript {
+/** A part of a request's path that may be the program, with the settings that hold for it. */
+interface Candidate {
   readonly path: string;
   readonly pathInfo: string;
   readonly app: AppConfig;
+}
+
+interface FoundScript extends Candidate {
   readonly facts: FileFacts & { kind: "file" };
 }
 
+/** What a SCRIPT_FILENAME may mean, in the order it is tried. */
+interface Reading {
+  readonly path: string;
+  readonly candidates: readonly Candidate[];
+}
+
 const NO_CHANGES: ParamChanges = new Map();
+/** How many SCRIPT_FILENAMEs are remembered as read, and programs as made. */
+const MAX_REMEMBERED = 1024;
 
 /** From a request's head to the program that serves it: canonical path, allowed roots and extensions, permissions. */
 export class Router {
   readonly #appFor: (path: string) => AppConfig;
   readonly #lookup: FileLookup;
+  /** A site asks for the same few scripts again and again. */
+  readonly #readings = new Map<string, Reading>();
+  readonly #programs = new Map<string, Program>();
 
   constructor(appFor: (path: string) => AppConfig, lookup: FileLookup) {
     this.#appFor = appFor;
@@ -34,34 +49,52 @@ export class Router {
 
   /** @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
   async route(head: RequestHead): Promise<Route> {
-    const script = scriptPath(head);
-    const found =
-      (await this.#find(script.path)) ??
-      (script.decoded === undefined ? undefined : await this.#find(script.decoded));
-    if (!found) throw notFound(script.path, "no such file with an allowed extension (see `extensions`)");
-    await this.#checkAllowed(found);
-    return {
-      program: programOf(found),
-      script: found.path,
-      changes: changesFor(head, found),
-    };
+    const reading = this.#read(head);
+    for (const candidate of reading.candidates) {
+      const known = this.#lookup(candidate.path);
+      const facts = known instanceof Promise ? await known : known;
+      if (facts.kind === "denied")
+        throw forbidden(candidate.path, "a folder on its path may not be searched");
+      if (facts.kind !== "file") continue;
+      const found = { ...candidate, facts };
+      await this.#checkAllowed(found);
+      return { program: this.#programOf(found), script: found.path, changes: changesFor(head, found) };
+    }
+    throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
   }
 
-  /** The longest part of the path that is a file; the rest is PATH_INFO. */
-  async #find(path: string): Promise<FoundScript | undefined> {
-    const candidates = programCandidates(path, (part) => hasExtension(part, this.#appFor(part).extensions));
-    for (const candidate of candidates) {
-      const facts = await this.#lookup(candidate);
-      if (facts.kind === "denied") throw forbidden(candidate, "a folder on its path may not be searched");
-      if (facts.kind !== "file") continue;
-      return { path: candidate, pathInfo: path.slice(candidate.length), app: this.#appFor(candidate), facts };
-    }
-    return undefined;
+  #read(head: RequestHead): Reading {
+    const given = head.value("SCRIPT_FILENAME") ?? "";
+    const known = given === "" ? undefined : this.#readings.get(given);
+    if (known) return known;
+    const { path, decoded } = scriptPath(head);
+    const candidates = this.#candidates(path);
+    if (decoded !== undefined) candidates.push(...this.#candidates(decoded));
+    const reading = { path, candidates };
+    if (given !== "") remember(this.#readings, given, reading);
+    return reading;
+  }
+
+  /** The parts of the path that may be a file, longest first; the rest is PATH_INFO. */
+  #candidates(path: string): Candidate[] {
+    const parts = programCandidates(path, (part) => hasExtension(part, this.#appFor(part).extensions));
+    return parts.map((part) => ({ path: part, pathInfo: path.slice(part.length), app: this.#appFor(part) }));
+  }
+
+  /** The same object for the same version of the same program. */
+  #programOf(found: FoundScript): Program {
+    const generation = found.app.command ? "" : found.facts.identity;
+    const known = this.#programs.get(found.path);
+    if (known?.generation === generation) return known;
+    const program = programOf(found, generation);
+    remember(this.#programs, found.path, program);
+    return program;
   }
 
   async #checkAllowed(found: FoundScript): Promise<void> {
     const { path, app, facts } = found;
-    if (!(await this.#underRoots(facts.realPath, app.roots))) {
+    const isInside = app.roots.length === 0 || (await this.#underRoots(facts.realPath, app.roots));
+    if (!isInside) {
       throw notFound(path, `it resolves to ${facts.realPath}, which lies under none of \`roots\``);
     }
     if (!hasExtension(facts.realPath, app.extensions)) {
@@ -76,7 +109,7 @@ export class Router {
   }
 
   async #underRoots(realPath: string, roots: readonly string[]): Promise<boolean> {
-    if (roots.length === 0 || roots.some((root) => isUnder(realPath, root))) return true;
+    if (roots.some((root) => isUnder(realPath, root))) return true;
     for (const root of roots) {
       const facts = await this.#lookup(root);
       if (facts.kind === "other" && isUnder(realPath, facts.realPath)) return true;
@@ -85,25 +118,25 @@ export class Router {
   }
 }
 
-function programOf({ path, app, facts }: FoundScript): Program {
+function programOf({ path, app }: FoundScript, generation: string): Program {
   if (app.command) {
     const argv = app.command as readonly [string, ...string[]];
     const name = `${argv[0]} (${app.id})`;
-    return { key: `command ${app.id}`, name, argv, cwd: app.cwd || "/", generation: "", app };
+    return { key: `command ${app.id}`, name, argv, cwd: app.cwd || "/", generation, app };
   }
   const cwd = app.cwd || folderOf(path);
-  return { key: path, name: path, argv: [path], cwd, generation: facts.identity, app };
+  return { key: path, name: path, argv: [path], cwd, generation, app };
 }
 
 /** SCRIPT_FILENAME as found, and PATH_INFO and SCRIPT_NAME where the web server left PATH_INFO inside. */
 function changesFor(head: RequestHead, { path, pathInfo }: FoundScript): ParamChanges {
   const wanted = pathBytes(path);
-  if (pathInfo === "" && head.known.SCRIPT_FILENAME === wanted) return NO_CHANGES;
+  if (pathInfo === "" && head.value("SCRIPT_FILENAME") === wanted) return NO_CHANGES;
   const changes = new Map<KnownName, string>([["SCRIPT_FILENAME", wanted]]);
   if (pathInfo !== "") {
     const info = pathBytes(pathInfo);
     changes.set("PATH_INFO", info);
-    const name = head.known.SCRIPT_NAME ?? "";
+    const name = head.value("SCRIPT_NAME") ?? "";
     if (name.endsWith(info)) changes.set("SCRIPT_NAME", name.slice(0, name.length - info.length));
   }
   return changes;
@@ -115,4 +148,11 @@ function notFound(path: string, why: string): FpmError {
 
 function forbidden(path: string, why: string): FpmError {
   return new FpmError("SCRIPT_FORBIDDEN", "client", `${path}: ${why}.`);
+}
+
+/** Keeps the newest MAX_REMEMBERED. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value as string);
 }

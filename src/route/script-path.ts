@@ -18,7 +18,7 @@ export interface ScriptPath {
  * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID.
  */
 export function scriptPath(head: RequestHead): ScriptPath {
-  const given = head.known.SCRIPT_FILENAME || head.known.PATH_TRANSLATED;
+  const given = head.value("SCRIPT_FILENAME") || head.value("PATH_TRANSLATED");
   if (!given) {
     throw new FpmError(
       "SCRIPT_MISSING",
@@ -80,8 +80,7 @@ function plainPath(bytes: string): string {
 
 /** A string of one character a byte, read as UTF-8; undefined when it is not. */
 function utf8(bytes: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
-  if (/^[\x00-\x7f]*$/.test(bytes)) return bytes;
+  if (isAscii(bytes)) return bytes;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(
       Uint8Array.from(bytes, (char) => char.charCodeAt(0)),
@@ -93,7 +92,13 @@ function utf8(bytes: string): string | undefined {
 
 /** A path as a parameter's value: a character a byte. */
 export function pathBytes(path: string): string {
+  if (isAscii(path)) return path;
   return Array.from(new TextEncoder().encode(path), (byte) => String.fromCharCode(byte)).join("");
+}
+
+function isAscii(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+  return /^[\x00-\x7f]*$/.test(text);
 }
 
 function percentDecode(text: string): string {

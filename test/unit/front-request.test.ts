@@ -170,13 +170,8 @@ describe("a head", () => {
     ] as const) {
       const { intake, sent, ready } = connection();
       intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
-      let left = MAX_HEAD_BYTES - 16 + over;
-      const value = "v".repeat(60_000);
-      while (left > 0) {
-        const record = encodeRecord(FCGI_PARAMS, 1, encodeParams([["N", value]]));
-        const size = Math.min(record.length, left);
-        intake.push(size === record.length ? record : encodeRecord(FCGI_PARAMS, 1, new Uint8Array(size)));
-        left -= size;
+      for (let left = MAX_HEAD_BYTES + over; left > 0; left -= 60_000) {
+        intake.push(encodeRecord(FCGI_PARAMS, 1, new Uint8Array(Math.min(left, 60_000))));
       }
       expect(sent()).toContain(answer);
       expect(ready.length).toBe(0);
