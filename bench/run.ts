@@ -1,7 +1,8 @@
 // Requests per second through nginx: std-fpm in front of a C program, and the same program started by spawn-fcgi with
-// no manager. The limit is the latter with a connection a request, the way everybody runs it: kept connections without
-// a manager need a process for each of them. All four alternate, so that a noisy machine hurts all alike, and ratios are
-// medians of the rounds' ratios. CONNECTIONS, DURATION (seconds of one measurement) and ROUNDS can be set in the environment.
+// no manager. The limit is the latter as everybody runs it: one process, a connection a request. Beside it stands the
+// program with as many processes as there are connections, which is the most a machine can do (kept connections without
+// a manager need a process each). All alternate, so that a noisy machine hurts all alike, and ratios are medians of the
+// rounds' ratios. CONNECTIONS, DURATION (seconds of one measurement) and ROUNDS can be set in the environment.
 import { resolve } from "node:path";
 import { startNginx, type Way } from "../test/support/nginx.ts";
 import { cpuMs, residentBytes } from "../test/support/processes.ts";
@@ -22,6 +23,9 @@ interface Measured extends WrkResult {
 
 /** What one round measured. */
 interface Round {
+  /** One process. */
+  readonly limit: Measured;
+  /** A process a connection. */
   readonly alone: Record<"direct" | "kept", Measured>;
   readonly managed: Record<"direct" | "kept", Measured>;
 }
@@ -31,6 +35,7 @@ const root = resolve("examples/c");
 const program = resolve("examples/c/hello.fcgi");
 const fpm = await startStdFpm({ folder: dir.path, level: "info" });
 // A process a connection, and a set of them for each way: a kept connection occupies its process.
+const one = await spawnFcgi(program, dir.at("one.sock"));
 const alone = {
   direct: await spawnFcgi(program, dir.at("direct.sock"), CONNECTIONS),
   kept: await spawnFcgi(program, dir.at("kept.sock"), CONNECTIONS),
@@ -38,6 +43,7 @@ const alone = {
 const nginx = (name: string, socket: string) =>
   startNginx({ folder: dir.at(name), root, fastcgi: `unix:${socket}` });
 const servers = {
+  limit: await nginx("nginx-limit", one.socket),
   direct: await nginx("nginx-direct", alone.direct.socket),
   kept: await nginx("nginx-kept", alone.kept.socket),
   managed: await nginx("nginx-managed", fpm.socket),
@@ -55,16 +61,21 @@ try {
   );
 } finally {
   for (const server of Object.values(servers)) await server.stop();
-  for (const programs of Object.values(alone)) await programs.stop();
+  for (const programs of [one, ...Object.values(alone)]) await programs.stop();
   await fpm.stop();
 }
 
 async function measureRound(seconds: number): Promise<Round> {
   const alone = (way: "direct" | "kept") => measure(servers[way].port, way, seconds);
   const managed = (way: Way) => measure(servers.managed.port, way, seconds);
+  const limit = await measure(servers.limit.port, "direct", seconds);
   const direct = [await alone("direct"), await managed("direct")] as const;
   const kept = [await alone("kept"), await managed("kept")] as const;
-  return { alone: { direct: direct[0], kept: kept[0] }, managed: { direct: direct[1], kept: kept[1] } };
+  return {
+    limit,
+    alone: { direct: direct[0], kept: kept[0] },
+    managed: { direct: direct[1], kept: kept[1] },
+  };
 }
 
 async function measure(port: number, way: Way, seconds: number): Promise<Measured> {
@@ -77,9 +88,7 @@ function report(rounds: readonly Round[]): void {
   const line = (name: string, pick: (round: Round) => Measured, aim?: number) => {
     const middle = (value: (measured: Measured) => number) =>
       median(rounds.map((round) => value(pick(round))));
-    const ratios = rounds.map(
-      (round) => pick(round).requestsPerSecond / round.alone.direct.requestsPerSecond,
-    );
+    const ratios = rounds.map((round) => pick(round).requestsPerSecond / round.limit.requestsPerSecond);
     const cells = [
       middle(({ requestsPerSecond }) => requestsPerSecond).toFixed(0),
       median(ratios).toFixed(2),
@@ -91,9 +100,11 @@ function report(rounds: readonly Round[]): void {
     print(row(name, ...cells));
   };
   print(row("", "req/s", "of the limit", "aim", "CPU/request", "p99", "errors"));
-  line("no manager, a connection a request (the limit)", ({ alone }) => alone.direct);
-  line("std-fpm, a connection a request", ({ managed }) => managed.direct, AIM.direct);
-  line("no manager, fastcgi_keep_conn on", ({ alone }) => alone.kept);
+  const many = `no manager, ${CONNECTIONS} processes`;
+  line("no manager, one process (the limit)", ({ limit }) => limit);
+  line(many, ({ alone }) => alone.direct);
+  line("std-fpm", ({ managed }) => managed.direct, AIM.direct);
+  line(`${many}, fastcgi_keep_conn on`, ({ alone }) => alone.kept);
   line("std-fpm, fastcgi_keep_conn on", ({ managed }) => managed.kept, AIM.kept);
 }
 
