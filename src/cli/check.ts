@@ -20,6 +20,11 @@ export const checkCommand = defineCommand({
       terminal.err(`${thrown.message}\n`);
       return EXIT_FAILED;
     }
+    if (terminal.isRoot) {
+      terminal.err(
+        "warning: run by root, std-fpm would run every program as root; let it run as another user\n",
+      );
+    }
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
     await terminal.out("ok\n");
     return EXIT_OK;

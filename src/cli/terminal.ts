@@ -10,6 +10,8 @@ export interface Terminal {
   /** Whether a person reads what `out` or `err` writes. */
   readonly isOutTerminal: boolean;
   readonly isErrTerminal: boolean;
+  /** Whether the command is run by root. */
+  readonly isRoot: boolean;
 }
 
 /** The process's own descriptors 1 and 2. */
@@ -23,6 +25,7 @@ export function processTerminal(): Terminal {
     err: writeErr,
     isOutTerminal: process.stdout.isTTY === true,
     isErrTerminal: process.stderr.isTTY === true,
+    isRoot: process.geteuid?.() === 0,
   };
 }
 

@@ -58,7 +58,8 @@ export async function startDaemon({
     await daemon.stop("it cannot listen");
     throw error;
   }
-  if (process.geteuid?.() === 0) log.warn("running as root: every program runs as root too");
+  if (process.geteuid?.() === 0)
+    log.warn("RUNNING AS ROOT: every program runs as root too; let std-fpm run as another user");
   return daemon;
 }
 

@@ -15,7 +15,14 @@ beforeEach(() => {
 afterEach(() => folder[Symbol.dispose]());
 
 /** Runs a command line and gives what it wrote and its exit status. */
-async function run(...words: string[]): Promise<{ out: string; err: string; status: number }> {
+function run(...words: string[]) {
+  return runAs(false, ...words);
+}
+
+async function runAs(
+  isRoot: boolean,
+  ...words: string[]
+): Promise<{ out: string; err: string; status: number }> {
   let err = "";
   const parts: Buffer[] = [];
   const status = await runCli(words, {
@@ -27,6 +34,7 @@ async function run(...words: string[]): Promise<{ out: string; err: string; stat
     },
     isOutTerminal: false,
     isErrTerminal: false,
+    isRoot,
   });
   return { out: Buffer.concat(parts).toString("latin1"), err, status };
 }
@@ -110,6 +118,12 @@ describe("check", () => {
     ]) {
       expect(await run(...words)).toEqual({ out: "ok\n", err: "", status: 0 });
     }
+  });
+
+  test("root is warned that every program would be root", async () => {
+    const { out, err, status } = await runAs(true, "check", "--config", config(""));
+    expect([out, status]).toEqual(["ok\n", 0]);
+    expect(err).toStartWith("warning: run by root,");
   });
 
   test("warnings go to stderr and the status stays 0", async () => {
