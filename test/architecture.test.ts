@@ -36,6 +36,7 @@ const PURE = [
   "pool/measures.ts",
   "pool/demand.ts",
   "pool/eviction.ts",
+  "pool/recycling.ts",
   "front/request.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */

@@ -49,6 +49,8 @@ export class Backend {
   idleSince: number;
   /** Requests answered. */
   served = 0;
+  /** Memory it was last seen to hold, in bytes; undefined while it was not looked at. */
+  memoryBytes: number | undefined;
   /** Called at once when the process has ended: set by the relay of the request it works on. */
   onGone: (() => void) | undefined;
   /** The last line it printed on stderr. */
@@ -172,6 +174,8 @@ export class Backend {
     if (this.#state === "gone") return;
     this.#stopReason ??= reason;
     this.#enter("stop");
+    // Whoever uses the link must hear of it: nobody else will tell.
+    this.#link?.onClosed(`stopped: ${reason}`);
     this.closeLink();
     if (stopTimeoutMs === 0) {
       this.#signalGroup("SIGKILL");

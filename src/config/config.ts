@@ -53,6 +53,12 @@ export interface AppConfig {
   /** 0 = automatic. */
   readonly maxProcesses: number;
   readonly minProcesses: number;
+  /** 0 = never; a process draws its own number, up to a tenth less or more. */
+  readonly maxRequests: number;
+  readonly maxAgeMs: number;
+  /** 0 = no limit. */
+  readonly maxMemoryBytes: number;
+  readonly maxMemoryHardBytes: number;
   /** 0 = 1024. */
   readonly queueLength: number;
   readonly keepConnection: boolean;

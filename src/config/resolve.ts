@@ -5,7 +5,7 @@ import type { AppConfig, Config, ListenAddress, ServerConfig } from "./config.ts
 import { parseListenAddress } from "./listen-address.ts";
 import type { AppTable, ServerTable } from "./schema.ts";
 import { layApp, type Tables } from "./tables.ts";
-import { parseDuration } from "./units.ts";
+import { parseDuration, parseSize } from "./units.ts";
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
@@ -60,6 +60,10 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     env: table.env,
     maxProcesses: table.max_processes,
     minProcesses: table.min_processes,
+    maxRequests: table.max_requests,
+    maxAgeMs: milliseconds(table.max_age),
+    maxMemoryBytes: bytes(table.max_memory),
+    maxMemoryHardBytes: bytes(table.max_memory_hard),
     queueLength: table.queue_length,
     keepConnection: table.keep_connection,
     idleTimeoutMs: milliseconds(table.idle_timeout),
@@ -87,5 +91,11 @@ function listenAddress(text: string): ListenAddress {
 function milliseconds(text: string): number {
   const parsed = parseDuration(text);
   if (parsed === undefined) throw new BugError(`the duration ${text} was not checked`);
+  return parsed;
+}
+
+function bytes(text: string): number {
+  const parsed = parseSize(text);
+  if (parsed === undefined) throw new BugError(`the size ${text} was not checked`);
   return parsed;
 }

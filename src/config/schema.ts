@@ -122,6 +122,10 @@ export const appSchema = Type.Object(
     }),
     max_processes: integer(0, 1_000_000, 0, "Most processes of one program; 0 = automatic."),
     min_processes: integer(0, 1_000_000, 0, "Processes that are kept even if idle."),
+    max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
+    max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),
+    max_memory: size("A process that holds more memory ends when it is free; 0 = no limit."),
+    max_memory_hard: size("A process that holds more memory is killed, also at work; 0 = no limit."),
     idle_timeout: duration("3m", "Idle processes above `min_processes` end after this time."),
     queue_timeout: duration("30s", "Longest wait of a request for a free process.", "positive"),
     queue_length: integer(0, 1_000_000, 0, "Most requests waiting for one program; 0 = 1024."),
@@ -203,6 +207,15 @@ function duration(fallback: string, description: string, range: "positive" | "an
     description,
     expected: `a duration ${isPositive ? "above 0 " : ""}such as "500ms", "30s", "3m" or "1h"`,
     verify: verifyDuration,
+  });
+}
+
+function size(description: string) {
+  return Type.String({
+    pattern: "^[0-9]{1,15}[KMG]?$",
+    default: "0",
+    description,
+    expected: 'a size such as "64K", "256M" or "1G"',
   });
 }
 

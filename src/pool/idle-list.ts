@@ -4,6 +4,10 @@ import type { Backend } from "../backend/backend.ts";
 export class IdleList {
   readonly #backends: Backend[] = [];
 
+  get all(): readonly Backend[] {
+    return [...this.#backends];
+  }
+
   get length(): number {
     return this.#backends.length;
   }

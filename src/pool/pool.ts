@@ -7,10 +7,11 @@ import { FpmError } from "../base/errors.ts";
 import { BootRecord } from "./boot-record.ts";
 import type { PoolShare } from "./eviction.ts";
 import { bootFailureOf, logExit } from "./exits.ts";
-import { lookAgainMs, mayRetire, onArrival, type PoolView, startsWanted } from "./policy.ts";
+import { keepHouse, type StopBackend } from "./housekeeping.ts";
+import { lookAgainMs, onArrival, type PoolView, startsWanted } from "./policy.ts";
 import type { PoolOwner } from "./pool-owner.ts";
 import { Population } from "./population.ts";
-import { type Waiting, WaitQueue } from "./queue.ts";
+import { lateError, type Waiting, WaitQueue } from "./queue.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
 
@@ -115,7 +116,7 @@ export class Pool implements BackendOwner {
     }
     const free = arrival === "lend" ? this.#population.lend(unserved) : undefined;
     if (free) return free;
-    const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => this.#lateError());
+    const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => lateError(name, app.queueTimeoutMs));
     this.act();
     return waiting;
   }
@@ -168,18 +169,10 @@ export class Pool implements BackendOwner {
 
   /** A second has passed: measures, and ends idle backends that the traffic does not need. */
   onSecond(withMemory: boolean): void {
-    const { idle, workload } = this.#population;
-    workload.onSecond();
-    if (withMemory) workload.lookAtMemory();
-    const { idleTimeoutMs, minProcesses, maxProcesses } = this.#program.app;
-    const cap = this.#population.cap(maxProcesses);
-    for (let { idlest } = idle; idlest; { idlest } = idle) {
-      const idleMs = this.#deps.clock.now() - idlest.idleSince;
-      const { living } = this.#population;
-      const { keptAtHand } = workload;
-      if (!mayRetire({ idleMs, living, minProcesses, cap, keptAtHand, idleTimeoutMs })) break;
-      this.stop(idlest, idleMs >= idleTimeoutMs ? "idle" : "surplus");
-    }
+    this.#population.workload.onSecond();
+    if (withMemory) this.#population.workload.lookAtMemory();
+    const stop: StopBackend = (...args) => this.stop(...args);
+    keepHouse(this.#population, this.#program.app, this.#deps.clock.now(), stop);
     this.act();
   }
 
@@ -214,14 +207,21 @@ export class Pool implements BackendOwner {
   }
 
   #onFree(backend: Backend): void {
-    if (this.#isStopping) this.stop(backend, "shutdown");
-    else if (backend.program.generation !== this.#program.generation) this.stop(backend, "new version");
+    const reason = this.#partingReason(backend);
+    if (reason) this.stop(backend, reason);
     else this.#population.idle.push(backend);
-    if (this.#owed > 0 && backend.state === "idle") {
-      this.#owed--;
-      this.stop(backend, "room for others");
-    }
     this.act();
+  }
+
+  /** Why a process that has become free is not used again. */
+  #partingReason(backend: Backend): StopReason | undefined {
+    if (this.#isStopping) return "shutdown";
+    if (backend.program.generation !== this.#program.generation) return "new version";
+    if (this.#owed > 0) {
+      this.#owed--;
+      return "room for others";
+    }
+    return this.#population.recycleReason(backend);
   }
 
   /** False when the program cannot be started. */
@@ -263,12 +263,6 @@ export class Pool implements BackendOwner {
   #actAt(delayMs: number): void {
     this.#retryTimer?.cancel();
     this.#retryTimer = this.#deps.clock.after(delayMs, () => this.act());
-  }
-
-  #lateError(): FpmError {
-    const { name, app } = this.#program;
-    const what = `no process became free within queue_timeout (${app.queueTimeoutMs / 1000} s)`;
-    return new FpmError("QUEUE_TIMEOUT", "daemon", `${name}: ${what}.`);
   }
 
   #view(): PoolView {

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { bootsAtOnce, processCap } from "./cap.ts";
 import { IdleList } from "./idle-list.ts";
 import type { Machine } from "./pool-owner.ts";
+import { type Lifespan, lifespanOf, type RecycleReason, recycleReason } from "./recycling.ts";
 import { Workload } from "./workload.ts";
 
 /** The processes of one program: which there are, which of them are free, and how many there may be. */
@@ -10,15 +11,17 @@ export class Population {
   readonly idle = new IdleList();
   readonly workload: Workload;
   readonly #machine: Machine;
-  readonly #backends = new Set<Backend>();
+  readonly #clock: Clock;
+  readonly #backends = new Map<Backend, Lifespan>();
 
   constructor(machine: Machine, clock: Clock) {
     this.#machine = machine;
+    this.#clock = clock;
     this.workload = new Workload(clock);
   }
 
   get all(): readonly Backend[] {
-    return [...this.#backends];
+    return [...this.#backends.keys()];
   }
 
   /** All that live, stopping ones included. */
@@ -53,7 +56,14 @@ export class Population {
   }
 
   add(backend: Backend): void {
-    this.#backends.add(backend);
+    this.#backends.set(backend, lifespanOf(backend.program.app, Math.random()));
+  }
+
+  /** Why a free process is to end and be replaced. */
+  recycleReason(backend: Backend): RecycleReason | undefined {
+    const lifespan = this.#backends.get(backend);
+    const { served, startedAt, memoryBytes } = backend;
+    return lifespan && recycleReason(lifespan, { served, ageMs: this.#clock.now() - startedAt, memoryBytes });
   }
 
   /** The process has ended. */
@@ -73,7 +83,7 @@ export class Population {
 
   #count(state: Backend["state"]): number {
     let count = 0;
-    for (const backend of this.#backends) if (backend.state === state) count++;
+    for (const backend of this.#backends.keys()) if (backend.state === state) count++;
     return count;
   }
 }

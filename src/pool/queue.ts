@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { FpmError } from "../base/errors.ts";
+import { FpmError } from "../base/errors.ts";
 
 /** A request's place in the queue. */
 export interface Waiting {
@@ -90,4 +90,10 @@ export class WaitQueue {
     if (waiter.unserved) this.#unserved--;
     return true;
   }
+}
+
+/** What a request is told that has waited for too long. */
+export function lateError(program: string, timeoutMs: number): FpmError {
+  const what = `no process became free within queue_timeout (${timeoutMs / 1000} s)`;
+  return new FpmError("QUEUE_TIMEOUT", "daemon", `${program}: ${what}.`);
 }

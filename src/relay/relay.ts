@@ -153,9 +153,9 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   onBadAnswer(problem: string): void {
+    this.#broken(`sent ${problem}`);
     // Nobody knows what it will send next.
     this.#backend.stop("bad answer", 0);
-    this.#broken(`sent ${problem}`);
   }
 
   /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
@@ -172,8 +172,8 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     link.resume();
     this.#backend.abandon();
     this.#timers.set("abort", this.#backend.program.app.abortTimeoutMs, () => {
-      this.#backend.stop("abort timeout", 0);
       this.#finish({ kind: "client-left" });
+      this.#backend.stop("abort timeout", 0);
     });
   }
 
@@ -201,8 +201,8 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   #onRequestTimeout(afterMs: number): void {
     const { program, pid } = this.#backend;
     const what = `${program.name} (pid ${pid}) did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
-    this.#backend.stop("request timeout", 0);
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "never");
+    this.#backend.stop("request timeout", 0);
   }
 
   #broken(what: string, again: Again = this.#hasAnswerByte ? "never" : "if-safe"): void {

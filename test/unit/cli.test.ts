@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
-import { runCli } from "../../src/cli/cli.ts";
 import defaultText from "../../src/config/default.toml" with { type: "text" };
-import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { FCGI_STDERR, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
+import { run, runAs } from "../support/run-cli.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
 let folder: TempDir;
@@ -13,31 +11,6 @@ beforeEach(() => {
   folder = makeTempDir();
 });
 afterEach(() => folder[Symbol.dispose]());
-
-/** Runs a command line and gives what it wrote and its exit status. */
-function run(...words: string[]) {
-  return runAs(false, ...words);
-}
-
-async function runAs(
-  isRoot: boolean,
-  ...words: string[]
-): Promise<{ out: string; err: string; status: number }> {
-  let err = "";
-  const parts: Buffer[] = [];
-  const status = await runCli(words, {
-    async out(content) {
-      parts.push(Buffer.from(content));
-    },
-    err: (text) => {
-      err += text;
-    },
-    isOutTerminal: false,
-    isErrTerminal: false,
-    isRoot,
-  });
-  return { out: Buffer.concat(parts).toString("latin1"), err, status };
-}
 
 function config(text: string): string {
   writeFileSync(folder.at("c.toml"), `server.include = ""\n${text}`);
@@ -188,121 +161,5 @@ describe("serve", () => {
       expect(status).toBe(1);
       expect(err).toBe(`std-fpm: ${file}:2: x: unknown table\nstd-fpm: ${file}:3: y: unknown table\n`);
     }
-  });
-});
-
-describe("request", () => {
-  let server: { stop(force: boolean): void } | undefined;
-  let received = Buffer.alloc(0);
-
-  /** A server that answers with these records when the STDIN of the request has ended. */
-  function serve(...records: Uint8Array[]): string {
-    received = Buffer.alloc(0);
-    const stdinEnd = Buffer.from([1, 5, 0, 1, 0, 0, 0, 0]);
-    server = Bun.listen({
-      unix: folder.at("s"),
-      socket: {
-        data(socket, chunk) {
-          received = Buffer.concat([received, chunk]);
-          if (received.subarray(-8).equals(stdinEnd)) socket.end(Buffer.concat(records));
-        },
-      },
-    });
-    return folder.at("s");
-  }
-  afterEach(() => {
-    server?.stop(true);
-    server = undefined;
-  });
-
-  const stdout = (text: string) => encodeStream(FCGI_STDOUT, 1, Buffer.from(text, "latin1"), false);
-
-  test("headers and body go to stdout as they are, stderr and the end to stderr", async () => {
-    const records = [
-      stdout("Status: 201 Made\nA: 1\nA: 2\n\n\xff\x00body"),
-      encodeRecord(FCGI_STDERR, 1, Buffer.from("oh")),
-      encodeEndRequest(1, 0, 0),
-    ];
-    expect(await run("request", "/x.fcgi", "--socket", serve(...records))).toEqual({
-      out: "Status: 201 Made\r\nA: 1\r\nA: 2\r\n\r\n\xff\x00body",
-      err: "oh\nFCGI_REQUEST_COMPLETE, application status 0\n",
-      status: 0,
-    });
-  });
-
-  test("an application status and an overload are failures", async () => {
-    const first = await run("request", "/x", "--socket", serve(stdout("\n"), encodeEndRequest(1, 3, 0)));
-    expect(first.status).toBe(1);
-    expect(first.err).toBe("FCGI_REQUEST_COMPLETE, application status 3\n");
-    server?.stop(true);
-    const second = await run("request", "/x", "--socket", serve(encodeEndRequest(1, 0, 2)));
-    expect(second.status).toBe(1);
-    expect(second.err).toBe("(no CGI headers: there is no output)\nFCGI_OVERLOADED, application status 0\n");
-  });
-
-  test("a truncated answer is printed as far as it came, and is a failure", async () => {
-    const { out, err, status } = await run("request", "/x", "--socket", serve(stdout("A: b\n\nhalf")));
-    expect(out).toEndWith("\r\n\r\nhalf");
-    expect(err).toBe("truncated: the connection was closed before the end of the request\n");
-    expect(status).toBe(1);
-  });
-
-  test("the socket is the first one of the configuration", async () => {
-    serve(stdout("\n"), encodeEndRequest(1, 0, 0));
-    const file = config(`server.listen = ["${folder.at("s")}", "127.0.0.1:1"]`);
-    expect((await run("request", "/x", "--config", file)).status).toBe(0);
-  });
-
-  test("nobody at the socket is an error that names it", async () => {
-    const { err, status } = await run("request", "/x", "--socket", folder.at("none"));
-    expect(status).toBe(1);
-    expect(err).toStartWith(`std-fpm: cannot connect to ${folder.at("none")}: `);
-  });
-
-  test("query, method, body and repeated parameters are sent", async () => {
-    const socket = serve(stdout("\n"), encodeEndRequest(1, 0, 0));
-    writeFileSync(folder.at("body"), "the body");
-    const flags = [
-      "--query",
-      "a=b",
-      "--method=PUT",
-      "--body",
-      folder.at("body"),
-      "--param",
-      "X=--1",
-      "--param=Y=ü=2",
-    ];
-    await run("request", "/dir/x.fcgi/info", ...flags, "--socket", socket);
-    const text = received.toString("utf8");
-    for (const part of [
-      "SCRIPT_FILENAME/dir/x.fcgi/info",
-      "QUERY_STRINGa=b",
-      "REQUEST_METHODPUT",
-      "CONTENT_LENGTH8",
-      "X--1",
-      "Yü=2",
-      "the body",
-    ]) {
-      expect(text).toContain(part);
-    }
-  });
-
-  test("a body makes it a POST, and a given parameter replaces the usual one", async () => {
-    const socket = serve(stdout("\n"), encodeEndRequest(1, 0, 0));
-    writeFileSync(folder.at("body"), "b");
-    await run(
-      "request",
-      "/x",
-      "--body",
-      folder.at("body"),
-      "--param",
-      "SERVER_NAME=other",
-      "--socket",
-      socket,
-    );
-    const text = received.toString("latin1");
-    expect(text).toContain("REQUEST_METHODPOST");
-    expect(text).toContain("SERVER_NAMEother");
-    expect(text).not.toContain("SERVER_NAMElocalhost");
   });
 });
