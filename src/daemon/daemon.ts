@@ -14,6 +14,10 @@ import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endStrays } from "./strays.ts";
 
+/** While draining, a kept connection is closed when it has been idle for so long. */
+const RETIRE_IDLE_MS = 100;
+const DRAIN_LOOK_MS = 10;
+
 export interface DaemonOptions {
   readonly config: Config;
   readonly log: Log;
@@ -120,21 +124,14 @@ class Daemon implements RunningDaemon {
       })
       .finally(() => {
         this.#inFlight--;
-        if (this.#state !== "running") this.#retireConnections();
-        if (this.#inFlight === 0) this.#onDrained?.();
       });
   }
 
   async #shutDown(reason: string): Promise<void> {
-    const { log, registry, clock } = this.#deps;
+    const { log, registry } = this.#deps;
     log.info("stopping", { reason, in_flight: this.#inFlight });
     for (const listener of this.#listeners) listener.close();
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onDrained = resolve;
-        clock.after(this.#config.server.drainTimeoutMs, resolve);
-      });
-    }
+    await this.#drain();
     this.#state = nextDaemonState(this.#state, "drained");
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
@@ -146,8 +143,24 @@ class Daemon implements RunningDaemon {
     this.#finished.resolve();
   }
 
-  #retireConnections(): void {
-    for (const listener of this.#listeners) listener.retire();
+  /** Waits until no request is at work and no connection open, for `drain_timeout` at most, or until told to hurry. */
+  async #drain(): Promise<void> {
+    const { clock } = this.#deps;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onDrained = resolve;
+    const startedAt = clock.now();
+    const look = () => {
+      const elapsedMs = clock.now() - startedAt;
+      // A web server that never pauses on a kept connection has to bear a close in the end.
+      const idleMs = elapsedMs < this.#config.server.drainTimeoutMs / 2 ? RETIRE_IDLE_MS : 0;
+      for (const listener of this.#listeners) listener.retire(idleMs);
+      const open = this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
+      if ((this.#inFlight === 0 && open === 0) || elapsedMs >= this.#config.server.drainTimeoutMs) resolve();
+    };
+    const looking = clock.every(DRAIN_LOOK_MS, look);
+    look();
+    await promise;
+    looking.cancel();
   }
 }
 

@@ -16,15 +16,15 @@ export interface BindOptions {
 /** A listening socket of our own. */
 export interface BoundSocket {
   readonly fd: number;
-  /** Closes it, and removes its file if that is still the one we made. */
-  close(): void;
+  /** Removes its file, if that is still the one we made: nobody can connect any more. */
+  unlink(): void;
 }
 
 /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
 export function bindSocket(address: ListenAddress, options: BindOptions): BoundSocket {
   if (address.kind === "unix") return bindUnix(address.path, options);
   const fd = bindTcp(address.host, address.port);
-  return { fd, close: () => closeFd(fd) };
+  return { fd, unlink() {} };
 }
 
 /**
@@ -52,8 +52,7 @@ function ownSocket(fd: number, path: string): BoundSocket {
   const file = fileIdentity(path);
   return {
     fd,
-    close() {
-      closeFd(fd);
+    unlink() {
       if (file !== undefined && file === fileIdentity(path)) unlinkSync(path);
     },
   };

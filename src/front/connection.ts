@@ -53,13 +53,16 @@ export class Connection implements IntakeOwner {
   #lingerBytes = 0;
   /** Since when a head is due: from the start, and while one comes in. */
   #headDueSince: number | undefined;
+  /** When the last request ended. */
+  #idleSince: number;
 
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
     this.#outbox = new Outbox(socket);
     this.#timers = new Timers(deps.clock);
-    this.#headDueSince = deps.clock.now();
+    this.#idleSince = deps.clock.now();
+    this.#headDueSince = this.#idleSince;
   }
 
   /** Bytes from the web server. */
@@ -108,9 +111,17 @@ export class Connection implements IntakeOwner {
     if (this.#intake.size === 0) this.#finish();
   }
 
-  /** Takes no more requests; closes now if no request is at work, otherwise after the last one. */
-  retire(): void {
-    if (this.#intake.isIdle) this.#finish();
+  /** Whether requests may come or are at work. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /**
+   * Closes the connection if no request has been at work on it for `idleMs`. Just after an answer the web server may be
+   * sending the next request already: nginx turned a tenth of such POSTs into 502.
+   */
+  retire(idleMs: number): void {
+    if (this.#intake.isIdle && this.#deps.clock.now() - this.#idleSince >= idleMs) this.#finish();
   }
 
   /** Ends the connection at once; its requests learn that their client is gone. */
@@ -164,6 +175,7 @@ export class Connection implements IntakeOwner {
 
   onEnded(request: FrontRequest): void {
     this.#drop(request);
+    this.#idleSince = this.#deps.clock.now();
     if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
     // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
     if (request.isInputDone && this.#intake.isIdle) this.#isInputDone = true;

@@ -1,6 +1,6 @@
 import type { TCPSocketListener } from "bun";
 import type { Timer } from "../base/clock.ts";
-import { duplicate, setBacklog } from "../base/libc.ts";
+import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { type BindOptions, type BoundSocket, bindSocket } from "./bind.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
@@ -30,6 +30,9 @@ export class Listener {
   readonly #bound: BoundSocket;
   readonly #look: Timer;
   #accepting: TCPSocketListener | undefined;
+  /** No more connections are wanted; those in the backlog may still come. */
+  #isClosed = false;
+  #isSocketClosed = false;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(address: ListenAddress, options: ListenerOptions, deps: Omit<ConnectionDeps, "onClosed">) {
@@ -42,25 +45,29 @@ export class Listener {
     this.#accept();
   }
 
-  get connections(): number {
-    return this.#connections.size;
+  /** Connections on which requests may come or are at work; one more while new ones are accepted. */
+  get openConnections(): number {
+    let open = 0;
+    for (const connection of this.#connections) if (connection.isOpen) open++;
+    return this.#accepting ? open + 1 : open;
   }
 
-  /** Takes no new connections, closes the idle ones and removes the socket's file. */
+  /** Removes the socket's file; who has connected before is still accepted. */
   close(): void {
-    this.#pauseAccepting();
-    this.#bound.close();
-    this.retire();
+    this.#isClosed = true;
+    this.#bound.unlink();
+    this.#closeWhenEmpty();
   }
 
-  /** Closes the connections on which no request is at work. */
-  retire(): void {
-    for (const connection of [...this.#connections]) connection.retire();
+  /** Closes the connections on which no request has been at work for `idleMs`. */
+  retire(idleMs: number): void {
+    for (const connection of [...this.#connections]) connection.retire(idleMs);
   }
 
   /** Ends every connection at once. */
   abandon(): void {
     this.#look.cancel();
+    this.#closeSocket();
     for (const connection of [...this.#connections]) connection.close();
   }
 
@@ -81,6 +88,22 @@ export class Listener {
     setBacklog(this.#bound.fd, this.#options.backlog);
   }
 
+  /** A closed socket would reset the connections that wait in its backlog. */
+  #closeWhenEmpty(): void {
+    if (this.#accepting && !this.#isSocketClosed && hasUnaccepted(this.#bound.fd)) {
+      this.#deps.clock.after(1, () => this.#closeWhenEmpty());
+      return;
+    }
+    this.#closeSocket();
+  }
+
+  #closeSocket(): void {
+    if (this.#isSocketClosed) return;
+    this.#isSocketClosed = true;
+    this.#pauseAccepting();
+    closeFd(this.#bound.fd);
+  }
+
   #pauseAccepting(): void {
     this.#accepting?.stop();
     this.#accepting = undefined;
@@ -99,9 +122,9 @@ export class Listener {
   }
 
   #onClosed(connection: Connection): void {
-    const wasFull = this.#accepting === undefined && this.#connections.size >= this.#options.maxConnections;
+    const wasFull = this.#connections.size >= this.#options.maxConnections;
     this.#connections.delete(connection);
-    if (wasFull) this.#accept();
+    if (wasFull && !this.#isClosed) this.#accept();
   }
 }
 

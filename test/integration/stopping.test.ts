@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
+import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { answers, startStdFpm } from "../support/std-fpm.ts";
@@ -16,6 +17,31 @@ describe("SIGTERM", () => {
     await waitUntil("nobody accepts", async () => !(await answers(site.fpm.socket)));
     expect((await site.ask("lab.fcgi")).status).toBe(502);
     expect((await inFlight).status).toBe(200);
+    expect(await site.fpm.exited).toBe(0);
+  });
+
+  test("answers every request of every client that had connected, kept connections included", async () => {
+    await using site = await startSite({ app: "max_processes = 4" });
+    const lab = `${site.root}/lab.fcgi`;
+    const params = { REQUEST_METHOD: "POST", QUERY_STRING: "op=sleep&ms=3" };
+    let answered = 0;
+    const client = async (keepConn: boolean) => {
+      for (;;) {
+        const connection = await connectFcgi(site.fpm.socket).catch(() => undefined);
+        if (!connection) return;
+        let id = 1;
+        do {
+          await connection.request(lab, { id: id++, keepConn, params });
+          answered++;
+          // A kept connection is closed when it has been idle for 100 ms.
+          if (keepConn) await Bun.sleep(150);
+        } while (keepConn && !connection.isClosed);
+      }
+    };
+    const clients = Array.from({ length: 50 }, (_, i) => client(i % 2 === 0));
+    await waitUntil("they are at work", () => answered > 200);
+    site.fpm.signal("SIGTERM");
+    await Promise.all(clients);
     expect(await site.fpm.exited).toBe(0);
   });
 
