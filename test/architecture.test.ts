@@ -40,7 +40,7 @@ const PURE = [
   "front/request.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */
-const PURE_BASE = ["base/errors.ts", "base/byte-queue.ts", "base/socket-path.ts"];
+const PURE_BASE = ["base/errors.ts", "base/byte-queue.ts", "base/socket-path.ts", "base/state-table.ts"];
 const IMPURE_GLOBALS = ["Bun", "process", "performance", "Date", "setTimeout", "setInterval", "setImmediate"];
 
 const MAX_FILE_LINES = 300;

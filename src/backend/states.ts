@@ -1,4 +1,4 @@
-import { BugError } from "../base/errors.ts";
+import { nextOf, type StateTable } from "../base/state-table.ts";
 
 /**
  * What a backend is doing. Why it stops is another question: see `StopReason`.
@@ -26,7 +26,7 @@ export type BackendEvent =
   /** The process has ended. */
   | "exited";
 
-const TABLE: Record<BackendState, Partial<Record<BackendEvent, BackendState>>> = {
+const TABLE: StateTable<BackendState, BackendEvent> = {
   starting: { accepted: "idle", stop: "stopping", exited: "gone" },
   idle: { lent: "busy", stop: "stopping", exited: "gone" },
   busy: { returned: "idle", abandoned: "aborting", stop: "stopping", exited: "gone" },
@@ -43,7 +43,5 @@ const TABLE: Record<BackendState, Partial<Record<BackendEvent, BackendState>>> =
 
 /** The state after `event`. @throws BugError where the table has no arrow. */
 export function nextState(state: BackendState, event: BackendEvent): BackendState {
-  const next = TABLE[state][event];
-  if (!next) throw new BugError(`A backend that is ${state} cannot be ${event}.`);
-  return next;
+  return nextOf(TABLE, "A backend", state, event);
 }

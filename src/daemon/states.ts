@@ -1,4 +1,4 @@
-import { BugError } from "../base/errors.ts";
+import { nextOf, type StateTable } from "../base/state-table.ts";
 
 /**
  * The life of the daemon.
@@ -10,7 +10,7 @@ export type DaemonState = "running" | "draining" | "stopping" | "stopped";
 
 export type DaemonEvent = "stop" | "drained" | "ended";
 
-const TABLE: Record<DaemonState, Partial<Record<DaemonEvent, DaemonState>>> = {
+const TABLE: StateTable<DaemonState, DaemonEvent> = {
   running: { stop: "draining" },
   draining: { stop: "stopping", drained: "stopping" },
   stopping: { stop: "stopping", drained: "stopping", ended: "stopped" },
@@ -19,7 +19,5 @@ const TABLE: Record<DaemonState, Partial<Record<DaemonEvent, DaemonState>>> = {
 
 /** The state after `event`. @throws BugError where the table has no arrow. */
 export function nextDaemonState(state: DaemonState, event: DaemonEvent): DaemonState {
-  const next = TABLE[state][event];
-  if (!next) throw new BugError(`A daemon that is ${state} cannot be ${event}.`);
-  return next;
+  return nextOf(TABLE, "A daemon", state, event);
 }

@@ -1,4 +1,4 @@
-import { BugError } from "../base/errors.ts";
+import { nextOf, type StateTable } from "../base/state-table.ts";
 
 /**
  * A connection from a web server.
@@ -20,7 +20,7 @@ export type ConnectionEvent =
   /** Closed by the client, by a time limit or by a fault of the protocol. */
   | "lost";
 
-const TABLE: Record<ConnectionState, Partial<Record<ConnectionEvent, ConnectionState>>> = {
+const TABLE: StateTable<ConnectionState, ConnectionEvent> = {
   open: { finish: "finishing", flushed: "open", lost: "closed" },
   finishing: { finish: "finishing", flushed: "lingering", lost: "closed" },
   lingering: { finish: "lingering", flushed: "lingering", lost: "closed" },
@@ -29,7 +29,5 @@ const TABLE: Record<ConnectionState, Partial<Record<ConnectionEvent, ConnectionS
 
 /** The state after `event`. @throws BugError where the table has no arrow. */
 export function nextConnectionState(state: ConnectionState, event: ConnectionEvent): ConnectionState {
-  const next = TABLE[state][event];
-  if (!next) throw new BugError(`A connection that is ${state} cannot be ${event}.`);
-  return next;
+  return nextOf(TABLE, "A connection", state, event);
 }
