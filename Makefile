@@ -21,7 +21,7 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
 PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder simulate clean
+.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder simulate chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ bench: setup-debian ## requests per second, std-fpm against the program alone
 
 bench-decoder: $(SETUP) ## the record decoder alone
 	$(BUN) bench/decoder.ts
+
+chaos: setup-debian ## a minute of 50 clients while processes are killed and programs replaced (CHAOS_SECONDS=…)
+	@$(MAKE) build programs
+	$(BUN) test ./test/chaos
 
 simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md
 	$(BUN) bench/simulator/run.ts $(if $(WRITE),--write)
