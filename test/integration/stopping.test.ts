@@ -20,7 +20,7 @@ describe("SIGTERM", () => {
     expect(await site.fpm.exited).toBe(0);
   });
 
-  test("answers every request of every client that had connected, kept connections included", async () => {
+  test("answers every request of every client that had connected, unless it met the close of a kept connection", async () => {
     await using site = await startSite({ app: "max_processes = 4" });
     const lab = `${site.root}/lab.fcgi`;
     const params = { REQUEST_METHOD: "POST", QUERY_STRING: "op=sleep&ms=3" };
@@ -31,8 +31,13 @@ describe("SIGTERM", () => {
         if (!connection) return;
         let id = 1;
         do {
-          await connection.request(lab, { id: id++, keepConn, params });
+          const answer = await connection.request(lab, { id, keepConn, params }).catch((error) => {
+            // On a kept connection a request may meet the close; nothing of it has run then.
+            if (id === 1 || connection.records.some(({ requestId }) => requestId === id)) throw error;
+          });
+          if (!answer) break;
           answered++;
+          id++;
           // A kept connection is closed when it has been idle for 100 ms.
           if (keepConn) await Bun.sleep(150);
         } while (keepConn && !connection.isClosed);
