@@ -146,14 +146,11 @@ export class Backend {
 
   /** The open connection, or a new one; with `fresh` always a new one. The request's bytes must follow at once. */
   connect(fresh: boolean): Link | FpmError {
-    if (this.#bootFd !== undefined) {
-      this.#link = new Link(this.#bootFd);
-      this.#bootFd = undefined;
-      return this.#link;
-    }
     if (!fresh && this.#link?.isOpen) return this.#link;
+    const bootFd = this.#bootFd;
+    this.#bootFd = undefined;
     this.closeLink();
-    const link = Link.connect(this.#socketPath);
+    const link = bootFd === undefined ? Link.connect(this.#socketPath) : Link.adopt(bootFd);
     if (link instanceof Link) this.#link = link;
     return link;
   }

@@ -63,13 +63,24 @@ export class Link {
   /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
   static connect(path: string): Link | FpmError {
     const connected = connectUnix(path);
-    if (connected.kind === "connected") return new Link(connected.fd);
+    if (connected.kind === "connected") return Link.adopt(connected.fd);
     const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
     return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
   }
 
-  /** Adopts a connected, non-blocking descriptor; `open` fires before this returns. */
-  constructor(fd: number) {
+  /** Takes over a connected, non-blocking descriptor. */
+  static adopt(fd: number): Link | FpmError {
+    const link = new Link(fd);
+    if (link.isOpen) return link;
+    return new FpmError(
+      "CONNECT_FAILED",
+      "backend",
+      "The runtime did not take over a connection to the program.",
+    );
+  }
+
+  /** Bun calls `open` before this returns. */
+  private constructor(fd: number) {
     setSendBuffer(fd, SEND_BUFFER_BYTES);
     const connect = Bun.connect as unknown as ConnectByFd;
     connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {

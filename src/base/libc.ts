@@ -86,8 +86,10 @@ export function setBacklog(fd: number, backlog: number): void {
 
 /** Connects to a Unix socket without waiting; the descriptor is non-blocking and belongs to the caller. */
 export function connectUnix(path: string): Connected {
-  const fd = check("socket", libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), path);
   const address = socketAddress(path);
+  const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  // Descriptors may have run out.
+  if (fd < 0) return { kind: "refused", reason: errorText(lastErrno()) };
   if (libc().connect(fd, ptr(address), address.length) === 0) return { kind: "connected", fd };
   const errno = lastErrno();
   closeFd(fd);

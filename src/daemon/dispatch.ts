@@ -49,7 +49,12 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
     if (!backend) return { kind: "client-left" };
     // What must not run twice goes out on a new connection, and so does a second try.
     const fresh = !isSafe || attempt > 1;
-    const relayed = await relay(client, backend, { changes: route.changes, fresh, clock: deps.clock });
+    const options = { changes: route.changes, fresh, clock: deps.clock };
+    const relayed = await relay(client, backend, options).catch((bug) => {
+      // Nobody knows what it is at: it must not stay lent for ever.
+      pool.stop(backend, "bad answer", true);
+      throw bug;
+    });
     pool.release(backend, relayed.kind === "answered" && relayed.keepLink);
     if (relayed.kind !== "unanswered") return conclude(client, relayed);
     const mayTryAgain =

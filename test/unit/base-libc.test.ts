@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import {
+  closeFd,
+  connectUnix,
+  groupId,
+  hasUnaccepted,
+  isHungUp,
+  listenUnix,
+  userId,
+} from "../../src/base/libc.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+describe("Unix sockets by system call", () => {
+  test("a listening one has mode 0600 and tells of connections that nobody has accepted", () => {
+    using dir = makeTempDir();
+    const fd = listenUnix(dir.at("s"), 4);
+    expect(statSync(dir.at("s")).mode & 0o777).toBe(0o600);
+    expect(hasUnaccepted(fd)).toBe(false);
+    const connected = connectUnix(dir.at("s"));
+    expect(connected.kind).toBe("connected");
+    expect(hasUnaccepted(fd)).toBe(true);
+    closeFd(fd);
+    if (connected.kind !== "connected") throw new Error("not connected");
+    expect(isHungUp(connected.fd)).toBe(true);
+    closeFd(connected.fd);
+    expect(connectUnix(dir.at("s"))).toEqual({ kind: "refused", reason: "Connection refused" });
+  });
+
+  test("connecting where nothing is is refused with the system's reason", () => {
+    expect(connectUnix("/nonexistent/s")).toEqual({ kind: "refused", reason: "No such file or directory" });
+  });
+
+  test("a full backlog is told from a dead socket", () => {
+    using dir = makeTempDir();
+    const fd = listenUnix(dir.at("s"), 0);
+    const kinds: string[] = [];
+    const open: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const connected = connectUnix(dir.at("s"));
+      kinds.push(connected.kind);
+      if (connected.kind === "connected") open.push(connected.fd);
+    }
+    expect(kinds.at(-1)).toBe("full");
+    for (const each of [...open, fd]) closeFd(each);
+  });
+
+  test("a path of 107 bytes is taken, one of 108 refused with that reason", () => {
+    using dir = makeTempDir();
+    const path = (bytes: number) => dir.at("x".repeat(bytes - dir.path.length - 1));
+    closeFd(listenUnix(path(107), 1));
+    expect(() => listenUnix(path(108), 1)).toThrow(
+      "has 108 bytes; the path of a Unix socket has at most 107",
+    );
+  });
+
+  test("a path that is taken is an error that names it", () => {
+    using dir = makeTempDir();
+    const fd = listenUnix(dir.at("s"), 1);
+    expect(() => listenUnix(dir.at("s"), 1)).toThrow(
+      `bind failed for ${dir.at("s")}: Address already in use`,
+    );
+    closeFd(fd);
+  });
+});
+
+describe("users and groups", () => {
+  test("are found by name and taken by number", () => {
+    expect([userId("root"), userId("12"), userId("no-such-user")]).toEqual([0, 12, undefined]);
+    expect([groupId("root"), groupId("12"), groupId("no-such-group")]).toEqual([0, 12, undefined]);
+  });
+});
