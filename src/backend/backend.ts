@@ -1,9 +1,10 @@
 import { unlinkSync } from "node:fs";
 import type { Subprocess } from "bun";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { Timers } from "../base/timers.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import { Link } from "./link.ts";
 import { OutputReader } from "./output.ts";
@@ -61,7 +62,7 @@ export class Backend {
   readonly #listenFd: number;
   readonly #process: Subprocess;
   readonly #outputs: OutputReader[];
-  readonly #timers = new Set<Timer>();
+  readonly #timers: Timers<"look" | "start" | "wake" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
@@ -76,6 +77,7 @@ export class Backend {
     this.program = program;
     this.#owner = owner;
     this.#deps = deps;
+    this.#timers = new Timers(deps.clock);
     this.startedAt = deps.clock.now();
     this.idleSince = this.startedAt;
     this.#socketPath = deps.nextSocketPath();
@@ -98,6 +100,11 @@ export class Backend {
 
   get pid(): number {
     return this.#process.pid;
+  }
+
+  /** Program and pid, as messages name it. */
+  get label(): string {
+    return `${this.program.name} (pid ${this.pid})`;
   }
 
   /** Settles when the process has ended and everything it printed was logged. */
@@ -179,8 +186,10 @@ export class Backend {
       return;
     }
     this.#signalGroup("SIGTERM");
-    this.#after(Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#wake());
-    this.#after(stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
+    // Told to stop once more, it gets no more time.
+    if (this.#timers.has("kill")) return;
+    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#wake());
+    this.#timers.set("kill", stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
   }
 
   #dropSilentLink(): void {
@@ -193,14 +202,14 @@ export class Backend {
    */
   #watchBoot(): void {
     const look = (delayMs: number) => {
-      this.#after(delayMs, () => {
+      this.#timers.set("look", delayMs, () => {
         if (this.#state !== "starting") return;
         if (this.hasUnaccepted) look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
         else this.#onAccepted();
       });
     };
     look(FIRST_LOOK_MS);
-    this.#after(this.program.app.startTimeoutMs, () => {
+    this.#timers.set("start", this.program.app.startTimeoutMs, () => {
       if (this.#state === "starting") this.stop("start timeout", 0);
     });
   }
@@ -236,8 +245,7 @@ export class Backend {
     const wasStarted = this.#readyAt !== undefined;
     // What it left behind in its group goes with it.
     this.#signalGroup("SIGKILL");
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers.clear();
+    this.#timers.cancelAll();
     this.#enter("exited");
     const { exitCode, signalCode } = this.#process;
     this.onGone?.();
@@ -275,13 +283,5 @@ export class Backend {
   #logLine(stream: "stdout" | "stderr", line: string): void {
     if (stream === "stderr" && line !== "") this.lastStderr = line;
     this.#deps.log.warn(line, { program: this.program.name, pid: this.pid, stream });
-  }
-
-  #after(delayMs: number, fire: () => void): void {
-    const timer = this.#deps.clock.after(delayMs, () => {
-      this.#timers.delete(timer);
-      fire();
-    });
-    this.#timers.add(timer);
   }
 }

@@ -75,7 +75,8 @@ class Daemon implements RunningDaemon {
   readonly #finished = Promise.withResolvers<void>();
   #state: DaemonState = "running";
   #inFlight = 0;
-  #onDrained: (() => void) | undefined;
+  /** Ends the wait for requests in flight. */
+  #hurry: (() => void) | undefined;
 
   constructor(config: Config, deps: DispatchDeps, runtimeDir: RuntimeDir) {
     this.#config = config;
@@ -110,7 +111,7 @@ class Daemon implements RunningDaemon {
     const isFirst = this.#state === "running";
     this.#state = nextDaemonState(this.#state, "stop");
     if (isFirst) void this.#shutDown(reason);
-    else this.#onDrained?.();
+    else this.#hurry?.();
     await this.finished;
   }
 
@@ -147,7 +148,7 @@ class Daemon implements RunningDaemon {
   async #drain(): Promise<void> {
     const { clock } = this.#deps;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onDrained = resolve;
+    this.#hurry = resolve;
     const startedAt = clock.now();
     const look = () => {
       const elapsedMs = clock.now() - startedAt;

@@ -30,9 +30,8 @@ export class Listener {
   readonly #bound: BoundSocket;
   readonly #look: Timer;
   #accepting: TCPSocketListener | undefined;
-  /** No more connections are wanted; those in the backlog may still come. */
-  #isClosed = false;
-  #isSocketClosed = false;
+  /** closing: no more connections are wanted, those in the backlog still come. */
+  #phase: "open" | "closing" | "closed" = "open";
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(address: ListenAddress, options: ListenerOptions, deps: Omit<ConnectionDeps, "onClosed">) {
@@ -54,7 +53,7 @@ export class Listener {
 
   /** Removes the socket's file; who has connected before is still accepted. */
   close(): void {
-    this.#isClosed = true;
+    this.#phase = "closing";
     this.#bound.unlink();
     this.#closeWhenEmpty();
   }
@@ -90,7 +89,7 @@ export class Listener {
 
   /** A closed socket would reset the connections that wait in its backlog. */
   #closeWhenEmpty(): void {
-    if (this.#accepting && !this.#isSocketClosed && hasUnaccepted(this.#bound.fd)) {
+    if (this.#accepting && this.#phase === "closing" && hasUnaccepted(this.#bound.fd)) {
       this.#deps.clock.after(1, () => this.#closeWhenEmpty());
       return;
     }
@@ -98,8 +97,8 @@ export class Listener {
   }
 
   #closeSocket(): void {
-    if (this.#isSocketClosed) return;
-    this.#isSocketClosed = true;
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
     this.#pauseAccepting();
     closeFd(this.#bound.fd);
   }
@@ -124,7 +123,7 @@ export class Listener {
   #onClosed(connection: Connection): void {
     const wasFull = this.#connections.size >= this.#options.maxConnections;
     this.#connections.delete(connection);
-    if (wasFull && !this.#isClosed) this.#accept();
+    if (wasFull && this.#phase === "open") this.#accept();
   }
 }
 

@@ -6,16 +6,19 @@ import type { Log } from "../base/log.ts";
 /** The failed start that this exit is, or undefined: the process had accepted a connection, or we ended it. */
 export function bootFailureOf(backend: Backend, exit: Exit): FpmError | undefined {
   if (exit.wasStarted) return undefined;
-  const who = `${backend.program.name} (pid ${backend.pid})`;
   if (exit.reason === "start timeout") {
     return new FpmError(
       "START_TIMEOUT",
       "backend",
-      `${who} did not accept a connection within start_timeout.`,
+      `${backend.label} did not accept a connection within start_timeout.`,
     );
   }
   if (exit.reason !== undefined) return undefined;
-  return new FpmError("BOOT_FAILED", "backend", `${who} ${describe(exit)} before it accepted a connection.`);
+  return new FpmError(
+    "BOOT_FAILED",
+    "backend",
+    `${backend.label} ${describe(exit)} before it accepted a connection.`,
+  );
 }
 
 /** Writes the one line about an exit, once the program's last words have been read. */

@@ -147,8 +147,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   onRejected(protocolStatus: number): void {
-    const { program, pid } = this.#backend;
-    const what = `${program.name} (pid ${pid}) did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
+    const what = `${this.#backend.label} did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
     this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "never");
   }
 
@@ -199,19 +198,14 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   #onRequestTimeout(afterMs: number): void {
-    const { program, pid } = this.#backend;
-    const what = `${program.name} (pid ${pid}) did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
+    const what = `${this.#backend.label} did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "never");
     this.#backend.stop("request timeout", 0);
   }
 
   #broken(what: string, again: Again = this.#hasAnswerByte ? "never" : "if-safe"): void {
-    const { program, pid } = this.#backend;
     const when = this.#client.isAnswered ? "in mid-answer" : "before it answered";
-    this.#fail(
-      new FpmError("BACKEND_BROKEN", "backend", `${program.name} (pid ${pid}) ${what} ${when}.`),
-      again,
-    );
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#backend.label} ${what} ${when}.`), again);
   }
 
   #fail(error: FpmError, again: Again): void {
