@@ -57,7 +57,9 @@ describe("a process that is killed", () => {
     "in mid-answer is an aborted transfer (%s)",
     async (way) => {
       await using site = await startSite();
-      for (const op of ["op=die-in-answer&bytes=5000", "op=die-in-answer&bytes=3000000&ms=50"]) {
+      // nginx drops what it has not sent yet when the answer breaks off in the same read: then there is no status either.
+      expect((await site.ask("lab.fcgi?op=die-in-answer&bytes=5000", { way })).end).toBe("aborted");
+      for (const op of ["op=die-in-answer&bytes=5000&ms=50", "op=die-in-answer&bytes=3000000&ms=50"]) {
         const answer = await site.ask(`lab.fcgi?${op}`, { way });
         expect([answer.status, answer.end]).toEqual([200, "aborted"]);
       }

@@ -1,4 +1,6 @@
+import { writeFileSync } from "node:fs";
 import { runCli } from "../../src/cli/cli.ts";
+import type { TempDir } from "./temp-dir.ts";
 
 /** What a command line wrote, and its exit status. */
 export interface CliResult {
@@ -28,4 +30,10 @@ export async function runAs(isRoot: boolean, ...words: string[]): Promise<CliRes
     isRoot,
   });
   return { out: Buffer.concat(parts).toString("latin1"), err, status };
+}
+
+/** A configuration file with this text, and without files of the machine. */
+export function configIn(folder: TempDir, text: string): string {
+  writeFileSync(folder.at("c.toml"), `server.include = ""\n${text}`);
+  return folder.at("c.toml");
 }

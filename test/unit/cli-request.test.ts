@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_STDERR, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
-import { run } from "../support/run-cli.ts";
+import { configIn, run } from "../support/run-cli.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
 let folder: TempDir;
@@ -12,10 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => folder[Symbol.dispose]());
 
-function config(text: string): string {
-  writeFileSync(folder.at("c.toml"), `server.include = ""\n${text}`);
-  return folder.at("c.toml");
-}
+const config = (text: string) => configIn(folder, text);
 
 describe("request", () => {
   let server: { stop(force: boolean): void } | undefined;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
 import defaultText from "../../src/config/default.toml" with { type: "text" };
-import { run, runAs } from "../support/run-cli.ts";
+import { configIn, run, runAs } from "../support/run-cli.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
 let folder: TempDir;
@@ -12,10 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => folder[Symbol.dispose]());
 
-function config(text: string): string {
-  writeFileSync(folder.at("c.toml"), `server.include = ""\n${text}`);
-  return folder.at("c.toml");
-}
+const config = (text: string) => configIn(folder, text);
 
 describe("the command line", () => {
   const wrong: [words: string[], message: string][] = [
