@@ -1,7 +1,10 @@
 import type { TObject, TSchema } from "@sinclair/typebox";
 import { Errors, type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
+import { appSchema } from "./app-schema.ts";
+import { annotationsOf } from "./keys.ts";
 import { nearest } from "./nearest.ts";
-import { annotationsOf, appSchema, appsSchema, configFileSchema, logSchema, serverSchema } from "./schema.ts";
+import { appsSchema, configFileSchema, logSchema } from "./schema.ts";
+import { serverSchema } from "./server-schema.ts";
 
 /** What is wrong at one key of a file; `path` is "" for the file as a whole. */
 export interface Problem {

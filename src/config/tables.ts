@@ -1,15 +1,15 @@
 import type { TObject } from "@sinclair/typebox";
+import { appSchema } from "./app-schema.ts";
+import { annotationsOf } from "./keys.ts";
 import {
   type AppsTable,
   type AppTable,
-  annotationsOf,
-  appSchema,
   type ConfigFile,
   type LogTable,
   logSchema,
   type ServerTable,
-  serverSchema,
 } from "./schema.ts";
+import { serverSchema } from "./server-schema.ts";
 
 /** The settings of all files laid over the defaults, as files write them. */
 export interface Tables {

@@ -1,7 +1,9 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { annotationsOf } from "./keys.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import { type AppTable, annotationsOf, serverSchema } from "./schema.ts";
+import type { AppTable } from "./schema.ts";
+import { serverSchema } from "./server-schema.ts";
 import type { Tables } from "./tables.ts";
 
 const WRITABLE_BY_ALL = 0o002;

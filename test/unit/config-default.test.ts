@@ -1,16 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { TObject } from "@sinclair/typebox";
+import { appSchema } from "../../src/config/app-schema.ts";
 import { checkFile } from "../../src/config/check.ts";
 import defaultText from "../../src/config/default.toml" with { type: "text" };
-import {
-  annotationsOf,
-  appSchema,
-  appsSchema,
-  logSchema,
-  matchSchema,
-  serverSchema,
-} from "../../src/config/schema.ts";
+import { annotationsOf } from "../../src/config/keys.ts";
+import { appsSchema, logSchema, matchSchema } from "../../src/config/schema.ts";
+import { serverSchema } from "../../src/config/server-schema.ts";
 import { defaultTables } from "../../src/config/tables.ts";
 
 const tables: [string, TObject][] = [
