@@ -35,12 +35,15 @@ const PURE = [
   "config/keys.ts",
   "config/units.ts",
   "backend/states.ts",
+  "backend/program.ts",
+  "backend/exit.ts",
   "pool/policy.ts",
   "pool/cap.ts",
   "pool/measures.ts",
   "pool/demand.ts",
   "pool/eviction.ts",
   "pool/recycling.ts",
+  "pool/succession.ts",
   "front/request.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */

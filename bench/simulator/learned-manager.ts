@@ -143,6 +143,7 @@ class LearnedRuler implements Ruler {
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
       memoryBytes: undefined,
       maxProcesses: 0,
+      concurrency: 1,
     });
   }
 

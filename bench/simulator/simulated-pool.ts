@@ -68,7 +68,7 @@ export class SimulatedPool {
   }
 
   arrive(request: SimulatedRequest): void {
-    const view = { idle: this.idle.length, waiting: this.queue.size, queueLength: QUEUE_LENGTH };
+    const view = { hasFree: this.idle.length > 0, waiting: this.queue.size, queueLength: QUEUE_LENGTH };
     if (onArrival({ ...view, isBreakerOpen: false }) === "queue full") {
       this.#events.onRefused(this);
       return;

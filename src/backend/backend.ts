@@ -1,19 +1,17 @@
-import { unlinkSync } from "node:fs";
 import type { Subprocess } from "bun";
 import type { Clock } from "../base/clock.ts";
-import { FpmError } from "../base/errors.ts";
-import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
+import { BugError, type FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { Timers } from "../base/timers.ts";
+import { BackendSocket } from "./backend-socket.ts";
 import type { Exit, StopReason } from "./exit.ts";
-import { Link } from "./link.ts";
+import { Lease } from "./lease.ts";
+import type { Link } from "./link.ts";
 import { OutputReader } from "./output.ts";
 import type { Program } from "./program.ts";
 import { spawnProgram } from "./spawn.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 
-/** Connections that may wait on a backend's socket: the one of its request, and one that wakes its accept(). */
-const BACKLOG = 16;
 /** How often a program that boots is looked at: at first often, then less. */
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 20;
@@ -28,6 +26,8 @@ const OUTPUT_GRACE_MS = 200;
 export interface BackendOwner {
   /** The first connection was accepted. */
   onBackendReady(backend: Backend): void;
+  /** It takes no more requests. */
+  onBackendLeaving(backend: Backend): void;
   /** The process has ended; what it printed last may still come until `backend.finished`. */
   onBackendExit(backend: Backend, exit: Exit): void;
 }
@@ -42,35 +42,35 @@ export interface BackendDeps {
   nextSocketPath(): string;
 }
 
-/** One process of a program, its listening socket and its one connection. */
+/** One process of a program, its listening socket and the connections to it: one for each request at work, others kept. */
 export class Backend {
-  readonly program: Program;
+  /** What it was started as; other settings of the same generation may take its place. */
+  program: Program;
   readonly startedAt: number;
-  /** When it last became free; orders idle backends. */
+  /** When it last became idle; orders idle backends. */
   idleSince: number;
   /** Requests answered. */
   served = 0;
   /** Memory it was last seen to hold, in bytes; undefined while it was not looked at. */
   memoryBytes: number | undefined;
-  /** Called at once when the process has ended: set by the relay of the request it works on. */
-  onGone: (() => void) | undefined;
   /** The last line it printed on stderr. */
   lastStderr = "";
+  /** The first line it printed on stdout: a FastCGI program prints nothing there. */
+  firstStdout = "";
   readonly #deps: BackendDeps;
   readonly #owner: BackendOwner;
-  readonly #socketPath: string;
-  readonly #listenFd: number;
+  readonly #socket: BackendSocket;
   readonly #process: Subprocess;
   readonly #outputs: OutputReader[];
   readonly #timers: Timers<"look" | "start" | "wake" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
+  /** How long it may take to end, once it has retired. */
+  #stopTimeoutMs = 0;
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
-  /** The silent connection by which a boot is noticed. */
-  #bootFd: number | undefined;
-  #link: Link | undefined;
+  readonly #leases = new Set<Lease>();
 
   /** @throws FpmError SPAWN_FAILED, SYSTEM_CALL. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
@@ -80,19 +80,16 @@ export class Backend {
     this.#timers = new Timers(deps.clock);
     this.startedAt = deps.clock.now();
     this.idleSince = this.startedAt;
-    this.#socketPath = deps.nextSocketPath();
-    this.#listenFd = listenUnix(this.#socketPath, BACKLOG);
+    this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency);
     try {
-      this.#bootFd = this.#connectSilently();
-      const spawned = spawnProgram(program, this.#listenFd, deps.instance, () => this.#onExit());
+      const spawned = spawnProgram(program, this.#socket.fd, deps.instance, () => this.#onExit());
       this.#process = spawned.process;
       this.#outputs = [
         new OutputReader(spawned.stdoutFd, (line) => this.#logLine("stdout", line)),
         new OutputReader(spawned.stderrFd, (line) => this.#logLine("stderr", line)),
       ];
     } catch (error) {
-      this.closeLink();
-      this.#closeSocket();
+      this.#socket.close();
       throw error;
     }
     this.#watchBoot();
@@ -116,84 +113,106 @@ export class Backend {
     return this.#state;
   }
 
-  /** Whether a connection waits that the program has not accepted: what was sent on it was never seen. */
-  get hasUnaccepted(): boolean {
-    return hasUnaccepted(this.#listenFd);
+  /** The requests it works on. */
+  get leases(): ReadonlySet<Lease> {
+    return this.#leases;
+  }
+
+  /** How many these are. */
+  get busy(): number {
+    return this.#leases.size;
+  }
+
+  /** How many more requests it can take. */
+  get free(): number {
+    return this.#state === "ready" ? this.program.app.concurrency - this.busy : 0;
   }
 
   /** The one mutator of `state`. */
   #enter(event: BackendEvent): void {
+    const wasLeaving = this.#state === "retiring" || this.#state === "stopping";
     this.#state = nextState(this.#state, event);
+    if (!wasLeaving && (event === "retire" || event === "stop")) this.#owner.onBackendLeaving(this);
   }
 
-  /** The backend now works on a request. */
-  lend(): void {
-    this.#enter("lent");
+  /** It works on one more request. Only while it is `free`. */
+  lend(): Lease {
+    if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
+    const lease = new Lease(this, this.#deps.clock.now());
+    this.#leases.add(lease);
+    return lease;
   }
 
-  /** It was lent and not used. */
-  giveBack(): void {
-    this.#enter("returned");
-    this.#dropSilentLink();
-  }
-
-  /** Its client left; it still works on that request and must not be lent. */
-  abandon(): void {
-    this.#enter("abandoned");
-  }
-
-  /** Its request is over; with `keepLink` the connection is fit for the next one. */
-  returnToIdle(keepLink: boolean): void {
-    if (!keepLink) this.closeLink();
-    this.#link?.use(undefined);
-    this.served++;
+  /** The request of a lease is over; with `keepLink` its connection is fit for the next one. */
+  end(lease: Lease, keepLink: boolean): void {
+    const { link } = lease;
+    if (link) {
+      this.served++;
+      link.use(undefined);
+      if (keepLink && link.isOpen && this.#state === "ready") this.#socket.keep(link);
+      else link.close();
+    }
+    this.#leases.delete(lease);
+    if (this.busy > 0) return;
     this.idleSince = this.#deps.clock.now();
-    this.#enter("returned");
+    this.#socket.dropSilent();
+    if (this.#state === "retiring") this.stop(this.#stopReason as StopReason, this.#stopTimeoutMs);
   }
 
-  /** The open connection, or a new one; with `fresh` always a new one. The request's bytes must follow at once. */
+  /** See Lease.connect. */
   connect(fresh: boolean): Link | FpmError {
-    if (!fresh && this.#link?.isOpen) return this.#link;
-    const bootFd = this.#bootFd;
-    this.#bootFd = undefined;
-    this.closeLink();
-    const link = bootFd === undefined ? Link.connect(this.#socketPath) : Link.adopt(bootFd);
-    if (link instanceof Link) this.#link = link;
-    return link;
+    return this.#socket.connect(fresh, this.busy);
   }
 
-  /** Closes the connection to the program. */
-  closeLink(): void {
-    this.#link?.close();
-    this.#link = undefined;
-    if (this.#bootFd !== undefined) closeFd(this.#bootFd);
-    this.#bootFd = undefined;
+  /** See Lease.isUnaccepted. */
+  isUnaccepted(link: Link): boolean {
+    return this.#socket.isUnaccepted(link);
+  }
+
+  /** Takes no more requests, and is stopped when those it works on are over: at once when it is idle. */
+  retire(reason: StopReason, stopTimeoutMs: number): void {
+    this.#stopReason ??= reason;
+    if (this.busy === 0) {
+      this.stop(reason, stopTimeoutMs);
+      return;
+    }
+    this.#stopTimeoutMs = stopTimeoutMs;
+    this.#enter("retire");
+  }
+
+  /** See Lease.condemn. */
+  condemn(lease: Lease, reason: StopReason): void {
+    const others = this.#leases.size - (this.#leases.has(lease) ? 1 : 0);
+    if (others === 0) {
+      this.stop(reason, 0);
+      return;
+    }
+    this.retire(reason, 0);
+    const { requestTimeoutMs, stopTimeoutMs } = this.program.app;
+    this.#timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
   }
 
   /**
-   * The stop ladder: close the connection, SIGTERM to the group, wake its accept(), SIGKILL after `stopTimeoutMs`. At once
+   * The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL after `stopTimeoutMs`. At once
    * SIGKILL when that is 0.
    */
   stop(reason: StopReason, stopTimeoutMs: number): void {
     if (this.#state === "gone") return;
+    const isFirst = this.#state !== "stopping";
     this.#stopReason ??= reason;
     this.#enter("stop");
-    // Whoever uses the link must hear of it: nobody else will tell.
-    this.#link?.onClosed(`stopped: ${reason}`);
-    this.closeLink();
+    // Whoever uses a link must hear of it: nobody else will tell.
+    for (const { link } of [...this.#leases]) link?.onClosed(`stopped: ${reason}`);
+    this.#socket.closeIdle();
     if (stopTimeoutMs === 0) {
       this.#signalGroup("SIGKILL");
       return;
     }
     this.#signalGroup("SIGTERM");
     // Told to stop once more, it gets no more time.
-    if (this.#timers.has("kill")) return;
-    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#wake());
+    if (!isFirst) return;
+    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#socket.wake());
     this.#timers.set("kill", stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
-  }
-
-  #dropSilentLink(): void {
-    if (this.#bootFd !== undefined) this.closeLink();
   }
 
   /**
@@ -204,7 +223,7 @@ export class Backend {
     const look = (delayMs: number) => {
       this.#timers.set("look", delayMs, () => {
         if (this.#state !== "starting") return;
-        if (this.hasUnaccepted) look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
+        if (this.#socket.hasUnaccepted) look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
         else this.#onAccepted();
       });
     };
@@ -219,18 +238,7 @@ export class Backend {
     this.#enter("accepted");
     this.#owner.onBackendReady(this);
     // Nobody had a request for it: a silent connection would keep the program from accepting another.
-    if (this.#state === "idle") this.#dropSilentLink();
-  }
-
-  #connectSilently(): number {
-    const connected = connectUnix(this.#socketPath);
-    if (connected.kind === "connected") return connected.fd;
-    throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${this.#socketPath} failed.`);
-  }
-
-  #wake(): void {
-    const connected = connectUnix(this.#socketPath);
-    if (connected.kind === "connected") closeFd(connected.fd);
+    if (this.busy === 0) this.#socket.dropSilent();
   }
 
   #signalGroup(signal: NodeJS.Signals): void {
@@ -248,17 +256,18 @@ export class Backend {
     this.#timers.cancelAll();
     this.#enter("exited");
     const { exitCode, signalCode } = this.#process;
-    this.onGone?.();
+    for (const lease of [...this.#leases]) lease.onGone?.();
     this.#owner.onBackendExit(this, {
       code: exitCode,
       signal: signalCode,
       wasStarted,
       reason: this.#stopReason,
     });
-    this.#dropSilentLink();
-    this.#closeSocket();
+    this.#socket.close();
     // A descendant outside its group may hold the connection open; nobody answers on it any more.
-    this.#deps.clock.after(LINK_GRACE_MS, () => this.#link?.onClosed("its process has ended"));
+    this.#deps.clock.after(LINK_GRACE_MS, () => {
+      for (const { link } of [...this.#leases]) link?.onClosed("its process has ended");
+    });
     void this.#finishOutput();
   }
 
@@ -271,17 +280,9 @@ export class Backend {
     this.#finished.resolve();
   }
 
-  #closeSocket(): void {
-    closeFd(this.#listenFd);
-    try {
-      unlinkSync(this.#socketPath);
-    } catch {
-      // Somebody removed it already.
-    }
-  }
-
   #logLine(stream: "stdout" | "stderr", line: string): void {
     if (stream === "stderr" && line !== "") this.lastStderr = line;
+    if (stream === "stdout") this.firstStdout ||= line;
     this.#deps.log.warn(line, { program: this.program.name, pid: this.pid, stream });
   }
 }

@@ -8,6 +8,7 @@ export type StopReason =
   | "max_memory"
   | "max_memory_hard"
   | "new version"
+  | "not configured any more"
   | "shutdown"
   | "start timeout"
   | "request timeout"
@@ -21,4 +22,23 @@ export interface Exit {
   /** It had accepted its first connection before. */
   readonly wasStarted: boolean;
   readonly reason: StopReason | undefined;
+}
+
+export type ExitCause = "asked for" | "of its own will" | "crash" | "boot failure";
+
+/** "exited with status 1", "ended by SIGSEGV". */
+export function describeExit(exit: Exit): string {
+  return exit.signal === null ? `exited with status ${exit.code}` : `ended by ${exit.signal}`;
+}
+
+/** Whether a process has ended before it accepted a connection, and not because we wanted it to. */
+export function isBootFailure({ wasStarted, reason }: Exit): boolean {
+  return !wasStarted && (reason === undefined || reason === "start timeout");
+}
+
+/** What kind of exit it was: every exit is one of these. */
+export function causeOf(exit: Exit): ExitCause {
+  if (isBootFailure(exit)) return "boot failure";
+  if (exit.reason !== undefined) return "asked for";
+  return exit.code === 0 ? "of its own will" : "crash";
 }

@@ -5,9 +5,33 @@ export interface Program {
   readonly key: string;
   /** Shown in logs and status: the script, or the interpreter that serves many. */
   readonly name: string;
+  /** The script that was asked for; of an interpreter the first one. */
+  readonly script: string;
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
-  /** Another generation is another version of the program on disk. */
+  /** Who owns the script: its processes run as that user. Undefined where the settings name the user. */
+  readonly owner: number | undefined;
+  /** The version of its files on disk. */
+  readonly version: string;
+  /** Another generation is another version, or the same one with other settings: its processes replace the old ones. */
   readonly generation: string;
   readonly app: AppConfig;
+}
+
+/** The settings that only a new process takes on. Equal texts are equal settings. */
+export function launchSettingsOf(app: AppConfig): string {
+  const { command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } = app;
+  return JSON.stringify([
+    command,
+    cwd,
+    env,
+    envPass,
+    wrapper,
+    user,
+    group,
+    nice,
+    cgroup,
+    limits,
+    concurrency,
+  ]);
 }

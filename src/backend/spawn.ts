@@ -1,9 +1,13 @@
-import { open } from "node:fs/promises";
-import { basename } from "node:path";
+import { writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
+import { basename, join } from "node:path";
 import type { Subprocess } from "bun";
+import { runAs } from "../base/accounts.ts";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, limitOpenFiles, openPipe, type Pipe } from "../base/libc.ts";
+import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
+import { lowerSoftLimit, type Resource, resourceLimit, setResourceLimit } from "../base/rlimits.ts";
 import type { Program } from "./program.ts";
+import { type Runner, runnerOf } from "./runner.ts";
 
 /** Programs built with an old libfcgi crash on descriptors from 1024 on. */
 const SOFT_NOFILE = 1024;
@@ -19,7 +23,7 @@ export interface Spawned {
 
 /**
  * Starts a program with a listening socket as its descriptor 0 (specification §2.2) in a session and process group
- * of its own, with a clean environment.
+ * of its own, with a clean environment, as the user and with the limits that its settings name.
  * @throws FpmError SPAWN_FAILED, with the system's reason in words.
  */
 export function spawnProgram(
@@ -29,20 +33,28 @@ export function spawnProgram(
   onExit: () => void,
 ): Spawned {
   const pipes: Pipe[] = [];
+  let isStarted = false;
   try {
+    const runner = runnerOf(program);
     const stdout = addPipe(pipes);
     const stderr = addPipe(pipes);
-    const process = Bun.spawn([...program.argv], {
-      cwd: program.cwd,
-      env: environmentOf(program, instance),
-      stdio: [listenFd, stdout.writeFd, stderr.writeFd],
-      detached: true,
-      onExit,
-    });
-    limitOpenFiles(process.pid, SOFT_NOFILE);
-    return { process, stdoutFd: stdout.readFd, stderrFd: stderr.readFd };
+    const start = () =>
+      Bun.spawn([...program.app.wrapper, ...program.argv], {
+        cwd: program.cwd,
+        env: environmentOf(program, runner, instance),
+        stdio: [listenFd, stdout.writeFd, stderr.writeFd],
+        detached: true,
+        onExit: () => {
+          if (isStarted) onExit();
+        },
+      });
+    const child = runner ? runAs(runner, start) : start();
+    confine(child, program);
+    isStarted = true;
+    return { process: child, stdoutFd: stdout.readFd, stderrFd: stderr.readFd };
   } catch (error) {
     for (const { readFd } of pipes) closeFd(readFd);
+    if (error instanceof FpmError) throw error;
     throw new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${messageOf(error)}.`, {
       cause: error,
     });
@@ -51,23 +63,22 @@ export function spawnProgram(
   }
 }
 
-/** Says in words why a spawn failed; looks at the file, so only for the log of a failure. */
-export async function explainSpawnError(program: Program, error: FpmError): Promise<string> {
-  const file = program.argv[0];
-  const line = await interpreterLine(file);
-  const interpreter = line?.slice(2).trim().split(/\s+/)[0] ?? "";
-  switch (errnoOf(error.cause)) {
-    case "ENOENT":
-      if (line === undefined) return `${file} or its working folder ${program.cwd} is missing`;
-      if (line.endsWith("\r")) return `the #! line of ${file} ends in CR LF: save it with Unix line ends`;
-      if (interpreter !== "") return `interpreter ${interpreter} of ${file} not found`;
-      return `${file}, its loader or its working folder ${program.cwd} is missing`;
-    case "EACCES":
-      return `no permission to execute ${interpreter && `${interpreter} for `}${file}, or to enter ${program.cwd}`;
-    case "ENOEXEC":
-      return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
-    default:
-      return messageOf(error.cause ?? error);
+/** Sets what the kernel lets a parent set of its child, which may have ended already. */
+function confine({ pid }: Subprocess, program: Program): void {
+  const { nice, cgroup, limits } = program.app;
+  try {
+    if (cgroup !== "") writeFileSync(join(cgroup, "cgroup.procs"), String(pid));
+    if (nice !== 0) setPriority(pid, nice);
+    for (const [name, value] of Object.entries(limits)) {
+      const resource = name as Resource;
+      const isRefused = !setResourceLimit(pid, resource, value) && resourceLimit(pid, resource) !== undefined;
+      if (isRefused) throw new Error(`limits.${name} is above the hard limit, which only root may raise`);
+    }
+    if (limits.nofile === undefined) lowerSoftLimit(pid, "nofile", SOFT_NOFILE);
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return;
+    process.kill(pid, "SIGKILL");
+    throw error;
   }
 }
 
@@ -77,26 +88,26 @@ function addPipe(pipes: Pipe[]): Pipe {
   return pipe;
 }
 
-function environmentOf(program: Program, instance: string): Record<string, string> {
+function environmentOf(
+  program: Program,
+  runner: Runner | undefined,
+  instance: string,
+): Record<string, string> {
   const environment: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
   };
+  if (runner?.account) {
+    environment["USER"] = runner.account.name;
+    environment["HOME"] = runner.account.home;
+  }
   // php-cgi would leave after 500 requests; recycling is the manager's.
   if (basename(program.argv[0]).startsWith("php")) environment["PHP_FCGI_MAX_REQUESTS"] = "0";
+  for (const name of program.app.envPass) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
   Object.assign(environment, program.app.env);
   environment[INSTANCE_VARIABLE] = instance;
   return environment;
-}
-
-/** The `#!` line of a script, undefined when it has none or cannot be read. */
-async function interpreterLine(path: string): Promise<string | undefined> {
-  try {
-    await using file = await open(path, "r");
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
-    const line = buffer.toString("latin1", 0, bytesRead).split("\n")[0] ?? "";
-    return line.startsWith("#!") ? line : "";
-  } catch {
-    return undefined;
-  }
 }

@@ -1,44 +1,33 @@
 import { nextOf, type StateTable } from "../base/state-table.ts";
 
 /**
- * What a backend is doing. Why it stops is another question: see `StopReason`.
+ * The life of a process. Which requests it works on is another question: see its leases. Why it stops as well: see
+ * `StopReason`.
  *
- *     starting ──accepted──► idle ──lent──► busy ──returned──► idle
- *        │                    │              │
- *        │                    │              └──abandoned──► aborting ──returned──► idle
- *        └───────────┬────────┴──────────────┴──────────────────┘
- *                    ├── stop ──► stopping ──exited──► gone
- *                    └── exited ────────────────────► gone
+ *     starting ──accepted──► ready ──retire──► retiring
+ *        │                     │                  │
+ *        └─────────────────────┴──────────────────┤
+ *                                                 ├── stop ──► stopping ──exited──► gone
+ *                                                 └── exited ────────────────────► gone
  */
-export type BackendState = "starting" | "idle" | "busy" | "aborting" | "stopping" | "gone";
+export type BackendState = "starting" | "ready" | "retiring" | "stopping" | "gone";
 
 export type BackendEvent =
   /** Its first connection was accepted: the program has started. */
   | "accepted"
-  /** It works on a request. */
-  | "lent"
-  /** END_REQUEST has come, its request is over. */
-  | "returned"
-  /** Its client left; it still works on the request. */
-  | "abandoned"
+  /** It takes no more requests; those it works on go on. */
+  | "retire"
   /** The stop ladder has begun. */
   | "stop"
   /** The process has ended. */
   | "exited";
 
 const TABLE: StateTable<BackendState, BackendEvent> = {
-  starting: { accepted: "idle", stop: "stopping", exited: "gone" },
-  idle: { lent: "busy", stop: "stopping", exited: "gone" },
-  busy: { returned: "idle", abandoned: "aborting", stop: "stopping", exited: "gone" },
-  aborting: { returned: "idle", stop: "stopping", exited: "gone" },
-  stopping: {
-    accepted: "stopping",
-    returned: "stopping",
-    abandoned: "stopping",
-    stop: "stopping",
-    exited: "gone",
-  },
-  gone: { returned: "gone", abandoned: "gone", stop: "gone" },
+  starting: { accepted: "ready", stop: "stopping", exited: "gone" },
+  ready: { retire: "retiring", stop: "stopping", exited: "gone" },
+  retiring: { retire: "retiring", stop: "stopping", exited: "gone" },
+  stopping: { accepted: "stopping", retire: "stopping", stop: "stopping", exited: "gone" },
+  gone: { retire: "gone", stop: "gone" },
 };
 
 /** The state after `event`. @throws BugError where the table has no arrow. */

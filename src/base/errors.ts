@@ -31,16 +31,23 @@ export type ErrorCode =
   | "CONNECT_FAILED"
   | "SYSTEM_CALL";
 
+export interface FpmErrorOptions extends ErrorOptions {
+  retryAfterMs?: number;
+}
+
 /** An expected failure. `message` says what happened, to which path, program or pid, and what to do. */
 export class FpmError extends Error {
   override readonly name = "FpmError";
   readonly code: ErrorCode;
   readonly fault: Fault;
+  /** When it is worth trying again, in milliseconds from now; undefined where nobody knows. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, fault: Fault, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, fault: Fault, message: string, options?: FpmErrorOptions) {
     super(message, options);
     this.code = code;
     this.fault = fault;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }
 

@@ -8,7 +8,7 @@ export type FileFacts =
   | { readonly kind: "missing" }
   | { readonly kind: "denied" }
   /** A folder, a socket, … */
-  | { readonly kind: "other"; readonly realPath: string }
+  | { readonly kind: "other"; readonly realPath: string; readonly uid: number; readonly mode: number }
   | {
       readonly kind: "file";
       /** The path with every link resolved. */
@@ -17,6 +17,10 @@ export type FileFacts =
       readonly identity: string;
       readonly readable: boolean;
       readonly executable: boolean;
+      /** Its owner. */
+      readonly uid: number;
+      /** Permission bits. */
+      readonly mode: number;
     };
 
 /** Looks a path up; a promise only where the answer is not known already. */
@@ -34,10 +38,10 @@ interface Entry {
 }
 
 /**
- * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. Only files that
- * exist are remembered, so a new program is found at once.
+ * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. Unless told
+ * otherwise it remembers only files that exist, so a new program is found at once.
  */
-export function createFileLookup(clock: Clock): FileLookup {
+export function createFileLookup(clock: Clock, remembers: "existing" | "all" = "existing"): FileLookup {
   const known = new Map<string, Entry>();
   const pending = new Map<string, Promise<FileFacts>>();
 
@@ -47,7 +51,8 @@ export function createFileLookup(clock: Clock): FileLookup {
     const reading = readFacts(path).then((facts) => {
       pending.delete(path);
       known.delete(path);
-      if (facts.kind === "file" || facts.kind === "other") known.set(path, { facts, readAt: clock.now() });
+      if (remembers === "all" || facts.kind === "file" || facts.kind === "other")
+        known.set(path, { facts, readAt: clock.now() });
       if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
       return facts;
     });
@@ -70,13 +75,14 @@ async function readFacts(path: string): Promise<FileFacts> {
   try {
     const realPath = await realpath(path);
     const found = await stat(realPath, { bigint: true });
-    if (!found.isFile()) return { kind: "other", realPath };
+    const owned = { realPath, uid: Number(found.uid), mode: Number(found.mode) & 0o7777 };
+    if (!found.isFile()) return { kind: "other", ...owned };
     const [readable, executable] = await Promise.all([
       may(realPath, constants.R_OK),
       may(realPath, constants.X_OK),
     ]);
     const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
-    return { kind: "file", realPath, identity, readable, executable };
+    return { kind: "file", ...owned, identity, readable, executable };
   } catch (error) {
     const code = errnoOf(error);
     return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };

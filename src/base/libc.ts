@@ -2,7 +2,7 @@ import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { FpmError } from "./errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
-/** What Bun has no call for; the only use of FFI. x86-64 and arm64 Linux agree on every number here. */
+/** What Bun has no call for. x86-64 and arm64 Linux agree on every number here. */
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
@@ -13,7 +13,6 @@ const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const SIOCOUTQ = 0x5411;
 const PR_SET_PDEATHSIG = 1;
-const RLIMIT_NOFILE = 7;
 const LOCK_EX_NB = 2 | 4;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -35,10 +34,7 @@ const SYMBOLS = {
   pipe2: { args: [pointer, i32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
-  prlimit: { args: [i32, i32, pointer, pointer], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
-  getpwnam: { args: [pointer], returns: pointer },
-  getgrnam: { args: [pointer], returns: pointer },
 } as const;
 
 type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
@@ -145,41 +141,9 @@ export function outliveParent(): void {
   libc().prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 }
 
-/** Sets a child's soft RLIMIT_NOFILE, never above its hard one. False when the child has gone. */
-export function limitOpenFiles(pid: number, soft: number): boolean {
-  const limits = new BigUint64Array(2);
-  if (libc().prlimit(pid, RLIMIT_NOFILE, null, ptr(limits)) !== 0) return false;
-  const hard = limits[1] as bigint;
-  limits[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
-  return libc().prlimit(pid, RLIMIT_NOFILE, ptr(limits), null) === 0;
-}
-
-/** This process's own soft RLIMIT_NOFILE. */
-export function openFilesLimit(): number {
-  const limits = new BigUint64Array(2);
-  check("prlimit", libc().prlimit(0, RLIMIT_NOFILE, null, ptr(limits)), "RLIMIT_NOFILE");
-  return Number(limits[0]);
-}
-
 /** Takes the exclusive lock of an open file; false when another process has it. It ends with the descriptor. */
 export function tryLock(fd: number): boolean {
   return libc().flock(fd, LOCK_EX_NB) === 0;
-}
-
-/** The number of a user, given by name or number; undefined when there is none. */
-export function userId(name: string): number | undefined {
-  if (/^\d+$/.test(name)) return Number(name);
-  const entry = libc().getpwnam(ptr(cString(name)));
-  // struct passwd: two pointers, then pw_uid.
-  return entry === null ? undefined : read.u32(entry as Pointer, 16);
-}
-
-/** The number of a group, given by name or number; undefined when there is none. */
-export function groupId(name: string): number | undefined {
-  if (/^\d+$/.test(name)) return Number(name);
-  const entry = libc().getgrnam(ptr(cString(name)));
-  // struct group: two pointers, then gr_gid.
-  return entry === null ? undefined : read.u32(entry as Pointer, 16);
 }
 
 const pollEntry = new DataView(new ArrayBuffer(8));
@@ -206,10 +170,6 @@ function socketAddress(path: string): Uint8Array {
   address[0] = AF_UNIX;
   address.set(bytes, 2);
   return address;
-}
-
-function cString(text: string): Uint8Array {
-  return new TextEncoder().encode(`${text}\0`);
 }
 
 function lastErrno(): number {

@@ -1,7 +1,32 @@
 import { Type } from "@sinclair/typebox";
-import { duration, integer, path, size, TABLE } from "./keys.ts";
+import { duration, integer, name, path, size, TABLE } from "./keys.ts";
+import { parseDuration, parseSize } from "./units.ts";
 
+const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$";
+/** The kernel's highest user number. */
+const MAX_ID = 4_294_967_294;
+/** Below this not even a loader fits. */
+const LEAST_AS = 4 * 2 ** 20;
 const RESERVED_ENV = /^(?:FCGI_WEB_SERVER_ADDRS|NOTIFY_SOCKET|LISTEN_[A-Z]+)$/;
+
+/** `app.limits`: only those that are given are set; setrlimit(2). */
+const limitsSchema = Type.Object(
+  {
+    nofile: Type.Optional(integer(8, 1_048_576, 1024, "Open files.")),
+    nproc: Type.Optional(integer(0, 4_194_304, 0, "Processes of the user.")),
+    core: Type.Optional(size("Size of a core file.")),
+    as: Type.Optional(size("Address space.")),
+    cpu: Type.Optional(duration("1s", "CPU time of one process.", "positive")),
+  },
+  {
+    ...TABLE,
+    default: {},
+    description:
+      "Resource limits of each process: `nofile`, `nproc` (numbers), `core`, `as` (sizes), `cpu` (duration).",
+    expected: 'a table such as { nofile = 4096, as = "2G" }',
+    verify: verifyLimits,
+  },
+);
 
 /** `[app]`, complete. */
 export const appSchema = Type.Object(
@@ -20,13 +45,10 @@ export const appSchema = Type.Object(
       description: "Folders whose programs may run; an empty list allows any.",
       expected: 'a list of absolute paths, such as ["/srv/www"]',
     }),
-    command: Type.Array(Type.String({ pattern: "^[^\\0]*$", expected: "a string" }), {
-      default: [],
-      description:
-        "Interpreter and arguments, started instead of the program; it gets SCRIPT_FILENAME itself.",
-      expected: 'a list of strings, such as ["/usr/bin/php-cgi"]',
-      verify: verifyCommand,
-    }),
+    command: command(
+      "Interpreter and arguments, started instead of the program; it gets SCRIPT_FILENAME itself.",
+      "/usr/bin/php-cgi",
+    ),
     cwd: Type.String({
       pattern: "^(?:/[^\\0]*)?$",
       default: "",
@@ -39,8 +61,41 @@ export const appSchema = Type.Object(
       expected: 'a table of strings, such as { LANG = "C.UTF-8" }',
       verify: verifyEnv,
     }),
+    env_pass: Type.Array(Type.String({ pattern: VARIABLE, expected: "the name of a variable" }), {
+      default: [],
+      description: "Variables of std-fpm's own environment that are passed on; `env` goes before them.",
+      expected: 'a list of names, such as ["TZ"]',
+      verify: (names: readonly string[]) => reserved(names),
+    }),
+    wrapper: command("A command that is put in front of the program, with its arguments.", "/usr/bin/ionice"),
+    user: name(
+      'User (name or number) that processes run as, "owner" = of the program\'s file; only as root.',
+    ),
+    group: name("Group (name or number) of the processes; empty = the user's own."),
+    lowest_uid: integer(
+      1,
+      MAX_ID,
+      1000,
+      'With `user = "owner"`: files of users below this number do not run.',
+    ),
+    nice: integer(-20, 19, 0, "Scheduling priority (nice(1)); 0 leaves it as it is."),
+    cgroup: Type.String({
+      pattern: "^(?:/[^\\0]*)?$",
+      default: "",
+      description:
+        "Folder of the control group that processes are started in; empty leaves them in that of std-fpm.",
+      expected: 'an absolute path such as "/sys/fs/cgroup/sites", or ""',
+    }),
+    limits: limitsSchema,
+    concurrency: integer(1, 100_000, 1, "Requests that one process serves at once."),
     max_processes: integer(0, 1_000_000, 0, "Most processes of one program; 0 = automatic."),
     min_processes: integer(0, 1_000_000, 0, "Processes that are kept even if idle."),
+    restart_on_change: Type.Array(Type.String({ pattern: "^[^\\0]+$", expected: "a path" }), {
+      default: [],
+      description:
+        "Files whose change replaces the processes, as that of the program does; relative to `cwd`.",
+      expected: 'a list of paths, such as ["config.yml"]',
+    }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
     max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),
     max_memory: size("A process that holds more memory ends when it is free; 0 = no limit."),
@@ -70,6 +125,15 @@ export const appSchema = Type.Object(
   TABLE,
 );
 
+function command(description: string, example: string) {
+  return Type.Array(Type.String({ pattern: "^[^\\0]*$", expected: "a string" }), {
+    default: [],
+    description,
+    expected: `a list of strings, such as [${JSON.stringify(example)}]`,
+    verify: verifyCommand,
+  });
+}
+
 function verifyCommand(command: readonly string[]): string | undefined {
   const [executable] = command;
   if (executable === undefined || executable.startsWith("/")) return undefined;
@@ -77,11 +141,21 @@ function verifyCommand(command: readonly string[]): string | undefined {
 }
 
 function verifyEnv(env: Readonly<Record<string, string>>): string | undefined {
-  for (const variable in env) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable))
-      return `${JSON.stringify(variable)} is not a name of a variable`;
-    if (RESERVED_ENV.test(variable))
-      return `${variable} would make programs misbehave and is never passed on`;
-  }
+  const wrong = Object.keys(env).find((variable) => !new RegExp(VARIABLE).test(variable));
+  return wrong === undefined
+    ? reserved(Object.keys(env))
+    : `${JSON.stringify(wrong)} is not a name of a variable`;
+}
+
+function reserved(names: readonly string[]): string | undefined {
+  const wrong = names.find((variable) => RESERVED_ENV.test(variable));
+  return wrong === undefined ? undefined : `${wrong} would make programs misbehave and is never passed on`;
+}
+
+function verifyLimits({ cpu, as }: { readonly cpu?: string; readonly as?: string }): string | undefined {
+  if (cpu !== undefined && (parseDuration(cpu) ?? 0) % 1000 !== 0)
+    return `cpu is counted in whole seconds, found ${cpu}`;
+  if (as !== undefined && (parseSize(as) ?? 0) < LEAST_AS)
+    return `as = ${JSON.stringify(as)} is too little to start any program`;
   return undefined;
 }

@@ -59,11 +59,17 @@ function unknownKey(error: ValueError): string {
     const table = nearest(key, TABLE_KEYS);
     return `unknown table${suggestion(table === "apps" ? "[[apps]]" : table && `[${table}]`)}`;
   }
-  const siblings = parts[0] === "apps" ? appsSchema.properties : (TABLES[parts[0] ?? ""]?.properties ?? {});
-  const sibling = nearest(key, Object.keys(siblings));
+  const sibling = nearest(key, siblingsOf(parts));
   if (sibling !== undefined) return `unknown key${suggestion(`"${sibling}"`)}`;
   const home = tableWith(key);
   return home === undefined ? "unknown key" : `unknown key here; it belongs below [${home}]`;
+}
+
+/** The keys that may stand where the last of these parts of a path does. */
+function siblingsOf(parts: readonly string[]): string[] {
+  if (parts.at(-2) === "limits") return Object.keys(appSchema.properties.limits.properties);
+  const table = parts[0] === "apps" ? appsSchema : TABLES[parts[0] ?? ""];
+  return Object.keys(table?.properties ?? {});
 }
 
 /** The table that has this very key, when it was written into another one. */

@@ -38,6 +38,15 @@ export interface LogConfig {
   readonly format: LogFormat;
 }
 
+/** setrlimit(2): numbers, bytes and seconds. What is left out stays as it is. */
+export interface ResourceLimits {
+  readonly nofile?: number;
+  readonly nproc?: number;
+  readonly core?: number;
+  readonly as?: number;
+  readonly cpu?: number;
+}
+
 /** Settings of one program, `[app]` with every matching `[[apps]]` table laid over it. */
 export interface AppConfig {
   /** Which `[[apps]]` tables are in it: "app" for none, else like "app+apps[0]+apps[2]". Pools of a `command` are told apart by it. */
@@ -50,6 +59,25 @@ export interface AppConfig {
   /** Working folder; "" = the program's folder, or "/" with `command`. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Names of variables of the daemon's own environment that are passed on. */
+  readonly envPass: readonly string[];
+  /** Put in front of the program's command. */
+  readonly wrapper: readonly string[];
+  /** User name or number; "" = the daemon's own, "owner" = that of the program's file. */
+  readonly user: string;
+  /** Group name or number; "" = the user's own. */
+  readonly group: string;
+  /** With `user` = "owner": files of users below this number do not run. */
+  readonly lowestUid: number;
+  /** 0 leaves it as it is. */
+  readonly nice: number;
+  /** Folder of a control group; "" = the daemon's own. */
+  readonly cgroup: string;
+  readonly limits: ResourceLimits;
+  /** Requests that one process serves at once, each on a connection of its own. */
+  readonly concurrency: number;
+  /** Files that count as part of the program; relative ones are in its working folder. */
+  readonly restartOnChange: readonly string[];
   /** 0 = automatic. */
   readonly maxProcesses: number;
   readonly minProcesses: number;

@@ -1,7 +1,7 @@
 import { normalize } from "node:path";
 import { BugError } from "../base/errors.ts";
 import { createAppFor } from "./app-for.ts";
-import type { AppConfig, Config, ListenAddress, ServerConfig } from "./config.ts";
+import type { AppConfig, Config, ListenAddress, ResourceLimits, ServerConfig } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { AppTable, ServerTable } from "./schema.ts";
 import { layApp, type Tables } from "./tables.ts";
@@ -58,6 +58,16 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     command: table.command.length === 0 ? undefined : table.command,
     cwd: table.cwd,
     env: table.env,
+    envPass: table.env_pass,
+    wrapper: table.wrapper,
+    user: table.user,
+    group: table.group,
+    lowestUid: table.lowest_uid,
+    nice: table.nice,
+    cgroup: table.cgroup,
+    limits: resolveLimits(table.limits),
+    concurrency: table.concurrency,
+    restartOnChange: table.restart_on_change,
     maxProcesses: table.max_processes,
     minProcesses: table.min_processes,
     maxRequests: table.max_requests,
@@ -73,6 +83,15 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     bodyTimeoutMs: milliseconds(table.body_timeout),
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
+  };
+}
+
+function resolveLimits({ core, as, cpu, ...counts }: AppTable["limits"]): ResourceLimits {
+  return {
+    ...counts,
+    ...(core === undefined ? {} : { core: bytes(core) }),
+    ...(as === undefined ? {} : { as: bytes(as) }),
+    ...(cpu === undefined ? {} : { cpu: milliseconds(cpu) / 1000 }),
   };
 }
 

@@ -29,7 +29,7 @@ export function defaultTables(): Tables {
   };
 }
 
-/** `file` laid over `base`: key by key, `env` merged, `[[apps]]` appended. */
+/** `file` laid over `base`: key by key, `env` and `limits` merged, `[[apps]]` appended. */
 export function layFile(base: Tables, file: ConfigFile): Tables {
   return {
     server: { ...base.server, ...file.server },
@@ -39,9 +39,14 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
   };
 }
 
-/** The program settings `over` laid over `base`: key by key, `env` merged. */
+/** The program settings `over` laid over `base`: key by key, `env` and `limits` merged. */
 export function layApp(base: AppTable, over: Partial<AppTable>): AppTable {
-  return { ...base, ...over, env: { ...base.env, ...over.env } };
+  return {
+    ...base,
+    ...over,
+    env: { ...base.env, ...over.env },
+    limits: { ...base.limits, ...over.limits },
+  };
 }
 
 /** The tables as a file that, read alone, resolves to the same configuration. */

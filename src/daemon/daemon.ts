@@ -1,11 +1,13 @@
+import { groupId, userId } from "../base/accounts.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { createFileLookup } from "../base/file-facts.ts";
-import { groupId, outliveParent, userId } from "../base/libc.ts";
+import { outliveParent } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, ServerConfig } from "../config/config.ts";
 import { Listener, type ListenerOptions } from "../front/listener.ts";
 import type { FrontRequest } from "../front/request.ts";
+import { LEARNED, type Policy } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
@@ -22,6 +24,8 @@ export interface DaemonOptions {
   readonly config: Config;
   readonly log: Log;
   readonly clock?: Clock;
+  /** When processes are started; another one than ours is for comparison. */
+  readonly policy?: Policy;
 }
 
 /** A daemon that serves. */
@@ -40,6 +44,7 @@ export async function startDaemon({
   config,
   log,
   clock = systemClock,
+  policy = LEARNED,
 }: DaemonOptions): Promise<RunningDaemon> {
   outliveParent();
   const limits = limitsOf(config.server);
@@ -52,9 +57,13 @@ export async function startDaemon({
   }
   runtimeDir.claim();
   const nextSocketPath = () => runtimeDir.nextSocketPath();
-  const backendDeps = { clock, log, instance: runtimeDir.instance, nextSocketPath };
-  const registry = new Registry(limits.maxProcesses, limits.machine, backendDeps);
-  const router = new Router((path) => config.appFor(path), createFileLookup(clock));
+  const poolDeps = { clock, log, instance: runtimeDir.instance, nextSocketPath, policy };
+  const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
+  const router = new Router(
+    (path) => config.appFor(path),
+    createFileLookup(clock),
+    createFileLookup(clock, "all"),
+  );
   const daemon = new Daemon(config, { router, registry, clock, log }, runtimeDir);
   try {
     daemon.listen(listenerOptions, limits);

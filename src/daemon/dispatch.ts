@@ -1,4 +1,4 @@
-import { Backend } from "../backend/backend.ts";
+import { Lease } from "../backend/lease.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -45,17 +45,17 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
   let safeRetries = 1;
   for (let attempt = 1; ; attempt++) {
     // A second try goes to a process that has not served yet: the program may be one that exits after each answer.
-    const backend = await lease(client, pool, attempt > 1);
-    if (!backend) return { kind: "client-left" };
+    const lease = await leaseFor(client, pool, attempt > 1);
+    if (!lease) return { kind: "client-left" };
     // What must not run twice goes out on a new connection, and so does a second try.
     const fresh = !isSafe || attempt > 1;
     const options = { changes: route.changes, fresh, clock: deps.clock };
-    const relayed = await relay(client, backend, options).catch((bug) => {
+    const relayed = await relay(client, lease, options).catch((bug) => {
       // Nobody knows what it is at: it must not stay lent for ever.
-      pool.stop(backend, "bad answer", true);
+      lease.condemn("bad answer");
       throw bug;
     });
-    pool.release(backend, relayed.kind === "answered" && relayed.keepLink);
+    pool.release(lease, relayed.kind === "answered" && relayed.keepLink);
     if (relayed.kind !== "unanswered") return conclude(client, relayed);
     const mayTryAgain =
       relayed.again === "always" || (relayed.again === "if-safe" && isSafe && safeRetries-- > 0);
@@ -66,10 +66,10 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
 }
 
 /** A backend of the pool, waited for if need be; undefined when the client leaves before. */
-async function lease(client: ClientStream, pool: Pool, unserved: boolean): Promise<Backend | undefined> {
+async function leaseFor(client: ClientStream, pool: Pool, unserved: boolean): Promise<Lease | undefined> {
   if (client.isGone) return undefined;
   const leased = pool.lease(unserved);
-  if (leased instanceof Backend) return leased;
+  if (leased instanceof Lease) return leased;
   const left = new Promise<undefined>((resolve) => {
     client.whenLeft(() => {
       leased.cancel();
@@ -77,12 +77,12 @@ async function lease(client: ClientStream, pool: Pool, unserved: boolean): Promi
     });
   });
   try {
-    const backend = await Promise.race([leased.backend, left]);
-    if (backend && client.isGone) {
-      pool.takeBack(backend);
+    const lease = await Promise.race([leased.lease, left]);
+    if (lease && client.isGone) {
+      pool.takeBack(lease);
       return undefined;
     }
-    return backend;
+    return lease;
   } finally {
     client.whenLeft(undefined);
   }

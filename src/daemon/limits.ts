@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from "node:os";
-import { openFilesLimit } from "../base/libc.ts";
+import { resourceLimit } from "../base/rlimits.ts";
 import type { ServerConfig } from "../config/config.ts";
 import type { Machine } from "../pool/pool-owner.ts";
 
@@ -21,7 +21,7 @@ export interface Limits {
 }
 
 export function limitsOf(server: ServerConfig): Limits {
-  const descriptors = openFilesLimit() - FDS_RESERVED;
+  const descriptors = (resourceLimit(0, "nofile")?.soft ?? 0) - FDS_RESERVED;
   const byMemory = totalmem() / BYTES_PER_BACKEND;
   const byDescriptors = descriptors / 2 / FDS_PER_BACKEND;
   const automatic = Math.max(LEAST_PROCESSES, Math.floor(Math.min(byMemory, byDescriptors)));

@@ -37,12 +37,9 @@ export class BootRecord {
 
   /** What a request is told while the breaker is open. */
   refusal(now: number): FpmError {
-    const seconds = Math.ceil(this.waitMs(now) / 1000);
-    return new FpmError(
-      "BREAKER_OPEN",
-      "backend",
-      `${this.#lastError?.message ?? ""} Next try in ${seconds} s.`,
-    );
+    const retryAfterMs = this.waitMs(now);
+    const what = `${this.#lastError?.message ?? ""} Next try in ${Math.ceil(retryAfterMs / 1000)} s.`;
+    return new FpmError("BREAKER_OPEN", "backend", what, { retryAfterMs });
   }
 
   /** A start succeeded, or the program is another one now: a pause that runs ends too. */

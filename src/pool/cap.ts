@@ -14,6 +14,8 @@ export interface CapView {
   readonly memoryBytes: number | undefined;
   /** The configured limit; 0 = none. */
   readonly maxProcesses: number;
+  /** Requests that one process serves at once. */
+  readonly concurrency: number;
 }
 
 /** A quarter more than keeps the cores busy: services vary, and some processes wait for something else. */
@@ -30,9 +32,9 @@ const MIN_BOOT_CPU_SHARE = 1 / 32;
 
 /** Most processes of one program: a whole number, at least 1, or Infinity. */
 export function processCap(view: CapView): number {
-  const { maxProcesses } = view;
+  const { maxProcesses, concurrency } = view;
   const configured = maxProcesses > 0 ? maxProcesses : Number.POSITIVE_INFINITY;
-  return Math.max(1, Math.min(cpuCap(view), memoryCap(view), configured));
+  return Math.max(1, Math.min(Math.ceil(cpuCap(view) / concurrency), memoryCap(view), configured));
 }
 
 /**
@@ -44,6 +46,7 @@ export function bootsAtOnce(cores: number, bootCpuShare: number | undefined): nu
   return Math.max(MIN_BOOTS, Math.floor(cores / Math.max(bootCpuShare, MIN_BOOT_CPU_SHARE)));
 }
 
+/** Most requests at work at once that the cores can carry. */
 function cpuCap({ cores, cpuShare, serviceMs, meanAgeMs }: CapView): number {
   if (cpuShare === undefined || cpuShare <= 0) return Number.POSITIVE_INFINITY;
   const isHeldUp = serviceMs !== undefined && meanAgeMs > HELD_UP * serviceMs;

@@ -1,42 +1,35 @@
-import type { Backend } from "../backend/backend.ts";
-import type { StopReason } from "../backend/exit.ts";
 import { residentOf } from "../backend/usage.ts";
-import type { AppConfig } from "../config/config.ts";
 import { mayRetire } from "./policy.ts";
 import type { Population } from "./population.ts";
 
-/** Ends a backend; with `force` at once. */
-export type StopBackend = (backend: Backend, reason: StopReason, force?: boolean) => void;
-
 /** What is done once a second: processes that are too large, too old, or not needed any more are ended. */
-export function keepHouse(population: Population, app: AppConfig, now: number, stop: StopBackend): void {
-  if (app.maxMemoryBytes > 0 || app.maxMemoryHardBytes > 0) weigh(population, app, stop);
-  for (const backend of population.idle.all) {
+export function keepHouse(population: Population, now: number): void {
+  const { maxMemoryBytes, maxMemoryHardBytes } = population.program.app;
+  if (maxMemoryBytes > 0 || maxMemoryHardBytes > 0) weigh(population, maxMemoryHardBytes);
+  for (const backend of population.free.idle) {
     const reason = population.recycleReason(backend);
-    if (reason) stop(backend, reason);
+    if (reason) population.retire(backend, reason);
   }
-  retire(population, app, now, stop);
+  retireSurplus(population, now);
 }
 
 /** Looks at the memory of every process; one that holds far too much is killed, whatever it is at. */
-function weigh(population: Population, app: AppConfig, stop: StopBackend): void {
+function weigh(population: Population, hardBytes: number): void {
   for (const backend of population.all) {
     backend.memoryBytes = residentOf(backend.pid);
-    const isTooLarge = app.maxMemoryHardBytes > 0 && (backend.memoryBytes ?? 0) > app.maxMemoryHardBytes;
-    if (isTooLarge) stop(backend, "max_memory_hard", true);
+    if (hardBytes > 0 && (backend.memoryBytes ?? 0) > hardBytes) backend.stop("max_memory_hard", 0);
   }
 }
 
 /** Ends idle processes that the traffic of the last minute does not ask for, or nobody for `idle_timeout`. */
-function retire(population: Population, app: AppConfig, now: number, stop: StopBackend): void {
-  const { idle, workload } = population;
-  const { idleTimeoutMs, minProcesses, maxProcesses } = app;
-  const cap = population.cap(maxProcesses);
-  for (let { idlest } = idle; idlest; { idlest } = idle) {
+function retireSurplus(population: Population, now: number): void {
+  const { free, workload, cap, kept: minProcesses, program } = population;
+  const { idleTimeoutMs, concurrency } = program.app;
+  const keptAtHand = Math.ceil(workload.keptAtHand / concurrency);
+  for (let { idlest } = free; idlest; { idlest } = free) {
     const idleMs = now - idlest.idleSince;
     const { living } = population;
-    const { keptAtHand } = workload;
     if (!mayRetire({ idleMs, living, minProcesses, cap, keptAtHand, idleTimeoutMs })) break;
-    stop(idlest, idleMs >= idleTimeoutMs ? "idle" : "surplus");
+    population.retire(idlest, idleMs >= idleTimeoutMs ? "idle" : "surplus");
   }
 }

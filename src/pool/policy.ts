@@ -44,8 +44,8 @@ export interface IdleView {
 
 /** What a request finds on its arrival. */
 export interface ArrivalView {
-  /** Free processes that may take it. */
-  readonly idle: number;
+  /** Whether a process that may take it is free. */
+  readonly hasFree: boolean;
   readonly waiting: number;
   /** Most requests that may wait. */
   readonly queueLength: number;
@@ -53,6 +53,14 @@ export interface ArrivalView {
 }
 
 export type Arrival = "lend" | "queue" | "queue full" | "breaker open";
+
+/** When processes are started. */
+export interface Policy {
+  /** How many to start now. */
+  startsWanted(view: PoolView): number;
+  /** When to ask again though nothing has happened since, in milliseconds from now; undefined: not before something happens. */
+  lookAgainMs(view: PoolView): number | undefined;
+}
 
 /** While nothing is known of the service time, the pool is looked at again not sooner than this. */
 const GRACE_MS = 5;
@@ -66,6 +74,9 @@ const FIRST_BACKOFF_MS = 100;
 const LAST_BACKOFF_MS = 60_000;
 /** This many boot failures in a row open the breaker. */
 export const BREAKER_FAILURES = 3;
+
+/** The policy that learns what a program needs. */
+export const LEARNED: Policy = { startsWanted, lookAgainMs };
 
 /**
  * How many backends to start now. A waiting request gets one of its own only when those at work would keep it
@@ -95,7 +106,7 @@ export function lookAgainMs(view: PoolView): number | undefined {
 /** What becomes of a request that arrives. */
 export function onArrival(view: ArrivalView): Arrival {
   if (view.isBreakerOpen) return "breaker open";
-  if (view.waiting === 0 && view.idle > 0) return "lend";
+  if (view.waiting === 0 && view.hasFree) return "lend";
   return view.waiting < view.queueLength ? "queue" : "queue full";
 }
 

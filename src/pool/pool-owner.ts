@@ -1,9 +1,17 @@
+import type { BackendDeps } from "../backend/backend.ts";
+import type { Policy } from "./policy.ts";
 import type { Pool } from "./pool.ts";
 
 /** What the machine has for the processes of one program. */
 export interface Machine {
   readonly cores: number;
   readonly memoryBudgetBytes: number;
+}
+
+/** What pools need of their surroundings. */
+export interface PoolDeps extends BackendDeps {
+  /** When to start a process. */
+  readonly policy: Policy;
 }
 
 /** What a pool may use of the whole, and tells it. */

@@ -1,43 +1,42 @@
-import { Backend, type BackendDeps, type BackendOwner } from "../backend/backend.ts";
-import type { Exit, StopReason } from "../backend/exit.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Exit } from "../backend/exit.ts";
+import type { Lease } from "../backend/lease.ts";
 import type { Program } from "../backend/program.ts";
-import { explainSpawnError } from "../backend/spawn.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
-import { BootRecord } from "./boot-record.ts";
 import type { PoolShare } from "./eviction.ts";
-import { bootFailureOf, logExit } from "./exits.ts";
-import { keepHouse, type StopBackend } from "./housekeeping.ts";
-import { lookAgainMs, onArrival, type PoolView, startsWanted } from "./policy.ts";
-import type { PoolOwner } from "./pool-owner.ts";
+import { logExit } from "./exits.ts";
+import { keepHouse } from "./housekeeping.ts";
+import { onArrival } from "./policy.ts";
+import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
+import { viewOf } from "./pool-view.ts";
 import { Population } from "./population.ts";
 import { lateError, type Waiting, WaitQueue } from "./queue.ts";
+import { Starts, type StartsOwner } from "./starts.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
 
 /** The backends of one program and the queue of its requests. */
-export class Pool implements BackendOwner {
-  #program: Program;
+export class Pool implements StartsOwner {
   readonly #owner: PoolOwner;
-  readonly #deps: BackendDeps;
+  readonly #deps: PoolDeps;
   readonly #population: Population;
   readonly #queue: WaitQueue;
-  readonly #boots = new BootRecord();
+  readonly #starts: Starts;
   #retryTimer: Timer | undefined;
   #isStopping = false;
-  /** Processes that go after their request, for the sake of another program. */
-  #owed = 0;
 
-  constructor(program: Program, owner: PoolOwner, deps: BackendDeps) {
-    this.#program = program;
+  constructor(program: Program, owner: PoolOwner, deps: PoolDeps) {
     this.#owner = owner;
     this.#deps = deps;
     this.#queue = new WaitQueue(deps.clock);
-    this.#population = new Population(owner.machine, deps.clock);
+    this.#population = new Population(program, owner.machine, deps.clock);
+    this.#starts = new Starts(this, deps);
   }
 
+  /** The newest version: what is started. */
   get program(): Program {
-    return this.#program;
+    return this.#population.program;
   }
 
   /** All that live, stopping ones included. */
@@ -51,23 +50,17 @@ export class Pool implements BackendOwner {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    return this.size === 0 && this.waiting === 0 && this.#boots.waitMs(this.#deps.clock.now()) === 0;
+    return this.size === 0 && this.waiting === 0 && this.#starts.waitMs === 0;
   }
 
   /** What the cap of all programs together needs to know of this one. */
   get share(): PoolShare {
-    const { idlest } = this.#population.idle;
-    return {
-      living: this.#population.living,
-      minProcesses: this.#program.app.minProcesses,
-      idlestMs: idlest && this.#deps.clock.now() - idlest.idleSince,
-      owed: this.#owed,
-    };
+    return this.#population.share;
   }
 
-  /** Whether requests wait that no starting process will take. */
+  /** Whether requests wait that no starting process will take, or a new version has no process yet. */
   get isInNeed(): boolean {
-    return this.#queue.length > this.#population.starting;
+    return this.#queue.length > this.#population.starting || this.#population.needsSuccessor;
   }
 
   /** How long the oldest request has waited. */
@@ -77,25 +70,26 @@ export class Pool implements BackendOwner {
 
   /** Gives one process up for another program: the idlest now, or the first that ends its request. */
   giveUpOne(when: "now" | "after its request"): void {
-    const { idlest } = this.#population.idle;
-    if (when === "now" && idlest) this.stop(idlest, "room for others");
-    else this.#owed++;
+    this.#population.giveUpOne(when);
   }
 
-  /** Uses another version of the program from now on: idle old backends go at once, busy ones after their request. */
+  /** Uses another version of the program, or other settings, from now on. */
   update(program: Program): void {
-    if (program.generation === this.#program.generation) {
-      this.#program = program;
-      return;
+    const change = this.#population.replace(program);
+    if (change === "file" || change === "launch settings") {
+      const what =
+        change === "file" ? "the program's file was replaced" : "the program's settings have changed";
+      this.#deps.log.info(`${what}: new processes take over as soon as one is ready`, {
+        program: program.name,
+      });
+      this.#starts.reset();
     }
-    this.#deps.log.info("the program's file was replaced; new requests go to the new version", {
-      program: program.name,
-    });
-    this.#program = program;
-    this.#boots.reset();
-    for (const backend of this.#population.all) {
-      if (backend.state === "idle" || backend.state === "starting") this.stop(backend, "new version");
-    }
+    if (change !== "none") this.act();
+  }
+
+  /** No request will ask for this program any more: its processes end when they are free. */
+  dismiss(): void {
+    this.#population.dismiss();
   }
 
   /**
@@ -103,76 +97,65 @@ export class Pool implements BackendOwner {
    * has not served yet.
    * @throws FpmError QUEUE_FULL, BREAKER_OPEN, SHUTTING_DOWN.
    */
-  lease(unserved: boolean): Backend | Waiting {
+  lease(unserved: boolean): Lease | Waiting {
     if (this.#isStopping) throw shuttingDown();
-    const { name, app } = this.#program;
+    const { name, app } = this.program;
     const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
-    const { idle } = this.#population;
-    const view = { idle: unserved ? idle.unserved : idle.length, waiting: this.#queue.length, queueLength };
-    const arrival = onArrival({ ...view, isBreakerOpen: this.#breakerIsOpen() });
-    if (arrival === "breaker open") throw this.#boots.refusal(this.#deps.clock.now());
+    const hasFree = this.#population.hasFree(unserved);
+    const view = { hasFree, waiting: this.#queue.length, queueLength };
+    const arrival = onArrival({ ...view, isBreakerOpen: this.#breakerIsOpen });
+    if (arrival === "breaker open") throw this.#starts.refusal();
     if (arrival === "queue full") {
       throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
     }
-    const free = arrival === "lend" ? this.#population.lend(unserved) : undefined;
-    if (free) return free;
+    const lease = arrival === "lend" ? this.#population.lend(unserved) : undefined;
+    if (lease) return lease;
     const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => lateError(name, app.queueTimeoutMs));
     this.act();
     return waiting;
   }
 
   /** Takes a backend back after its request. `keepLink`: its connection is fit for another one. */
-  release(backend: Backend, keepLink: boolean): void {
-    this.#population.workload.onDone(backend);
-    backend.returnToIdle(keepLink && this.#program.app.keepConnection);
-    if (backend.state === "idle") this.#onFree(backend);
+  release(lease: Lease, keepLink: boolean): void {
+    this.#population.workload.onDone(lease);
+    this.#end(lease, keepLink && this.program.app.keepConnection);
   }
 
   /** Takes a backend back that was lent and not used. */
-  takeBack(backend: Backend): void {
-    this.#population.workload.forget(backend, false);
-    backend.giveBack();
-    if (backend.state === "idle") this.#onFree(backend);
-  }
-
-  /** Ends a backend; `program.app.stopTimeoutMs` after SIGTERM it is killed, at once with `force`. */
-  stop(backend: Backend, reason: StopReason, force = false): void {
-    this.#population.idle.remove(backend);
-    backend.stop(reason, force ? 0 : backend.program.app.stopTimeoutMs);
+  takeBack(lease: Lease): void {
+    this.#population.workload.onUnused(lease);
+    this.#end(lease, false);
   }
 
   /** Lends, starts and refuses whatever is due now. */
   act(): void {
-    if (this.#queue.length === 0 && this.size >= this.#program.app.minProcesses) return;
-    // Where no more can be started, a request that would like a fresh process takes any.
-    const takesAny = this.#isAtCap();
-    while (this.#queue.length > 0) {
-      const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
-      const free = this.#population.lend(onlyUnserved);
-      if (!free || !this.#queue.give(free, takesAny)) break;
-    }
-    if (this.#isStopping) return;
-    const pauseMs = this.#boots.waitMs(this.#deps.clock.now());
+    this.#lendToWaiting();
+    const population = this.#population;
+    const isEnough = this.#queue.length === 0 && this.size >= population.kept && !population.needsSuccessor;
+    if (isEnough || this.#isStopping) return;
+    const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
       this.#actAt(pauseMs);
       return;
     }
-    this.#population.workload.look();
-    const view = this.#view();
-    for (let starts = startsWanted(view); starts > 0; starts--) {
+    population.workload.look();
+    const { startsWanted, lookAgainMs } = this.#deps.policy;
+    const { concurrency } = this.program.app;
+    const view = viewOf(population, this.#queue, this.#owner.room());
+    for (let starts = Math.ceil(startsWanted(view) / concurrency); starts > 0; starts--) {
       if (!this.#start()) return;
     }
-    if (view.room <= 0 && startsWanted({ ...view, room: 1 }) > 0) this.#owner.wantRoom(this);
+    if (population.needsSuccessor) this.#startSuccessor();
+    else if (view.room <= 0 && startsWanted({ ...view, room: concurrency }) > 0) this.#owner.wantRoom(this);
     const again = lookAgainMs(view);
-    if (again !== undefined) this.#actAt(again);
+    if (again !== undefined) this.#actAt(Math.min(again, population.patienceMs || again));
   }
 
   /** A second has passed: measures, and ends idle backends that the traffic does not need. */
   onSecond(withMemory: boolean): void {
     this.#population.workload.onSecond();
     if (withMemory) this.#population.workload.lookAtMemory();
-    const stop: StopBackend = (...args) => this.stop(...args);
-    keepHouse(this.#population, this.#program.app, this.#deps.clock.now(), stop);
+    keepHouse(this.#population, this.#deps.clock.now());
     this.act();
   }
 
@@ -182,109 +165,84 @@ export class Pool implements BackendOwner {
     this.#retryTimer?.cancel();
     this.#queue.refuse(this.#queue.length, shuttingDown());
     const backends = this.#population.all;
-    for (const backend of backends) this.stop(backend, "shutdown");
+    for (const backend of backends) backend.stop("shutdown", this.program.app.stopTimeoutMs);
     await Promise.all(backends.map((backend) => backend.finished));
   }
 
   onBackendReady(backend: Backend): void {
-    this.#boots.reset();
-    this.#population.workload.onReady(backend);
-    this.#onFree(backend);
+    if (backend.program === this.program) this.#starts.reset();
+    this.#population.onReady(backend);
+    this.act();
+  }
+
+  onBackendLeaving(backend: Backend): void {
+    this.#population.free.remove(backend);
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
     this.#population.remove(backend);
-    const now = this.#deps.clock.now();
-    const failure = bootFailureOf(backend, exit);
-    if (failure) this.#refuseAfterBootFailure(failure, this.#boots.fail(now));
-    void logExit(backend, exit, now - backend.startedAt, this.#deps.log);
+    this.#starts.onExit(backend, exit);
+    void logExit(backend, exit, this.#deps.clock.now() - backend.startedAt, this.#deps.log);
     this.#owner.onRoom();
     this.act();
   }
 
-  #isAtCap(): boolean {
-    return this.#owner.room() <= 0 || this.size >= this.#population.cap(this.#program.app.maxProcesses);
-  }
-
-  #onFree(backend: Backend): void {
-    const reason = this.#partingReason(backend);
-    if (reason) this.stop(backend, reason);
-    else this.#population.idle.push(backend);
+  onStartFailed(error: FpmError, pauseMs: number): void {
+    this.#population.onStartFailed();
+    const fields = { program: this.program.name, last: error.message };
+    const next = `the next try is in ${pauseMs / 1000} s`;
+    if (this.#breakerIsOpen) {
+      this.#deps.log.error(`${this.#starts.failures} starts in a row failed; ${next}`, fields);
+      this.#queue.refuse(this.#queue.length, error);
+    } else if (!this.#population.isServing) this.#queue.refuse(1, error);
+    else if (this.#population.isPending)
+      this.#deps.log.error(`the new version cannot be started, the old one goes on serving; ${next}`, fields);
     this.act();
   }
 
-  /** Why a process that has become free is not used again. */
-  #partingReason(backend: Backend): StopReason | undefined {
-    if (this.#isStopping) return "shutdown";
-    if (backend.program.generation !== this.#program.generation) return "new version";
-    if (this.#owed > 0) {
-      this.#owed--;
-      return "room for others";
+  /** While others are at work a failed start refuses nobody. */
+  get #breakerIsOpen(): boolean {
+    return this.#starts.isBreakerOpen && !this.#population.isServing;
+  }
+
+  #end(lease: Lease, keepLink: boolean): void {
+    lease.backend.end(lease, keepLink);
+    this.#population.onFree(lease.backend);
+    this.act();
+  }
+
+  #lendToWaiting(): void {
+    if (this.#queue.length === 0) return;
+    // Where no more can be started, a request that would like a fresh process takes any.
+    const takesAny = this.#owner.room() <= 0 || this.size >= this.#population.cap;
+    while (this.#queue.length > 0) {
+      const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
+      const lease = this.#population.lend(onlyUnserved);
+      if (!lease || !this.#queue.give(lease, takesAny)) break;
     }
-    return this.#population.recycleReason(backend);
   }
 
   /** False when the program cannot be started. */
   #start(): boolean {
-    try {
-      const backend = new Backend(this.#program, this, this.#deps);
-      this.#population.add(backend);
-      this.#owner.onStart();
-      this.#deps.log.info("started", { program: this.#program.name, pid: backend.pid });
-      return true;
-    } catch (error) {
-      if (!(error instanceof FpmError)) throw error;
-      const program = this.#program;
-      const pause = this.#boots.fail(this.#deps.clock.now());
-      void explainSpawnError(program, error).then((why) => {
-        const what = `${program.name} cannot be started: ${why}.`;
-        this.#refuseAfterBootFailure(new FpmError("SPAWN_FAILED", "backend", what, { cause: error }), pause);
-      });
-      return false;
-    }
+    const backend = this.#starts.start(this.program);
+    if (!backend) return false;
+    this.#population.add(backend);
+    this.#owner.onStart();
+    return true;
   }
 
-  /** Refuses the request that the start was for, or all of them when the breaker opens, unless others are at work. */
-  #refuseAfterBootFailure(error: FpmError, pauseMs: number): void {
-    this.#boots.explain(error);
-    if (this.#breakerIsOpen()) {
-      const what = `${this.#boots.failures} starts in a row failed; the next try is in ${pauseMs / 1000} s`;
-      this.#deps.log.error(what, { program: this.#program.name, last: error.message });
-      this.#queue.refuse(this.#queue.length, error);
-    } else if (!this.#population.isServing) this.#queue.refuse(1, error);
-    this.#actAt(pauseMs);
-  }
-
-  /** While others are at work a failed start refuses nobody. */
-  #breakerIsOpen(): boolean {
-    return this.#boots.isOpen(this.#deps.clock.now()) && !this.#population.isServing;
+  /** The first process of a new version, beside those of the old one: only where `max_processes` forbids that, one of them goes first. */
+  #startSuccessor(): void {
+    const { maxProcesses } = this.program.app;
+    const { idlest } = this.#population.free;
+    if (this.#owner.room() <= 0) this.#owner.wantRoom(this);
+    else if (maxProcesses === 0 || this.size < maxProcesses) this.#start();
+    else if (idlest && this.size === this.#population.living) this.#population.retire(idlest, "new version");
   }
 
   #actAt(delayMs: number): void {
     this.#retryTimer?.cancel();
     this.#retryTimer = this.#deps.clock.after(delayMs, () => this.act());
-  }
-
-  #view(): PoolView {
-    const { idle, workload, starting, bootsAtOnce, size } = this.#population;
-    const { minProcesses, maxProcesses } = this.#program.app;
-    return {
-      waiting: this.#queue.length,
-      waitingForUnserved: this.#queue.lengthUnserved,
-      oldestWaitMs: this.#queue.oldestWaitMs,
-      idle: idle.length,
-      idleUnserved: idle.unserved,
-      busy: workload.busy,
-      starting,
-      total: size,
-      minProcesses,
-      maxProcesses: this.#population.cap(maxProcesses),
-      room: this.#owner.room(),
-      startsAtOnce: bootsAtOnce,
-      serviceMs: workload.measures.serviceMs,
-      bootMs: workload.measures.bootMs,
-      meanAgeMs: workload.meanAgeMs,
-    };
   }
 }
 

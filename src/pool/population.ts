@@ -1,37 +1,54 @@
 import type { Backend } from "../backend/backend.ts";
+import type { StopReason } from "../backend/exit.ts";
+import type { Lease } from "../backend/lease.ts";
+import type { Program } from "../backend/program.ts";
 import type { Clock } from "../base/clock.ts";
 import { bootsAtOnce, processCap } from "./cap.ts";
-import { IdleList } from "./idle-list.ts";
+import type { PoolShare } from "./eviction.ts";
+import { FreeList } from "./free-list.ts";
 import type { Machine } from "./pool-owner.ts";
-import { type Lifespan, lifespanOf, type RecycleReason, recycleReason } from "./recycling.ts";
+import { lifespanOf, recycleReason } from "./recycling.ts";
+import { type Change, Succession } from "./succession.ts";
 import { Workload } from "./workload.ts";
 
-/** The processes of one program: which there are, which of them are free, and how many there may be. */
+/** The processes of one program: which there are, of which version, which of them are free, how many there may be, and why one leaves. */
 export class Population {
-  readonly idle = new IdleList();
+  readonly free = new FreeList();
   readonly workload: Workload;
   readonly #machine: Machine;
   readonly #clock: Clock;
-  readonly #backends = new Map<Backend, Lifespan>();
+  readonly #succession: Succession;
+  /** With the chance, 0 to 1, by which each lives longer or shorter than another. */
+  readonly #chances = new Map<Backend, number>();
+  /** Processes that go after their request, for the sake of another program. */
+  #owed = 0;
+  /** No request asks for the program any more. */
+  #isDismissed = false;
 
-  constructor(machine: Machine, clock: Clock) {
+  constructor(program: Program, machine: Machine, clock: Clock) {
     this.#machine = machine;
     this.#clock = clock;
+    this.#succession = new Succession(program);
     this.workload = new Workload(clock);
   }
 
+  /** The newest version: what is started. */
+  get program(): Program {
+    return this.#succession.program;
+  }
+
   get all(): readonly Backend[] {
-    return [...this.#backends.keys()];
+    return [...this.#chances.keys()];
   }
 
   /** All that live, stopping ones included. */
   get size(): number {
-    return this.#backends.size;
+    return this.#chances.size;
   }
 
-  /** All but those that are stopping. */
+  /** All but those that are on their way out. */
   get living(): number {
-    return this.size - this.#count("stopping");
+    return this.starting + this.#count("ready");
   }
 
   get starting(): number {
@@ -40,7 +57,31 @@ export class Population {
 
   /** Whether any is free or at work. */
   get isServing(): boolean {
-    return this.workload.busy > 0 || this.idle.length > 0;
+    return this.workload.busy > 0 || !this.free.isEmpty;
+  }
+
+  /** Whether an old version serves because no process of the new one was ready yet. */
+  get isPending(): boolean {
+    return this.#succession.isPending;
+  }
+
+  /** Whether a process of the new version is to be started, whatever the traffic. */
+  get needsSuccessor(): boolean {
+    return this.isPending && !this.#isDismissed && this.starting === 0 && this.living > 0;
+  }
+
+  /** How many are kept, even if idle. What serves in the place of a version that cannot be started is not to be had again. */
+  get kept(): number {
+    const { minProcesses } = this.program.app;
+    if (this.#isDismissed) return 0;
+    return this.isPending ? Math.max(1, minProcesses) : minProcesses;
+  }
+
+  /** What the cap of all programs together needs to know. */
+  get share(): PoolShare {
+    const { idlest } = this.free;
+    const idlestMs = idlest && this.#clock.now() - idlest.idleSince;
+    return { living: this.living, minProcesses: this.kept, idlestMs, owed: this.#owed };
   }
 
   /** How many boots may be in flight. */
@@ -48,42 +89,120 @@ export class Population {
     return bootsAtOnce(this.#machine.cores, this.workload.measures.bootCpuShare);
   }
 
-  /** Most processes: what the cores and the memory can use, or `maxProcesses` where that is not 0. */
-  cap(maxProcesses: number): number {
+  /** Most processes: what the cores and the memory can use, or what the settings allow. */
+  get cap(): number {
     const { serviceMs, memoryBytes } = this.workload.measures;
     const { cpuShare, meanAgeMs } = this.workload;
-    return processCap({ ...this.#machine, cpuShare, serviceMs, meanAgeMs, memoryBytes, maxProcesses });
+    const { maxProcesses, concurrency } = this.program.app;
+    const limits = { ...this.#machine, maxProcesses, concurrency };
+    return processCap({ ...limits, cpuShare, serviceMs, meanAgeMs, memoryBytes });
   }
 
   add(backend: Backend): void {
-    this.#backends.set(backend, lifespanOf(backend.program.app, Math.random()));
-  }
-
-  /** Why a free process is to end and be replaced. */
-  recycleReason(backend: Backend): RecycleReason | undefined {
-    const lifespan = this.#backends.get(backend);
-    const { served, startedAt, memoryBytes } = backend;
-    return lifespan && recycleReason(lifespan, { served, ageMs: this.#clock.now() - startedAt, memoryBytes });
+    this.#chances.set(backend, Math.random());
   }
 
   /** The process has ended. */
   remove(backend: Backend): void {
-    this.#backends.delete(backend);
-    this.idle.remove(backend);
-    this.workload.forget(backend, true);
+    this.#chances.delete(backend);
+    this.free.remove(backend);
+    this.workload.forget(backend);
   }
 
-  /** Takes a free one for a request; with `unserved` only one that has not served yet. */
-  lend(unserved: boolean): Backend | undefined {
-    const backend = this.idle.take(unserved);
-    backend?.lend();
-    if (backend) this.workload.onLent(backend);
-    return backend;
+  /** How long requests are still kept for a new version that starts, in milliseconds. */
+  get patienceMs(): number {
+    return this.#succession.patienceMs(this.#clock.now());
+  }
+
+  /** Whether a request can be lent a process now; with `unserved` one that has not served yet. */
+  hasFree(unserved: boolean): boolean {
+    if (this.free.isEmpty || this.patienceMs > 0) return false;
+    return !unserved || this.free.unserved > 0;
+  }
+
+  /** A start has failed: requests are not kept for the new version any longer. */
+  onStartFailed(): void {
+    this.#succession.onStartFailed();
+  }
+
+  /** Lends a free one to a request; with `unserved` only one that has not served yet. */
+  lend(unserved: boolean): Lease | undefined {
+    const backend = this.patienceMs > 0 ? undefined : this.free.next(unserved);
+    if (!backend) return undefined;
+    const lease = backend.lend();
+    if (backend.free === 0) this.free.remove(backend);
+    this.workload.onLent(lease);
+    return lease;
+  }
+
+  /** It is ready, or a request of it has ended: it can take another one, or leaves. */
+  onFree(backend: Backend): void {
+    if (backend.free === 0) return;
+    const reason = this.#partingReason(backend);
+    if (reason) this.retire(backend, reason);
+    else this.free.put(backend);
+  }
+
+  /** It has accepted its first connection. With the first one of a new version the old ones leave. */
+  onReady(backend: Backend): void {
+    this.workload.onReady(backend);
+    if (this.#succession.onReady(backend)) {
+      for (const old of this.all) if (this.#succession.isOutdated(old)) this.retire(old, "new version");
+    }
+    this.onFree(backend);
+  }
+
+  /** Uses another version of the program, or other settings, from now on. */
+  replace(program: Program): Change {
+    this.#isDismissed = false;
+    const change = this.#succession.replace(program, this.#clock.now());
+    if (change === "none") return change;
+    for (const backend of this.all) {
+      if (this.#succession.isCurrent(backend)) backend.program = this.program;
+      // Nobody knows which version it will be.
+      else if (backend.state === "starting") this.retire(backend, "new version");
+    }
+    return change;
+  }
+
+  /** All leave, the busy ones after their requests: nobody will ask for the program. */
+  dismiss(): void {
+    this.#isDismissed = true;
+    for (const backend of this.all) this.retire(backend, "not configured any more");
+  }
+
+  /** Gives one process up for another program: the idlest now, or the first that ends its request. */
+  giveUpOne(when: "now" | "after its request"): void {
+    const { idlest } = this.free;
+    if (when === "now" && idlest) this.retire(idlest, "room for others");
+    else this.#owed++;
+  }
+
+  /** It leaves when its requests are over; `stop_timeout` after SIGTERM it is killed. */
+  retire(backend: Backend, reason: StopReason): void {
+    backend.retire(reason, this.program.app.stopTimeoutMs);
+  }
+
+  /** Why a process that can take a request is to end; undefined: it goes on. */
+  recycleReason(backend: Backend): StopReason | undefined {
+    if (this.isPending) return undefined;
+    const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
+    const { served, startedAt, memoryBytes } = backend;
+    return recycleReason(lifespan, { served, ageMs: this.#clock.now() - startedAt, memoryBytes });
+  }
+
+  #partingReason(backend: Backend): StopReason | undefined {
+    if (this.#succession.isOutdated(backend)) return "new version";
+    if (this.#owed > 0) {
+      this.#owed--;
+      return "room for others";
+    }
+    return this.recycleReason(backend);
   }
 
   #count(state: Backend["state"]): number {
     let count = 0;
-    for (const backend of this.#backends.keys()) if (backend.state === state) count++;
+    for (const backend of this.#chances.keys()) if (backend.state === state) count++;
     return count;
   }
 }

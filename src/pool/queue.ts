@@ -1,11 +1,11 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Lease } from "../backend/lease.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 
 /** A request's place in the queue. */
 export interface Waiting {
   /** Settles with a backend lent to the request, or rejects with the FpmError that refuses it. */
-  readonly backend: Promise<Backend>;
+  readonly lease: Promise<Lease>;
   /** Gives the place up: the client has left. The promise then never settles. */
   cancel(): void;
 }
@@ -14,7 +14,7 @@ interface Waiter {
   readonly unserved: boolean;
   readonly since: number;
   readonly timer: Timer;
-  readonly resolve: (backend: Backend) => void;
+  readonly resolve: (lease: Lease) => void;
   readonly reject: (error: FpmError) => void;
 }
 
@@ -45,7 +45,7 @@ export class WaitQueue {
 
   /** Adds a request; it is refused with `late()` when `timeoutMs` have passed. */
   add(unserved: boolean, timeoutMs: number, late: () => FpmError): Waiting {
-    const { promise, resolve, reject } = Promise.withResolvers<Backend>();
+    const { promise, resolve, reject } = Promise.withResolvers<Lease>();
     const waiter: Waiter = {
       unserved,
       since: this.#clock.now(),
@@ -57,15 +57,15 @@ export class WaitQueue {
     };
     this.#waiters.add(waiter);
     if (unserved) this.#unserved++;
-    return { backend: promise, cancel: () => void this.#remove(waiter) };
+    return { lease: promise, cancel: () => void this.#remove(waiter) };
   }
 
-  /** Gives the backend to the first request that may have it; with `toAnyone` to the first. False when there is none. */
-  give(backend: Backend, toAnyone: boolean): boolean {
-    const waiter = this.#first(toAnyone || backend.served === 0);
+  /** Gives a lease to the first request that may have it; with `toAnyone` to the first. False when there is none. */
+  give(lease: Lease, toAnyone: boolean): boolean {
+    const waiter = this.#first(toAnyone || lease.backend.served === 0);
     if (!waiter) return false;
     this.#remove(waiter);
-    waiter.resolve(backend);
+    waiter.resolve(lease);
     return true;
   }
 

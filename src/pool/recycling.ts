@@ -18,7 +18,7 @@ export type RecycleReason = "max_requests" | "max_age" | "max_memory";
 /** Processes of one program that started together shall not end together. */
 const JITTER = 0.1;
 
-/** The limits of one process: requests and age up to a tenth less or more. `chance` is random in 0 to 1. */
+/** The limits of one process: requests and age up to a tenth less or more, by `chance`, 0 to 1. */
 export function lifespanOf(limits: Lifespan, chance: number): Lifespan {
   const factor = 1 + JITTER * (2 * chance - 1);
   return {

@@ -1,9 +1,8 @@
-import type { BackendDeps } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
 import { Pool } from "./pool.ts";
-import type { Machine, PoolOwner } from "./pool-owner.ts";
+import type { Machine, PoolDeps, PoolOwner } from "./pool-owner.ts";
 
 const SECOND_MS = 1000;
 /** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
@@ -14,13 +13,13 @@ export class Registry implements PoolOwner {
   readonly machine: Machine;
   readonly #pools = new Map<string, Pool>();
   readonly #maxProcesses: number;
-  readonly #deps: BackendDeps;
+  readonly #deps: PoolDeps;
   readonly #ticker: Timer;
   /** Backends of all pools, stopping ones included. */
   #processes = 0;
   #memoryTurn = 0;
 
-  constructor(maxProcesses: number, machine: Machine, deps: BackendDeps) {
+  constructor(maxProcesses: number, machine: Machine, deps: PoolDeps) {
     this.#maxProcesses = maxProcesses;
     this.machine = machine;
     this.#deps = deps;
@@ -33,7 +32,7 @@ export class Registry implements PoolOwner {
     if (!pool) {
       pool = new Pool(program, this, this.#deps);
       this.#pools.set(program.key, pool);
-    } else if (pool.program !== program) pool.update(program);
+    } else pool.update(program);
     return pool;
   }
 

@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import type { Lease } from "../backend/lease.ts";
 import { cpuUsageOf, memoryOf, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, keptAtHand, withMean } from "./demand.ts";
@@ -33,7 +34,7 @@ interface Seen {
  */
 export class Workload {
   readonly #clock: Clock;
-  readonly #lentAt = new Map<Backend, number>();
+  readonly #leases = new Set<Lease>();
   readonly #seen = new Map<Backend, Seen>();
   #lentAtSum = 0;
   #workedMs = 0;
@@ -57,9 +58,9 @@ export class Workload {
     return cpuShare(this.#measures);
   }
 
-  /** How many processes are at work on a request. */
+  /** How many requests are at work. */
   get busy(): number {
-    return this.#lentAt.size;
+    return this.#leases.size;
   }
 
   /** How long ago the requests at work were lent a process, on the mean. */
@@ -67,7 +68,7 @@ export class Workload {
     return this.busy === 0 ? 0 : this.#clock.now() - this.#lentAtSum / this.busy;
   }
 
-  /** How many processes the traffic of the last minute asks for. */
+  /** How many requests at once the traffic of the last minute has, and some more. */
   get keptAtHand(): number {
     return keptAtHand(this.#demand);
   }
@@ -79,22 +80,26 @@ export class Workload {
     this.#measures = withBoot(this.#measures, { ...usage, busyMs });
   }
 
-  onLent(backend: Backend): void {
-    const now = this.#clock.now();
-    this.#lentAt.set(backend, now);
-    this.#lentAtSum += now;
+  onLent(lease: Lease): void {
+    this.#leases.add(lease);
+    this.#lentAtSum += lease.since;
   }
 
   /** Its request has ended. */
-  onDone(backend: Backend): void {
-    const workedMs = this.#end(backend);
+  onDone(lease: Lease): void {
+    const workedMs = this.#end(lease);
     if (workedMs !== undefined) this.#measures = withService(this.#measures, workedMs);
   }
 
-  /** It was lent and not used, or has ended: what it did says nothing about how long requests take. */
-  forget(backend: Backend, isGone: boolean): void {
-    this.#end(backend);
-    if (isGone) this.#seen.delete(backend);
+  /** It was lent and not used: that says nothing about how long requests take. */
+  onUnused(lease: Lease): void {
+    this.#end(lease);
+  }
+
+  /** The process has ended; what it was at says nothing either. */
+  forget(backend: Backend): void {
+    for (const lease of backend.leases) this.#end(lease);
+    this.#seen.delete(backend);
   }
 
   /** Reads what the processes have used of the CPU, unless that was done a moment ago. */
@@ -135,15 +140,13 @@ export class Workload {
     return next;
   }
 
-  /** How long the request took that the process was lent to. */
-  #end(backend: Backend): number | undefined {
-    const lentAt = this.#lentAt.get(backend);
-    if (lentAt === undefined) return undefined;
-    this.#lentAt.delete(backend);
-    this.#lentAtSum -= lentAt;
-    const workedMs = this.#clock.now() - lentAt;
+  /** How long the request took; undefined when it has been counted. */
+  #end(lease: Lease): number | undefined {
+    if (!this.#leases.delete(lease)) return undefined;
+    this.#lentAtSum -= lease.since;
+    const workedMs = this.#clock.now() - lease.since;
     this.#workedMs += workedMs;
-    const seen = this.#seen.get(backend);
+    const seen = this.#seen.get(lease.backend);
     if (seen) seen.workedMs += workedMs;
     return workedMs;
   }
@@ -151,8 +154,8 @@ export class Workload {
   #lookAt(backend: Backend, seen: Seen, now: number): void {
     const usage = cpuUsageOf(backend.pid);
     if (!usage) return;
-    const lentAt = this.#lentAt.get(backend);
-    const workedMs = seen.workedMs + (lentAt === undefined ? 0 : now - lentAt);
+    let workedMs = seen.workedMs;
+    for (const { since } of backend.leases) workedMs += now - since;
     this.#measures = withCpuUse(this.#measures, {
       runMs: usage.runMs - seen.usage.runMs,
       cpuWaitMs: usage.cpuWaitMs - seen.usage.cpuWaitMs,

@@ -1,8 +1,9 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Lease } from "../backend/lease.ts";
 import type { Link, LinkUser } from "../backend/link.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
+import type { AppConfig } from "../config/config.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
@@ -49,15 +50,15 @@ export function isSafeMethod(method: string): boolean {
 
 /**
  * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
- * one side is gone. The backend must be lent to this request.
+ * one side is gone.
  */
-export function relay(client: ClientStream, backend: Backend, options: RelayOptions): Promise<Relayed> {
-  return new Promise((resolve) => new Relay(client, backend, options.clock, resolve).start(options));
+export function relay(client: ClientStream, lease: Lease, options: RelayOptions): Promise<Relayed> {
+  return new Promise((resolve) => new Relay(client, lease, options.clock, resolve).start(options));
 }
 
 class Relay implements ClientListener, LinkUser, ResponseListener {
   readonly #client: ClientStream;
-  readonly #backend: Backend;
+  readonly #lease: Lease;
   readonly #timers: Timers<"request" | "abort" | "body">;
   readonly #settle: (relayed: Relayed) => void;
   readonly #watch: ResponseWatch;
@@ -66,31 +67,39 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   /** Its client is gone: the answer is thrown away. */
   #isAbandoned = false;
 
-  constructor(client: ClientStream, backend: Backend, clock: Clock, settle: (relayed: Relayed) => void) {
+  constructor(client: ClientStream, lease: Lease, clock: Clock, settle: (relayed: Relayed) => void) {
     this.#client = client;
-    this.#backend = backend;
+    this.#lease = lease;
     this.#timers = new Timers(clock);
     this.#settle = settle;
     this.#watch = new ResponseWatch(client.head.requestId, this);
   }
 
+  get #app(): AppConfig {
+    return this.#lease.backend.program.app;
+  }
+
+  get #label(): string {
+    return this.#lease.backend.label;
+  }
+
   start({ changes, fresh }: RelayOptions): void {
     const { head, body } = this.#client;
-    const link = this.#backend.connect(fresh);
+    const link = this.#lease.connect(fresh);
     if (link instanceof FpmError) {
       this.#finish({ kind: "unanswered", again: "always", error: link });
       return;
     }
     this.#link = link;
     link.use(this);
-    this.#backend.onGone = () => this.#onBackendGone();
-    const keepConn = this.#backend.program.app.keepConnection;
+    this.#lease.onGone = () => this.#onBackendGone();
+    const keepConn = this.#app.keepConnection;
     const records = head.isVerbatim(changes)
       ? head.verbatimRecords(keepConn)
       : head.encode(keepConn, changes);
     link.writeRequest(records, body);
     this.#client.listen(this);
-    const { requestTimeoutMs } = this.#backend.program.app;
+    const { requestTimeoutMs } = this.#app;
     if (requestTimeoutMs > 0) {
       this.#timers.set("request", requestTimeoutMs, () => this.#onRequestTimeout(requestTimeoutMs));
     }
@@ -147,19 +156,19 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   onRejected(protocolStatus: number): void {
-    const what = `${this.#backend.label} did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
+    const what = `${this.#label} did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
     this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "never");
   }
 
   onBadAnswer(problem: string): void {
     this.#broken(`sent ${problem}`);
     // Nobody knows what it will send next.
-    this.#backend.stop("bad answer", 0);
+    this.#lease.condemn("bad answer");
   }
 
   /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
   #onBackendGone(): void {
-    if (this.#backend.hasUnaccepted) this.#broken("ended before it accepted the connection", "always");
+    if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "always");
   }
 
   /** The client left: asks the program to stop, waits for its END_REQUEST, kills it when that does not come. */
@@ -169,16 +178,15 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     const link = this.#link as Link;
     link.writeLast(encodeAbortRequest(this.#client.head.requestId));
     link.resume();
-    this.#backend.abandon();
-    this.#timers.set("abort", this.#backend.program.app.abortTimeoutMs, () => {
+    this.#timers.set("abort", this.#app.abortTimeoutMs, () => {
       this.#finish({ kind: "client-left" });
-      this.#backend.stop("abort timeout", 0);
+      this.#lease.condemn("abort timeout");
     });
   }
 
   /** While the program waits for more of the body, the client must go on sending. */
   #awaitBody(): void {
-    const { bodyTimeoutMs } = this.#backend.program.app;
+    const { bodyTimeoutMs } = this.#app;
     this.#timers.set("body", bodyTimeoutMs, () => this.#onBodyTimeout(bodyTimeoutMs));
   }
 
@@ -198,14 +206,14 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   #onRequestTimeout(afterMs: number): void {
-    const what = `${this.#backend.label} did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
+    const what = `${this.#label} did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "never");
-    this.#backend.stop("request timeout", 0);
+    this.#lease.condemn("request timeout");
   }
 
   #broken(what: string, again: Again = this.#hasAnswerByte ? "never" : "if-safe"): void {
     const when = this.#client.isAnswered ? "in mid-answer" : "before it answered";
-    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#backend.label} ${what} ${when}.`), again);
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#label} ${what} ${when}.`), again);
   }
 
   #fail(error: FpmError, again: Again): void {
@@ -216,7 +224,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
 
   #finish(relayed: Relayed): void {
     this.#timers.cancelAll();
-    this.#backend.onGone = undefined;
+    this.#lease.onGone = undefined;
     this.#link?.use(undefined);
     if (!this.#isAbandoned) this.#client.listen(undefined);
     this.#settle(relayed);

@@ -2,6 +2,7 @@ import type { ErrorCode, FpmError } from "../base/errors.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDOUT, FCGI_UNKNOWN_ROLE } from "../fcgi/protocol.ts";
 
+/** In an answer 503, where nobody knows better. */
 const RETRY_AFTER_S = 5;
 
 /** What the browser is told. The reason with its paths stays in the log. */
@@ -35,7 +36,9 @@ export function statusOf(error: FpmError): number {
  */
 export function errorReply(requestId: number, error: FpmError): Uint8Array {
   const [line, text] = STATUS[error.code] ?? BROKEN;
-  const retryAfter = line.startsWith("503") ? `Retry-After: ${RETRY_AFTER_S}\r\n` : "";
+  const seconds =
+    error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+  const retryAfter = line.startsWith("503") ? `Retry-After: ${seconds}\r\n` : "";
   const response = `Status: ${line}\r\nContent-Type: text/plain; charset=utf-8\r\n${retryAfter}\r\n${text}\n`;
   const stdout = encodeStream(FCGI_STDOUT, requestId, new TextEncoder().encode(response), true);
   const protocolStatus = error.code === "ROLE_UNKNOWN" ? FCGI_UNKNOWN_ROLE : FCGI_REQUEST_COMPLETE;

@@ -1,8 +1,9 @@
-import type { Program } from "../backend/program.ts";
+import { launchSettingsOf, type Program } from "../backend/program.ts";
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup } from "../base/file-facts.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
+import { ownerProblem } from "./owner-rules.ts";
 import { folderOf, hasExtension, isUnder, pathBytes, programCandidates, scriptPath } from "./script-path.ts";
 
 /** Where a request goes, and what its parameters must say there. */
@@ -36,20 +37,41 @@ const MAX_REMEMBERED = 1024;
 
 /** From a request's head to the program that serves it: canonical path, allowed roots and extensions, permissions. */
 export class Router {
-  readonly #appFor: (path: string) => AppConfig;
+  #appFor: (path: string) => AppConfig;
   readonly #lookup: FileLookup;
+  /** For files that need not exist. */
+  readonly #watched: FileLookup;
   /** A site asks for the same few scripts again and again. */
   readonly #readings = new Map<string, Reading>();
   readonly #programs = new Map<string, Program>();
 
-  constructor(appFor: (path: string) => AppConfig, lookup: FileLookup) {
+  constructor(appFor: (path: string) => AppConfig, lookup: FileLookup, watched: FileLookup) {
     this.#appFor = appFor;
     this.#lookup = lookup;
+    this.#watched = watched;
+  }
+
+  /** Settings for paths are asked anew from now on. */
+  reload(appFor: (path: string) => AppConfig): void {
+    this.#appFor = appFor;
+    this.#readings.clear();
+    this.#programs.clear();
   }
 
   /** @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
   async route(head: RequestHead): Promise<Route> {
-    const reading = this.#read(head);
+    const found = await this.#find(this.#read(head));
+    const known = this.#programOf(found);
+    const program = known instanceof Promise ? await known : known;
+    return { program, script: found.path, changes: changesFor(head, found) };
+  }
+
+  /** The program that a request for this path would go to. @throws FpmError SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
+  async find(path: string): Promise<Program> {
+    return await this.#programOf(await this.#find({ path, candidates: this.#candidates(path) }));
+  }
+
+  async #find(reading: Reading): Promise<FoundScript> {
     for (const candidate of reading.candidates) {
       const known = this.#lookup(candidate.path);
       const facts = known instanceof Promise ? await known : known;
@@ -58,7 +80,7 @@ export class Router {
       if (facts.kind !== "file") continue;
       const found = { ...candidate, facts };
       await this.#checkAllowed(found);
-      return { program: this.#programOf(found), script: found.path, changes: changesFor(head, found) };
+      return found;
     }
     throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
   }
@@ -81,14 +103,36 @@ export class Router {
     return parts.map((part) => ({ path: part, pathInfo: path.slice(part.length), app: this.#appFor(part) }));
   }
 
-  /** The same object for the same version of the same program. */
-  #programOf(found: FoundScript): Program {
-    const generation = found.app.command ? "" : found.facts.identity;
+  /** The same object for the same version of the same program. A promise only where its settings ask for more of the disk. */
+  #programOf(found: FoundScript): Program | Promise<Program> {
+    const { app, facts } = found;
+    const version = app.command ? "" : facts.identity;
+    const isPlain = app.user !== "owner" && app.restartOnChange.length === 0;
+    return isPlain ? this.#known(found, version, undefined) : this.#lookFurther(found, version);
+  }
+
+  #known(found: FoundScript, version: string, owner: number | undefined): Program {
     const known = this.#programs.get(found.path);
-    if (known?.generation === generation) return known;
-    const program = programOf(found, generation);
+    if (known?.version === version && known.owner === owner) return known;
+    const program = programOf(found, version, owner);
     remember(this.#programs, found.path, program);
     return program;
+  }
+
+  /** Whom the file belongs to, and the versions of files that count as part of the program. */
+  async #lookFurther(found: FoundScript, version: string): Promise<Program> {
+    const { app, facts, path } = found;
+    const isOwners = app.user === "owner";
+    if (isOwners) {
+      const problem = ownerProblem(facts, await this.#lookup(folderOf(facts.realPath)), app.lowestUid);
+      if (problem) throw forbidden(path, problem);
+    }
+    const versions = [version];
+    for (const file of app.restartOnChange) {
+      const further = await this.#watched(file.startsWith("/") ? file : `${workingFolder(found)}/${file}`);
+      versions.push(further.kind === "file" ? further.identity : further.kind);
+    }
+    return this.#known(found, versions.join(" "), isOwners ? facts.uid : undefined);
   }
 
   async #checkAllowed(found: FoundScript): Promise<void> {
@@ -118,14 +162,18 @@ export class Router {
   }
 }
 
-function programOf({ path, app }: FoundScript, generation: string): Program {
-  if (app.command) {
-    const argv = app.command as readonly [string, ...string[]];
-    const name = `${argv[0]} (${app.id})`;
-    return { key: `command ${app.id}`, name, argv, cwd: app.cwd || "/", generation, app };
-  }
-  const cwd = app.cwd || folderOf(path);
-  return { key: path, name: path, argv: [path], cwd, generation, app };
+function workingFolder({ path, app }: FoundScript): string {
+  return app.cwd || (app.command ? "/" : folderOf(path));
+}
+
+function programOf(found: FoundScript, version: string, owner: number | undefined): Program {
+  const { path, app } = found;
+  const generation = `${version} ${owner ?? ""} ${launchSettingsOf(app)}`;
+  const common = { script: path, cwd: workingFolder(found), owner, version, generation, app };
+  if (!app.command) return { ...common, key: path, name: path, argv: [path] };
+  const argv = app.command as readonly [string, ...string[]];
+  const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
+  return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
 }
 
 /** SCRIPT_FILENAME as found, and PATH_INFO and SCRIPT_NAME where the web server left PATH_INFO inside. */

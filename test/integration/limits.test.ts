@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { renameSync } from "node:fs";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_DATA, FCGI_FILTER, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
@@ -136,22 +135,3 @@ describe("a listener on TCP", () => {
     expect((await other.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
   });
 });
-
-describe("a program that is replaced", () => {
-  test("serves its new version from the next request on, within a second", async () => {
-    await using site = await startSite({ files: { "v.fcgi": versioned("one") } });
-    expect(await site.text("v.fcgi")).toBe("one");
-    site.put("v.fcgi.new", versioned("two"));
-    renameSync(`${site.root}/v.fcgi.new`, `${site.root}/v.fcgi`);
-    await Bun.sleep(1100);
-    expect(await site.text("v.fcgi")).toBe("two");
-  });
-});
-
-function versioned(text: string): string {
-  return `#!/usr/bin/perl
-use FCGI;
-my $request = FCGI::Request();
-while ($request->Accept() >= 0) { print "Content-Type: text/plain\\r\\n\\r\\n${text}"; }
-`;
-}

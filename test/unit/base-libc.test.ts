@@ -1,14 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
-import {
-  closeFd,
-  connectUnix,
-  groupId,
-  hasUnaccepted,
-  isHungUp,
-  listenUnix,
-  userId,
-} from "../../src/base/libc.ts";
+import { closeFd, connectUnix, hasUnaccepted, isHungUp, listenUnix } from "../../src/base/libc.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 describe("Unix sockets by system call", () => {
@@ -61,12 +53,5 @@ describe("Unix sockets by system call", () => {
       `bind failed for ${dir.at("s")}: Address already in use`,
     );
     closeFd(fd);
-  });
-});
-
-describe("users and groups", () => {
-  test("are found by name and taken by number", () => {
-    expect([userId("root"), userId("12"), userId("no-such-user")]).toEqual([0, 12, undefined]);
-    expect([groupId("root"), groupId("12"), groupId("no-such-group")]).toEqual([0, 12, undefined]);
   });
 });

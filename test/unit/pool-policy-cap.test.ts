@@ -12,6 +12,7 @@ const cap = (changes: Partial<CapView>) =>
     memoryBudgetBytes: GIB,
     memoryBytes: undefined,
     maxProcesses: 0,
+    concurrency: 1,
     ...changes,
   });
 
@@ -37,6 +38,12 @@ describe("the cap of one program", () => {
     expect(cap({ cpuShare: 1, serviceMs: 10, meanAgeMs: 30.1 })).toBe(20);
   });
 
+  test("counts processes that serve several requests at once as several", () => {
+    expect(cap({ cpuShare: 1, concurrency: 4 })).toBe(3);
+    expect(cap({ cpuShare: 1, concurrency: 1000 })).toBe(1);
+    expect(cap({ memoryBytes: GIB / 4, concurrency: 1000 })).toBe(4);
+  });
+
   test("is what fits into the memory, and at least 1", () => {
     expect(cap({ memoryBytes: GIB / 4 })).toBe(4);
     expect(cap({ memoryBytes: GIB / 4 + 1 })).toBe(3);
@@ -59,6 +66,7 @@ describe("the cap of one program", () => {
       memoryBudgetBytes: positive,
       memoryBytes: fc.option(positive, { nil: undefined }),
       maxProcesses: fc.nat(1000),
+      concurrency: fc.integer({ min: 1, max: 1000 }),
     });
     fc.assert(
       fc.property(view, (each) => {

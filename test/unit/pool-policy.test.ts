@@ -182,11 +182,11 @@ describe("when the pool is looked at again", () => {
 
 describe("a request that arrives", () => {
   const arrival = (changes: Partial<ArrivalView>) =>
-    onArrival({ idle: 0, waiting: 0, queueLength: 10, isBreakerOpen: false, ...changes });
+    onArrival({ hasFree: false, waiting: 0, queueLength: 10, isBreakerOpen: false, ...changes });
 
   test("gets an idle process, but not before those that wait", () => {
-    expect(arrival({ idle: 1 })).toBe("lend");
-    expect(arrival({ idle: 1, waiting: 1 })).toBe("queue");
+    expect(arrival({ hasFree: true })).toBe("lend");
+    expect(arrival({ hasFree: true, waiting: 1 })).toBe("queue");
   });
 
   test("waits while the queue has a place, and is refused one above", () => {
@@ -195,7 +195,7 @@ describe("a request that arrives", () => {
   });
 
   test("is refused while the breaker is open", () => {
-    expect(arrival({ idle: 1, isBreakerOpen: true })).toBe("breaker open");
+    expect(arrival({ hasFree: true, isBreakerOpen: true })).toBe("breaker open");
   });
 });
 

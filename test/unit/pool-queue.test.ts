@@ -1,13 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/backend/backend.ts";
+import { Lease } from "../../src/backend/lease.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import { BootRecord } from "../../src/pool/boot-record.ts";
-import { IdleList } from "../../src/pool/idle-list.ts";
+import { FreeList } from "../../src/pool/free-list.ts";
 import { WaitQueue } from "../../src/pool/queue.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-/** The queue and the list look only at how much a backend has served. */
-const backend = (served: number) => ({ served }) as Backend;
+/** The queue and the list look only at these of a backend. */
+const backend = (facts: { served?: number; busy?: number; free?: number }) =>
+  ({ served: 0, busy: 0, free: 1, ...facts }) as Backend;
+const lease = (served: number) => new Lease(backend({ served }), 0);
 const late = () => new FpmError("QUEUE_TIMEOUT", "daemon", "too late");
 
 describe("the queue", () => {
@@ -15,11 +18,11 @@ describe("the queue", () => {
     const queue = new WaitQueue(new FakeClock());
     const first = queue.add(false, 1000, late);
     const second = queue.add(false, 1000, late);
-    const [one, two] = [backend(1), backend(1)];
+    const [one, two] = [lease(1), lease(1)];
     expect(queue.give(one, false)).toBe(true);
     expect(queue.give(two, false)).toBe(true);
-    expect(queue.give(backend(1), false)).toBe(false);
-    expect(await Promise.all([first.backend, second.backend])).toEqual([one, two]);
+    expect(queue.give(lease(1), false)).toBe(false);
+    expect(await Promise.all([first.lease, second.lease])).toEqual([one, two]);
   });
 
   test("refuses a request when its time is over, not a millisecond before", async () => {
@@ -31,7 +34,7 @@ describe("the queue", () => {
     expect(queue.oldestWaitMs).toBe(999);
     clock.advance(1);
     expect(queue.length).toBe(0);
-    await expect(waiting.backend).rejects.toThrow("too late");
+    await expect(waiting.lease).rejects.toThrow("too late");
   });
 
   test("forgets a request whose client left, and its timer", () => {
@@ -39,22 +42,22 @@ describe("the queue", () => {
     const queue = new WaitQueue(clock);
     queue.add(true, 1000, late).cancel();
     expect([queue.length, queue.lengthUnserved, clock.timers]).toEqual([0, 0, 0]);
-    expect(queue.give(backend(0), false)).toBe(false);
+    expect(queue.give(lease(0), false)).toBe(false);
   });
 
   test("keeps a request that asks for an unserved backend from a served one, unless anyone may have it", async () => {
     const queue = new WaitQueue(new FakeClock());
     const picky = queue.add(true, 1000, late);
     const other = queue.add(false, 1000, late);
-    const [served, fresh] = [backend(3), backend(0)];
+    const [served, fresh] = [lease(3), lease(0)];
     queue.give(served, false);
-    expect(await other.backend).toBe(served);
-    expect(queue.give(backend(1), false)).toBe(false);
+    expect(await other.lease).toBe(served);
+    expect(queue.give(lease(1), false)).toBe(false);
     queue.give(fresh, false);
-    expect(await picky.backend).toBe(fresh);
+    expect(await picky.lease).toBe(fresh);
     const again = queue.add(true, 1000, late);
     queue.give(served, true);
-    expect(await again.backend).toBe(served);
+    expect(await again.lease).toBe(served);
   });
 
   test("refuses only as many as it is told to, the oldest first", async () => {
@@ -62,41 +65,47 @@ describe("the queue", () => {
     const first = queue.add(false, 1000, late);
     queue.add(false, 1000, late);
     queue.refuse(1, new FpmError("BOOT_FAILED", "backend", "no"));
-    await expect(first.backend).rejects.toThrow("no");
+    await expect(first.lease).rejects.toThrow("no");
     expect(queue.length).toBe(1);
   });
 });
 
-describe("the list of idle backends", () => {
-  test("lends the most recently used and names the idlest", () => {
-    const list = new IdleList();
-    const [a, b] = [backend(1), backend(1)];
-    list.push(a);
-    list.push(b);
-    expect(list.idlest).toBe(a);
-    expect(list.take(false)).toBe(b);
-    expect(list.take(false)).toBe(a);
-    expect(list.take(false)).toBeUndefined();
+describe("the list of free backends", () => {
+  test("names the most recently used next, and the idlest", () => {
+    const list = new FreeList();
+    const [a, b] = [backend({ served: 1 }), backend({ served: 1 })];
+    list.put(a);
+    list.put(b);
+    expect([list.idlest, list.next(false)]).toEqual([a, b]);
+    list.put(a);
+    expect([list.idlest, list.next(false)]).toEqual([b, a]);
   });
 
   test("finds one that has not served among those that have", () => {
-    const list = new IdleList();
-    const fresh = backend(0);
-    list.push(fresh);
-    list.push(backend(5));
-    expect(list.unserved).toBe(1);
-    expect(list.take(true)).toBe(fresh);
-    expect(list.take(true)).toBeUndefined();
-    expect(list.length).toBe(1);
+    const list = new FreeList();
+    const fresh = backend({ served: 0 });
+    list.put(fresh);
+    list.put(backend({ served: 5 }));
+    expect([list.unserved, list.next(true)]).toEqual([1, fresh]);
+    list.remove(fresh);
+    expect([list.unserved, list.next(true), list.isEmpty]).toEqual([0, undefined, false]);
   });
 
-  test("lets one go that is stopped, and does not mind one that it does not hold", () => {
-    const list = new IdleList();
-    const one = backend(1);
-    list.push(one);
+  test("counts the requests that its backends can take, and does not take one that is at work for idle", () => {
+    const list = new FreeList();
+    const [working, idle] = [backend({ busy: 3, free: 5 }), backend({ free: 8 })];
+    list.put(working);
+    list.put(idle);
+    expect([list.places, list.idlest, list.idle]).toEqual([13, idle, [idle]]);
+  });
+
+  test("lets one go that leaves, and does not mind one that it does not hold", () => {
+    const list = new FreeList();
+    const one = backend({});
+    list.put(one);
     list.remove(one);
     list.remove(one);
-    expect(list.length).toBe(0);
+    expect([list.isEmpty, list.places]).toEqual([true, 0]);
   });
 });
 

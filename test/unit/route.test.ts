@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { FileFacts } from "../../src/base/file-facts.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { type Route, Router } from "../../src/route/router.ts";
 import { hasExtension, isUnder, programCandidates, scriptPath } from "../../src/route/script-path.ts";
 import { appConfig } from "../support/app-config.ts";
+import { diskOf } from "../support/fake-disk.ts";
 
 type Params = Record<string, string>;
 
@@ -13,27 +13,8 @@ function headOf(params: Params): RequestHead {
   return new RequestHead(encodeHead(1, 1, false, encodeParams(Object.entries(params))));
 }
 
-/** A disk of these files; `->` is a link, `x` executable, `r` only readable, `!` may not be looked at, `/` a folder. */
 function routerFor(disk: Params, app = appConfig({})): Router {
-  return new Router(
-    () => app,
-    (path): FileFacts => {
-      const entry = disk[path];
-      if (entry === undefined) return { kind: "missing" };
-      if (entry === "!") return { kind: "denied" };
-      if (entry === "/") return { kind: "other", realPath: path };
-      const [mode, target] = entry.split("->") as [string, string?];
-      if (mode === "/") return { kind: "other", realPath: target ?? path };
-      const realPath = target ?? path;
-      return {
-        kind: "file",
-        realPath,
-        identity: `id of ${realPath}`,
-        readable: true,
-        executable: mode === "x",
-      };
-    },
-  );
+  return new Router(() => app, diskOf(disk), diskOf(disk));
 }
 
 async function route(disk: Params, params: Params, app = appConfig({})): Promise<Route> {
@@ -127,7 +108,7 @@ describe("the router", () => {
       key: "/srv/a.fcgi",
       argv: ["/srv/a.fcgi"],
       cwd: "/srv",
-      generation: "id of /srv/a.fcgi",
+      version: "id of /srv/a.fcgi",
     });
     expect(found.changes.size).toBe(0);
   });
@@ -164,11 +145,11 @@ describe("the router", () => {
     expect(found.program.key).toBe("/srv/x.fcgi/y.fcgi");
   });
 
-  test("keeps the requested path as the key and the linked file as the generation", async () => {
+  test("keeps the requested path as the key and the linked file as the version", async () => {
     const disk = { "/srv/current/a.fcgi": "x->/srv/releases/7/a.fcgi" };
     const { program } = await route(disk, { SCRIPT_FILENAME: "/srv/current/a.fcgi" });
     expect(program.key).toBe("/srv/current/a.fcgi");
-    expect(program.generation).toBe("id of /srv/releases/7/a.fcgi");
+    expect(program.version).toBe("id of /srv/releases/7/a.fcgi");
   });
 
   test.each([

@@ -4,45 +4,22 @@ import { nextDaemonState } from "../../src/daemon/states.ts";
 import { nextConnectionState } from "../../src/front/states.ts";
 
 describe("a backend", () => {
-  test("goes from starting over idle and busy back to idle, and ends", () => {
-    const events = [
-      "accepted",
-      "lent",
-      "returned",
-      "lent",
-      "abandoned",
-      "returned",
-      "stop",
-      "exited",
-    ] as const;
+  test("starts, serves, retires and ends", () => {
+    const events = ["accepted", "retire", "retire", "stop", "exited"] as const;
     const states: BackendState[] = ["starting"];
     for (const event of events) states.push(nextState(states.at(-1) as BackendState, event));
-    expect(states).toEqual([
-      "starting",
-      "idle",
-      "busy",
-      "idle",
-      "busy",
-      "aborting",
-      "idle",
-      "stopping",
-      "gone",
-    ]);
+    expect(states).toEqual(["starting", "ready", "retiring", "retiring", "stopping", "gone"]);
   });
 
   test("may exit in every state that lives", () => {
-    for (const state of ["starting", "idle", "busy", "aborting", "stopping"] as const)
+    for (const state of ["starting", "ready", "retiring", "stopping"] as const)
       expect(nextState(state, "exited")).toBe("gone");
   });
 
-  test("is never lent while it runs an old request, boots, stops or is gone", () => {
-    for (const state of ["starting", "busy", "aborting", "stopping", "gone"] as const) {
-      expect(() => nextState(state, "lent")).toThrow(`A backend that is ${state} cannot be lent.`);
-    }
-  });
-
-  test("keeps stopping whatever its request does meanwhile", () => {
-    for (const event of ["accepted", "returned", "abandoned", "stop"] as const)
+  test("is ready only once, and does not come back from where it stops", () => {
+    for (const state of ["ready", "retiring", "gone"] as const)
+      expect(() => nextState(state, "accepted")).toThrow(`A backend that is ${state} cannot be accepted.`);
+    for (const event of ["accepted", "retire", "stop"] as const)
       expect(nextState("stopping", event)).toBe("stopping");
   });
 });

@@ -1,0 +1,98 @@
+import { unlinkSync } from "node:fs";
+import { FpmError } from "../base/errors.ts";
+import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
+import { Link } from "./link.ts";
+
+/** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
+const SPARE_BACKLOG = 16;
+
+/** A backend's listening socket, and the connections to it that no request uses. */
+export class BackendSocket {
+  /** What the program gets as its descriptor 0. */
+  readonly fd: number;
+  readonly #path: string;
+  /** How many connections the program takes at once. */
+  readonly #concurrency: number;
+  /** The silent connection by which a boot is noticed. */
+  #bootFd: number | undefined;
+  /** Connections that wait for the next request, the most recently used last. */
+  readonly #kept: Link[] = [];
+  /** The connection that was made last: connections are accepted in their order. */
+  #newest: Link | undefined;
+
+  /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
+  constructor(path: string, concurrency: number) {
+    this.#path = path;
+    this.#concurrency = concurrency;
+    this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
+    const connected = connectUnix(path);
+    if (connected.kind === "connected") this.#bootFd = connected.fd;
+    else {
+      this.close();
+      throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed.`);
+    }
+  }
+
+  /** Whether a connection waits that the program has not accepted. */
+  get hasUnaccepted(): boolean {
+    return hasUnaccepted(this.fd);
+  }
+
+  /** Whether a connection is known to wait for the program to accept it. Of several that wait only the newest is. */
+  isUnaccepted(link: Link): boolean {
+    return link === this.#newest && this.hasUnaccepted;
+  }
+
+  /**
+   * A kept connection, or a new one; with `fresh` always a new one. `busy`: requests that the program works on, this one
+   * included. The request's bytes must follow at once.
+   */
+  connect(fresh: boolean, busy: number): Link | FpmError {
+    for (let kept = fresh ? undefined : this.#kept.pop(); kept; kept = this.#kept.pop()) {
+      if (kept.isOpen) return kept;
+    }
+    // A program takes no more connections than it serves requests.
+    while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
+    const bootFd = this.#bootFd;
+    this.#bootFd = undefined;
+    const link = bootFd === undefined ? Link.connect(this.#path) : Link.adopt(bootFd);
+    if (link instanceof Link) this.#newest = link;
+    return link;
+  }
+
+  /** Keeps a connection for the next request. */
+  keep(link: Link): void {
+    // The program may have closed others while they waited.
+    const open = this.#kept.filter(({ isOpen }) => isOpen);
+    this.#kept.splice(0, this.#kept.length, ...open, link);
+  }
+
+  /** Closes the silent connection, unless a request has taken it: it would keep a program from accepting another. */
+  dropSilent(): void {
+    if (this.#bootFd !== undefined) closeFd(this.#bootFd);
+    this.#bootFd = undefined;
+  }
+
+  /** Closes the connections that no request uses. */
+  closeIdle(): void {
+    for (const link of this.#kept.splice(0)) link.close();
+    this.dropSilent();
+  }
+
+  /** Has accept() return in a program that sits there. */
+  wake(): void {
+    const connected = connectUnix(this.#path);
+    if (connected.kind === "connected") closeFd(connected.fd);
+  }
+
+  /** Ends it all, and removes the socket's file. */
+  close(): void {
+    this.closeIdle();
+    closeFd(this.fd);
+    try {
+      unlinkSync(this.#path);
+    } catch {
+      // Somebody removed it already.
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { FpmError } from "../base/errors.ts";
+import type { Backend } from "./backend.ts";
+import type { StopReason } from "./exit.ts";
+import { Link } from "./link.ts";
+
+/** A backend lent to one request, and the connection that carries it. */
+export class Lease {
+  readonly backend: Backend;
+  /** When it was lent. */
+  readonly since: number;
+  /** Called at once when the process has ended: set by the relay of the request. */
+  onGone: (() => void) | undefined;
+  #link: Link | undefined;
+
+  constructor(backend: Backend, since: number) {
+    this.backend = backend;
+    this.since = since;
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** A kept connection, or a new one; with `fresh` always a new one. The request's bytes must follow at once. */
+  connect(fresh: boolean): Link | FpmError {
+    const link = this.backend.connect(fresh);
+    if (link instanceof Link) this.#link = link;
+    return link;
+  }
+
+  /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */
+  get isUnaccepted(): boolean {
+    return this.#link !== undefined && this.backend.isUnaccepted(this.#link);
+  }
+
+  /**
+   * The process is beyond help and is killed. Where it works on other requests as well they may end first, in the time
+   * that a request or a stop has.
+   */
+  condemn(reason: StopReason): void {
+    this.backend.condemn(this, reason);
+  }
+}

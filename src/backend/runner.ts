@@ -1,0 +1,38 @@
+import { type Account, accountOf, groupId, groupsOf, type Identity } from "../base/accounts.ts";
+import { FpmError } from "../base/errors.ts";
+import type { Program } from "./program.ts";
+
+/** Whom a program's processes run as. */
+export interface Runner extends Identity {
+  /** Undefined for a number that no user has. */
+  readonly account: Account | undefined;
+}
+
+/** What `user` and `group` say; undefined: as std-fpm itself. @throws FpmError SPAWN_FAILED. */
+export function runnerOf(program: Program): Runner | undefined {
+  const { user, group } = program.app;
+  if (user === "" && group === "") return undefined;
+  const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
+  const uid = account?.uid ?? program.owner ?? (/^\d+$/.test(user) ? Number(user) : undefined);
+  if (uid === undefined) throw cannot(program, `there is no user ${JSON.stringify(user)}`);
+  const gid = group === "" ? account?.gid : groupId(group);
+  if (gid === undefined) {
+    throw cannot(
+      program,
+      group === "" ? `user ${uid} has no group: set \`group\`` : `there is no group ${JSON.stringify(group)}`,
+    );
+  }
+  const groups = account === undefined ? [gid] : groupsOf(account.name, gid);
+  if (process.geteuid?.() !== 0) {
+    if (uid === process.geteuid?.() && gid === process.getegid?.()) return undefined;
+    throw cannot(
+      program,
+      `only a std-fpm that runs as root can run it as user ${account?.name ?? uid} and group ${gid}`,
+    );
+  }
+  return { uid, gid, groups, account };
+}
+
+function cannot(program: Program, why: string): FpmError {
+  return new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
+}

@@ -1,0 +1,48 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+/** Resources of setrlimit(2), by the numbers that x86-64 and arm64 Linux agree on. */
+const RESOURCES = { cpu: 0, core: 4, nproc: 6, nofile: 7, as: 9 } as const;
+
+export type Resource = keyof typeof RESOURCES;
+
+/** The soft and the hard limit of a resource. */
+export interface ResourceLimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+const { i32, ptr: pointer } = FFIType;
+const SYMBOLS = { prlimit: { args: [i32, i32, pointer, pointer], returns: i32 } } as const;
+
+let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+
+function prlimit(
+  pid: number,
+  resource: Resource,
+  set: BigUint64Array | null,
+  get: BigUint64Array | null,
+): boolean {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  return loaded.prlimit(pid, RESOURCES[resource], set && ptr(set), get && ptr(get)) === 0;
+}
+
+/** A process's limits (0: our own); undefined when it has gone. "No limit" is a number above 2^63. */
+export function resourceLimit(pid: number, resource: Resource): ResourceLimit | undefined {
+  const limits = new BigUint64Array(2);
+  if (!prlimit(pid, resource, null, limits)) return undefined;
+  return { soft: Number(limits[0]), hard: Number(limits[1]) };
+}
+
+/** Sets both limits of a child. False when the child has gone, or where its hard limit would have to rise and we are not root. */
+export function setResourceLimit(pid: number, resource: Resource, value: number): boolean {
+  return prlimit(pid, resource, BigUint64Array.of(BigInt(value), BigInt(value)), null);
+}
+
+/** Sets a child's soft limit, never above its hard one, which stays. False when the child has gone. */
+export function lowerSoftLimit(pid: number, resource: Resource, value: number): boolean {
+  const limits = new BigUint64Array(2);
+  if (!prlimit(pid, resource, null, limits)) return false;
+  const hard = limits[1] as bigint;
+  limits[0] = BigInt(value) < hard ? BigInt(value) : hard;
+  return prlimit(pid, resource, limits, null);
+}

@@ -1,0 +1,72 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Program } from "../backend/program.ts";
+
+/** How a program differs from the one before it. */
+export type Change = "none" | "settings" | "launch settings" | "file";
+
+/** How long requests wait for a new version to start before the old one serves them. */
+const PATIENCE_MS = 1000;
+
+/**
+ * Which version of a program serves. A new one takes over when the first process of it is ready. Requests wait for that,
+ * so that nobody sees the old version after a change, but not for long: a version that takes its time to start, or cannot be
+ * started at all, leaves them to the processes of the old one.
+ */
+export class Succession {
+  #program: Program;
+  /** The generation that serves: a process of it was ready. */
+  #proven: string | undefined;
+  /** Until then requests wait for the new version. */
+  #patientUntil = 0;
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  /** The newest version: what is started. */
+  get program(): Program {
+    return this.#program;
+  }
+
+  /** Whether processes of an old version serve because none of the new one was ready yet. */
+  get isPending(): boolean {
+    return this.#proven !== undefined && this.#proven !== this.#program.generation;
+  }
+
+  /** How long requests still wait for the new version, in milliseconds. */
+  patienceMs(now: number): number {
+    return this.isPending ? Math.max(0, this.#patientUntil - now) : 0;
+  }
+
+  /** The new version could not be started: it is not waited for any longer. */
+  onStartFailed(): void {
+    this.#patientUntil = 0;
+  }
+
+  /** Uses another version, or other settings, from `now` on. */
+  replace(program: Program, now: number): Change {
+    const before = this.#program;
+    const isSameGeneration = program.generation === before.generation;
+    if (isSameGeneration && program.app === before.app) return "none";
+    this.#program = program;
+    if (isSameGeneration) return "settings";
+    this.#patientUntil = now + PATIENCE_MS;
+    return program.version === before.version ? "launch settings" : "file";
+  }
+
+  /** A process is ready. True when its version takes over from another. */
+  onReady({ program: { generation } }: Backend): boolean {
+    const takesOver = this.isPending && generation === this.#program.generation;
+    if (generation === this.#program.generation) this.#proven = generation;
+    return takesOver;
+  }
+
+  isCurrent(backend: Backend): boolean {
+    return backend.program.generation === this.#program.generation;
+  }
+
+  /** Whether a newer version than this process's serves. */
+  isOutdated(backend: Backend): boolean {
+    return !this.isPending && !this.isCurrent(backend);
+  }
+}
