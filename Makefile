@@ -57,13 +57,13 @@ run: build ## serve examples/ at http://127.0.0.1:8080 (PORT=… for another por
 examples: $(EXAMPLES)
 
 examples/c/%.fcgi: examples/c/%.c
-	$(CC) $(CFLAGS) -o $@ $< -lfcgi
+	$(CC) $(CFLAGS) -pthread -o $@ $< -lfcgi
 
 programs: $(FIXTURES) $(EXAMPLES)
 
 dist/test-programs/%: test/fixtures/programs/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< -lfcgi
+	$(CC) $(CFLAGS) -pthread -o $@ $< -lfcgi
 
 check: $(SETUP) ## types, style, unused code, architecture
 	$(BIN)/tsc -p .

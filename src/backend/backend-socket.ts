@@ -5,6 +5,8 @@ import { Link } from "./link.ts";
 
 /** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
 const SPARE_BACKLOG = 16;
+/** Threads that are woken when a program is to end; one with more of them is not written in this way. */
+const MOST_WAKES = 256;
 
 /** A backend's listening socket, and the connections to it that no request uses. */
 export class BackendSocket {
@@ -79,10 +81,12 @@ export class BackendSocket {
     this.dropSilent();
   }
 
-  /** Has accept() return in a program that sits there. */
+  /** Has accept() return in a program that sits there, in each of its threads. */
   wake(): void {
-    const connected = connectUnix(this.#path);
-    if (connected.kind === "connected") closeFd(connected.fd);
+    for (let threads = Math.min(this.#concurrency, MOST_WAKES); threads > 0; threads--) {
+      const connected = connectUnix(this.#path);
+      if (connected.kind === "connected") closeFd(connected.fd);
+    }
   }
 
   /** Ends it all, and removes the socket's file. */

@@ -11,6 +11,7 @@ import { OutputReader } from "./output.ts";
 import type { Program } from "./program.ts";
 import { spawnProgram } from "./spawn.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
+import { isEnding } from "./usage.ts";
 
 /** How often a program that boots is looked at: at first often, then less. */
 const FIRST_LOOK_MS = 1;
@@ -130,9 +131,9 @@ export class Backend {
 
   /** The one mutator of `state`. */
   #enter(event: BackendEvent): void {
-    const wasLeaving = this.#state === "retiring" || this.#state === "stopping";
+    const wasReady = this.#state === "ready";
     this.#state = nextState(this.#state, event);
-    if (!wasLeaving && (event === "retire" || event === "stop")) this.#owner.onBackendLeaving(this);
+    if (wasReady && event !== "exited") this.#owner.onBackendLeaving(this);
   }
 
   /** It works on one more request. Only while it is `free`. */
@@ -147,10 +148,13 @@ export class Backend {
   end(lease: Lease, keepLink: boolean): void {
     const { link } = lease;
     if (link) {
+      const wasBroken = !link.isOpen;
       this.served++;
       link.use(undefined);
       if (keepLink && link.isOpen && this.#state === "ready") this.#socket.keep(link);
       else link.close();
+      // Lent once more it would fail one request after the other, until its exit is reported.
+      if (wasBroken && this.#state === "ready" && isEnding(this.pid)) this.#enter("ending");
     }
     this.#leases.delete(lease);
     if (this.busy > 0) return;

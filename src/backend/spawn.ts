@@ -63,7 +63,7 @@ export function spawnProgram(
   }
 }
 
-/** Sets what the kernel lets a parent set of its child, which may have ended already. */
+/** Sets what the kernel lets a parent set of its child, which may have ended already. @throws FpmError SPAWN_FAILED. */
 function confine({ pid }: Subprocess, program: Program): void {
   const { nice, cgroup, limits } = program.app;
   try {
@@ -78,7 +78,8 @@ function confine({ pid }: Subprocess, program: Program): void {
   } catch (error) {
     if (errnoOf(error) === "ESRCH") return;
     process.kill(pid, "SIGKILL");
-    throw error;
+    const what = `${program.name} cannot be started: its cgroup, nice or limits cannot be set: ${messageOf(error)}.`;
+    throw new FpmError("SPAWN_FAILED", "backend", what);
   }
 }
 

@@ -9,6 +9,8 @@ export interface Usage {
 }
 
 const NANOSECONDS = 1e-6;
+/** A flag of /proc/PID/stat. */
+const PF_EXITING = 4;
 const KIB = 1024;
 /** Of x86-64, and of arm64 as Debian builds it. */
 const PAGE_BYTES = 4096;
@@ -33,6 +35,15 @@ export function memoryOf(pid: number): number | undefined {
 export function residentOf(pid: number): number | undefined {
   const pages = read(`/proc/${pid}/statm`)?.split(" ")[1];
   return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
+}
+
+/** Whether the kernel is about to end a process, or has: its descriptors are closed before its parent hears of it. */
+export function isEnding(pid: number): boolean {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === undefined) return true;
+  // proc(5): after the name in parentheses come state (3) and, as the sixth from there, flags (9).
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" || (Number(fields[6]) & PF_EXITING) !== 0;
 }
 
 function read(path: string): string | undefined {

@@ -7,6 +7,9 @@ import type { AppTable, ServerTable } from "./schema.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
+/** What makes a path a glob (Bun.Glob). */
+const GLOB = /[*?[\]{}!\\]/;
+
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
   const app = resolveApp(tables.app, "app");
@@ -23,6 +26,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
           ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
         ),
     ),
+    literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
     files,
   };
 }

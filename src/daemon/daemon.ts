@@ -15,6 +15,7 @@ import { type Limits, limitsOf } from "./limits.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endStrays } from "./strays.ts";
+import { keepWarm } from "./warm.ts";
 
 /** While draining, a kept connection is closed when it has been idle for so long. */
 const RETIRE_IDLE_MS = 100;
@@ -71,6 +72,7 @@ export async function startDaemon({
     await daemon.stop("it cannot listen");
     throw error;
   }
+  void keepWarm(config, router, registry, log);
   if (process.geteuid?.() === 0)
     log.warn("RUNNING AS ROOT: every program runs as root too; let std-fpm run as another user");
   return daemon;

@@ -36,6 +36,25 @@ export class Registry implements PoolOwner {
     return pool;
   }
 
+  /** Starts what the settings keep of a program, before anybody asks for it. */
+  keep(program: Program): void {
+    this.poolFor(program).act();
+  }
+
+  /**
+   * Looks every program up anew, after its settings may have changed. `find` settles with the program that a request for the
+   * path goes to now, or rejects where it is refused.
+   */
+  async refresh(find: (path: string) => Promise<Program>): Promise<void> {
+    const refreshed = [...this.#pools.values()].map(async (pool) => {
+      const { script, key } = pool.program;
+      const program = await find(script).catch(() => undefined);
+      if (program?.key === key) pool.update(program);
+      else pool.dismiss();
+    });
+    await Promise.all(refreshed);
+  }
+
   room(): number {
     return this.#maxProcesses - this.#processes;
   }

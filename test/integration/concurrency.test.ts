@@ -118,3 +118,19 @@ test("a slow start delays nobody else", async () => {
   expect(performance.now() - started).toBeLessThan(1_500);
   await slow;
 });
+
+test("min_processes of a table with a plain path are there before anybody asks, and come back", async () => {
+  const plain = (name: string, min: number) => `[[apps]]\nmatch = "$ROOT/${name}"\nmin_processes = ${min}\n`;
+  await using site = await startSite({
+    lab: ["warm.fcgi"],
+    apps: plain("warm.fcgi", 2) + plain("none.fcgi", 1),
+  });
+  const { fpm } = site;
+  await waitUntil("two processes", () => fpm.backends().length === 2);
+  process.kill(fpm.backends()[0] as number, "SIGKILL");
+  await waitUntil("one ended", () => fpm.log().includes("SIGKILL"));
+  await waitUntil("two processes again", () => fpm.backends().length === 2);
+  expect(fpm.log()).toContain(
+    `min_processes of ${site.root}/none.fcgi cannot be kept: ${site.root}/none.fcgi: no such file`,
+  );
+});

@@ -12,6 +12,8 @@ export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   lab?: readonly string[];
   /** Other files of the root: an existing file's path, or a text. All are made executable. */
   files?: Record<string, { copyOf: string } | string>;
+  /** As in StdFpmOptions; $ROOT stands for the root. */
+  apps?: string;
   /** More directives for nginx's `http` block. */
   nginx?: string;
 }
@@ -47,7 +49,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   for (const name of options.lab ?? ["lab.fcgi"]) put(name, { copyOf: LAB });
   for (const [name, file] of Object.entries(options.files ?? {})) put(name, file);
 
-  const fpmOptions = { ...options, folder: dir.path };
+  const apps = options.apps?.replaceAll("$ROOT", root) ?? "";
+  const fpmOptions = { ...options, apps, folder: dir.path };
   let fpm = await startStdFpm(fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),

@@ -12,7 +12,7 @@ describe("a backend", () => {
   });
 
   test("may exit in every state that lives", () => {
-    for (const state of ["starting", "ready", "retiring", "stopping"] as const)
+    for (const state of ["starting", "ready", "retiring", "ending", "stopping"] as const)
       expect(nextState(state, "exited")).toBe("gone");
   });
 

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Site, type SiteOptions, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const isRoot = process.geteuid?.() === 0;
+
+/** What /proc says of a program's process. */
+async function statusOf(site: Site, program = "lab.fcgi") {
+  const pid = Number(await site.text(program));
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*?)\\s*$`, "m").exec(status)?.[1]?.split(/\s+/);
+  return { pid, field, limits: readFileSync(`/proc/${pid}/limits`, "utf8") };
+}
+
+/** A site that other users can enter. */
+async function openSite(options: SiteOptions): Promise<Site> {
+  const site = await startSite(options);
+  chmodSync(site.folder, 0o755);
+  return site;
+}
+
+/** Without root's rights all that can be seen is that the program is refused. */
+async function isRefused(site: Site): Promise<boolean> {
+  if (isRoot) return false;
+  expect((await site.ask("lab.fcgi")).status).toBe(502);
+  expect(site.fpm.log()).toContain("only a std-fpm that runs as root can run it as user");
+  return true;
+}
+
+describe("user and group", () => {
+  test("are those of the processes, with the user's own groups and none of root's", async () => {
+    await using site = await openSite({ app: 'user = "www-data"' });
+    if (await isRefused(site)) return;
+    const { field } = await statusOf(site);
+    expect([field("Uid"), field("Gid"), field("Groups")]).toEqual([
+      ["33", "33", "33", "33"],
+      ["33", "33", "33", "33"],
+      ["33"],
+    ]);
+    expect(field("CapEff")).toEqual(["0000000000000000"]);
+    const environment = await site.text("lab.fcgi?op=env");
+    expect(environment).toContain("USER=www-data");
+    expect(environment).toContain("HOME=/var/www");
+  });
+
+  test("may name a group beside the user's, and numbers", async () => {
+    await using site = await openSite({ app: 'user = "33"\ngroup = "mail"' });
+    if (await isRefused(site)) return;
+    const { field } = await statusOf(site);
+    expect([field("Uid")?.[0], field("Gid")?.[0], field("Groups")]).toEqual(["33", "8", ["8"]]);
+  });
+
+  test("die with a manager that is killed, although they are another user's", async () => {
+    await using site = await openSite({ app: 'user = "www-data"' });
+    if (await isRefused(site)) return;
+    await site.text("lab.fcgi");
+    await site.fpm.kill();
+    await waitUntil("no process is left", () => site.fpm.marked().length === 0);
+    await site.restart();
+  });
+
+  test.each([
+    ['user = "no-such-user"', 'there is no user "no-such-user"'],
+    ['user = "www-data"\ngroup = "no-such-group"', 'there is no group "no-such-group"'],
+  ])("%s is a 502 with the reason in the log", async (app, reason) => {
+    await using site = await openSite({ app });
+    expect((await site.ask("lab.fcgi")).status).toBe(502);
+    expect(site.fpm.log()).toContain(reason);
+  });
+
+  test("a program that its user may not execute is a 502 that says so", async () => {
+    await using site = await openSite({ app: 'user = "www-data"' });
+    if (await isRefused(site)) return;
+    site.put("private.fcgi", { copyOf: "dist/test-programs/lab" }, 0o700);
+    expect((await site.ask("private.fcgi")).status).toBe(502);
+    expect(site.fpm.log()).toContain(`no permission for user www-data to execute ${site.root}/private.fcgi`);
+  });
+});
+
+describe('user = "owner"', () => {
+  /** A site with a program in a folder of games, user 5. */
+  async function ownedSite(more = "") {
+    const site = await openSite({ app: `user = "owner"\nlowest_uid = 5\n${more}` });
+    const path = site.put("home/own.fcgi", { copyOf: "dist/test-programs/lab" });
+    if (isRoot) for (const each of [path, `${site.root}/home`]) chownSync(each, 5, 60);
+    return { site, path, folder: `${site.root}/home` };
+  }
+
+  test("runs a program as the user who owns it", async () => {
+    const { site } = await ownedSite();
+    await using _ = site;
+    if (!isRoot) return;
+    const { field } = await statusOf(site, "home/own.fcgi");
+    expect([field("Uid")?.[0], field("Gid")?.[0], field("Groups")]).toEqual(["5", "60", ["60"]]);
+  });
+
+  test.each([
+    ["a file that others may write", ({ path }: { path: string }) => chmodSync(path, 0o775)],
+    ["a folder that others may write", ({ folder }: { folder: string }) => chmodSync(folder, 0o777)],
+  ])("refuses %s with 403", async (_what, spoil) => {
+    const owned = await ownedSite();
+    await using site = owned.site;
+    spoil(owned);
+    expect((await site.ask("home/own.fcgi")).status).toBe(403);
+  });
+
+  test("refuses an owner below lowest_uid with 403", async () => {
+    const { site } = await ownedSite("");
+    await using _ = site;
+    if (!isRoot) return;
+    chownSync(`${site.root}/home/own.fcgi`, 4, 60);
+    expect((await site.ask("home/own.fcgi")).status).toBe(403);
+    await waitUntil("the log says why", () =>
+      site.fpm.log().includes("its owner, user 4, is below lowest_uid (5)"),
+    );
+  });
+});
+
+describe("what a process may use", () => {
+  test("limits are set, soft and hard", async () => {
+    const limits = '{ nofile = 256, nproc = 4000, core = "0", as = "512M", cpu = "90s" }';
+    await using site = await startSite({ app: `limits = ${limits}` });
+    const { limits: seen } = await statusOf(site);
+    for (const [name, value] of [
+      ["Max open files", 256],
+      ["Max processes", 4000],
+      ["Max core file size", 0],
+      ["Max address space", 512 * 2 ** 20],
+      ["Max cpu time", 90],
+    ] as const)
+      expect(seen).toMatch(new RegExp(`^${name}\\s+${value}\\s+${value}\\s`, "m"));
+  });
+
+  test("a process that uses up its CPU time ends, and the next request gets another", async () => {
+    const busy =
+      '#!/usr/bin/perl\nuse FCGI;\nmy $r = FCGI::Request();\nwhile ($r->Accept() >= 0) { if ($ENV{QUERY_STRING}) { 1 while 1 } print "Content-Type: text/plain\\r\\n\\r\\n$$"; }\n';
+    await using site = await startSite({
+      files: { "busy.fcgi": busy },
+      app: 'limits = { cpu = "1s" }',
+    });
+    expect((await site.ask("busy.fcgi?spin", { method: "POST" })).status).toBe(502);
+    expect(await site.text("busy.fcgi")).toMatch(/^\d+$/);
+    expect(site.fpm.log()).toMatch(/SIGXCPU|SIGKILL/);
+  });
+
+  test("nice is its priority", async () => {
+    await using site = await startSite({ app: "nice = 7" });
+    const { pid } = await statusOf(site);
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    expect(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]).toBe("7");
+  });
+
+  test("cgroup is where it is started, or a 502 that names the folder", async () => {
+    await using site = await startSite({
+      apps: '[[apps]]\nmatch = "/**/lost.fcgi"\ncgroup = "/sys/fs/cgroup/no-such-group"\n',
+      lab: ["lab.fcgi", "lost.fcgi"],
+    });
+    expect((await site.ask("lost.fcgi")).status).toBe(502);
+    expect(site.fpm.log()).toContain("/sys/fs/cgroup/no-such-group/cgroup.procs");
+    expect(site.fpm.backends()).toEqual([]);
+    const group = makeGroup(`std-fpm-test-${process.pid}`);
+    if (group === undefined) return;
+    try {
+      await using inGroup = await startSite({ app: `cgroup = "${group}"` });
+      const { pid } = await statusOf(inGroup);
+      expect(readFileSync(join(group, "cgroup.procs"), "utf8").split("\n")).toContain(String(pid));
+    } finally {
+      await waitUntil("the group is empty", () => readFileSync(join(group, "cgroup.procs"), "utf8") === "");
+      rmdirSync(group);
+    }
+  });
+
+  test("wrapper is put in front of the program, env_pass passes on what is named", async () => {
+    await using site = await startSite({
+      app: 'wrapper = ["/usr/bin/env", "WRAPPED=yes"]\nenv_pass = ["TZ", "NOT_SET"]',
+      env: { TZ: "Europe/Vienna", SECRET: "x" },
+    });
+    const environment = await site.text("lab.fcgi?op=env");
+    expect(environment).toContain("WRAPPED=yes");
+    expect(environment).toContain("TZ=Europe/Vienna");
+    expect(environment).not.toContain("SECRET");
+    expect(environment).not.toContain("NOT_SET");
+  });
+
+  test("cwd is where it works", async () => {
+    await using site = await startSite({ app: 'cwd = "/usr"' });
+    expect(await site.text("lab.fcgi?op=env")).toContain("cwd=/usr\n");
+  });
+});
+
+/** A control group of our own, version 2 or 1; undefined where the system lets nobody make one. */
+function makeGroup(name: string): string | undefined {
+  for (const parent of ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"]) {
+    const group = join(parent, name);
+    try {
+      mkdirSync(group);
+      readFileSync(join(group, "cgroup.procs"));
+      return group;
+    } catch {
+      // Not a control group's file system, or a read-only one.
+      try {
+        rmdirSync(group);
+      } catch {}
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { type SiteOptions, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** A site with a program whose processes serve eight requests at once. */
+function threadedSite(app: string, options: SiteOptions = {}) {
+  return startSite({
+    files: { "threads.fcgi": { copyOf: "dist/test-programs/threads" } },
+    app: `concurrency = 8\n${app}`,
+    ...options,
+  });
+}
+
+describe("concurrency", () => {
+  test("gives one process as many requests at once, and not one more", async () => {
+    await using site = await threadedSite("max_processes = 1");
+    await site.text("threads.fcgi");
+    const started = performance.now();
+    const eight = await Promise.all(Array.from({ length: 8 }, () => site.text("threads.fcgi?ms=400")));
+    expect(performance.now() - started).toBeLessThan(750);
+    expect(new Set(eight).size).toBe(1);
+    const nine = performance.now();
+    await Promise.all(Array.from({ length: 9 }, () => site.text("threads.fcgi?ms=400")));
+    expect(performance.now() - nine).toBeGreaterThan(790);
+  });
+
+  test("starts a second process when the places of the first are taken", async () => {
+    await using site = await threadedSite("");
+    await site.text("threads.fcgi");
+    const pids = await Promise.all(Array.from({ length: 16 }, () => site.text("threads.fcgi?ms=600")));
+    expect(new Set(pids).size).toBe(2);
+    expect(site.fpm.backends().length).toBe(2);
+  });
+
+  test.each(["direct", "kept"] as const)("serves a thousand requests of 40 clients (%s)", async (way) => {
+    await using site = await threadedSite("max_processes = 2");
+    const client = async () => {
+      for (let i = 0; i < 25; i++) expect(await site.text("threads.fcgi?ms=1", way)).toMatch(/^\d+$/);
+    };
+    await Promise.all(Array.from({ length: 40 }, client));
+  });
+
+  test("after request_timeout answers 504, lets the other requests end, then kills the process", async () => {
+    await using site = await threadedSite('max_processes = 2\nrequest_timeout = "600ms"');
+    const first = await site.text("threads.fcgi");
+    const hanging = site.ask("threads.fcgi?hang");
+    await Bun.sleep(300);
+    const other = site.text("threads.fcgi?ms=500");
+    expect((await hanging).status).toBe(504);
+    // It takes no more requests at once.
+    expect(await site.text("threads.fcgi")).not.toBe(first);
+    expect(site.fpm.backends()).toContain(Number(first));
+    expect(await other).toBe(first);
+    await waitUntil("it is gone", () => !site.fpm.backends().includes(Number(first)));
+    expect(site.fpm.log()).toContain('reason="request timeout"');
+  });
+
+  test("after abort_timeout kills the process although another request does not end", async () => {
+    await using site = await threadedSite(
+      'max_processes = 1\nabort_timeout = "200ms"\nstop_timeout = "400ms"',
+    );
+    const first = Number(await site.text("threads.fcgi"));
+    const left = site.ask("threads.fcgi?hang", { leaveAfterMs: 100 });
+    const other = site.ask("threads.fcgi?hang", { method: "POST" });
+    await left;
+    expect((await other).status).toBe(502);
+    await waitUntil("it is gone", () => !site.fpm.backends().includes(first));
+  });
+
+  test("a process that is killed fails only the requests at work, and a GET among them is asked once more", async () => {
+    await using site = await threadedSite("max_processes = 1");
+    const pid = Number(await site.text("threads.fcgi"));
+    const gets = Array.from({ length: 4 }, () => site.ask("threads.fcgi?ms=500"));
+    const posts = Array.from({ length: 4 }, () => site.ask("threads.fcgi?ms=500", { method: "POST" }));
+    await Bun.sleep(200);
+    process.kill(pid, "SIGKILL");
+    for (const get of gets) expect((await get).status).toBe(200);
+    for (const post of posts) expect((await post).status).toBe(502);
+  });
+});
