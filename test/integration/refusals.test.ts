@@ -15,6 +15,7 @@ beforeAll(async () => {
       "crlf.fcgi": "#!/usr/bin/perl\r\nprint 1;\r\n",
       "no-interpreter.fcgi": "#!/nowhere/perl\nprint 1;\n",
       "no-format.fcgi": "\x7fELF and nothing more",
+      "env-interpreter.fcgi": "#!/usr/bin/env perl6\nprint 1;\n",
       "plain-cgi.fcgi": "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho hello\n",
       "notes.txt": "#!/bin/sh\n",
       "folder.fcgi/inside.txt": "",
@@ -67,12 +68,19 @@ test("403 for a program that may not be executed, and 200 once it may", async ()
 
 describe("502 with the reason in the log", () => {
   test.each([
-    ["crlf.fcgi", /crlf\.fcgi.*(CR|carriage|line end)/i],
-    ["no-interpreter.fcgi", /no-interpreter\.fcgi.*(\/nowhere\/perl|interpreter)/i],
-    ["no-format.fcgi", /no-format\.fcgi/],
-    ["exit-at-boot.fcgi", /exit-at-boot\.fcgi/],
-    ["noisy-boot.fcgi", /noisy-boot\.fcgi/],
-    ["plain-cgi.fcgi", /plain-cgi\.fcgi/],
+    ["crlf.fcgi", /the #! line of .*crlf\.fcgi ends in CR LF: save it with Unix line ends/],
+    ["no-interpreter.fcgi", /interpreter \/nowhere\/perl of .*no-interpreter\.fcgi not found/],
+    [
+      "env-interpreter.fcgi",
+      /exited with status 127 .*: interpreter perl6 of .*env-interpreter\.fcgi not found/,
+    ],
+    ["no-format.fcgi", /no-format\.fcgi is neither an executable nor a script/],
+    [
+      "exit-at-boot.fcgi",
+      /exited with status 3 before it accepted a connection\. .*this program leaves at once/,
+    ],
+    ["noisy-boot.fcgi", /noisy-boot\.fcgi.*exited with status 4 before it accepted a connection/],
+    ["plain-cgi.fcgi", /exited with status 0 .*: it spoke CGI on stdout: not a FastCGI program/],
   ])("%s", async (name, reason) => {
     const answer = await site.ask(name);
     expect([answer.status, answer.end]).toEqual([502, "complete"]);
@@ -82,6 +90,15 @@ describe("502 with the reason in the log", () => {
   test("a program's last words on stderr are in the log", async () => {
     await site.ask("exit-at-boot.fcgi");
     expect(site.fpm.log()).toContain("lab: this program leaves at once");
+  });
+
+  test("an exit is one line: program, pid, cause, age, requests served, last words", async () => {
+    const pid = Number(await site.text("lab.fcgi?op=say"));
+    process.kill(pid, "SIGSEGV");
+    const line = new RegExp(
+      `error ended by SIGSEGV program=${site.root}/lab.fcgi pid=${pid} cause=crash age=[0-9.]+s served=\\d+ stderr="said on stderr"`,
+    );
+    await waitUntil("it is logged", () => line.test(site.fpm.log()));
   });
 
   test.each(["GET", "POST"])("%s of a program that dies before it answers", async (method) => {
@@ -131,6 +148,23 @@ test("503 with Retry-After when the queue is full, and when queue_timeout is ove
     expect(Number(answer?.headers.get("retry-after"))).toBeGreaterThan(0);
   }
   expect((await holding).status).toBe(200);
+});
+
+test("503 with the time of the next try while a program cannot be started, and no longer when its file was mended", async () => {
+  await using broken = await startSite({ files: { "x.fcgi": "#!/nowhere/perl\n" }, lab: [] });
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++) statuses.push((await broken.ask("x.fcgi")).status);
+  expect(statuses).toEqual([502, 502, 502, 503]);
+  // The pauses double; what is said is what is left of this one.
+  await waitUntil("a pause of seconds", async () => (await broken.ask("x.fcgi")).status === 502);
+  await waitUntil("a longer one", async () => (await broken.ask("x.fcgi")).status === 502);
+  const refused = await broken.ask("x.fcgi");
+  const said = /Next try in (\d+) s/.exec(broken.fpm.log().split("code=BREAKER_OPEN").at(-2) ?? "")?.[1];
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, said ?? "none"]);
+  expect(Number(said)).toBeGreaterThan(1);
+  broken.put("x.fcgi", { copyOf: "dist/test-programs/lab" });
+  await Bun.sleep(1100);
+  expect(await broken.text("x.fcgi")).toMatch(/^\d+$/);
 });
 
 test("400 for a request without SCRIPT_FILENAME", async () => {
