@@ -2,6 +2,7 @@ import { bootsAtOnce, processCap } from "../../src/pool/cap.ts";
 import { type Demand, keptAtHand, withMean } from "../../src/pool/demand.ts";
 import { byNeed, evictionFor, evictionsAhead, evictionsInNeed } from "../../src/pool/eviction.ts";
 import {
+  bootShareSoFar,
   type CpuUse,
   cpuShare,
   type Measures,
@@ -148,6 +149,9 @@ class LearnedRuler implements Ruler {
   }
 
   #view(pool: SimulatedPool, memory: Memory): PoolView {
+    const boots = [...pool.processes]
+      .filter(({ state }) => state === "starting")
+      .map((each) => each.bootSoFar);
     return {
       waiting: pool.queue.size,
       waitingForUnserved: 0,
@@ -160,7 +164,7 @@ class LearnedRuler implements Ruler {
       minProcesses: 0,
       maxProcesses: this.#cap(pool, memory),
       room: this.#scenario.globalCap - this.#total,
-      startsAtOnce: bootsAtOnce(this.#scenario.cores, memory.measures.bootCpuShare),
+      startsAtOnce: bootsAtOnce(this.#scenario.cores, memory.measures.bootCpuShare ?? bootShareSoFar(boots)),
       serviceMs: memory.measures.serviceMs,
       bootMs: memory.measures.bootMs,
       meanAgeMs: pool.meanAgeMs,

@@ -45,6 +45,13 @@ export class SimulatedProcess {
     });
   }
 
+  /** What a boot has used until now. */
+  get bootSoFar(): CpuUse {
+    const use = { ...this.#done, busyMs: this.#world.now - this.startedAt };
+    if (this.#work) this.#add(use, this.#work);
+    return use;
+  }
+
   serve(task: Task, onEnd: () => void): void {
     this.state = "busy";
     this.lentAt = this.#world.now;

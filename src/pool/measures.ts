@@ -84,6 +84,15 @@ export function cpuShare(use: CpuUse): number | undefined {
   return use.busyMs < ENOUGH_WORK_MS ? undefined : share(use);
 }
 
+/** The part of a core that boots which are still going on have used so far, the highest of them; undefined while all are young. */
+export function bootShareSoFar(boots: Iterable<CpuUse>): number | undefined {
+  let highest: number | undefined;
+  for (const boot of boots) {
+    if (boot.busyMs >= ENOUGH_WORK_MS) highest = Math.max(highest ?? 0, share(boot));
+  }
+  return highest;
+}
+
 function share({ runMs, cpuWaitMs, busyMs }: CpuUse): number {
   // With several threads the waits can add up to more than the request took; it is then as CPU-bound as can be.
   return Math.min(1, runMs / Math.max(runMs, busyMs - cpuWaitMs, Number.MIN_VALUE));

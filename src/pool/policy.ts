@@ -70,6 +70,8 @@ const SOON = 0.25;
 const SURPLUS_IDLE_MS = 10_000;
 /** Waiting a little longer than a boot takes is better than a process that comes too late. */
 const BOOT_MARGIN_MS = 5;
+/** While the first boots of a program go on, the pool is looked at again after this time. */
+const BOOT_LOOK_MS = 20;
 const FIRST_BACKOFF_MS = 100;
 const LAST_BACKOFF_MS = 60_000;
 /** This many boot failures in a row open the breaker. */
@@ -97,6 +99,8 @@ export function startsWanted(view: PoolView): number {
 export function lookAgainMs(view: PoolView): number | undefined {
   if (view.waiting === 0) return undefined;
   const { bootMs, serviceMs, busy, meanAgeMs = 0 } = view;
+  // Boots that mostly sleep let more of them begin: what the first ones use shows while they are at it.
+  if (bootMs === undefined && busy === 0 && view.starting > 0) return BOOT_LOOK_MS;
   const patience = (bootMs ?? FIRST_BACKOFF_MS) + BOOT_MARGIN_MS;
   if (serviceMs === undefined && busy > 0) return Math.max(GRACE_MS, Math.min(meanAgeMs, patience));
   // Never nearly nothing: a clock that has not moved on would have it ask for ever.

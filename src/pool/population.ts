@@ -86,7 +86,8 @@ export class Population {
 
   /** How many boots may be in flight. */
   get bootsAtOnce(): number {
-    return bootsAtOnce(this.#machine.cores, this.workload.measures.bootCpuShare);
+    const starting = this.all.filter(({ state }) => state === "starting");
+    return bootsAtOnce(this.#machine.cores, this.workload.bootCpuShare(starting));
   }
 
   /** Most processes: what the cores and the memory can use, or what the settings allow. */

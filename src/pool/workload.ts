@@ -4,6 +4,7 @@ import { cpuUsageOf, memoryOf, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, keptAtHand, withMean } from "./demand.ts";
 import {
+  bootShareSoFar,
   cpuShare,
   type Measures,
   UNKNOWN,
@@ -56,6 +57,17 @@ export class Workload {
   /** The part of a core that a process uses while at work; undefined while unknown. */
   get cpuShare(): number | undefined {
     return cpuShare(this.#measures);
+  }
+
+  /** The part of a core that a boot uses; of the first ones what they have used so far. Undefined while unknown. */
+  bootCpuShare(starting: readonly Backend[]): number | undefined {
+    const known = this.#measures.bootCpuShare;
+    if (known !== undefined) return known;
+    const now = this.#clock.now();
+    const some = starting.slice(0, MOST_LOOKS);
+    return bootShareSoFar(
+      some.map(({ pid, startedAt }) => ({ ...(cpuUsageOf(pid) ?? NOTHING_USED), busyMs: now - startedAt })),
+    );
   }
 
   /** How many requests are at work. */

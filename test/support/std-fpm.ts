@@ -27,6 +27,8 @@ export interface StdFpmOptions {
   alsoListen?: readonly string[];
   /** Variables for the programs. */
   programEnv?: Record<string, string>;
+  /** Another command than the executable under test. */
+  command?: readonly string[];
   /** Do not wait until the socket answers. */
   noWait?: boolean;
 }
@@ -64,7 +66,7 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
   const logFile = join(options.folder, "std-fpm.log");
   mkdirSync(runtimeDir, { recursive: true });
   writeFileSync(configFile, configOf(options, runtimeDir, socket, marker));
-  const child = Bun.spawn([EXECUTABLE, "serve", "--config", configFile], {
+  const child = Bun.spawn([...(options.command ?? [EXECUTABLE]), "serve", "--config", configFile], {
     stdio: ["ignore", Bun.file(join(options.folder, "stdout.log")), Bun.file(logFile)],
     env: { PATH: "/usr/bin:/bin", ...options.env },
     cwd: options.cwd ?? "/",

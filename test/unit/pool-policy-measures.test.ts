@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { bootShareSoFar, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keptAtHand, withMean } from "../../src/pool/demand.ts";
 import { cpuShare, UNKNOWN, withBoot, withCpuUse, withMemory, withService } from "../../src/pool/measures.ts";
@@ -75,5 +75,14 @@ describe("the processes that are kept at hand", () => {
     demand = withMean(demand, 0);
     expect(keptAtHand(demand)).toBe(0);
     expect(demand.length).toBe(60);
+  });
+});
+
+describe("the share of boots that go on", () => {
+  test("is that of the one that uses most, once they are 20 ms old", () => {
+    const boot = (busyMs: number, runMs: number) => ({ busyMs, runMs, cpuWaitMs: 0 });
+    expect(bootShareSoFar([])).toBeUndefined();
+    expect(bootShareSoFar([boot(19.9, 19)])).toBeUndefined();
+    expect(bootShareSoFar([boot(20, 5), boot(40, 4), boot(10, 10)])).toBe(0.25);
   });
 });

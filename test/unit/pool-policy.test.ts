@@ -156,6 +156,11 @@ describe("how many backends are started", () => {
 describe("when the pool is looked at again", () => {
   const again = (changes: Partial<PoolView>) => lookAgainMs({ ...IDLE_POOL, waiting: 1, ...changes });
 
+  test("while the first boots go on soon, to see what they use", () => {
+    expect(again({ starting: 2 })).toBe(20);
+    expect(again({ starting: 2, bootMs: 150 })).not.toBe(20);
+  });
+
   test("not before something happens when nobody waits", () => {
     expect(again({ waiting: 0 })).toBeUndefined();
   });

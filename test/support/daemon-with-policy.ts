@@ -1,0 +1,23 @@
+// The daemon with a policy that the first argument names.
+
+import { createLog } from "../../src/base/log.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { startDaemon } from "../../src/daemon/daemon.ts";
+import { runUntilSignalled } from "../../src/daemon/lifecycle.ts";
+import { LEARNED, type Policy } from "../../src/pool/policy.ts";
+
+const POLICIES: Record<string, Policy> = {
+  learned: LEARNED,
+  /** A process at once for every request that finds none free, without limit. */
+  "spawn-at-once": {
+    startsWanted: ({ waiting, starting }) => Math.max(0, waiting - starting),
+    lookAgainMs: () => undefined,
+  },
+};
+
+const { config } = await loadConfig({ file: process.argv.at(-1) });
+const log = createLog({ ...config.log, write: (line) => process.stderr.write(line), isTerminal: false });
+const policy = POLICIES[process.argv[2] ?? ""];
+if (!policy) throw new RangeError(`no policy ${process.argv[2]}`);
+const daemon = await startDaemon({ config, log, policy });
+process.exit(await runUntilSignalled(daemon, log));
