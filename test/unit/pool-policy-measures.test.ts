@@ -1,7 +1,15 @@
-import { bootShareSoFar, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keptAtHand, withMean } from "../../src/pool/demand.ts";
-import { cpuShare, UNKNOWN, withBoot, withCpuUse, withMemory, withService } from "../../src/pool/measures.ts";
+import {
+  bootShareSoFar,
+  cpuShare,
+  UNKNOWN,
+  withBoot,
+  withCpuUse,
+  withMemory,
+  withService,
+} from "../../src/pool/measures.ts";
 
 describe("what is learned of a program", () => {
   test("begins with the first value and follows by an eighth", () => {
