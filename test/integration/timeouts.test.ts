@@ -1,0 +1,177 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { Backend, type BackendOwner } from "../../src/backend/backend.ts";
+import type { Exit } from "../../src/backend/exit.ts";
+import { ByteQueue } from "../../src/base/byte-queue.ts";
+import type { FpmError } from "../../src/base/errors.ts";
+import { createLog } from "../../src/base/log.ts";
+import type { AppConfig } from "../../src/config/config.ts";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
+import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
+import { type Relayed, relay } from "../../src/relay/relay.ts";
+import { appConfig } from "../support/app-config.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { isAlive } from "../support/processes.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+// Real processes under a clock that is turned by hand: each limit is tried one millisecond before it, and at it.
+
+const dir = makeTempDir();
+const log = createLog({ level: "error", format: "plain", write() {}, isTerminal: false });
+const LIMIT_MS = 60_000;
+let sockets = 0;
+
+afterAll(() => dir[Symbol.dispose]());
+
+/** A process of the fault program, or of another one. */
+function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string[]] = [lab("lab")]) {
+  const clock = new FakeClock();
+  const exits: Exit[] = [];
+  const owner: BackendOwner = {
+    onBackendReady() {},
+    onBackendLeaving() {},
+    onBackendExit: (_backend, exit) => void exits.push(exit),
+  };
+  const nextSocketPath = () => dir.at(`${sockets++}.sock`);
+  const common = { key: "k", script: argv[0], owner: undefined, version: "", generation: "" };
+  const settings = { startTimeoutMs: 1e9, ...app };
+  const program = { ...common, name: argv[0], argv, cwd: "/", app: appConfig(settings) };
+  const backend = new Backend(program, owner, { clock, log, instance: "test", nextSocketPath });
+  return { backend, clock, exits };
+}
+
+/** A program of the tests, by the name that says how it behaves. */
+function lab(name: string): string {
+  const path = dir.at(name);
+  Bun.spawnSync(["cp", resolve("dist/test-programs/lab"), path]);
+  return path;
+}
+
+async function readyBackend(app: Partial<AppConfig>, argv?: readonly [string, ...string[]]) {
+  const started = startBackend(app, argv);
+  await waitUntil("it is ready", () => {
+    started.clock.advance(1);
+    return started.backend.state === "ready";
+  });
+  return started;
+}
+
+async function gone({ exits }: { exits: readonly Exit[] }): Promise<Exit> {
+  return await waitUntil("it has ended", () => exits[0]);
+}
+
+/** A web server's side that sends nothing by itself. */
+class Client implements ClientStream {
+  readonly body = new ByteQueue();
+  readonly isHeld = true;
+  readonly isGone = false;
+  readonly isAnswered = false;
+  readonly head: RequestHead;
+  readonly isBodyComplete: boolean;
+  listener: ClientListener | undefined;
+  refused: FpmError | undefined;
+
+  constructor(query: string, isBodyComplete = true) {
+    const params = { REQUEST_METHOD: "POST", QUERY_STRING: query };
+    this.head = new RequestHead(encodeHead(1, 1, false, encodeParams(Object.entries(params))));
+    this.isBodyComplete = isBodyComplete;
+  }
+
+  listen(listener: ClientListener | undefined): void {
+    this.listener = listener;
+  }
+  respond(): boolean {
+    return false;
+  }
+  refuse(error: FpmError): void {
+    this.refused = error;
+  }
+  whenLeft(): void {}
+  pauseBody(): void {}
+  resumeBody(): void {}
+  complete(): void {}
+  truncate(): void {}
+}
+
+/** A request at work on a process that never answers it. */
+async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) {
+  const started = await readyBackend(app);
+  const lease = started.backend.lend();
+  let relayed: Relayed | undefined;
+  void relay(client, lease, { changes: new Map(), fresh: false, clock: started.clock }).then((how) => {
+    relayed = how;
+  });
+  return { ...started, client, ended: () => relayed };
+}
+
+describe("start_timeout", () => {
+  test("kills a process that has not accepted by then, not a millisecond before", async () => {
+    const started = startBackend({ startTimeoutMs: LIMIT_MS }, ["/bin/sleep", "600"]);
+    started.clock.advance(LIMIT_MS - 1);
+    expect([started.backend.state, isAlive(started.backend.pid)]).toEqual(["starting", true]);
+    started.clock.advance(1);
+    expect(await gone(started)).toMatchObject({
+      signal: "SIGKILL",
+      reason: "start timeout",
+      wasStarted: false,
+    });
+  });
+});
+
+describe("stop_timeout", () => {
+  test("kills a process that ignores SIGTERM, not a millisecond before", async () => {
+    const started = await readyBackend({}, [lab("ignore-term")]);
+    started.backend.stop("idle", LIMIT_MS);
+    started.clock.advance(LIMIT_MS - 1);
+    await Bun.sleep(50);
+    expect([started.backend.state, isAlive(started.backend.pid)]).toEqual(["stopping", true]);
+    started.clock.advance(1);
+    expect(await gone(started)).toMatchObject({ signal: "SIGKILL", reason: "idle" });
+  });
+});
+
+describe("request_timeout", () => {
+  test("ends a request that runs for so long with its process, not a millisecond before", async () => {
+    const work = await hanging({ requestTimeoutMs: LIMIT_MS });
+    work.clock.advance(LIMIT_MS - 1);
+    await Bun.sleep(20);
+    expect([work.ended(), isAlive(work.backend.pid)]).toEqual([undefined, true]);
+    work.clock.advance(1);
+    expect(await gone(work)).toMatchObject({ signal: "SIGKILL", reason: "request timeout" });
+    expect(work.ended()).toMatchObject({
+      kind: "unanswered",
+      again: "never",
+      error: { code: "REQUEST_TIMEOUT" },
+    });
+  });
+});
+
+describe("abort_timeout", () => {
+  test("kills a process that goes on for a client that has left, not a millisecond before", async () => {
+    const work = await hanging({ abortTimeoutMs: LIMIT_MS });
+    work.client.listener?.onClientLeft();
+    work.clock.advance(LIMIT_MS - 1);
+    await Bun.sleep(20);
+    expect([work.ended(), isAlive(work.backend.pid)]).toEqual([undefined, true]);
+    work.clock.advance(1);
+    expect(await gone(work)).toMatchObject({ signal: "SIGKILL", reason: "abort timeout" });
+    expect(work.ended()).toEqual({ kind: "client-left" });
+  });
+});
+
+describe("body_timeout", () => {
+  test("refuses an upload of which nothing comes for so long, not a millisecond before; each byte begins it anew", async () => {
+    const work = await hanging({ bodyTimeoutMs: LIMIT_MS }, new Client("op=hang", false));
+    work.clock.advance(LIMIT_MS - 1);
+    work.client.listener?.onBody(new Uint8Array(8), 0, 8);
+    work.clock.advance(LIMIT_MS - 1);
+    expect(work.client.refused).toBeUndefined();
+    work.clock.advance(1);
+    expect(work.client.refused).toMatchObject({ code: "BODY_TIMEOUT" });
+    work.backend.stop("shutdown", 0);
+    await gone(work);
+  });
+});
