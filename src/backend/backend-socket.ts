@@ -1,7 +1,8 @@
 import { unlinkSync } from "node:fs";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
-import { Link } from "./link.ts";
+import type { Link } from "./link.ts";
+import { SocketLink } from "./socket-link.ts";
 
 /** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
 const SPARE_BACKLOG = 16;
@@ -18,9 +19,9 @@ export class BackendSocket {
   /** The silent connection by which a boot is noticed. */
   #bootFd: number | undefined;
   /** Connections that wait for the next request, the most recently used last. */
-  readonly #kept: Link[] = [];
+  readonly #kept: SocketLink[] = [];
   /** The connection that was made last: connections are accepted in their order. */
-  #newest: Link | undefined;
+  #newest: SocketLink | undefined;
 
   /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
   constructor(path: string, concurrency: number) {
@@ -49,7 +50,7 @@ export class BackendSocket {
    * A kept connection, or a new one; with `fresh` always a new one. `busy`: requests that the program works on, this one
    * included. The request's bytes must follow at once.
    */
-  connect(fresh: boolean, busy: number): Link | FpmError {
+  connect(fresh: boolean, busy: number): SocketLink | FpmError {
     for (let kept = fresh ? undefined : this.#kept.pop(); kept; kept = this.#kept.pop()) {
       if (kept.isOpen) return kept;
     }
@@ -57,13 +58,13 @@ export class BackendSocket {
     while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
     const bootFd = this.#bootFd;
     this.#bootFd = undefined;
-    const link = bootFd === undefined ? Link.connect(this.#path) : Link.adopt(bootFd);
-    if (link instanceof Link) this.#newest = link;
+    const link = bootFd === undefined ? SocketLink.connect(this.#path) : SocketLink.adopt(bootFd);
+    if (link instanceof SocketLink) this.#newest = link;
     return link;
   }
 
   /** Keeps a connection for the next request. */
-  keep(link: Link): void {
+  keep(link: SocketLink): void {
     // The program may have closed others while they waited.
     const open = this.#kept.filter(({ isOpen }) => isOpen);
     this.#kept.splice(0, this.#kept.length, ...open, link);

@@ -1,27 +1,13 @@
-import type { Subprocess } from "bun";
+import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
-import { BugError, type FpmError } from "../base/errors.ts";
+import type { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { Timers } from "../base/timers.ts";
-import { BackendSocket } from "./backend-socket.ts";
 import type { Exit, StopReason } from "./exit.ts";
-import { Lease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
-import { OutputReader } from "./output.ts";
 import type { Program } from "./program.ts";
-import { spawnProgram } from "./spawn.ts";
-import { type BackendEvent, type BackendState, nextState } from "./states.ts";
-import { isEnding } from "./usage.ts";
-
-/** How often a program that boots is looked at: at first often, then less. */
-const FIRST_LOOK_MS = 1;
-const LAST_LOOK_MS = 20;
-/** A program that sits in accept() and did not leave on SIGTERM is woken by a connection after this time. */
-const WAKE_AFTER_MS = 500;
-/** How long what a program sent before it ended may take to arrive. */
-const LINK_GRACE_MS = 1000;
-/** How long descendants may go on printing into the pipes of a program that has ended. */
-const OUTPUT_GRACE_MS = 200;
+import type { BackendState } from "./states.ts";
+import type { Usage } from "./usage.ts";
 
 /** Hears of a backend's life: its pool. */
 export interface BackendOwner {
@@ -43,250 +29,49 @@ export interface BackendDeps {
   nextSocketPath(): string;
 }
 
-/** One process of a program, its listening socket and the connections to it: one for each request at work, others kept. */
-export class Backend {
+/** What serves the requests of a program: a FastCGI process, or a place in which one CGI process runs after the other. */
+export interface Backend {
   /** What it was started as; other settings of the same generation may take its place. */
   program: Program;
   readonly startedAt: number;
+  readonly state: BackendState;
+  /** 0 while no process runs. */
+  readonly pid: number;
+  /** Program and pid, as messages name it. */
+  readonly label: string;
+  /** The requests it works on. */
+  readonly leases: ReadonlySet<Lease>;
+  /** How many these are. */
+  readonly busy: number;
+  /** How many more requests it can take. */
+  readonly free: number;
   /** When it last became idle; orders idle backends. */
-  idleSince: number;
+  readonly idleSince: number;
   /** Requests answered. */
-  served = 0;
+  readonly served: number;
   /** Memory it was last seen to hold, in bytes; undefined while it was not looked at. */
   memoryBytes: number | undefined;
-  /** The last line it printed on stderr. */
-  lastStderr = "";
+  /** What it has used of the CPU; undefined when it has gone. */
+  readonly usage: Usage | undefined;
   /** The first line it printed on stdout: a FastCGI program prints nothing there. */
-  firstStdout = "";
-  readonly #deps: BackendDeps;
-  readonly #owner: BackendOwner;
-  readonly #socket: BackendSocket;
-  readonly #process: Subprocess;
-  readonly #outputs: OutputReader[];
-  readonly #timers: Timers<"look" | "start" | "wake" | "kill">;
-  readonly #finished = Promise.withResolvers<void>();
-  #state: BackendState = "starting";
-  #stopReason: StopReason | undefined;
-  /** How long it may take to end, once it has retired. */
-  #stopTimeoutMs = 0;
-  /** When its first connection was accepted. */
-  #readyAt: number | undefined;
-  readonly #leases = new Set<Lease>();
-
-  /** @throws FpmError SPAWN_FAILED, SYSTEM_CALL. */
-  constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
-    this.program = program;
-    this.#owner = owner;
-    this.#deps = deps;
-    this.#timers = new Timers(deps.clock);
-    this.startedAt = deps.clock.now();
-    this.idleSince = this.startedAt;
-    this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency);
-    try {
-      const spawned = spawnProgram(program, this.#socket.fd, deps.instance, () => this.#onExit());
-      this.#process = spawned.process;
-      this.#outputs = [
-        new OutputReader(spawned.stdoutFd, (line) => this.#logLine("stdout", line)),
-        new OutputReader(spawned.stderrFd, (line) => this.#logLine("stderr", line)),
-      ];
-    } catch (error) {
-      this.#socket.close();
-      throw error;
-    }
-    this.#watchBoot();
-  }
-
-  get pid(): number {
-    return this.#process.pid;
-  }
-
-  /** Program and pid, as messages name it. */
-  get label(): string {
-    return `${this.program.name} (pid ${this.pid})`;
-  }
-
-  /** Settles when the process has ended and everything it printed was logged. */
-  get finished(): Promise<void> {
-    return this.#finished.promise;
-  }
-
-  get state(): BackendState {
-    return this.#state;
-  }
-
-  /** The requests it works on. */
-  get leases(): ReadonlySet<Lease> {
-    return this.#leases;
-  }
-
-  /** How many these are. */
-  get busy(): number {
-    return this.#leases.size;
-  }
-
-  /** How many more requests it can take. */
-  get free(): number {
-    return this.#state === "ready" ? this.program.app.concurrency - this.busy : 0;
-  }
-
-  /** The one mutator of `state`. */
-  #enter(event: BackendEvent): void {
-    const wasReady = this.#state === "ready";
-    this.#state = nextState(this.#state, event);
-    if (wasReady && event !== "exited") this.#owner.onBackendLeaving(this);
-  }
+  readonly firstStdout: string;
+  /** The last line it printed on stderr. */
+  readonly lastStderr: string;
+  /** Settles when it has ended and everything it printed was logged. */
+  readonly finished: Promise<void>;
 
   /** It works on one more request. Only while it is `free`. */
-  lend(): Lease {
-    if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
-    const lease = new Lease(this, this.#deps.clock.now());
-    this.#leases.add(lease);
-    return lease;
-  }
-
+  lend(): Lease;
+  /** See Lease.open. */
+  open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
+  /** Whether a connection is known to wait for the program to accept it. */
+  isUnaccepted(link: Link): boolean;
   /** The request of a lease is over; with `keepLink` its connection is fit for the next one. */
-  end(lease: Lease, keepLink: boolean): void {
-    const { link } = lease;
-    if (link) {
-      const wasBroken = !link.isOpen;
-      this.served++;
-      link.use(undefined);
-      if (keepLink && link.isOpen && this.#state === "ready") this.#socket.keep(link);
-      else link.close();
-      // Lent once more it would fail one request after the other, until its exit is reported.
-      if (wasBroken && this.#state === "ready" && isEnding(this.pid)) this.#enter("ending");
-    }
-    this.#leases.delete(lease);
-    if (this.busy > 0) return;
-    this.idleSince = this.#deps.clock.now();
-    this.#socket.dropSilent();
-    if (this.#state === "retiring") this.stop(this.#stopReason as StopReason, this.#stopTimeoutMs);
-  }
-
-  /** See Lease.connect. */
-  connect(fresh: boolean): Link | FpmError {
-    return this.#socket.connect(fresh, this.busy);
-  }
-
-  /** See Lease.isUnaccepted. */
-  isUnaccepted(link: Link): boolean {
-    return this.#socket.isUnaccepted(link);
-  }
-
-  /** Takes no more requests, and is stopped when those it works on are over: at once when it is idle. */
-  retire(reason: StopReason, stopTimeoutMs: number): void {
-    this.#stopReason ??= reason;
-    if (this.busy === 0) {
-      this.stop(reason, stopTimeoutMs);
-      return;
-    }
-    this.#stopTimeoutMs = stopTimeoutMs;
-    this.#enter("retire");
-  }
-
+  end(lease: Lease, keepLink: boolean): void;
   /** See Lease.condemn. */
-  condemn(lease: Lease, reason: StopReason): void {
-    const others = this.#leases.size - (this.#leases.has(lease) ? 1 : 0);
-    if (others === 0) {
-      this.stop(reason, 0);
-      return;
-    }
-    this.retire(reason, 0);
-    const { requestTimeoutMs, stopTimeoutMs } = this.program.app;
-    this.#timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
-  }
-
-  /**
-   * The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL after `stopTimeoutMs`. At once
-   * SIGKILL when that is 0.
-   */
-  stop(reason: StopReason, stopTimeoutMs: number): void {
-    if (this.#state === "gone") return;
-    const isFirst = this.#state !== "stopping";
-    this.#stopReason ??= reason;
-    this.#enter("stop");
-    // Whoever uses a link must hear of it: nobody else will tell.
-    for (const { link } of [...this.#leases]) link?.onClosed(`stopped: ${reason}`);
-    this.#socket.closeIdle();
-    if (stopTimeoutMs === 0) {
-      this.#signalGroup("SIGKILL");
-      return;
-    }
-    this.#signalGroup("SIGTERM");
-    // Told to stop once more, it gets no more time.
-    if (!isFirst) return;
-    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#socket.wake());
-    this.#timers.set("kill", stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
-  }
-
-  /**
-   * Notices the program's first accept(): a connection without a byte waits on its socket, and our own descriptor of
-   * that socket polls readable until it is taken.
-   */
-  #watchBoot(): void {
-    const look = (delayMs: number) => {
-      this.#timers.set("look", delayMs, () => {
-        if (this.#state !== "starting") return;
-        if (this.#socket.hasUnaccepted) look(Math.min(delayMs * 1.2, LAST_LOOK_MS));
-        else this.#onAccepted();
-      });
-    };
-    look(FIRST_LOOK_MS);
-    this.#timers.set("start", this.program.app.startTimeoutMs, () => {
-      if (this.#state === "starting") this.stop("start timeout", 0);
-    });
-  }
-
-  #onAccepted(): void {
-    this.#readyAt = this.#deps.clock.now();
-    this.#enter("accepted");
-    this.#owner.onBackendReady(this);
-    // Nobody had a request for it: a silent connection would keep the program from accepting another.
-    if (this.busy === 0) this.#socket.dropSilent();
-  }
-
-  #signalGroup(signal: NodeJS.Signals): void {
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // ESRCH: the whole group has ended already.
-    }
-  }
-
-  #onExit(): void {
-    const wasStarted = this.#readyAt !== undefined;
-    // What it left behind in its group goes with it.
-    this.#signalGroup("SIGKILL");
-    this.#timers.cancelAll();
-    this.#enter("exited");
-    const { exitCode, signalCode } = this.#process;
-    for (const lease of [...this.#leases]) lease.onGone?.();
-    this.#owner.onBackendExit(this, {
-      code: exitCode,
-      signal: signalCode,
-      wasStarted,
-      reason: this.#stopReason,
-    });
-    this.#socket.close();
-    // A descendant outside its group may hold the connection open; nobody answers on it any more.
-    this.#deps.clock.after(LINK_GRACE_MS, () => {
-      for (const { link } of [...this.#leases]) link?.onClosed("its process has ended");
-    });
-    void this.#finishOutput();
-  }
-
-  async #finishOutput(): Promise<void> {
-    const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      for (const output of this.#outputs) output.cancel();
-    });
-    await Promise.all(this.#outputs.map((output) => output.ended));
-    timer.cancel();
-    this.#finished.resolve();
-  }
-
-  #logLine(stream: "stdout" | "stderr", line: string): void {
-    if (stream === "stderr" && line !== "") this.lastStderr = line;
-    if (stream === "stdout") this.firstStdout ||= line;
-    this.#deps.log.warn(line, { program: this.program.name, pid: this.pid, stream });
-  }
+  condemn(lease: Lease, reason: StopReason): void;
+  /** Takes no more requests, and is stopped when those it works on are over: at once when it is idle. */
+  retire(reason: StopReason, stopTimeoutMs: number): void;
+  /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
+  stop(reason: StopReason, stopTimeoutMs: number): void;
 }

@@ -1,7 +1,8 @@
-import type { FpmError } from "../base/errors.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
+import { FpmError } from "../base/errors.ts";
 import type { Backend } from "./backend.ts";
 import type { StopReason } from "./exit.ts";
-import { Link } from "./link.ts";
+import type { Link } from "./link.ts";
 
 /** A backend lent to one request, and the connection that carries it. */
 export class Lease {
@@ -21,10 +22,13 @@ export class Lease {
     return this.#link;
   }
 
-  /** A kept connection, or a new one; with `fresh` always a new one. The request's bytes must follow at once. */
-  connect(fresh: boolean): Link | FpmError {
-    const link = this.backend.connect(fresh);
-    if (link instanceof Link) this.#link = link;
+  /**
+   * Sends the request: its head and what has come of its body, on a kept connection or a new one; with `fresh` always on a
+   * new one.
+   */
+  open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
+    const link = this.backend.open(records, body, fresh);
+    if (!(link instanceof FpmError)) this.#link = link;
     return link;
   }
 

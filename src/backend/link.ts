@@ -1,185 +1,29 @@
-import type { Socket } from "bun";
-import type { ByteQueue } from "../base/byte-queue.ts";
-import { FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, connectUnix, setSendBuffer } from "../base/libc.ts";
-import { Outbox } from "../base/outbox.ts";
-
-const SEND_BUFFER_BYTES = 1024 * 1024;
-
-/** Who uses a link: the relay of the request that its backend works on. */
+/** Who uses a link: the relay of the request that it carries. */
 export interface LinkUser {
   onLinkData(chunk: Uint8Array): void;
-  /** The outbox has become empty. */
+  /** What waited has been taken. */
   onLinkDrain(): void;
   /** The connection is over: the program closed it (`reason` undefined) or it broke. */
   onLinkClosed(reason: string | undefined): void;
 }
 
-/** Bun.connect takes `fd`, which its types lack (Bun 1.4.5). */
-type ConnectByFd = (options: {
-  fd: number;
-  allowHalfOpen: boolean;
-  data: Link;
-  socket: typeof HANDLERS;
-}) => Promise<Socket<Link>>;
-
-const HANDLERS = {
-  open(socket: Socket<Link>) {
-    socket.data.onOpen(socket);
-  },
-  data(socket: Socket<Link>, chunk: Uint8Array) {
-    socket.data.onData(chunk);
-  },
-  drain(socket: Socket<Link>) {
-    socket.data.onDrain();
-  },
-  end(socket: Socket<Link>) {
-    socket.data.onClosed(undefined);
-  },
-  close(socket: Socket<Link>, error?: Error) {
-    socket.data.onClosed(error?.message);
-  },
-  connectError(socket: Socket<Link>, error: Error) {
-    socket.data.onClosed(error.message);
-  },
-  error(_socket: Socket<Link>, error: Error) {
-    throw error;
-  },
-};
-
-/**
- * One connection to a backend, over its Unix socket. It is connected by a system call of our own and then
- * adopted: `Bun.connect({unix})` loses the answer of a peer that answers and closes at once, and reports the wrong
- * errno (Bun 1.4.5).
- */
-export class Link {
-  #socket: Socket<Link> | undefined;
-  #outbox: Outbox | undefined;
-  #user: LinkUser | undefined;
-  /** Nothing follows what waits in the outbox. */
-  #isEnding = false;
-  #isPaused = false;
-
-  /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
-  static connect(path: string): Link | FpmError {
-    const connected = connectUnix(path);
-    if (connected.kind === "connected") return Link.adopt(connected.fd);
-    const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
-    return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
-  }
-
-  /** Takes over a connected, non-blocking descriptor. */
-  static adopt(fd: number): Link | FpmError {
-    const link = new Link(fd);
-    if (link.isOpen) return link;
-    return new FpmError(
-      "CONNECT_FAILED",
-      "backend",
-      "The runtime did not take over a connection to the program.",
-    );
-  }
-
-  /** Bun calls `open` before this returns. */
-  private constructor(fd: number) {
-    setSendBuffer(fd, SEND_BUFFER_BYTES);
-    const connect = Bun.connect as unknown as ConnectByFd;
-    connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {
-      if (!this.#socket) closeFd(fd);
-      this.onClosed(messageOf(error));
-    });
-  }
-
-  get isOpen(): boolean {
-    return this.#socket !== undefined;
-  }
-
+/** A connection that carries FastCGI records to a program and its answer back. */
+export interface Link {
+  readonly isOpen: boolean;
   /** Whether so much waits to be sent that the client should be paused. */
-  get isCongested(): boolean {
-    return this.#outbox?.isHigh ?? false;
-  }
-
+  readonly isCongested: boolean;
   /** Whether anything waits that the program has not taken. */
-  get isWaiting(): boolean {
-    return (this.#outbox?.bytes ?? 0) > 0;
-  }
-
+  readonly isWaiting: boolean;
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
-  use(user: LinkUser | undefined): void {
-    this.#user = user;
-    // The last user may have paused it, in the very chunk that ended its answer.
-    this.resume();
-  }
-
-  /** Sends now or later; by reference. */
-  write(chunk: Uint8Array, start: number, end: number): void {
-    this.#outbox?.write(chunk, start, end);
-  }
-
-  /** Sends a request's head and what came of its body, in as few system calls as possible. */
-  writeRequest(head: Uint8Array, body: ByteQueue): void {
-    const outbox = this.#outbox;
-    if (!outbox) return;
-    outbox.append(head);
-    body.visit((piece) => outbox.append(piece));
-    outbox.flush();
-  }
-
+  use(user: LinkUser | undefined): void;
+  /** Sends `chunk[start, end)` now or later; by reference. */
+  write(chunk: Uint8Array, start: number, end: number): void;
   /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
-  writeLast(bytes: Uint8Array): void {
-    this.write(bytes, 0, bytes.length);
-    this.#isEnding = true;
-    if (!this.isWaiting) this.#socket?.shutdown();
-  }
-
-  pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#socket?.pause();
-  }
-
-  resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#socket?.resume();
-  }
-
+  writeLast(bytes: Uint8Array): void;
+  pause(): void;
+  resume(): void;
   /** Closes in both directions at once; nothing is told to the user. */
-  close(): void {
-    const socket = this.#socket;
-    this.#forget();
-    socket?.end();
-  }
-
-  onOpen(socket: Socket<Link>): void {
-    this.#socket = socket;
-    this.#outbox = new Outbox(socket);
-  }
-
-  onData(chunk: Uint8Array): void {
-    if (this.#user) this.#user.onLinkData(chunk);
-    // Bytes between two requests belong to none: what comes next on this connection could not be trusted.
-    else this.close();
-  }
-
-  onDrain(): void {
-    if (!this.#outbox?.flush()) return;
-    if (this.#isEnding) this.#socket?.shutdown();
-    else this.#user?.onLinkDrain();
-  }
-
-  onClosed(reason: string | undefined): void {
-    if (!this.#socket) return;
-    const socket = this.#socket;
-    const user = this.#user;
-    this.#forget();
-    socket.end();
-    user?.onLinkClosed(reason);
-  }
-
-  #forget(): void {
-    this.#socket = undefined;
-    this.#user = undefined;
-    this.#outbox?.clear();
-    this.#outbox = undefined;
-  }
+  close(): void;
+  /** It is over: its user is told. */
+  onClosed(reason: string | undefined): void;
 }

@@ -1,5 +1,6 @@
-import { Backend, type BackendDeps, type BackendOwner } from "../backend/backend.ts";
+import type { Backend, BackendDeps, BackendOwner } from "../backend/backend.ts";
 import { type Exit, isBootFailure } from "../backend/exit.ts";
+import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
 import type { Program } from "../backend/program.ts";
 import { explainBootFailure, explainSpawnError } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
@@ -45,7 +46,7 @@ export class Starts {
   /** Starts a process; undefined when that failed: the owner hears why. */
   start(program: Program): Backend | undefined {
     try {
-      const backend = new Backend(program, this.#owner, this.#deps);
+      const backend = new FastCgiBackend(program, this.#owner, this.#deps);
       this.#deps.log.info("started", { program: program.name, pid: backend.pid });
       return backend;
     } catch (error) {

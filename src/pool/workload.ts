@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Lease } from "../backend/lease.ts";
-import { cpuUsageOf, memoryOf, type Usage } from "../backend/usage.ts";
+import { memoryOf, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, keptAtHand, withMean } from "./demand.ts";
 import {
@@ -66,7 +66,7 @@ export class Workload {
     const now = this.#clock.now();
     const some = starting.slice(0, MOST_LOOKS);
     return bootShareSoFar(
-      some.map(({ pid, startedAt }) => ({ ...(cpuUsageOf(pid) ?? NOTHING_USED), busyMs: now - startedAt })),
+      some.map(({ usage, startedAt }) => ({ ...(usage ?? NOTHING_USED), busyMs: now - startedAt })),
     );
   }
 
@@ -86,7 +86,7 @@ export class Workload {
   }
 
   onReady(backend: Backend): void {
-    const usage = cpuUsageOf(backend.pid) ?? NOTHING_USED;
+    const usage = backend.usage ?? NOTHING_USED;
     this.#seen.set(backend, { usage, workedMs: 0, workedThenMs: 0 });
     const busyMs = this.#clock.now() - backend.startedAt;
     this.#measures = withBoot(this.#measures, { ...usage, busyMs });
@@ -164,7 +164,7 @@ export class Workload {
   }
 
   #lookAt(backend: Backend, seen: Seen, now: number): void {
-    const usage = cpuUsageOf(backend.pid);
+    const { usage } = backend;
     if (!usage) return;
     let workedMs = seen.workedMs;
     for (const { since } of backend.leases) workedMs += now - since;

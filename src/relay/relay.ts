@@ -85,19 +85,22 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
 
   start({ changes, fresh }: RelayOptions): void {
     const { head, body } = this.#client;
-    const link = this.#lease.connect(fresh);
+    const keepConn = this.#app.keepConnection;
+    const records = head.isVerbatim(changes)
+      ? head.verbatimRecords(keepConn)
+      : head.encode(keepConn, changes);
+    const link = this.#lease.open(records, body, fresh);
     if (link instanceof FpmError) {
-      this.#finish({ kind: "unanswered", again: "always", error: link });
+      this.#finish({
+        kind: "unanswered",
+        again: link.code === "SPAWN_FAILED" ? "never" : "always",
+        error: link,
+      });
       return;
     }
     this.#link = link;
     link.use(this);
     this.#lease.onGone = () => this.#onBackendGone();
-    const keepConn = this.#app.keepConnection;
-    const records = head.isVerbatim(changes)
-      ? head.verbatimRecords(keepConn)
-      : head.encode(keepConn, changes);
-    link.writeRequest(records, body);
     this.#client.listen(this);
     const { requestTimeoutMs } = this.#app;
     if (requestTimeoutMs > 0) {

@@ -1,0 +1,177 @@
+import type { Socket } from "bun";
+import type { ByteQueue } from "../base/byte-queue.ts";
+import { FpmError, messageOf } from "../base/errors.ts";
+import { closeFd, connectUnix, setSendBuffer } from "../base/libc.ts";
+import { Outbox } from "../base/outbox.ts";
+import type { Link, LinkUser } from "./link.ts";
+
+const SEND_BUFFER_BYTES = 1024 * 1024;
+
+/** Bun.connect takes `fd`, which its types lack (Bun 1.4.5). */
+type ConnectByFd = (options: {
+  fd: number;
+  allowHalfOpen: boolean;
+  data: SocketLink;
+  socket: typeof HANDLERS;
+}) => Promise<Socket<SocketLink>>;
+
+const HANDLERS = {
+  open(socket: Socket<SocketLink>) {
+    socket.data.onOpen(socket);
+  },
+  data(socket: Socket<SocketLink>, chunk: Uint8Array) {
+    socket.data.onData(chunk);
+  },
+  drain(socket: Socket<SocketLink>) {
+    socket.data.onDrain();
+  },
+  end(socket: Socket<SocketLink>) {
+    socket.data.onClosed(undefined);
+  },
+  close(socket: Socket<SocketLink>, error?: Error) {
+    socket.data.onClosed(error?.message);
+  },
+  connectError(socket: Socket<SocketLink>, error: Error) {
+    socket.data.onClosed(error.message);
+  },
+  error(_socket: Socket<SocketLink>, error: Error) {
+    throw error;
+  },
+};
+
+/**
+ * One connection to a backend, over its Unix socket. It is connected by a system call of our own and then
+ * adopted: `Bun.connect({unix})` loses the answer of a peer that answers and closes at once, and reports the wrong
+ * errno (Bun 1.4.5).
+ */
+export class SocketLink implements Link {
+  #socket: Socket<SocketLink> | undefined;
+  #outbox: Outbox | undefined;
+  #user: LinkUser | undefined;
+  /** Nothing follows what waits in the outbox. */
+  #isEnding = false;
+  #isPaused = false;
+
+  /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
+  static connect(path: string): SocketLink | FpmError {
+    const connected = connectUnix(path);
+    if (connected.kind === "connected") return SocketLink.adopt(connected.fd);
+    const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
+    return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
+  }
+
+  /** Takes over a connected, non-blocking descriptor. */
+  static adopt(fd: number): SocketLink | FpmError {
+    const link = new SocketLink(fd);
+    if (link.isOpen) return link;
+    return new FpmError(
+      "CONNECT_FAILED",
+      "backend",
+      "The runtime did not take over a connection to the program.",
+    );
+  }
+
+  /** Bun calls `open` before this returns. */
+  private constructor(fd: number) {
+    setSendBuffer(fd, SEND_BUFFER_BYTES);
+    const connect = Bun.connect as unknown as ConnectByFd;
+    connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {
+      if (!this.#socket) closeFd(fd);
+      this.onClosed(messageOf(error));
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** Whether so much waits to be sent that the client should be paused. */
+  get isCongested(): boolean {
+    return this.#outbox?.isHigh ?? false;
+  }
+
+  /** Whether anything waits that the program has not taken. */
+  get isWaiting(): boolean {
+    return (this.#outbox?.bytes ?? 0) > 0;
+  }
+
+  /** Events go to `user` from now on; with undefined the link rests between two requests. */
+  use(user: LinkUser | undefined): void {
+    this.#user = user;
+    // The last user may have paused it, in the very chunk that ended its answer.
+    this.resume();
+  }
+
+  /** Sends now or later; by reference. */
+  write(chunk: Uint8Array, start: number, end: number): void {
+    this.#outbox?.write(chunk, start, end);
+  }
+
+  /** Sends a request's head and what came of its body, in as few system calls as possible. */
+  writeRequest(head: Uint8Array, body: ByteQueue): void {
+    const outbox = this.#outbox;
+    if (!outbox) return;
+    outbox.append(head);
+    body.visit((piece) => outbox.append(piece));
+    outbox.flush();
+  }
+
+  /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
+  writeLast(bytes: Uint8Array): void {
+    this.write(bytes, 0, bytes.length);
+    this.#isEnding = true;
+    if (!this.isWaiting) this.#socket?.shutdown();
+  }
+
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket?.resume();
+  }
+
+  /** Closes in both directions at once; nothing is told to the user. */
+  close(): void {
+    const socket = this.#socket;
+    this.#forget();
+    socket?.end();
+  }
+
+  onOpen(socket: Socket<SocketLink>): void {
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#user) this.#user.onLinkData(chunk);
+    // Bytes between two requests belong to none: what comes next on this connection could not be trusted.
+    else this.close();
+  }
+
+  onDrain(): void {
+    if (!this.#outbox?.flush()) return;
+    if (this.#isEnding) this.#socket?.shutdown();
+    else this.#user?.onLinkDrain();
+  }
+
+  onClosed(reason: string | undefined): void {
+    if (!this.#socket) return;
+    const socket = this.#socket;
+    const user = this.#user;
+    this.#forget();
+    socket.end();
+    user?.onLinkClosed(reason);
+  }
+
+  #forget(): void {
+    this.#socket = undefined;
+    this.#user = undefined;
+    this.#outbox?.clear();
+    this.#outbox = undefined;
+  }
+}
