@@ -13,7 +13,8 @@ export type StopReason =
   | "start timeout"
   | "request timeout"
   | "abort timeout"
-  | "bad answer";
+  | "bad answer"
+  | "request over";
 
 /** How a process ended. */
 export interface Exit {

@@ -1,4 +1,3 @@
-import type { Subprocess } from "bun";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
@@ -7,22 +6,17 @@ import { BackendSocket } from "./backend-socket.ts";
 import type { StopReason } from "./exit.ts";
 import { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
-import { OutputReader } from "./output.ts";
 import type { Program } from "./program.ts";
+import { ProgramProcess } from "./program-process.ts";
 import { SocketLink } from "./socket-link.ts";
-import { spawnProgram } from "./spawn.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
-import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
+import { isEnding, type Usage } from "./usage.ts";
 
 /** How often a program that boots is looked at: at first often, then less. */
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 20;
-/** A program that sits in accept() and did not leave on SIGTERM is woken by a connection after this time. */
-const WAKE_AFTER_MS = 500;
 /** How long what a program sent before it ended may take to arrive. */
 const LINK_GRACE_MS = 1000;
-/** How long descendants may go on printing into the pipes of a program that has ended. */
-const OUTPUT_GRACE_MS = 200;
 
 /** One process of a program, its listening socket and the connections to it: one for each request at work, others kept. */
 export class FastCgiBackend implements Backend {
@@ -31,16 +25,11 @@ export class FastCgiBackend implements Backend {
   idleSince: number;
   served = 0;
   memoryBytes: number | undefined;
-  lastStderr = "";
-  /** The first line it printed on stdout: a FastCGI program prints nothing there. */
-  firstStdout = "";
   readonly #deps: BackendDeps;
   readonly #owner: BackendOwner;
   readonly #socket: BackendSocket;
-  readonly #process: Subprocess;
-  readonly #outputs: OutputReader[];
-  readonly #timers: Timers<"look" | "start" | "wake" | "kill">;
-  readonly #finished = Promise.withResolvers<void>();
+  readonly #process: ProgramProcess;
+  readonly #timers: Timers<"look" | "start" | "kill">;
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
   /** How long it may take to end, once it has retired. */
@@ -59,21 +48,17 @@ export class FastCgiBackend implements Backend {
     this.idleSince = this.startedAt;
     this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency);
     try {
-      const spawned = spawnProgram(program, this.#socket.fd, deps.instance, () => this.#onExit());
-      this.#process = spawned.process;
-      this.#outputs = [
-        new OutputReader(spawned.stdoutFd, (line) => this.#logLine("stdout", line)),
-        new OutputReader(spawned.stderrFd, (line) => this.#logLine("stderr", line)),
-      ];
+      this.#process = new ProgramProcess(program, deps, {
+        stdinFd: this.#socket.fd,
+        answersOnStdout: false,
+        onExit: () => this.#onExit(),
+        wake: () => this.#socket.wake(),
+      });
     } catch (error) {
       this.#socket.close();
       throw error;
     }
     this.#watchBoot();
-  }
-
-  get usage(): Usage | undefined {
-    return cpuUsageOf(this.pid);
   }
 
   get pid(): number {
@@ -84,8 +69,20 @@ export class FastCgiBackend implements Backend {
     return `${this.program.name} (pid ${this.pid})`;
   }
 
+  get usage(): Usage | undefined {
+    return this.#process.usage;
+  }
+
+  get firstStdout(): string {
+    return this.#process.firstStdout;
+  }
+
+  get lastStderr(): string {
+    return this.#process.lastStderr;
+  }
+
   get finished(): Promise<void> {
-    return this.#finished.promise;
+    return this.#process.finished;
   }
 
   get state(): BackendState {
@@ -168,27 +165,16 @@ export class FastCgiBackend implements Backend {
     this.#timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
   }
 
-  /**
-   * The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL after `stopTimeoutMs`. At once
-   * SIGKILL when that is 0.
-   */
+  /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
   stop(reason: StopReason, stopTimeoutMs: number): void {
     if (this.#state === "gone") return;
-    const isFirst = this.#state !== "stopping";
     this.#stopReason ??= reason;
     this.#enter("stop");
     // Whoever uses a link must hear of it: nobody else will tell.
     for (const { link } of [...this.#leases]) link?.onClosed(`stopped: ${reason}`);
     this.#socket.closeIdle();
-    if (stopTimeoutMs === 0) {
-      this.#signalGroup("SIGKILL");
-      return;
-    }
-    this.#signalGroup("SIGTERM");
-    // Told to stop once more, it gets no more time.
-    if (!isFirst) return;
-    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#socket.wake());
-    this.#timers.set("kill", stopTimeoutMs, () => this.#signalGroup("SIGKILL"));
+    if (stopTimeoutMs === 0) this.#process.kill();
+    else this.#process.end(stopTimeoutMs);
   }
 
   /**
@@ -217,48 +203,17 @@ export class FastCgiBackend implements Backend {
     if (this.busy === 0) this.#socket.dropSilent();
   }
 
-  #signalGroup(signal: NodeJS.Signals): void {
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // ESRCH: the whole group has ended already.
-    }
-  }
-
   #onExit(): void {
     const wasStarted = this.#readyAt !== undefined;
-    // What it left behind in its group goes with it.
-    this.#signalGroup("SIGKILL");
     this.#timers.cancelAll();
     this.#enter("exited");
-    const { exitCode, signalCode } = this.#process;
+    const { exitCode: code, signalCode: signal } = this.#process;
     for (const lease of [...this.#leases]) lease.onGone?.();
-    this.#owner.onBackendExit(this, {
-      code: exitCode,
-      signal: signalCode,
-      wasStarted,
-      reason: this.#stopReason,
-    });
+    this.#owner.onBackendExit(this, { code, signal, wasStarted, reason: this.#stopReason });
     this.#socket.close();
     // A descendant outside its group may hold the connection open; nobody answers on it any more.
     this.#deps.clock.after(LINK_GRACE_MS, () => {
       for (const { link } of [...this.#leases]) link?.onClosed("its process has ended");
     });
-    void this.#finishOutput();
-  }
-
-  async #finishOutput(): Promise<void> {
-    const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      for (const output of this.#outputs) output.cancel();
-    });
-    await Promise.all(this.#outputs.map((output) => output.ended));
-    timer.cancel();
-    this.#finished.resolve();
-  }
-
-  #logLine(stream: "stdout" | "stderr", line: string): void {
-    if (stream === "stderr" && line !== "") this.lastStderr = line;
-    if (stream === "stdout") this.firstStdout ||= line;
-    this.#deps.log.warn(line, { program: this.program.name, pid: this.pid, stream });
   }
 }

@@ -20,8 +20,10 @@ export interface Program {
 
 /** The settings that only a new process takes on. Equal texts are equal settings. */
 export function launchSettingsOf(app: AppConfig): string {
-  const { command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } = app;
+  const { protocol, command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } =
+    app;
   return JSON.stringify([
+    protocol,
     command,
     cwd,
     env,

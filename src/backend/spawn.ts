@@ -14,6 +14,8 @@ const SOFT_NOFILE = 1024;
 /** In every program's environment: whose child it is, for the next start after a crash of the manager. */
 export const INSTANCE_VARIABLE = "STD_FPM_INSTANCE";
 
+export type Environment = Readonly<Record<string, string>>;
+
 export interface Spawned {
   readonly process: Subprocess;
   /** Reading ends of the program's stdout and stderr; the caller closes them. */
@@ -22,14 +24,14 @@ export interface Spawned {
 }
 
 /**
- * Starts a program with a listening socket as its descriptor 0 (specification §2.2) in a session and process group
- * of its own, with a clean environment, as the user and with the limits that its settings name.
+ * Starts a program with a descriptor of ours as its descriptor 0, in a session and process group of its own, with a clean
+ * environment and what `more` adds, as the user and with the limits that its settings name.
  * @throws FpmError SPAWN_FAILED, with the system's reason in words.
  */
 export function spawnProgram(
   program: Program,
-  listenFd: number,
-  instance: string,
+  stdinFd: number,
+  more: Environment,
   onExit: () => void,
 ): Spawned {
   const pipes: Pipe[] = [];
@@ -41,8 +43,8 @@ export function spawnProgram(
     const start = () =>
       Bun.spawn([...program.app.wrapper, ...program.argv], {
         cwd: program.cwd,
-        env: environmentOf(program, runner, instance),
-        stdio: [listenFd, stdout.writeFd, stderr.writeFd],
+        env: { ...environmentOf(program, runner), ...more },
+        stdio: [stdinFd, stdout.writeFd, stderr.writeFd],
         detached: true,
         onExit: () => {
           if (isStarted) onExit();
@@ -89,11 +91,7 @@ function addPipe(pipes: Pipe[]): Pipe {
   return pipe;
 }
 
-function environmentOf(
-  program: Program,
-  runner: Runner | undefined,
-  instance: string,
-): Record<string, string> {
+function environmentOf(program: Program, runner: Runner | undefined): Record<string, string> {
   const environment: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
@@ -108,7 +106,5 @@ function environmentOf(
     const value = process.env[name];
     if (value !== undefined) environment[name] = value;
   }
-  Object.assign(environment, program.app.env);
-  environment[INSTANCE_VARIABLE] = instance;
-  return environment;
+  return Object.assign(environment, program.app.env);
 }

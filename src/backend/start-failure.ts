@@ -54,7 +54,8 @@ async function spawnErrorReason(program: Program, cause: unknown): Promise<strin
 }
 
 async function bootFailureReason(backend: Backend, exit: Exit): Promise<string> {
-  if (CGI_HEADER.test(backend.firstStdout)) return "it spoke CGI on stdout: not a FastCGI program";
+  if (CGI_HEADER.test(backend.firstStdout))
+    return 'it spoke CGI on stdout: not a FastCGI program; set `protocol = "cgi"` for it';
   if (exit.code !== STATUS_NOT_FOUND) return "";
   const file = backend.program.argv[0];
   const script = await scriptFacts(file);

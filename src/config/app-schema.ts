@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { duration, integer, name, path, size, TABLE } from "./keys.ts";
+import { duration, integer, name, oneOf, path, size, TABLE } from "./keys.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$";
@@ -45,6 +45,11 @@ export const appSchema = Type.Object(
       description: "Folders whose programs may run; an empty list allows any.",
       expected: 'a list of absolute paths, such as ["/srv/www"]',
     }),
+    protocol: oneOf(
+      ["fastcgi", "cgi"],
+      "fastcgi",
+      "What programs speak; cgi = plain CGI (RFC 3875), a process for each request.",
+    ),
     command: command(
       "Interpreter and arguments, started instead of the program; it gets SCRIPT_FILENAME itself.",
       "/usr/bin/php-cgi",

@@ -56,6 +56,7 @@ export interface AppConfig {
   /** With the leading dot, ASCII, compared exactly. */
   readonly extensions: readonly string[];
   readonly roots: readonly string[];
+  readonly protocol: "fastcgi" | "cgi";
   /** The interpreter and its arguments; undefined when the program itself is executed. */
   readonly command: readonly string[] | undefined;
   /** Working folder; "" = the program's folder, or "/" with `command`. */
@@ -76,7 +77,7 @@ export interface AppConfig {
   /** Folder of a control group; "" = the daemon's own. */
   readonly cgroup: string;
   readonly limits: ResourceLimits;
-  /** Requests that one process serves at once, each on a connection of its own. */
+  /** Requests that one process serves at once, each on a connection of its own; 1 with `protocol` = "cgi". */
   readonly concurrency: number;
   /** Files that count as part of the program; relative ones are in its working folder. */
   readonly restartOnChange: readonly string[];

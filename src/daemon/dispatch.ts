@@ -1,4 +1,5 @@
 import { Lease } from "../backend/lease.ts";
+import { explainSpawnError } from "../backend/start-failure.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -59,6 +60,7 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
     if (relayed.kind !== "unanswered") return conclude(client, relayed);
     const mayTryAgain =
       relayed.again === "always" || (relayed.again === "if-safe" && isSafe && safeRetries-- > 0);
+    if (relayed.error.code === "SPAWN_FAILED") throw await explainSpawnError(route.program, relayed.error);
     if (!mayTryAgain || attempt === MAX_ATTEMPTS || !client.isHeld) throw relayed.error;
     if (client.isGone) return { kind: "client-left" };
     deps.log.info("sent to another process", { program: route.program.name, why: relayed.error.message });

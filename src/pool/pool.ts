@@ -182,7 +182,9 @@ export class Pool implements StartsOwner {
   onBackendExit(backend: Backend, exit: Exit): void {
     this.#population.remove(backend);
     this.#starts.onExit(backend, exit);
-    void logExit(backend, exit, this.#deps.clock.now() - backend.startedAt, this.#deps.log);
+    // A place for CGI processes has told of each of them.
+    if (backend.pid !== 0)
+      void logExit(backend, exit, this.#deps.clock.now() - backend.startedAt, this.#deps.log);
     this.#owner.onRoom();
     this.act();
   }

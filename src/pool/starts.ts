@@ -1,4 +1,5 @@
 import type { Backend, BackendDeps, BackendOwner } from "../backend/backend.ts";
+import { CgiBackend } from "../backend/cgi-backend.ts";
 import { type Exit, isBootFailure } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
 import type { Program } from "../backend/program.ts";
@@ -46,6 +47,7 @@ export class Starts {
   /** Starts a process; undefined when that failed: the owner hears why. */
   start(program: Program): Backend | undefined {
     try {
+      if (program.app.protocol === "cgi") return new CgiBackend(program, this.#owner, this.#deps);
       const backend = new FastCgiBackend(program, this.#owner, this.#deps);
       this.#deps.log.info("started", { program: program.name, pid: backend.pid });
       return backend;

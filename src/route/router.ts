@@ -106,7 +106,7 @@ export class Router {
   /** The same object for the same version of the same program. A promise only where its settings ask for more of the disk. */
   #programOf(found: FoundScript): Program | Promise<Program> {
     const { app, facts } = found;
-    const version = app.command ? "" : facts.identity;
+    const version = app.command || app.protocol === "cgi" ? "" : facts.identity;
     const isPlain = app.user !== "owner" && app.restartOnChange.length === 0;
     return isPlain ? this.#known(found, version, undefined) : this.#lookFurther(found, version);
   }
@@ -163,7 +163,7 @@ export class Router {
 }
 
 function workingFolder({ path, app }: FoundScript): string {
-  return app.cwd || (app.command ? "/" : folderOf(path));
+  return app.cwd || (app.command && app.protocol === "fastcgi" ? "/" : folderOf(path));
 }
 
 function programOf(found: FoundScript, version: string, owner: number | undefined): Program {
@@ -172,6 +172,7 @@ function programOf(found: FoundScript, version: string, owner: number | undefine
   const common = { script: path, cwd: workingFolder(found), owner, version, generation, app };
   if (!app.command) return { ...common, key: path, name: path, argv: [path] };
   const argv = app.command as readonly [string, ...string[]];
+  if (app.protocol === "cgi") return { ...common, key: path, name: path, argv: [...argv, path] };
   const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
   return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
 }

@@ -1,5 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import type { RequestHead } from "../fcgi/head.ts";
+import { isAscii, utf8 } from "../fcgi/utf8.ts";
 
 /** `proxy:fcgi://host`, `proxy:balancer://name`, `proxy:unix:/s|fcgi://host`: what Apache puts before the path. */
 const APACHE_PREFIX = /^proxy:(?:unix:[^|]*\|)?(?:fcgi|balancer):\/\/[^/]*/;
@@ -78,27 +79,10 @@ function plainPath(bytes: string): string {
   return path.replace(/\/(?:\.?\/)+/g, "/");
 }
 
-/** A string of one character a byte, read as UTF-8; undefined when it is not. */
-function utf8(bytes: string): string | undefined {
-  if (isAscii(bytes)) return bytes;
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
-      Uint8Array.from(bytes, (char) => char.charCodeAt(0)),
-    );
-  } catch {
-    return undefined;
-  }
-}
-
 /** A path as a parameter's value: a character a byte. */
 export function pathBytes(path: string): string {
   if (isAscii(path)) return path;
   return Array.from(new TextEncoder().encode(path), (byte) => String.fromCharCode(byte)).join("");
-}
-
-function isAscii(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
-  return /^[\x00-\x7f]*$/.test(text);
 }
 
 function percentDecode(text: string): string {

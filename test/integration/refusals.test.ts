@@ -80,7 +80,10 @@ describe("502 with the reason in the log", () => {
       /exited with status 3 before it accepted a connection\. .*this program leaves at once/,
     ],
     ["noisy-boot.fcgi", /noisy-boot\.fcgi.*exited with status 4 before it accepted a connection/],
-    ["plain-cgi.fcgi", /exited with status 0 .*: it spoke CGI on stdout: not a FastCGI program/],
+    [
+      "plain-cgi.fcgi",
+      /exited with status 0 .*: it spoke CGI on stdout: not a FastCGI program; set `protocol = "cgi"` for it/,
+    ],
   ])("%s", async (name, reason) => {
     const answer = await site.ask(name);
     expect([answer.status, answer.end]).toEqual([502, "complete"]);

@@ -6,6 +6,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     id: "app",
     extensions: [".fcgi", ".fpl"],
     roots: [],
+    protocol: "fastcgi",
     command: undefined,
     cwd: "",
     env: {},

@@ -82,7 +82,7 @@ function configOf(options: NginxOptions, port: number): string {
   const locations = Object.entries(WAYS).map(
     ([way, directives]) => `
     location /${way}/ {
-      fastcgi_split_path_info ^/[^/]+(/.+?[.](?:fcgi|fpl|php|txt))(/.*)?$;
+      fastcgi_split_path_info ^/[^/]+(/.+?[.](?:fcgi|fpl|php|cgi|txt))(/.*)?$;
       include /etc/nginx/fastcgi.conf;
       fastcgi_param PATH_INFO $fastcgi_path_info;
       ${directives.replace("FASTCGI", options.fastcgi)}

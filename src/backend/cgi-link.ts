@@ -1,0 +1,185 @@
+import { BugError } from "../base/errors.ts";
+import { closeFd } from "../base/libc.ts";
+import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
+import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
+import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
+import { latin1 } from "../fcgi/params.ts";
+import { FCGI_ABORT_REQUEST, FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
+import type { Link, LinkUser } from "./link.ts";
+import { PipeWriter } from "./pipe-writer.ts";
+
+/** How a CGI process ended. */
+export interface CgiExit {
+  readonly code: number | null;
+  readonly signal: string | number | null;
+}
+
+/** The pipes of a CGI process, and what it tells of itself. */
+export interface CgiPipes {
+  readonly stdinFd: number;
+  readonly stdoutFd: number;
+  /** Settles when the process has ended. */
+  readonly exited: Promise<CgiExit>;
+  /** The web server's client has left. */
+  onAbort(): void;
+  /** Its output has ended: it is about to end, too. */
+  onOutputEnd(): void;
+}
+
+/** A field name and a colon, or the status line of a program that writes the whole header itself (RFC 3875 §6.2). */
+const HEADER_START = /^(?:[!-9;-~]+:|HTTP\/)/;
+const NEWLINE = 10;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A CGI process with the face of a FastCGI program (RFC 3875): the content of STDIN records goes into its stdin, what it
+ * prints comes back as STDOUT records, its end as END_REQUEST with its exit status.
+ */
+export class CgiLink implements Link, RecordSink {
+  readonly #requestId: number;
+  readonly #pipes: CgiPipes;
+  readonly #decoder = new Decoder(this);
+  readonly #stdin: PipeWriter;
+  readonly #stdout: ReturnType<typeof readerOf>;
+  #user: LinkUser | undefined;
+  #isOpen = true;
+  /** Settles when the output is wanted again. */
+  #resumed: PromiseWithResolvers<void> | undefined;
+  #hasOutput = false;
+  /** It waits for more output: nothing is left in the pipe. */
+  #isReading = false;
+  #type = 0;
+  #length = 0;
+
+  constructor(requestId: number, pipes: CgiPipes) {
+    this.#requestId = requestId;
+    this.#pipes = pipes;
+    this.#stdin = new PipeWriter(pipes.stdinFd, () => this.#user?.onLinkDrain());
+    this.#stdout = readerOf(pipes.stdoutFd);
+    void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get isCongested(): boolean {
+    return this.#stdin.waiting > OUTBOX_HIGH_WATER;
+  }
+
+  get isWaiting(): boolean {
+    return this.#stdin.waiting > 0;
+  }
+
+  use(user: LinkUser | undefined): void {
+    this.#user = user;
+    this.resume();
+  }
+
+  write(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#isOpen) this.#decoder.push(chunk.subarray(start, end));
+  }
+
+  writeLast(bytes: Uint8Array): void {
+    this.write(bytes, 0, bytes.length);
+  }
+
+  pause(): void {
+    this.#resumed ??= Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#user = undefined;
+    this.resume();
+    this.#stdin.close();
+    this.#stdout.cancel().catch(() => {});
+  }
+
+  onClosed(reason: string | undefined): void {
+    if (!this.#isOpen) return;
+    const user = this.#user;
+    this.close();
+    user?.onLinkClosed(reason);
+  }
+
+  /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. */
+  endIfRead(): void {
+    if (this.#isReading) this.#stdout.cancel().catch(() => {});
+  }
+
+  onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
+    this.#type = type;
+    this.#length = contentLength;
+    return null;
+  }
+
+  onContent(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#type === FCGI_STDIN) this.#stdin.write(chunk, start, end);
+  }
+
+  onRecordEnd(): void {
+    if (this.#type === FCGI_ABORT_REQUEST) this.#pipes.onAbort();
+    else if (this.#type === FCGI_STDIN && this.#length === 0) this.#stdin.end();
+  }
+
+  onMalformed(problem: string): void {
+    throw new BugError(`a request went on to a CGI program with ${problem}`);
+  }
+
+  async #relayOutput(): Promise<void> {
+    try {
+      for (;;) {
+        if (this.#resumed) await this.#resumed.promise;
+        this.#isReading = true;
+        const { done, value } = await this.#stdout.read();
+        this.#isReading = false;
+        if (done || !this.#isOpen) break;
+        this.#onOutput(value);
+      }
+    } catch {
+      // A pipe that cannot be read any more has ended.
+    }
+    this.#pipes.onOutputEnd();
+    this.#onEnd(await this.#pipes.exited);
+  }
+
+  #onOutput(bytes: Uint8Array): void {
+    if (!this.#hasOutput && !looksLikeHeader(bytes)) {
+      this.onClosed(`printed no header: its first line is ${JSON.stringify(firstLine(bytes))}`);
+      return;
+    }
+    this.#hasOutput = true;
+    this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, bytes, false));
+  }
+
+  #onEnd({ code, signal }: CgiExit): void {
+    if (!this.#isOpen) return;
+    if (signal !== null) this.onClosed(`ended by ${signal}`);
+    else if (!this.#hasOutput) this.onClosed(`exited with status ${code} and printed nothing`);
+    else {
+      const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
+      const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);
+      this.#user?.onLinkData(Buffer.concat([closing, end]));
+    }
+  }
+}
+
+/** A first piece without a line's end is believed. */
+function looksLikeHeader(bytes: Uint8Array): boolean {
+  return !bytes.includes(NEWLINE) || HEADER_START.test(firstLine(bytes));
+}
+
+function firstLine(bytes: Uint8Array): string {
+  const end = bytes.indexOf(NEWLINE);
+  return latin1(bytes, 0, Math.min(end === -1 ? bytes.length : end, 200));
+}
+
+function readerOf(fd: number) {
+  return Bun.file(fd).stream().getReader();
+}

@@ -1,0 +1,122 @@
+import type { Subprocess } from "bun";
+import { Timers } from "../base/timers.ts";
+import type { BackendDeps } from "./backend.ts";
+import { OutputReader } from "./output.ts";
+import type { Program } from "./program.ts";
+import { type Environment, INSTANCE_VARIABLE, spawnProgram } from "./spawn.ts";
+import { cpuUsageOf, type Usage } from "./usage.ts";
+
+/** A program that sits in accept() and did not leave on SIGTERM is woken after this time. */
+const WAKE_AFTER_MS = 500;
+/** How long descendants may go on printing into the pipes of a program that has ended. */
+const OUTPUT_GRACE_MS = 200;
+
+export interface ProcessOptions {
+  /** Becomes its descriptor 0; stays the caller's. */
+  readonly stdinFd: number;
+  /** Its stdout is its answer: see `stdoutFd`. Otherwise it is logged. */
+  readonly answersOnStdout: boolean;
+  /** More variables of its environment. */
+  readonly environment?: Environment;
+  /** The process has ended, what it left behind in its group was killed. */
+  onExit(): void;
+  /** Has it notice SIGTERM. */
+  wake(): void;
+}
+
+/** A process of a program and all that it has started: what it prints is logged, and it ends as a whole. */
+export class ProgramProcess {
+  /** The last line it printed on stderr. */
+  lastStderr = "";
+  /** The first line it printed on stdout, where that is logged. */
+  firstStdout = "";
+  /** Where its answer is read; the caller closes it. */
+  readonly stdoutFd: number | undefined;
+  readonly #program: Program;
+  readonly #deps: BackendDeps;
+  readonly #options: ProcessOptions;
+  readonly #process: Subprocess;
+  readonly #outputs: OutputReader[];
+  readonly #timers: Timers<"wake" | "kill">;
+  readonly #finished = Promise.withResolvers<void>();
+
+  /** @throws FpmError SPAWN_FAILED. */
+  constructor(program: Program, deps: BackendDeps, options: ProcessOptions) {
+    this.#program = program;
+    this.#deps = deps;
+    this.#options = options;
+    this.#timers = new Timers(deps.clock);
+    const { stdinFd, answersOnStdout, environment = {} } = options;
+    const own = { ...environment, [INSTANCE_VARIABLE]: deps.instance };
+    const spawned = spawnProgram(program, stdinFd, own, () => this.#onExit());
+    this.#process = spawned.process;
+    this.#outputs = [new OutputReader(spawned.stderrFd, (line) => this.#onLine("stderr", line))];
+    if (answersOnStdout) this.stdoutFd = spawned.stdoutFd;
+    else this.#outputs.push(new OutputReader(spawned.stdoutFd, (line) => this.#onLine("stdout", line)));
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** What it has used of the CPU; undefined when it has gone. */
+  get usage(): Usage | undefined {
+    return cpuUsageOf(this.pid);
+  }
+
+  get exitCode(): number | null {
+    return this.#process.exitCode;
+  }
+
+  get signalCode(): string | number | null {
+    return this.#process.signalCode;
+  }
+
+  /** Settles when it has ended and everything it printed was logged. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  /** SIGTERM to all of it, then a nudge, SIGKILL after `stopTimeoutMs`. Told once more, it gets no more time. */
+  end(stopTimeoutMs: number): void {
+    this.#signal("SIGTERM");
+    if (this.#timers.has("kill")) return;
+    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#options.wake());
+    this.#timers.set("kill", stopTimeoutMs, () => this.kill());
+  }
+
+  /** SIGKILL to all of it. */
+  kill(): void {
+    this.#signal("SIGKILL");
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // ESRCH: the whole group has ended already.
+    }
+  }
+
+  #onExit(): void {
+    this.kill();
+    this.#timers.cancelAll();
+    this.#options.onExit();
+    void this.#finishOutput();
+  }
+
+  async #finishOutput(): Promise<void> {
+    const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
+      for (const output of this.#outputs) output.cancel();
+    });
+    await Promise.all(this.#outputs.map((output) => output.ended));
+    timer.cancel();
+    this.#finished.resolve();
+  }
+
+  #onLine(stream: "stdout" | "stderr", line: string): void {
+    if (stream === "stderr" && line !== "") this.lastStderr = line;
+    if (stream === "stdout") this.firstStdout ||= line;
+    this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream });
+  }
+}
