@@ -68,10 +68,10 @@ export class RuntimeDir {
     for (const name of readdirSync(backends)) rmSync(join(backends, name), { recursive: true, force: true });
   }
 
-  /** A path for the next backend's socket; no two are alike. */
+  /** A path for the next backend's socket; no two are alike, those of another daemon in this folder included. */
   nextSocketPath(): string {
     this.#sockets++;
-    return join(this.path, BACKENDS_DIR, `${this.#sockets}.sock`);
+    return join(this.path, BACKENDS_DIR, `${process.pid}-${this.#sockets}.sock`);
   }
 
   /** Removes our files and lets the next daemon in. The folder itself stays: it may be the administrator's. */
