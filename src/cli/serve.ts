@@ -2,6 +2,7 @@ import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { ownCommand } from "./own-command.ts";
 
 /** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
 export const serveCommand = defineCommand({
@@ -9,12 +10,22 @@ export const serveCommand = defineCommand({
   args: { config: CONFIG_FLAG },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
+    const { takeInheritance } = await import("../daemon/handover.ts");
+    const inheritance = takeInheritance(process.env);
+    const command = ownCommand();
     const { config, warnings } = await loadForCommand(args.config);
     const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
-    const daemon = await startDaemon({ config, log });
-    return await runUntilSignalled(daemon, log);
+    const start = async () => {
+      const daemon = await startDaemon({ config, log, inheritance });
+      return {
+        finished: daemon.finished,
+        stop: (reason: string) => daemon.stop(reason),
+        handOver: () => void daemon.handOver(command),
+      };
+    };
+    return await runUntilSignalled(start, log);
   },
 });
