@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
+import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 import { ownCommand } from "./own-command.ts";
@@ -13,16 +15,23 @@ export const serveCommand = defineCommand({
     const { takeInheritance } = await import("../daemon/handover.ts");
     const inheritance = takeInheritance(process.env);
     const command = ownCommand();
-    const { config, warnings } = await loadForCommand(args.config);
+    const file = args.config && resolve(args.config);
+    const { config, tables, warnings } = await loadForCommand(file);
     const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
+    const source: ConfigSource = {
+      tables,
+      load: () => loadForCommand(file),
+      adjustLog: (settings) => log.adjust(settings),
+    };
     const start = async () => {
-      const daemon = await startDaemon({ config, log, inheritance });
+      const daemon = await startDaemon({ config, log, inheritance, source });
       return {
         finished: daemon.finished,
         stop: (reason: string) => daemon.stop(reason),
+        reload: () => void daemon.reload(),
         handOver: () => void daemon.handOver(command),
       };
     };

@@ -11,19 +11,17 @@ import { LEARNED, type Policy } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
-import { frontOptionsOf } from "./front-options.ts";
+import { drain } from "./drain.ts";
+import { frontLimitsOf, frontOptionsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
 import { limitsOf } from "./limits.ts";
 import { waitForPredecessor } from "./predecessor.ts";
+import { type ConfigSource, Reloader } from "./reloader.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
 import { keepWarm } from "./warm.ts";
-
-/** While draining, a kept connection is closed when it has been idle for so long. */
-const RETIRE_IDLE_MS = 100;
-const DRAIN_LOOK_MS = 10;
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -33,6 +31,8 @@ export interface DaemonOptions {
   readonly policy?: Policy;
   /** What an earlier daemon hands over; it goes on until this one serves. */
   readonly inheritance?: Inheritance | undefined;
+  /** Where `reload` finds the configuration; without it there is nothing to reload. */
+  readonly source?: ConfigSource;
 }
 
 /** How a daemon ended: with nothing left, or with another one in its place. */
@@ -42,6 +42,8 @@ export type DaemonEnd = "stopped" | "handed over";
 export interface RunningDaemon {
   /** Finishes what is in flight, then ends every backend; a second call does not wait for requests any more. */
   stop(reason: string): Promise<void>;
+  /** Reads the configuration again and goes on with it; a bad one changes nothing. Never rejects. */
+  reload(): Promise<void>;
   /**
    * Starts `command`, which gets the listening sockets; when it serves, this daemon finishes what is in flight and ends.
    * When it does not come to serve, everything stays as it was. Never rejects.
@@ -59,7 +61,7 @@ export interface RunningDaemon {
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   outliveParent();
-  const { config, log, clock = systemClock, policy = LEARNED, inheritance } = options;
+  const { config, log, clock = systemClock, policy = LEARNED, inheritance, source } = options;
   const limits = limitsOf(config.server);
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
@@ -79,7 +81,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   );
   try {
     const deps = { router, registry, clock, log };
-    const daemon = new Daemon(config, deps, runtimeDir, frontOptions, inheritance);
+    const daemon = new Daemon(config, deps, runtimeDir, frontOptions, inheritance, source);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
@@ -94,10 +96,11 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
 }
 
 class Daemon implements RunningDaemon {
-  readonly #config: Config;
+  #config: Config;
   readonly #deps: DispatchDeps;
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
+  readonly #reloader: Reloader | undefined;
   /** Whose place this one has taken. */
   readonly #predecessor: number | undefined;
   readonly #finished = Promise.withResolvers<DaemonEnd>();
@@ -105,8 +108,8 @@ class Daemon implements RunningDaemon {
   #inFlight = 0;
   /** Who is to take this one's place. */
   #successor: Successor | undefined;
-  /** Ends the wait for requests in flight. */
-  #endDrain: (() => void) | undefined;
+  /** Settles when nothing is waited for any more. */
+  readonly #hurry = Promise.withResolvers<void>();
   #isHurried = false;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
@@ -116,12 +119,16 @@ class Daemon implements RunningDaemon {
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
     inheritance: Inheritance | undefined,
+    source: ConfigSource | undefined,
   ) {
     this.#config = config;
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
     const { clock, log } = deps;
+    const apply = (next: Config) => this.#reconfigure(next);
+    this.#reloader =
+      source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const inherited = inheritance?.sockets ?? [];
     this.#front = new Front(config.server.listen, frontOptions, inherited, { clock, log, onRequest });
@@ -163,9 +170,14 @@ class Daemon implements RunningDaemon {
       this.#deps.log.info("finishing the requests in flight already", { reason });
     else {
       this.#isHurried = true;
-      this.#endDrain?.();
+      this.#hurry.resolve();
     }
     await this.finished;
+  }
+
+  async reload(): Promise<void> {
+    if (this.#state === "running") await this.#reloader?.reload();
+    else this.#deps.log.warn("not reloading the configuration: std-fpm is stopping");
   }
 
   async handOver(command: readonly string[]): Promise<void> {
@@ -211,6 +223,15 @@ class Daemon implements RunningDaemon {
     void this.#shutDown(`pid ${this.#successor?.pid} has taken over`, "handed over");
   }
 
+  /** Other settings for what comes from now on; the addresses and the runtime folder are as before. */
+  #reconfigure(config: Config): void {
+    const limits = limitsOf(config.server);
+    this.#config = config;
+    this.#front.limit(frontLimitsOf(config, limits));
+    this.#deps.router.reload((path) => config.appFor(path));
+    this.#deps.registry.reload(limits.maxProcesses);
+  }
+
   #onRequest(request: FrontRequest): void {
     this.#inFlight++;
     dispatch(request, this.#deps)
@@ -228,7 +249,13 @@ class Daemon implements RunningDaemon {
   async #shutDown(reason: string, end: DaemonEnd): Promise<void> {
     const { log, registry, clock } = this.#deps;
     log.info("stopping", { reason, in_flight: this.#inFlight });
-    await this.#drain();
+    await drain({
+      front: this.#front,
+      inFlight: () => this.#inFlight,
+      timeoutMs: this.#config.server.drainTimeoutMs,
+      clock,
+      hurry: this.#hurry.promise,
+    });
     this.#state = nextDaemonState(this.#state, "drained");
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
@@ -243,25 +270,5 @@ class Daemon implements RunningDaemon {
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
     this.#finished.resolve(end);
-  }
-
-  /** Waits until no request is at work and no connection open, for `drain_timeout` at most, or until told to hurry. */
-  async #drain(): Promise<void> {
-    const { clock } = this.#deps;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#endDrain = resolve;
-    const startedAt = clock.now();
-    const look = () => {
-      const elapsedMs = clock.now() - startedAt;
-      // A web server that never pauses on a kept connection has to bear a close in the end.
-      const idleMs = elapsedMs < this.#config.server.drainTimeoutMs / 2 ? RETIRE_IDLE_MS : 0;
-      this.#front.retire(idleMs);
-      const isDone = this.#inFlight === 0 && this.#front.openConnections === 0;
-      if (isDone || elapsedMs >= this.#config.server.drainTimeoutMs) resolve();
-    };
-    const looking = clock.every(DRAIN_LOOK_MS, look);
-    look();
-    await promise;
-    looking.cancel();
   }
 }

@@ -7,7 +7,8 @@ export interface Signalled {
   stop(reason: string): Promise<unknown>;
   /** Settles when nothing is left; with "handed over" when another process goes on, which must outlive this one. */
   readonly finished: Promise<unknown>;
-  /** SIGUSR2. Without it that signal is ignored. */
+  /** SIGHUP and SIGUSR2. Where one is missing its signal is ignored. */
+  reload?(): void;
   handOver?(): void;
 }
 
@@ -19,8 +20,8 @@ type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
 /**
  * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
- * drain, a second one ends at once; SIGUSR2 hands over to a new executable. Returns the exit status. The signals are caught before the start: none of them ends a
- * process that serves already.
+ * drain, a second one ends at once; SIGHUP reloads, SIGUSR2 hands over. Returns the exit status. The signals are caught
+ * before the start: none of them ends a process that serves already.
  */
 export async function runUntilSignalled(start: () => Promise<Signalled>, log: Log): Promise<number> {
   let status = 0;
@@ -31,7 +32,8 @@ export async function runUntilSignalled(start: () => Promise<Signalled>, log: Lo
     else stopAsked ??= reason;
   };
   const onOther = (signal: OtherSignal) => {
-    if (signal === "SIGUSR2" && running?.handOver) running.handOver();
+    if (signal === "SIGHUP" && running?.reload) running.reload();
+    else if (signal === "SIGUSR2" && running?.handOver) running.handOver();
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.

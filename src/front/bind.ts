@@ -46,7 +46,12 @@ export function isReachable({ address, file }: BoundSocket): boolean {
 
 /** Removes its file, if that is still its own: nobody can connect any more. */
 export function unlinkSocket(socket: BoundSocket): void {
-  if (socket.address.kind === "unix" && isReachable(socket)) unlinkSync(socket.address.path);
+  if (socket.address.kind !== "unix" || !isReachable(socket)) return;
+  try {
+    unlinkSync(socket.address.path);
+  } catch {
+    // The folder may not be ours any more. The file is stale then: the next start takes it over, or says why not.
+  }
 }
 
 /**

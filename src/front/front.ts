@@ -9,7 +9,7 @@ import {
   renewPermissions,
   unlinkSocket,
 } from "./bind.ts";
-import { type FrontDeps, Listener, type ListenerOptions } from "./listener.ts";
+import { type FrontDeps, type FrontLimits, Listener, type ListenerOptions } from "./listener.ts";
 
 export interface FrontOptions extends BindOptions, ListenerOptions {}
 
@@ -66,6 +66,11 @@ export class Front {
   /** Accepts no more, at once; another daemon has the same sockets. */
   yield(): void {
     for (const listener of this.#listeners) listener.yield();
+  }
+
+  /** Other limits from now on, for open connections too. */
+  limit(limits: FrontLimits): void {
+    for (const listener of this.#listeners) listener.limit(limits);
   }
 
   /** Closes the connections on which no request has been at work for `idleMs`. */

@@ -34,10 +34,12 @@ type ListenByFd = (options: {
 export class Listener {
   /** Ours; Bun gets duplicates of its descriptor, so that it can stop and start accepting. */
   readonly bound: BoundSocket;
-  readonly #options: ListenerOptions;
-  readonly #deps: ConnectionDeps;
+  readonly #backlog: number;
+  #maxConnections: number;
+  /** The connections see what changes in it. */
+  readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
   readonly #connections = new Set<Connection>();
-  readonly #look: Timer;
+  #look: Timer;
   #accepting: TCPSocketListener | undefined;
   /** closing: no more connections are wanted, those in the backlog still come. */
   #phase: "open" | "closing" | "closed" = "open";
@@ -45,13 +47,23 @@ export class Listener {
   /** Begins to accept on a socket, which it owns from now on. */
   constructor(bound: BoundSocket, options: ListenerOptions, deps: FrontDeps) {
     this.bound = bound;
-    this.#options = options;
+    this.#backlog = options.backlog;
+    this.#maxConnections = options.maxConnections;
     const { headTimeoutMs, bodyTimeoutMs, maxConnections: maxConns } = options;
     const onClosed = (connection: Connection) => this.#onClosed(connection);
     this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, maxConns, onClosed };
     this.#accept();
-    const period = Math.min(LOOK_MS, headTimeoutMs / 4, bodyTimeoutMs / 4);
-    this.#look = deps.clock.every(period, () => this.#checkOverdue());
+    this.#look = this.#lookRegularly();
+  }
+
+  /** Other limits from now on, for open connections too. */
+  limit({ maxConnections, headTimeoutMs, bodyTimeoutMs }: FrontLimits): void {
+    this.#maxConnections = maxConnections;
+    Object.assign(this.#deps, { headTimeoutMs, bodyTimeoutMs, maxConns: maxConnections });
+    this.#look.cancel();
+    this.#look = this.#lookRegularly();
+    if (this.#phase === "open" && this.#isFull) this.#pauseAccepting();
+    else this.#acceptAgain();
   }
 
   /** Connections on which requests may come or are at work; one more while new ones are accepted. */
@@ -86,6 +98,11 @@ export class Listener {
     for (const connection of [...this.#connections]) connection.close();
   }
 
+  #lookRegularly(): Timer {
+    const period = Math.min(LOOK_MS, this.#deps.headTimeoutMs / 4, this.#deps.bodyTimeoutMs / 4);
+    return this.#deps.clock.every(period, () => this.#checkOverdue());
+  }
+
   #checkOverdue(): void {
     const now = this.#deps.clock.now();
     for (const connection of [...this.#connections]) connection.checkOverdue(now);
@@ -100,7 +117,7 @@ export class Listener {
       socket: handlersFor(onOpen),
     });
     // Bun listens anew with a backlog of its own.
-    setBacklog(this.bound.fd, this.#options.backlog);
+    setBacklog(this.bound.fd, this.#backlog);
   }
 
   /** A closed socket would reset the connections that wait in its backlog. */
@@ -127,9 +144,9 @@ export class Listener {
   #onOpen(socket: FrontSocket): Connection {
     const connection = new Connection(socket, this.#deps);
     this.#connections.add(connection);
-    if (this.#connections.size >= this.#options.maxConnections) {
+    if (this.#isFull) {
       this.#deps.log.warn("max_connections reached: new connections wait in the backlog", {
-        max_connections: this.#options.maxConnections,
+        max_connections: this.#maxConnections,
       });
       this.#pauseAccepting();
     }
@@ -137,9 +154,16 @@ export class Listener {
   }
 
   #onClosed(connection: Connection): void {
-    const wasFull = this.#connections.size >= this.#options.maxConnections;
     this.#connections.delete(connection);
-    if (wasFull && this.#phase === "open") this.#accept();
+    this.#acceptAgain();
+  }
+
+  get #isFull(): boolean {
+    return this.#connections.size >= this.#maxConnections;
+  }
+
+  #acceptAgain(): void {
+    if (!this.#accepting && this.#phase === "open" && !this.#isFull) this.#accept();
   }
 }
 
