@@ -1,15 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import {
-  copyOfExecutable,
-  edit,
-  handOver,
-  logged,
-  putExecutable,
-  startSlowly,
-} from "../support/hand-over.ts";
+import { copyOfExecutable, handOver, putExecutable, startSlowly } from "../support/hand-over.ts";
 import { type Site, startSite } from "../support/site.ts";
-import { answers, startStdFpm } from "../support/std-fpm.ts";
+import { answers, edit, logged, startStdFpm } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 

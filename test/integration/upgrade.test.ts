@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
-import { copyOfExecutable, edit, handOver } from "../support/hand-over.ts";
+import { copyOfExecutable, handOver } from "../support/hand-over.ts";
 import { cpuMs, descriptorsOf, isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
-import { answers } from "../support/std-fpm.ts";
+import { answers, edit } from "../support/std-fpm.ts";
 import { startClients } from "../support/steady-clients.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { type Site, startSite } from "./site.ts";
 import { EXECUTABLE, type StdFpm } from "./std-fpm.ts";
 import { makeTempDir } from "./temp-dir.ts";
@@ -12,11 +12,6 @@ export async function handOver(fpm: StdFpm): Promise<number> {
     const now = fpm.pid;
     return now !== old && fpm.log().includes(`pid ${now} has taken over`) ? now : undefined;
   });
-}
-
-/** Waits until the log has this text. */
-export async function logged(fpm: StdFpm, text: string): Promise<void> {
-  await waitUntil(`the log says: ${text}`, () => fpm.log().includes(text));
 }
 
 /** A site whose std-fpm takes its time when it is started for the second time. */
@@ -44,11 +39,4 @@ export function putExecutable(path: string, text: string, mode = 0o755): void {
   writeFileSync(`${path}.new`, text);
   chmodSync(`${path}.new`, mode);
   renameSync(`${path}.new`, path);
-}
-
-/** Changes the configuration file. */
-export function edit(fpm: StdFpm, from: string, to: string): void {
-  const text = readFileSync(fpm.configFile, "utf8");
-  if (!text.includes(from)) throw new Error(`the configuration has no ${from}`);
-  writeFileSync(fpm.configFile, text.replace(from, to));
 }

@@ -127,6 +127,19 @@ async function terminate(child: Bun.Subprocess): Promise<number | string> {
   return child.signalCode ?? code;
 }
 
+/** Changes the configuration file. */
+export function edit(fpm: StdFpm, from: string | RegExp, to: string): void {
+  const text = readFileSync(fpm.configFile, "utf8");
+  const changed = text.replace(from, to);
+  if (changed === text) throw new Error(`the configuration has no ${from}`);
+  writeFileSync(fpm.configFile, changed);
+}
+
+/** Waits until the log has this text. */
+export async function logged(fpm: StdFpm, text: string): Promise<void> {
+  await waitUntil(`the log says: ${text}`, () => fpm.log().includes(text));
+}
+
 /** Ends a daemon that is no child of ours; its exit status remains unknown. */
 async function terminateOther(pid: number): Promise<void> {
   process.kill(pid, "SIGTERM");
