@@ -230,6 +230,14 @@ class Daemon implements RunningDaemon {
     this.#front.limit(frontLimitsOf(config, limits));
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
+    void this.#refreshPools(config);
+  }
+
+  /** Programs that nobody asks for meanwhile take the settings on, too. */
+  async #refreshPools(config: Config): Promise<void> {
+    const { router, registry, log } = this.#deps;
+    await registry.refresh((path) => router.find(path));
+    if (this.#state === "running" && this.#config === config) await keepWarm(config, router, registry, log);
   }
 
   #onRequest(request: FrontRequest): void {

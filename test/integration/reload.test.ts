@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { answers, edit, logged, type StdFpm } from "../support/std-fpm.ts";
 import { startClients } from "../support/steady-clients.ts";
@@ -101,6 +102,20 @@ describe("after a reload", () => {
     await waitUntil("new processes serve", async () =>
       (await site.text("lab.fcgi?op=env")).includes("GREETING=two\n"),
     );
+  });
+
+  test("processes that nobody asks for are replaced where what they were started with has changed", async () => {
+    await using site = await startSite({ lab: ["lab.fcgi", "gone.fcgi"], programEnv: { GREETING: "one" } });
+    const [lab, gone] = [Number(await site.text("lab.fcgi")), Number(await site.text("gone.fcgi"))];
+    edit(site.fpm, 'GREETING = "one"', 'GREETING = "two"');
+    const warm = `[[apps]]\nmatch = "${site.root}/lab.fcgi"\nmin_processes = 2\n`;
+    const elsewhere = `[[apps]]\nmatch = "${site.root}/gone.fcgi"\nroots = ["/nowhere"]\n`;
+    writeFileSync(site.fpm.configFile, readFileSync(site.fpm.configFile, "utf8") + warm + elsewhere);
+    await reload(site.fpm);
+    await waitUntil("the old ones have ended", () => !isAlive(lab) && !isAlive(gone));
+    await waitUntil("two are kept", () => site.fpm.backends().length === 2);
+    expect(await site.text("lab.fcgi?op=env")).toContain("GREETING=two\n");
+    expect((await site.ask("gone.fcgi")).status).toBe(404);
   });
 
   test("head_timeout and body_timeout hold for open connections", async () => {
