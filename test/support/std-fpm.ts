@@ -116,7 +116,8 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
     async kill() {
       for (const pid of daemons()) process.kill(pid, "SIGKILL");
       await child.exited;
-      await waitUntil("it is gone", () => daemons().length === 0);
+      // Its threads end one by one, and the last one closes its sockets: a zombie may still have them.
+      await waitUntil("its socket is closed", async () => !(await answers(socket)));
     },
   };
 }
