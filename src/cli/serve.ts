@@ -26,15 +26,7 @@ export const serveCommand = defineCommand({
       load: () => loadForCommand(file),
       adjustLog: (settings) => log.adjust(settings),
     };
-    const start = async () => {
-      const daemon = await startDaemon({ config, log, inheritance, source });
-      return {
-        finished: daemon.finished,
-        stop: (reason: string) => daemon.stop(reason),
-        reload: () => void daemon.reload(),
-        handOver: () => void daemon.handOver(command),
-      };
-    };
+    const start = () => startDaemon({ config, log, inheritance, source, command });
     return await runUntilSignalled(start, log);
   },
 });

@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly inheritance?: Inheritance | undefined;
   /** Where `reload` finds the configuration; without it there is nothing to reload. */
   readonly source?: ConfigSource;
+  /** How `handOver` starts the executable. */
+  readonly command?: readonly string[];
 }
 
 /** How a daemon ended: with nothing left, or with another one in its place. */
@@ -45,10 +47,10 @@ export interface RunningDaemon {
   /** Reads the configuration again and goes on with it; a bad one changes nothing. Never rejects. */
   reload(): Promise<void>;
   /**
-   * Starts `command`, which gets the listening sockets; when it serves, this daemon finishes what is in flight and ends.
-   * When it does not come to serve, everything stays as it was. Never rejects.
+   * Starts the executable again, which gets the listening sockets; when it serves, this daemon finishes what is in flight
+   * and ends. When it does not come to serve, everything stays as it was. Never rejects.
    */
-  handOver(command: readonly string[]): Promise<void>;
+  handOver(): Promise<void>;
   /** Settles when all that is this daemon's own has gone. */
   readonly finished: Promise<DaemonEnd>;
 }
@@ -61,7 +63,7 @@ export interface RunningDaemon {
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   outliveParent();
-  const { config, log, clock = systemClock, policy = LEARNED, inheritance, source } = options;
+  const { config, log, clock = systemClock, policy = LEARNED, inheritance } = options;
   const limits = limitsOf(config.server);
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
@@ -81,7 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   );
   try {
     const deps = { router, registry, clock, log };
-    const daemon = new Daemon(config, deps, runtimeDir, frontOptions, inheritance, source);
+    const daemon = new Daemon(options, deps, runtimeDir, frontOptions);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
@@ -101,6 +103,7 @@ class Daemon implements RunningDaemon {
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
   readonly #reloader: Reloader | undefined;
+  readonly #command: readonly string[] | undefined;
   /** Whose place this one has taken. */
   readonly #predecessor: number | undefined;
   readonly #finished = Promise.withResolvers<DaemonEnd>();
@@ -114,14 +117,13 @@ class Daemon implements RunningDaemon {
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
-    config: Config,
+    { config, inheritance, source, command }: DaemonOptions,
     deps: DispatchDeps,
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
-    inheritance: Inheritance | undefined,
-    source: ConfigSource | undefined,
   ) {
     this.#config = config;
+    this.#command = command;
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
@@ -176,28 +178,31 @@ class Daemon implements RunningDaemon {
   }
 
   async reload(): Promise<void> {
-    if (this.#state === "running") await this.#reloader?.reload();
-    else this.#deps.log.warn("not reloading the configuration: std-fpm is stopping");
+    if (this.#state === "running" && this.#reloader) await this.#reloader.reload();
+    else {
+      const why = this.#reloader ? "std-fpm is stopping" : "it comes from no file";
+      this.#deps.log.warn(`not reloading the configuration: ${why}`);
+    }
   }
 
-  async handOver(command: readonly string[]): Promise<void> {
+  async handOver(): Promise<void> {
     const { log } = this.#deps;
-    if (this.#state !== "running" || this.#successor) {
-      const why = this.#state === "running" ? "one is being started already" : "std-fpm is stopping";
-      log.warn(`not starting a new executable: ${why}`);
+    const command = this.#command;
+    if (this.#state !== "running" || this.#successor || !command) {
+      const isUnderWay = this.#state === "running" && this.#successor;
+      const why = isUnderWay ? "one is being started already" : "std-fpm is stopping";
+      log.warn(`not starting a new executable: ${command ? why : "it is not known how"}`);
       return;
     }
-    log.info("starting the new executable", { executable: command[0] });
+    const executable = command[0];
+    log.info("starting the new executable", { executable });
     const started = await this.#startSuccessor(command);
     if (started.kind === "serving") {
       this.#retire(started.isElsewhere);
       return;
     }
     this.#successor = undefined;
-    log.error(`the new executable does not serve: ${started.why}`, {
-      code: "HANDOVER",
-      executable: command[0],
-    });
+    log.error(`the new executable does not serve: ${started.why}`, { code: "HANDOVER", executable });
     if (this.#state !== "running") return;
     // It may have got that far.
     this.#runtimeDir.writePid();

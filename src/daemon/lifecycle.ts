@@ -8,8 +8,8 @@ export interface Signalled {
   /** Settles when nothing is left; with "handed over" when another process goes on, which must outlive this one. */
   readonly finished: Promise<unknown>;
   /** SIGHUP and SIGUSR2. Where one is missing its signal is ignored. */
-  reload?(): void;
-  handOver?(): void;
+  reload?(): Promise<void>;
+  handOver?(): Promise<void>;
 }
 
 /** sysexits.h: an internal software error. */
@@ -32,8 +32,8 @@ export async function runUntilSignalled(start: () => Promise<Signalled>, log: Lo
     else stopAsked ??= reason;
   };
   const onOther = (signal: OtherSignal) => {
-    if (signal === "SIGHUP" && running?.reload) running.reload();
-    else if (signal === "SIGUSR2" && running?.handOver) running.handOver();
+    if (signal === "SIGHUP" && running?.reload) void running.reload();
+    else if (signal === "SIGUSR2" && running?.handOver) void running.handOver();
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.

@@ -20,8 +20,8 @@ const send = (name: NodeJS.Signals) => void process.kill(process.pid, name);
 
 test("signals reach what runs, and are left to others when it has finished", async () => {
   const { calls, log, running } = signalled((calls) => ({
-    reload: () => void calls.push("reload"),
-    handOver: () => void calls.push("hand over"),
+    reload: async () => void calls.push("reload"),
+    handOver: async () => void calls.push("hand over"),
   }));
   const before = process.listenerCount("SIGHUP");
   const status = runUntilSignalled(async () => running, log);
@@ -49,7 +49,9 @@ test("signals that nobody acts upon are logged", async () => {
 });
 
 test("a stop that comes before the start is over happens after it, anything else does not", async () => {
-  const { calls, log, running } = signalled((calls) => ({ handOver: () => void calls.push("hand over") }));
+  const { calls, log, running } = signalled((calls) => ({
+    handOver: async () => void calls.push("hand over"),
+  }));
   const started = Promise.withResolvers<Signalled>();
   const status = runUntilSignalled(() => started.promise, log);
   send("SIGUSR2");
