@@ -34,6 +34,7 @@ const PURE = [
   "config/app-schema.ts",
   "config/keys.ts",
   "config/units.ts",
+  "config/changed-keys.ts",
   "backend/states.ts",
   "backend/program.ts",
   "backend/exit.ts",

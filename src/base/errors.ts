@@ -9,6 +9,7 @@ export type ErrorCode =
   | "LISTEN_FAILED"
   | "RUNTIME_DIR"
   | "ALREADY_RUNNING"
+  | "HANDOVER"
   | "PROTOCOL"
   | "HEAD_TOO_LARGE"
   | "HEAD_TIMEOUT"

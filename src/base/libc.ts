@@ -1,5 +1,5 @@
 import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
-import { FpmError } from "./errors.ts";
+import { BugError, FpmError } from "./errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
 /** What Bun has no call for. x86-64 and arm64 Linux agree on every number here. */
@@ -10,6 +10,8 @@ const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const O_CLOEXEC = 0o2000000;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const SIOCOUTQ = 0x5411;
 const PR_SET_PDEATHSIG = 1;
@@ -35,6 +37,7 @@ const SYMBOLS = {
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
+  _exit: { args: [i32], returns: FFIType.void },
 } as const;
 
 type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
@@ -102,6 +105,11 @@ export function duplicate(fd: number): number {
   return check("fcntl", libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `descriptor ${fd}`);
 }
 
+/** A descriptor that was inherited is not passed on to children. */
+export function closeOnExec(fd: number): void {
+  check("fcntl", libc().fcntl(fd, F_SETFD, FD_CLOEXEC), `descriptor ${fd}`);
+}
+
 /** Bytes that a socket's other end has not taken yet (SIOCOUTQ, unix(7), tcp(7)). */
 export function unsentBytes(fd: number): number {
   const count = new Int32Array(1);
@@ -110,7 +118,12 @@ export function unsentBytes(fd: number): number {
 
 /** Whether a connection waits on a listening socket that nobody has accepted. */
 export function hasUnaccepted(listenFd: number): boolean {
-  return (pollNow(listenFd, POLLIN) & POLLIN) !== 0;
+  return isReadable(listenFd);
+}
+
+/** Whether bytes, or a connection, wait on a descriptor; the end alone does not count. */
+export function isReadable(fd: number): boolean {
+  return (pollNow(fd, POLLIN) & POLLIN) !== 0;
 }
 
 /** Whether the other end of a Unix socket has closed it in both directions. */
@@ -139,6 +152,12 @@ export function setSendBuffer(fd: number, bytes: number): void {
 /** Takes back that this process dies with its parent (`--no-orphans` arms it on the daemon too). */
 export function outliveParent(): void {
   libc().prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+/** Ends this process at once and leaves its children alone: a clean exit would kill them (`--no-orphans`, Bun 1.4.5). */
+export function exitAlone(status: number): never {
+  libc()._exit(status);
+  throw new BugError("_exit(2) returned");
 }
 
 /** Takes the exclusive lock of an open file; false when another process has it. It ends with the descriptor. */

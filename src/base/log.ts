@@ -16,9 +16,18 @@ export interface Log {
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "auto" | "pretty" | "plain" | "json";
 
-export interface LogOptions {
-  level: LogLevel;
-  format: LogFormat;
+/** What may change while a log is in use. */
+export interface LogSettings {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** A log whose owner may change its settings. */
+export interface AdjustableLog extends Log {
+  adjust(settings: LogSettings): void;
+}
+
+export interface LogOptions extends LogSettings {
   /** Takes finished lines, each ending in a newline. */
   write(line: string): void;
   /** Whether a person reads along; settles `auto`. */
@@ -37,16 +46,26 @@ const COLOUR: Record<string, string> = {
 const RESET = "\x1b[0m";
 
 /** A log on top of consola: pretty on a terminal, `time level message key=value` elsewhere, or JSON lines. */
-export function createLog(options: LogOptions): Log {
-  const format = options.format === "auto" ? (options.isTerminal ? "pretty" : "plain") : options.format;
+export function createLog(options: LogOptions): AdjustableLog {
+  let { format } = options;
   const wallClock = options.wallClock ?? (() => new Date());
+  const rendered = (entry: LogObject) =>
+    render(entry, format === "auto" ? (options.isTerminal ? "pretty" : "plain") : format, wallClock());
   const consola = createConsola({
     level: CONSOLA_LEVEL[options.level],
     throttle: 0,
-    reporters: [{ log: (entry) => options.write(render(entry, format, wallClock())) }],
+    reporters: [{ log: (entry) => options.write(rendered(entry)) }],
   });
+  let isDebug = options.level === "debug";
   return {
-    isDebug: options.level === "debug",
+    get isDebug() {
+      return isDebug;
+    },
+    adjust(settings) {
+      format = settings.format;
+      isDebug = settings.level === "debug";
+      consola.level = CONSOLA_LEVEL[settings.level];
+    },
     debug: (message, fields) => consola.debug(message, fields),
     info: (message, fields) => consola.info(message, fields),
     warn: (message, fields) => consola.warn(message, fields),

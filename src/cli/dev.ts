@@ -1,7 +1,7 @@
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
 import { UsageError } from "./arguments.ts";
-import { type CommandData, EXIT_OK } from "./command.ts";
+import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 
 /** `std-fpm dev`: the development front, until a signal ends it. */
@@ -31,12 +31,13 @@ export const devCommand = defineCommand({
       import("../daemon/daemon.ts"),
       import("../daemon/lifecycle.ts"),
     ]);
-    const dev = await startDev({ folder: args.dir ?? ".", port, tables: loaded?.tables, log, startDaemon });
-    const ended = runUntilSignalled(dev, log);
-    const programs = dev.programUrls.map((url) => `  ${url}\n`).join("");
-    await terminal.out(`std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${programs}`);
-    await ended;
-    return EXIT_OK;
+    const start = async () => {
+      const dev = await startDev({ folder: args.dir ?? ".", port, tables: loaded?.tables, log, startDaemon });
+      const programs = dev.programUrls.map((url) => `  ${url}\n`).join("");
+      await terminal.out(`std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${programs}`);
+      return dev;
+    };
+    return await runUntilSignalled(start, log);
   },
 });
 

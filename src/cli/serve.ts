@@ -1,7 +1,10 @@
+import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
+import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { ownCommand } from "./own-command.ts";
 
 /** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
 export const serveCommand = defineCommand({
@@ -9,12 +12,21 @@ export const serveCommand = defineCommand({
   args: { config: CONFIG_FLAG },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
-    const { config, warnings } = await loadForCommand(args.config);
+    const { takeInheritance } = await import("../daemon/handover.ts");
+    const inheritance = takeInheritance(process.env);
+    const command = ownCommand();
+    const file = args.config && resolve(args.config);
+    const { config, tables, warnings } = await loadForCommand(file);
     const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
-    const daemon = await startDaemon({ config, log });
-    return await runUntilSignalled(daemon, log);
+    const source: ConfigSource = {
+      tables,
+      load: () => loadForCommand(file),
+      adjustLog: (settings) => log.adjust(settings),
+    };
+    const start = () => startDaemon({ config, log, inheritance, source, command });
+    return await runUntilSignalled(start, log);
   },
 });

@@ -3,8 +3,8 @@ import { MAX_SOCKET_PATH_BYTES } from "../base/socket-path.ts";
 import { duration, integer, name, path, TABLE } from "./keys.ts";
 import { byteLength, parseListenAddress } from "./listen-address.ts";
 
-/** The longest name below runtime_dir that the daemon gives to a socket. */
-const LONGEST_BACKEND_SOCKET = "/backends/NNNNNNN.sock";
+/** The longest name below runtime_dir that the daemon gives to a socket: its pid, and a number. */
+const LONGEST_BACKEND_SOCKET = "/backends/PPPPPPP-NNNNNNN.sock";
 
 /** `[server]`, complete. */
 export const serverSchema = Type.Object(

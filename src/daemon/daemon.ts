@@ -1,25 +1,27 @@
-import { groupId, userId } from "../base/accounts.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { createFileLookup } from "../base/file-facts.ts";
-import { outliveParent } from "../base/libc.ts";
+import { closeFd, outliveParent } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
-import type { Config, ServerConfig } from "../config/config.ts";
-import { Listener, type ListenerOptions } from "../front/listener.ts";
+import type { Config } from "../config/config.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
+import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
 import { LEARNED, type Policy } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
-import { type Limits, limitsOf } from "./limits.ts";
+import { drain } from "./drain.ts";
+import { frontLimitsOf, frontOptionsOf } from "./front-options.ts";
+import { type Inheritance, reportReady } from "./handover.ts";
+import { limitsOf } from "./limits.ts";
+import { waitForPredecessor } from "./predecessor.ts";
+import { type ConfigSource, Reloader } from "./reloader.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
-import { endStrays } from "./strays.ts";
+import { endStraysOf } from "./strays.ts";
+import { type Started, Successor } from "./successor.ts";
 import { keepWarm } from "./warm.ts";
-
-/** While draining, a kept connection is closed when it has been idle for so long. */
-const RETIRE_IDLE_MS = 100;
-const DRAIN_LOOK_MS = 10;
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -27,103 +29,220 @@ export interface DaemonOptions {
   readonly clock?: Clock;
   /** When processes are started; another one than ours is for comparison. */
   readonly policy?: Policy;
+  /** What an earlier daemon hands over; it goes on until this one serves. */
+  readonly inheritance?: Inheritance | undefined;
+  /** Where `reload` finds the configuration; without it there is nothing to reload. */
+  readonly source?: ConfigSource;
+  /** How `handOver` starts the executable. */
+  readonly command?: readonly string[];
 }
+
+/** How a daemon ended: with nothing left, or with another one in its place. */
+export type DaemonEnd = "stopped" | "handed over";
 
 /** A daemon that serves. */
 export interface RunningDaemon {
   /** Finishes what is in flight, then ends every backend; a second call does not wait for requests any more. */
   stop(reason: string): Promise<void>;
-  /** Settles when nothing is left. */
-  readonly finished: Promise<void>;
+  /** Reads the configuration again and goes on with it; a bad one changes nothing. Never rejects. */
+  reload(): Promise<void>;
+  /**
+   * Starts the executable again, which gets the listening sockets; when it serves, this daemon finishes what is in flight
+   * and ends. When it does not come to serve, everything stays as it was. Never rejects.
+   */
+  handOver(): Promise<void>;
+  /** Settles when all that is this daemon's own has gone. */
+  readonly finished: Promise<DaemonEnd>;
 }
 
 /**
- * Builds the services and begins to serve; the only place where they are made.
+ * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
+ * another without a turn of the event loop: either no connection has come here and the earlier daemon goes on, or it
+ * knows that this one serves.
  * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
  */
-export async function startDaemon({
-  config,
-  log,
-  clock = systemClock,
-  policy = LEARNED,
-}: DaemonOptions): Promise<RunningDaemon> {
+export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   outliveParent();
+  const { config, log, clock = systemClock, policy = LEARNED, inheritance } = options;
   const limits = limitsOf(config.server);
-  const listenerOptions = listenerOptionsOf(config.server, limits);
-  const runtimeDir = new RuntimeDir(config.server.runtimeDir);
-  if (runtimeDir.previousInstance !== undefined) {
-    const strays = endStrays(runtimeDir.previousInstance);
-    if (strays.length > 0)
-      log.warn("ended processes that an earlier daemon left", { pids: strays.join(",") });
+  const frontOptions = frontOptionsOf(config, limits);
+  const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
+  const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
+  if (isFirstHere) {
+    endStraysOf(runtimeDir.previousInstance, log);
+    runtimeDir.claim();
   }
-  runtimeDir.claim();
   const nextSocketPath = () => runtimeDir.nextSocketPath();
-  const poolDeps = { clock, log, instance: runtimeDir.instance, nextSocketPath, policy };
+  const { instance } = runtimeDir.lock;
+  const poolDeps = { clock, log, instance, nextSocketPath, policy };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = new Router(
     (path) => config.appFor(path),
     createFileLookup(clock),
     createFileLookup(clock, "all"),
   );
-  const daemon = new Daemon(config, { router, registry, clock, log }, runtimeDir);
   try {
-    daemon.listen(listenerOptions, limits);
+    const deps = { router, registry, clock, log };
+    const daemon = new Daemon(options, deps, runtimeDir, frontOptions);
+    if (inheritance) daemon.takeOver(inheritance, isFirstHere);
+    log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
+    void keepWarm(config, router, registry, log);
+    if (process.geteuid?.() === 0)
+      log.warn("RUNNING AS ROOT: every program runs as root too; let std-fpm run as another user");
+    return daemon;
   } catch (error) {
-    await daemon.stop("it cannot listen");
+    await registry.stopAll();
+    if (isFirstHere) runtimeDir.release();
     throw error;
   }
-  void keepWarm(config, router, registry, log);
-  if (process.geteuid?.() === 0)
-    log.warn("RUNNING AS ROOT: every program runs as root too; let std-fpm run as another user");
-  return daemon;
 }
 
 class Daemon implements RunningDaemon {
-  readonly #config: Config;
+  #config: Config;
   readonly #deps: DispatchDeps;
   readonly #runtimeDir: RuntimeDir;
-  readonly #listeners: Listener[] = [];
-  readonly #finished = Promise.withResolvers<void>();
+  readonly #front: Front;
+  readonly #reloader: Reloader | undefined;
+  readonly #command: readonly string[] | undefined;
+  /** Whose place this one has taken. */
+  readonly #predecessor: number | undefined;
+  readonly #finished = Promise.withResolvers<DaemonEnd>();
   #state: DaemonState = "running";
   #inFlight = 0;
-  /** Ends the wait for requests in flight. */
-  #hurry: (() => void) | undefined;
+  /** Who is to take this one's place. */
+  #successor: Successor | undefined;
+  /** Settles when nothing is waited for any more. */
+  readonly #hurry = Promise.withResolvers<void>();
+  #isHurried = false;
 
-  constructor(config: Config, deps: DispatchDeps, runtimeDir: RuntimeDir) {
+  /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
+  constructor(
+    { config, inheritance, source, command }: DaemonOptions,
+    deps: DispatchDeps,
+    runtimeDir: RuntimeDir,
+    frontOptions: FrontOptions,
+  ) {
     this.#config = config;
+    this.#command = command;
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
+    this.#predecessor = inheritance?.pid;
+    const { clock, log } = deps;
+    const apply = (next: Config) => this.#reconfigure(next);
+    this.#reloader =
+      source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
+    const onRequest = (request: FrontRequest) => this.#onRequest(request);
+    const inherited = inheritance?.sockets ?? [];
+    this.#front = new Front(config.server.listen, frontOptions, inherited, { clock, log, onRequest });
+    for (const socket of this.#front.sockets)
+      log.info("listening", {
+        listen: formatListenAddress(socket.address),
+        inherited: inherited.includes(socket),
+      });
   }
 
-  get finished(): Promise<void> {
+  get finished(): Promise<DaemonEnd> {
     return this.#finished.promise;
   }
 
-  /** Opens every listening address. */
-  listen(options: ListenerOptions, limits: Limits): void {
-    const { server, app } = this.#config;
-    const { clock, log } = this.#deps;
-    for (const address of server.listen) {
-      const listener = new Listener(address, options, {
-        clock,
-        log,
-        headTimeoutMs: server.headTimeoutMs,
-        bodyTimeoutMs: app.bodyTimeoutMs,
-        maxConns: limits.maxConnections,
-        onRequest: (request) => this.#onRequest(request),
-      });
-      this.#listeners.push(listener);
-      const where = address.kind === "unix" ? address.path : `${address.host}:${address.port}`;
-      log.info("listening", { listen: where, pid: process.pid, max_processes: limits.maxProcesses });
+  /** Lets the earlier daemon go. @throws the system's error when the pid file cannot be written. */
+  takeOver(inheritance: Inheritance, isElsewhere: boolean): void {
+    if (isElsewhere) closeFd(inheritance.lock.fd);
+    else {
+      try {
+        this.#runtimeDir.claim();
+      } catch (error) {
+        this.#front.undo();
+        throw error;
+      }
     }
+    reportReady(inheritance, isElsewhere);
+    this.#front.dropUnwanted();
+    this.#deps.log.info("took over", { from: inheritance.pid });
   }
 
   async stop(reason: string): Promise<void> {
-    const isFirst = this.#state === "running";
-    this.#state = nextDaemonState(this.#state, "stop");
-    if (isFirst) void this.#shutDown(reason);
-    else this.#hurry?.();
+    const before = this.#state;
+    this.#state = nextDaemonState(before, "stop");
+    if (before === "running") {
+      this.#successor?.kill("std-fpm was told to stop");
+      this.#front.close();
+      void this.#shutDown(reason, "stopped");
+    } else if (before === "retiring")
+      this.#deps.log.info("finishing the requests in flight already", { reason });
+    else {
+      this.#isHurried = true;
+      this.#hurry.resolve();
+    }
     await this.finished;
+  }
+
+  async reload(): Promise<void> {
+    if (this.#state === "running" && this.#reloader) await this.#reloader.reload();
+    else {
+      const why = this.#reloader ? "std-fpm is stopping" : "it comes from no file";
+      this.#deps.log.warn(`not reloading the configuration: ${why}`);
+    }
+  }
+
+  async handOver(): Promise<void> {
+    const { log } = this.#deps;
+    const command = this.#command;
+    if (this.#state !== "running" || this.#successor || !command) {
+      const isUnderWay = this.#state === "running" && this.#successor;
+      const why = isUnderWay ? "one is being started already" : "std-fpm is stopping";
+      log.warn(`not starting a new executable: ${command ? why : "it is not known how"}`);
+      return;
+    }
+    const executable = command[0];
+    log.info("starting the new executable", { executable });
+    const started = await this.#startSuccessor(command);
+    if (started.kind === "serving") {
+      this.#retire(started.isElsewhere);
+      return;
+    }
+    this.#successor = undefined;
+    log.error(`the new executable does not serve: ${started.why}`, { code: "HANDOVER", executable });
+    if (this.#state !== "running") return;
+    // It may have got that far.
+    this.#runtimeDir.writePid();
+    log.info("going on as before");
+  }
+
+  async #startSuccessor(command: readonly string[]): Promise<Started> {
+    const { path: runtimeDir, lock } = this.#runtimeDir;
+    const bequest = { pid: process.pid, runtimeDir, lock, sockets: this.#front.sockets };
+    try {
+      this.#successor = new Successor(command, bequest, this.#deps.clock);
+    } catch (error) {
+      return { kind: "failed", why: messageOf(error) };
+    }
+    return await this.#successor.started;
+  }
+
+  /** Another daemon serves: what is in flight here is finished. */
+  #retire(keepsRuntimeDir: boolean): void {
+    this.#state = nextDaemonState(this.#state, "handed over");
+    this.#front.yield();
+    if (!keepsRuntimeDir) this.#runtimeDir.yield();
+    void this.#shutDown(`pid ${this.#successor?.pid} has taken over`, "handed over");
+  }
+
+  /** Other settings for what comes from now on; the addresses and the runtime folder are as before. */
+  #reconfigure(config: Config): void {
+    const limits = limitsOf(config.server);
+    this.#config = config;
+    this.#front.limit(frontLimitsOf(config, limits));
+    this.#deps.router.reload((path) => config.appFor(path));
+    this.#deps.registry.reload(limits.maxProcesses);
+    void this.#refreshPools(config);
+  }
+
+  /** Programs that nobody asks for meanwhile take the settings on, too. */
+  async #refreshPools(config: Config): Promise<void> {
+    const { router, registry, log } = this.#deps;
+    await registry.refresh((path) => router.find(path));
+    if (this.#state === "running" && this.#config === config) await keepWarm(config, router, registry, log);
   }
 
   #onRequest(request: FrontRequest): void {
@@ -139,58 +258,30 @@ class Daemon implements RunningDaemon {
       });
   }
 
-  async #shutDown(reason: string): Promise<void> {
-    const { log, registry } = this.#deps;
+  /** Ends what is this daemon's own; the runtime folder, too, unless the one after it goes on with it. */
+  async #shutDown(reason: string, end: DaemonEnd): Promise<void> {
+    const { log, registry, clock } = this.#deps;
     log.info("stopping", { reason, in_flight: this.#inFlight });
-    for (const listener of this.#listeners) listener.close();
-    await this.#drain();
+    await drain({
+      front: this.#front,
+      inFlight: () => this.#inFlight,
+      timeoutMs: this.#config.server.drainTimeoutMs,
+      clock,
+      hurry: this.#hurry.promise,
+    });
     this.#state = nextDaemonState(this.#state, "drained");
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
     await registry.stopAll();
-    for (const listener of this.#listeners) listener.abandon();
+    this.#front.abandon();
+    // One that was killed while it started.
+    await this.#successor?.started;
+    // Its backends have their sockets in the runtime folder, too.
+    if (this.#predecessor !== undefined)
+      await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
     this.#runtimeDir.release();
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
-    this.#finished.resolve();
+    this.#finished.resolve(end);
   }
-
-  /** Waits until no request is at work and no connection open, for `drain_timeout` at most, or until told to hurry. */
-  async #drain(): Promise<void> {
-    const { clock } = this.#deps;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#hurry = resolve;
-    const startedAt = clock.now();
-    const look = () => {
-      const elapsedMs = clock.now() - startedAt;
-      // A web server that never pauses on a kept connection has to bear a close in the end.
-      const idleMs = elapsedMs < this.#config.server.drainTimeoutMs / 2 ? RETIRE_IDLE_MS : 0;
-      for (const listener of this.#listeners) listener.retire(idleMs);
-      const open = this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
-      if ((this.#inFlight === 0 && open === 0) || elapsedMs >= this.#config.server.drainTimeoutMs) resolve();
-    };
-    const looking = clock.every(DRAIN_LOOK_MS, look);
-    look();
-    await promise;
-    looking.cancel();
-  }
-}
-
-function listenerOptionsOf(server: ServerConfig, limits: Limits): ListenerOptions {
-  const uid = server.listenOwner === "" ? undefined : userId(server.listenOwner);
-  const gid = server.listenGroup === "" ? undefined : groupId(server.listenGroup);
-  if (server.listenOwner !== "" && uid === undefined)
-    throw unknownName("listen_owner", "user", server.listenOwner);
-  if (server.listenGroup !== "" && gid === undefined)
-    throw unknownName("listen_group", "group", server.listenGroup);
-  const { listenMode: mode, listenBacklog: backlog } = server;
-  return { mode, uid, gid, backlog, maxConnections: limits.maxConnections };
-}
-
-function unknownName(key: string, what: string, name: string): FpmError {
-  return new FpmError(
-    "CONFIG_INVALID",
-    "daemon",
-    `server.${key}: there is no ${what} ${JSON.stringify(name)}.`,
-  );
 }

@@ -1,21 +1,41 @@
 import { messageOf } from "../base/errors.ts";
+import { exitAlone } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
-import type { RunningDaemon } from "./daemon.ts";
+
+/** What signals act upon: a daemon, or the development front. */
+export interface Signalled {
+  stop(reason: string): Promise<unknown>;
+  /** Settles when nothing is left; with "handed over" when another process goes on, which must outlive this one. */
+  readonly finished: Promise<unknown>;
+  /** SIGHUP and SIGUSR2. Where one is missing its signal is ignored. */
+  reload?(): Promise<void>;
+  handOver?(): Promise<void>;
+}
 
 /** sysexits.h: an internal software error. */
 const EX_SOFTWARE = 70;
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+const OTHER_SIGNALS = ["SIGHUP", "SIGUSR2"] as const;
+type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
 /**
- * Hands the process's signals to the daemon until it has finished: SIGTERM, SIGINT and SIGQUIT drain, a second one
- * ends at once. Returns the exit status.
+ * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
+ * drain, a second one ends at once; SIGHUP reloads, SIGUSR2 hands over. Returns the exit status. The signals are caught
+ * before the start: none of them ends a process that serves already.
  */
-export async function runUntilSignalled(daemon: RunningDaemon, log: Log): Promise<number> {
+export async function runUntilSignalled(start: () => Promise<Signalled>, log: Log): Promise<number> {
   let status = 0;
-  const stop = (signal: string) => void daemon.stop(signal);
-  const ignore = (signal: string) => log.warn(`${signal} is not acted upon by this version`);
-  for (const signal of STOP_SIGNALS) process.on(signal, stop);
-  process.on("SIGHUP", ignore);
+  let running: Signalled | undefined;
+  let stopAsked: string | undefined;
+  const stop = (reason: string) => {
+    if (running) void running.stop(reason);
+    else stopAsked ??= reason;
+  };
+  const onOther = (signal: OtherSignal) => {
+    if (signal === "SIGHUP" && running?.reload) void running.reload();
+    else if (signal === "SIGUSR2" && running?.handOver) void running.handOver();
+    else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
+  };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.
   const onBug = (error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined;
@@ -23,10 +43,17 @@ export async function runUntilSignalled(daemon: RunningDaemon, log: Log): Promis
     status = EX_SOFTWARE;
     stop("a bug");
   };
+  for (const signal of STOP_SIGNALS) process.on(signal, stop);
+  for (const signal of OTHER_SIGNALS) process.on(signal, onOther);
   process.on("uncaughtException", onBug);
-  await daemon.finished;
-  for (const signal of STOP_SIGNALS) process.off(signal, stop);
-  process.off("SIGHUP", ignore);
-  process.off("uncaughtException", onBug);
+  try {
+    running = await start();
+    if (stopAsked !== undefined) stop(stopAsked);
+    if ((await running.finished) === "handed over") exitAlone(status);
+  } finally {
+    for (const signal of STOP_SIGNALS) process.off(signal, stop);
+    for (const signal of OTHER_SIGNALS) process.off(signal, onOther);
+    process.off("uncaughtException", onBug);
+  }
   return status;
 }

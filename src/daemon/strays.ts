@@ -1,11 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { INSTANCE_VARIABLE } from "../backend/spawn.ts";
+import type { Log } from "../base/log.ts";
 
 /**
  * Ends what a daemon that was killed left behind: processes with its mark in their environment. A pid alone
- * proves nothing, it may be another process by now. Returns the pids.
+ * proves nothing, it may be another process by now.
  */
-export function endStrays(instance: string): number[] {
+export function endStraysOf(instance: string | undefined, log: Log): void {
+  if (instance === undefined) return;
+  const ended = endMarked(instance);
+  if (ended.length > 0) log.warn("ended processes that an earlier daemon left", { pids: ended.join(",") });
+}
+
+function endMarked(instance: string): number[] {
   const ended: number[] = [];
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);

@@ -30,8 +30,8 @@ const SCRIPT_EXTENSIONS = [
 /** The part of the daemon that is needed here. */
 export interface DevDaemon {
   stop(reason: string): Promise<void>;
-  /** Resolves when it has stopped, also by a signal. */
-  readonly finished: Promise<void>;
+  /** Settles when it has stopped, also by a signal. */
+  readonly finished: Promise<unknown>;
 }
 
 export interface DevOptions {
@@ -56,7 +56,7 @@ export interface DevServer {
 }
 
 /** With a longer TMPDIR the backends' sockets would have names that the kernel does not take. */
-const LONGEST_TMPDIR = 60;
+const LONGEST_TMPDIR = 55;
 
 /** A real daemon on a socket of its own in a temporary folder, and an HTTP server on 127.0.0.1 in front of it. */
 export async function startDev(options: DevOptions): Promise<DevServer> {

@@ -4,6 +4,8 @@ import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, duplicate, listenUnix } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
 
+type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
+
 /** Who may connect to a Unix socket, and how many may wait. */
 export interface BindOptions {
   readonly mode: number;
@@ -13,32 +15,57 @@ export interface BindOptions {
   readonly backlog: number;
 }
 
-/** A listening socket of our own. */
+/** A listening socket of ours. */
 export interface BoundSocket {
+  readonly address: ListenAddress;
   readonly fd: number;
-  /** Removes its file, if that is still the one we made: nobody can connect any more. */
-  unlink(): void;
+  /** Device and inode of the file of a Unix socket. */
+  readonly file: string | undefined;
 }
 
 /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
 export function bindSocket(address: ListenAddress, options: BindOptions): BoundSocket {
-  if (address.kind === "unix") return bindUnix(address.path, options);
-  const fd = bindTcp(address.host, address.port);
-  return { fd, unlink() {} };
+  if (address.kind === "unix") return bindUnix(address, options);
+  return { address, fd: bindTcp(address.host, address.port), file: undefined };
+}
+
+/** Gives the file of a Unix socket the owner and mode that hold now. @throws FpmError LISTEN_FAILED. */
+export function renewPermissions({ address }: BoundSocket, options: BindOptions): void {
+  if (address.kind !== "unix") return;
+  try {
+    setPermissions(address.path, options);
+  } catch (error) {
+    throw listenFailed(address.path, error);
+  }
+}
+
+/** Whether who connects to its address still comes to this socket: nobody has removed or replaced its file. */
+export function isReachable({ address, file }: BoundSocket): boolean {
+  return address.kind !== "unix" || (file !== undefined && file === fileIdentity(address.path));
+}
+
+/** Removes its file, if that is still its own: nobody can connect any more. */
+export function unlinkSocket(socket: BoundSocket): void {
+  if (socket.address.kind !== "unix" || !isReachable(socket)) return;
+  try {
+    unlinkSync(socket.address.path);
+  } catch {
+    // The folder may not be ours any more. The file is stale then: the next start takes it over, or says why not.
+  }
 }
 
 /**
  * A socket whose file is stale is taken over, one that somebody answers on is an error. Between bind and chmod the
  * file has mode 0600 and belongs to us: there is no moment in which others could connect.
  */
-function bindUnix(path: string, options: BindOptions): BoundSocket {
+function bindUnix(address: UnixAddress, options: BindOptions): BoundSocket {
+  const { path } = address;
   removeStale(path);
   let fd: number | undefined;
   try {
     fd = listenUnix(path, options.backlog);
-    chownSync(path, options.uid ?? -1, options.gid ?? -1);
-    chmodSync(path, options.mode);
-    return ownSocket(fd, path);
+    setPermissions(path, options);
+    return { address, fd, file: fileIdentity(path) };
   } catch (error) {
     if (fd !== undefined) {
       closeFd(fd);
@@ -48,14 +75,9 @@ function bindUnix(path: string, options: BindOptions): BoundSocket {
   }
 }
 
-function ownSocket(fd: number, path: string): BoundSocket {
-  const file = fileIdentity(path);
-  return {
-    fd,
-    unlink() {
-      if (file !== undefined && file === fileIdentity(path)) unlinkSync(path);
-    },
-  };
+function setPermissions(path: string, { uid, gid, mode }: BindOptions): void {
+  chownSync(path, uid ?? -1, gid ?? -1);
+  chmodSync(path, mode);
 }
 
 function removeStale(path: string): void {

@@ -1,17 +1,27 @@
 import type { TCPSocketListener } from "bun";
 import type { Timer } from "../base/clock.ts";
 import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
-import type { ListenAddress } from "../config/config.ts";
-import { type BindOptions, type BoundSocket, bindSocket } from "./bind.ts";
+import { type BoundSocket, unlinkSocket } from "./bind.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 
 /** How often connections are looked at for what is overdue. */
 const LOOK_MS = 1000;
 
-export interface ListenerOptions extends BindOptions {
-  /** Above this many connections new ones wait in the backlog. */
+/** What is asked of the connections. */
+export interface FrontLimits {
+  /** Above this many connections of one address new ones wait in the backlog. */
   readonly maxConnections: number;
+  readonly headTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
 }
+
+export interface ListenerOptions extends FrontLimits {
+  /** Connections that may wait to be accepted. */
+  readonly backlog: number;
+}
+
+/** What listeners need of their surroundings. */
+export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "onRequest">;
 
 /** Bun.listen takes `fd`, which its types lack (Bun 1.4.5). */
 type ListenByFd = (options: {
@@ -22,26 +32,38 @@ type ListenByFd = (options: {
 
 /** One listening address and the connections that came in there. */
 export class Listener {
-  readonly address: ListenAddress;
-  readonly #options: ListenerOptions;
-  readonly #deps: ConnectionDeps;
-  readonly #connections = new Set<Connection>();
   /** Ours; Bun gets duplicates of its descriptor, so that it can stop and start accepting. */
-  readonly #bound: BoundSocket;
-  readonly #look: Timer;
+  readonly bound: BoundSocket;
+  readonly #backlog: number;
+  #maxConnections: number;
+  /** The connections see what changes in it. */
+  readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
+  readonly #connections = new Set<Connection>();
+  #look: Timer;
   #accepting: TCPSocketListener | undefined;
   /** closing: no more connections are wanted, those in the backlog still come. */
   #phase: "open" | "closing" | "closed" = "open";
 
-  /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
-  constructor(address: ListenAddress, options: ListenerOptions, deps: Omit<ConnectionDeps, "onClosed">) {
-    this.address = address;
-    this.#options = options;
-    this.#deps = { ...deps, onClosed: (connection) => this.#onClosed(connection) };
-    this.#bound = bindSocket(address, options);
-    const period = Math.min(LOOK_MS, deps.headTimeoutMs / 4, deps.bodyTimeoutMs / 4);
-    this.#look = deps.clock.every(period, () => this.#checkOverdue());
+  /** Begins to accept on a socket, which it owns from now on. */
+  constructor(bound: BoundSocket, options: ListenerOptions, deps: FrontDeps) {
+    this.bound = bound;
+    this.#backlog = options.backlog;
+    this.#maxConnections = options.maxConnections;
+    const { headTimeoutMs, bodyTimeoutMs, maxConnections: maxConns } = options;
+    const onClosed = (connection: Connection) => this.#onClosed(connection);
+    this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, maxConns, onClosed };
     this.#accept();
+    this.#look = this.#lookRegularly();
+  }
+
+  /** Other limits from now on, for open connections too. */
+  limit({ maxConnections, headTimeoutMs, bodyTimeoutMs }: FrontLimits): void {
+    this.#maxConnections = maxConnections;
+    Object.assign(this.#deps, { headTimeoutMs, bodyTimeoutMs, maxConns: maxConnections });
+    this.#look.cancel();
+    this.#look = this.#lookRegularly();
+    if (this.#phase === "open" && this.#isFull) this.#pauseAccepting();
+    else this.#acceptAgain();
   }
 
   /** Connections on which requests may come or are at work; one more while new ones are accepted. */
@@ -53,9 +75,15 @@ export class Listener {
 
   /** Removes the socket's file; who has connected before is still accepted. */
   close(): void {
+    if (this.#phase !== "open") return;
     this.#phase = "closing";
-    this.#bound.unlink();
+    unlinkSocket(this.bound);
     this.#closeWhenEmpty();
+  }
+
+  /** Accepts no more, at once: somebody else has the same socket, takes who waits in its backlog and owns its file. */
+  yield(): void {
+    this.#closeSocket();
   }
 
   /** Closes the connections on which no request has been at work for `idleMs`. */
@@ -70,6 +98,11 @@ export class Listener {
     for (const connection of [...this.#connections]) connection.close();
   }
 
+  #lookRegularly(): Timer {
+    const period = Math.min(LOOK_MS, this.#deps.headTimeoutMs / 4, this.#deps.bodyTimeoutMs / 4);
+    return this.#deps.clock.every(period, () => this.#checkOverdue());
+  }
+
   #checkOverdue(): void {
     const now = this.#deps.clock.now();
     for (const connection of [...this.#connections]) connection.checkOverdue(now);
@@ -79,17 +112,17 @@ export class Listener {
     const listen = Bun.listen as unknown as ListenByFd;
     const onOpen = (socket: FrontSocket) => this.#onOpen(socket);
     this.#accepting = listen({
-      fd: duplicate(this.#bound.fd),
+      fd: duplicate(this.bound.fd),
       allowHalfOpen: true,
       socket: handlersFor(onOpen),
     });
     // Bun listens anew with a backlog of its own.
-    setBacklog(this.#bound.fd, this.#options.backlog);
+    setBacklog(this.bound.fd, this.#backlog);
   }
 
   /** A closed socket would reset the connections that wait in its backlog. */
   #closeWhenEmpty(): void {
-    if (this.#accepting && this.#phase === "closing" && hasUnaccepted(this.#bound.fd)) {
+    if (this.#accepting && this.#phase === "closing" && hasUnaccepted(this.bound.fd)) {
       this.#deps.clock.after(1, () => this.#closeWhenEmpty());
       return;
     }
@@ -100,7 +133,7 @@ export class Listener {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#pauseAccepting();
-    closeFd(this.#bound.fd);
+    closeFd(this.bound.fd);
   }
 
   #pauseAccepting(): void {
@@ -111,9 +144,9 @@ export class Listener {
   #onOpen(socket: FrontSocket): Connection {
     const connection = new Connection(socket, this.#deps);
     this.#connections.add(connection);
-    if (this.#connections.size >= this.#options.maxConnections) {
+    if (this.#isFull) {
       this.#deps.log.warn("max_connections reached: new connections wait in the backlog", {
-        max_connections: this.#options.maxConnections,
+        max_connections: this.#maxConnections,
       });
       this.#pauseAccepting();
     }
@@ -121,9 +154,16 @@ export class Listener {
   }
 
   #onClosed(connection: Connection): void {
-    const wasFull = this.#connections.size >= this.#options.maxConnections;
     this.#connections.delete(connection);
-    if (wasFull && this.#phase === "open") this.#accept();
+    this.#acceptAgain();
+  }
+
+  get #isFull(): boolean {
+    return this.#connections.size >= this.#maxConnections;
+  }
+
+  #acceptAgain(): void {
+    if (!this.#accepting && this.#phase === "open" && !this.#isFull) this.#accept();
   }
 }
 

@@ -12,7 +12,7 @@ const MEMORY_LOOKS = 8;
 export class Registry implements PoolOwner {
   readonly machine: Machine;
   readonly #pools = new Map<string, Pool>();
-  readonly #maxProcesses: number;
+  #maxProcesses: number;
   readonly #deps: PoolDeps;
   readonly #ticker: Timer;
   /** Backends of all pools, stopping ones included. */
@@ -71,9 +71,25 @@ export class Registry implements PoolOwner {
     eviction?.from.pool.giveUpOne(eviction.when);
   }
 
-  /** Room has come: for those in need, the smallest first. */
+  /** Another cap from now on. Surplus processes go when they are free, the idlest first. */
+  reload(maxProcesses: number): void {
+    this.#maxProcesses = maxProcesses;
+    const { room, leaving } = this.#roomView();
+    for (let surplus = -room - leaving; surplus > 0; surplus--) {
+      const eviction = evictionFor(0, this.#sharesBeside(undefined));
+      if (!eviction) break;
+      eviction.from.pool.giveUpOne(eviction.when);
+    }
+    this.#giveRoom();
+  }
+
   onRoom(): void {
     this.#processes--;
+    this.#giveRoom();
+  }
+
+  /** Room has come: for those in need, the smallest first. */
+  #giveRoom(): void {
     const waiting = [...this.#pools.values()].filter((pool) => pool.waiting > 0);
     const needs = waiting.map((pool) => ({
       pool,

@@ -19,5 +19,4 @@ const { config } = await loadConfig({ file: process.argv.at(-1) });
 const log = createLog({ ...config.log, write: (line) => process.stderr.write(line), isTerminal: false });
 const policy = POLICIES[process.argv[2] ?? ""];
 if (!policy) throw new RangeError(`no policy ${process.argv[2]}`);
-const daemon = await startDaemon({ config, log, policy });
-process.exit(await runUntilSignalled(daemon, log));
+process.exit(await runUntilSignalled(() => startDaemon({ config, log, policy }), log));

@@ -1,13 +1,14 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { descendantsOf, descriptorsOf, processesWithVariable } from "./processes.ts";
+import { descendantsOf, descriptorsOf, isAlive, processesWithVariable } from "./processes.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** The executable under test: what `make build` made, or what STD_FPM names. */
 export const EXECUTABLE = resolve(process.env["STD_FPM"] ?? "dist/std-fpm");
 
-/** Every process a program of a test starts has this variable; it is how leftovers are found. */
+/** Every process a program of a test starts has this variable, and std-fpm itself another one: how leftovers are found. */
 const MARKER = "STD_FPM_TEST";
+const DAEMON_MARKER = "STD_FPM_TEST_DAEMON";
 
 export interface StdFpmOptions {
   /** An existing folder for the configuration, the log and the runtime folder. */
@@ -38,7 +39,9 @@ export interface StdFpm {
   readonly socket: string;
   readonly runtimeDir: string;
   readonly configFile: string;
+  /** The daemon that serves: another one than was started when that has handed over. */
   readonly pid: number;
+  /** How the one that was started has ended. */
   readonly exited: Promise<number>;
   /** What it has logged so far. */
   log(): string;
@@ -47,6 +50,8 @@ export interface StdFpm {
   signal(name: NodeJS.Signals): void;
   /** Open descriptors, for comparison. */
   descriptors(): number;
+  /** Every daemon that runs here: more than one while one hands over. */
+  daemons(): number[];
   /** SIGTERM, then everything must be gone: exit status 0, no socket file, no process. */
   stop(): Promise<void>;
   /** SIGKILL, for what comes after. Nothing is checked. */
@@ -68,7 +73,7 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
   writeFileSync(configFile, configOf(options, runtimeDir, socket, marker));
   const child = Bun.spawn([...(options.command ?? [EXECUTABLE]), "serve", "--config", configFile], {
     stdio: ["ignore", Bun.file(join(options.folder, "stdout.log")), Bun.file(logFile)],
-    env: { PATH: "/usr/bin:/bin", ...options.env },
+    env: { PATH: "/usr/bin:/bin", [DAEMON_MARKER]: marker, ...options.env },
     cwd: options.cwd ?? "/",
   });
   const log = () => readFileSync(logFile, "utf8");
@@ -79,27 +84,40 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
     });
   }
   const marked = () => processesWithVariable(MARKER, marker);
+  const daemons = () => processesWithVariable(DAEMON_MARKER, marker);
+  const current = () => {
+    const pid = pidIn(runtimeDir);
+    return pid !== undefined && daemons().includes(pid) ? pid : child.pid;
+  };
   return {
     socket,
     runtimeDir,
     configFile,
-    pid: child.pid,
+    get pid() {
+      return current();
+    },
     exited: child.exited,
     log,
     marked,
-    backends: () => descendantsOf(child.pid),
-    signal: (name) => child.kill(name),
-    descriptors: () => descriptorsOf(child.pid).size,
+    daemons,
+    backends: () => descendantsOf(current()),
+    signal: (name) => process.kill(current(), name),
+    descriptors: () => descriptorsOf(current()).size,
     async stop() {
+      const pid = current();
+      if (pid !== child.pid) await terminateOther(pid);
       // Where a test has ended it already, the test knows which status is right.
       const status = child.exitCode === null && child.signalCode === null ? await terminate(child) : 0;
-      const left = [...leftFiles(runtimeDir, socket), ...marked().map((pid) => `process ${pid}`)];
+      const processes = [...marked(), ...daemons()];
+      const left = [...leftFiles(runtimeDir, socket), ...processes.map((each) => `process ${each}`)];
       if (status !== 0) left.unshift(`exit status ${status}`);
       if (left.length > 0) throw new Error(`std-fpm left behind: ${left.join(", ")}\n${log()}`);
     },
     async kill() {
-      child.kill("SIGKILL");
+      for (const pid of daemons()) process.kill(pid, "SIGKILL");
       await child.exited;
+      // Its threads end one by one, and the last one closes its sockets: a zombie may still have them.
+      await waitUntil("its socket is closed", async () => !(await answers(socket)));
     },
   };
 }
@@ -108,6 +126,31 @@ async function terminate(child: Bun.Subprocess): Promise<number | string> {
   child.kill("SIGTERM");
   const code = await child.exited;
   return child.signalCode ?? code;
+}
+
+/** Changes the configuration file. */
+export function edit(fpm: StdFpm, from: string | RegExp, to: string): void {
+  const text = readFileSync(fpm.configFile, "utf8");
+  const changed = text.replace(from, to);
+  if (changed === text) throw new Error(`the configuration has no ${from}`);
+  writeFileSync(fpm.configFile, changed);
+}
+
+/** Waits until the log has this text. */
+export async function logged(fpm: StdFpm, text: string): Promise<void> {
+  await waitUntil(`the log says: ${text}`, () => fpm.log().includes(text));
+}
+
+/** Ends a daemon that is no child of ours; its exit status remains unknown. */
+async function terminateOther(pid: number): Promise<void> {
+  process.kill(pid, "SIGTERM");
+  await waitUntil(`std-fpm (pid ${pid}) has ended`, () => !isAlive(pid), 40_000);
+}
+
+/** What the pid file says. */
+function pidIn(runtimeDir: string): number | undefined {
+  const file = join(runtimeDir, "std-fpm.pid");
+  return existsSync(file) ? Number(readFileSync(file, "latin1")) : undefined;
 }
 
 /** Whether somebody accepts connections on a Unix socket. */

@@ -75,6 +75,21 @@ describe("the log", () => {
     expect(lines("auto", false)).toEqual(lines("plain"));
   });
 
+  test("takes other settings while it is in use", () => {
+    const written: string[] = [];
+    const write = (line: string) => void written.push(line);
+    const log = createLog({ level: "info", format: "plain", isTerminal: false, wallClock, write });
+    log.debug("hidden");
+    log.adjust({ level: "debug", format: "json" });
+    expect(log.isDebug).toBe(true);
+    log.debug("shown");
+    log.adjust({ level: "error", format: "plain" });
+    expect(log.isDebug).toBe(false);
+    log.warn("hidden");
+    const time = "2026-01-02T03:04:05.678Z";
+    expect(written).toEqual([`${JSON.stringify({ time, level: "debug", message: "shown" })}\n`]);
+  });
+
   test("shows control characters, and leaves other text alone", () => {
     expect(escapeControls("a\tb\x07c\u0085é")).toBe("a\\tb\\x07c\\x85é");
   });

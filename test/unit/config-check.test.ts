@@ -89,7 +89,7 @@ describe("socket paths", () => {
   });
 
   test("runtime_dir leaves room for the longest name of a backend's socket", () => {
-    const folder = `/${"r".repeat(107 - 1 - "/backends/NNNNNNN.sock".length)}`;
+    const folder = `/${"r".repeat(107 - 1 - "/backends/PPPPPPP-NNNNNNN.sock".length)}`;
     expect(check(`server.runtime_dir = "${folder}"`)).toEqual([]);
     expect(check(`server.runtime_dir = "${folder}/"`)).toEqual([]);
     expect(check(`server.runtime_dir = "${folder}x"`)[0]).toContain(

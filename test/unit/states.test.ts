@@ -46,6 +46,13 @@ describe("the daemon", () => {
     expect(nextDaemonState("stopping", "ended")).toBe("stopped");
   });
 
+  test("finishes its requests when it has handed over, and two stops end it at once then", () => {
+    expect(nextDaemonState("running", "handed over")).toBe("retiring");
+    expect(nextDaemonState("retiring", "drained")).toBe("stopping");
+    expect(nextDaemonState("retiring", "stop")).toBe("draining");
+    expect(nextDaemonState("draining", "stop")).toBe("stopping");
+  });
+
   test("cannot end before it has stopped", () => {
     expect(() => nextDaemonState("running", "ended")).toThrow("A daemon that is running cannot be ended.");
   });

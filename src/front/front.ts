@@ -1,0 +1,116 @@
+import { closeFd } from "../base/libc.ts";
+import type { ListenAddress } from "../config/config.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
+import {
+  type BindOptions,
+  type BoundSocket,
+  bindSocket,
+  isReachable,
+  renewPermissions,
+  unlinkSocket,
+} from "./bind.ts";
+import { type FrontDeps, type FrontLimits, Listener, type ListenerOptions } from "./listener.ts";
+
+export interface FrontOptions extends BindOptions, ListenerOptions {}
+
+/** All listening addresses and the connections that came in there. */
+export class Front {
+  /** The sockets that are listened on. */
+  readonly sockets: readonly BoundSocket[];
+  readonly #inherited: readonly BoundSocket[];
+  readonly #listeners: Listener[] = [];
+
+  /**
+   * Begins to accept on every address: on the inherited socket where there is one that can be reached, else on a new one.
+   * Inherited sockets that are not wanted accept as well, until `dropUnwanted`.
+   * @throws FpmError LISTEN_IN_USE, LISTEN_FAILED; then no new socket is left, and the inherited ones are as they were.
+   */
+  constructor(
+    addresses: readonly ListenAddress[],
+    options: FrontOptions,
+    inherited: readonly BoundSocket[],
+    deps: FrontDeps,
+  ) {
+    this.#inherited = inherited;
+    this.sockets = bindAll(addresses, options, inherited);
+    try {
+      for (const socket of new Set([...this.sockets, ...inherited]))
+        this.#listeners.push(new Listener(socket, options, deps));
+    } catch (error) {
+      this.undo();
+      throw error;
+    }
+  }
+
+  /** Connections on which requests may come or are at work; one more for each address that is accepted on. */
+  get openConnections(): number {
+    return this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
+  }
+
+  /** Takes who waits in the backlog of an inherited socket whose address has gone, and closes it. */
+  dropUnwanted(): void {
+    for (const listener of this.#listeners) if (!this.sockets.includes(listener.bound)) listener.close();
+  }
+
+  /** Ends what the constructor began; the inherited sockets' files stay. */
+  undo(): void {
+    for (const socket of this.sockets) if (!this.#inherited.includes(socket)) unlinkSocket(socket);
+    this.abandon();
+  }
+
+  /** Removes the sockets' files; who has connected before is still accepted. */
+  close(): void {
+    for (const listener of this.#listeners) listener.close();
+  }
+
+  /** Accepts no more, at once; another daemon has the same sockets. */
+  yield(): void {
+    for (const listener of this.#listeners) listener.yield();
+  }
+
+  /** Other limits from now on, for open connections too. */
+  limit(limits: FrontLimits): void {
+    for (const listener of this.#listeners) listener.limit(limits);
+  }
+
+  /** Closes the connections on which no request has been at work for `idleMs`. */
+  retire(idleMs: number): void {
+    for (const listener of this.#listeners) listener.retire(idleMs);
+  }
+
+  /** Ends every connection at once. */
+  abandon(): void {
+    for (const listener of this.#listeners) listener.abandon();
+  }
+}
+
+/** A socket for each address, in their order. On failure those that were made are removed again. */
+function bindAll(
+  addresses: readonly ListenAddress[],
+  options: FrontOptions,
+  inherited: readonly BoundSocket[],
+): BoundSocket[] {
+  const made: BoundSocket[] = [];
+  try {
+    return addresses.map((address) => {
+      const known = inherited.find((socket) => isSame(socket.address, address) && isReachable(socket));
+      if (known) {
+        renewPermissions(known, options);
+        return known;
+      }
+      const socket = bindSocket(address, options);
+      made.push(socket);
+      return socket;
+    });
+  } catch (error) {
+    for (const socket of made) {
+      unlinkSocket(socket);
+      closeFd(socket.fd);
+    }
+    throw error;
+  }
+}
+
+function isSame(a: ListenAddress, b: ListenAddress): boolean {
+  return formatListenAddress(a) === formatListenAddress(b);
+}
