@@ -19,7 +19,7 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 
 # What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
-PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin spawn-fcgi wrk
+PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin lighttpd caddy spawn-fcgi wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder simulate chaos clean
 
@@ -77,9 +77,10 @@ test: check unit integration ## everything: check, unit and integration tests
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
 
-integration: setup-debian ## real nginx, real programs, the compiled executable
+integration: setup-debian ## real web servers, real programs, the compiled executable
 	@$(MAKE) build programs
 	$(call bun-test,integration,test/integration)
+	$(call bun-test,servers,test/servers)
 
 bench: setup-debian ## requests per second, std-fpm against the program alone
 	@$(MAKE) build programs
