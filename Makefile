@@ -12,16 +12,20 @@ SETUP := node_modules/.setup-done
 CFLAGS ?= -O2 -Wall -Wextra
 
 SOURCES := $(shell find src -type f) build.ts package.json package-lock.json
-EXAMPLE_SOURCES := $(wildcard examples/c/*.c)
-EXAMPLES := $(EXAMPLE_SOURCES:.c=.fcgi)
+EXAMPLES := $(patsubst %.c,%.fcgi,$(wildcard examples/c/*.c))
+# These need compilers that `make run` does not ask for.
+MORE_EXAMPLES := $(patsubst %.cpp,%.fcgi,$(wildcard examples/cpp/*.cpp)) \
+  $(patsubst %.go,%.fcgi,$(wildcard examples/go/*.go))
 FIXTURE_SOURCES := $(wildcard test/fixtures/programs/*.c)
 FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 
 # What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
-PACKAGES := $(PACKAGES_RUN) nginx-light apache2-bin spawn-fcgi wrk
+PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
+PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration bench bench-decoder simulate chaos clean
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +63,13 @@ examples: $(EXAMPLES)
 examples/c/%.fcgi: examples/c/%.c
 	$(CC) $(CFLAGS) -pthread -o $@ $< -lfcgi
 
-programs: $(FIXTURES) $(EXAMPLES)
+examples/cpp/%.fcgi: examples/cpp/%.cpp
+	$(CXX) $(CFLAGS) -std=c++17 -o $@ $< -lfcgi++ -lfcgi
+
+examples/go/%.fcgi: examples/go/%.go
+	go build -o $@ $<
+
+programs: $(FIXTURES) $(EXAMPLES) $(MORE_EXAMPLES)
 
 dist/test-programs/%: test/fixtures/programs/%.c
 	@mkdir -p $(@D)
@@ -77,9 +87,17 @@ test: check unit integration ## everything: check, unit and integration tests
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
 
-integration: setup-debian ## real nginx, real programs, the compiled executable
+integration: setup-debian ## real web servers, real programs, the compiled executable
 	@$(MAKE) build programs
 	$(call bun-test,integration,test/integration)
+	$(call bun-test,servers,test/servers)
+	$(call bun-test,languages,test/languages)
+
+compatibility: setup-debian ## every web server, every language; renews the tables of docs/compatibility.md
+	@$(MAKE) build programs
+	$(call bun-test,servers,test/servers)
+	$(call bun-test,languages,test/languages)
+	$(BUN) test/compatibility/write.ts
 
 bench: setup-debian ## requests per second, std-fpm against the program alone
 	@$(MAKE) build programs
@@ -97,7 +115,7 @@ simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=
 
 clean: ## what was made, except node_modules
 	rm -rf dist
-	rm -f $(EXAMPLES)
+	rm -f $(EXAMPLES) $(MORE_EXAMPLES)
 
 define bun-test
 @mkdir -p dist/test-results && rm -f dist/test-results/$(1).xml

@@ -5,7 +5,7 @@ import { isHungUp, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
-import { FCGI_HEADER_LEN } from "../fcgi/protocol.ts";
+import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { FrontRequest } from "./request.ts";
@@ -18,8 +18,12 @@ const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 const DRAIN_MS = 30_000;
 /** How often a paused connection is asked whether its client has left: pausing hides that. */
 const HANGUP_LOOK_MS = 1000;
+/** How often it is asked whether the client has read all of an answer that broke off. */
+const BREAK_LOOK_MS = 50;
 /** A header of version 0: nginx then aborts an answer that it would otherwise pass on as complete. */
 const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
+/** The first byte of a header whose rest never comes: so all others, Caddy among them, tell broken from complete. */
+const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
 
 /** A Bun socket; its types lack `fd` (Bun 1.4.5). */
 export type FrontSocket = Socket<Connection> & { readonly fd: number };
@@ -44,7 +48,7 @@ export class Connection implements IntakeOwner {
   readonly #socket: FrontSocket;
   readonly #intake: Intake = new Intake(this);
   readonly #outbox: Outbox;
-  readonly #timers: Timers<"write" | "linger" | "hangup">;
+  readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
   readonly #paused = new Set<FrontRequest | this>();
   #state: ConnectionState = "open";
@@ -127,11 +131,9 @@ export class Connection implements IntakeOwner {
   /** Ends the connection at once; its requests learn that their client is gone. */
   close(): void {
     if (this.#state === "closed") return;
-    this.#enter("lost");
     this.#timers.cancelAll();
-    this.#intake.stop();
     this.#outbox.clear();
-    this.#dropAll();
+    this.#endRequests("lost");
     this.#socket.end();
     this.#deps.onClosed(this);
   }
@@ -202,9 +204,12 @@ export class Connection implements IntakeOwner {
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
     const isNginx = request.head.value("SERVER_SOFTWARE")?.startsWith("nginx") ?? false;
-    if (isNginx) this.#outbox.write(BROKEN_HEADER, 0, BROKEN_HEADER.length);
-    if (this.#outbox.bytes === 0) this.close();
-    else this.#finish();
+    const ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
+    this.#outbox.write(ending, 0, ending.length);
+    this.#endRequests("break");
+    this.#timers.set("linger", LINGER_MS, () => this.close());
+    if (isNginx && this.#outbox.bytes === 0) this.close();
+    else this.#closeWhenRead();
   }
 
   pause(who: FrontRequest | this): void {
@@ -232,7 +237,9 @@ export class Connection implements IntakeOwner {
     request.lose();
   }
 
-  #dropAll(): void {
+  #endRequests(event: ConnectionEvent): void {
+    this.#enter(event);
+    this.#intake.stop();
     if (this.#intake.size === 0) return;
     for (const request of this.#intake.requests) this.#drop(request);
   }
@@ -240,9 +247,7 @@ export class Connection implements IntakeOwner {
   /** No more requests; the rest of the answer goes out, then our side is shut down. */
   #finish(): void {
     if (this.#state !== "open") return;
-    this.#enter("finish");
-    this.#intake.stop();
-    this.#dropAll();
+    this.#endRequests("finish");
     if (this.#outbox.bytes === 0) this.#onFlushed();
   }
 
@@ -255,6 +260,14 @@ export class Connection implements IntakeOwner {
     }
     this.#socket.shutdown();
     this.#timers.set("linger", LINGER_MS, () => this.close());
+  }
+
+  /** The end must not come together with what goes before it: lighttpd would take both for a complete answer. */
+  #closeWhenRead(): void {
+    this.#timers.set("break", BREAK_LOOK_MS, () => {
+      if (this.#outbox.bytes === 0 && unsentBytes(this.#socket.fd) === 0) this.close();
+      else this.#closeWhenRead();
+    });
   }
 
   /** The one mutator of `state`. */

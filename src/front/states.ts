@@ -4,27 +4,33 @@ import { nextOf, type StateTable } from "../base/state-table.ts";
  * A connection from a web server.
  *
  *     open ──finish──► finishing ──flushed──► lingering ──► closed
- *      └─────────────────┴── lost ──────────────┴───────────►┘
+ *      ├──break──► breaking ─────────┐             │          │
+ *      └─────────────────┴── lost ───┴─────────────┴─────────►┘
  *
  * finishing: no more requests are taken, the last bytes of the answer wait for a slow client. lingering: our side
  * is shut down, and what the client still sends is read and dropped until it closes: a close with unread input makes web
- * servers lose the answer (5 to 70 % of early answers, measured with nginx, Apache and Caddy).
+ * servers lose the answer (5 to 70 % of early answers, measured with nginx, Apache and Caddy). breaking: an answer
+ * broke off in the middle of a record, and nothing may be written behind that; the client reads what there is, then
+ * the connection is closed.
  */
-export type ConnectionState = "open" | "finishing" | "lingering" | "closed";
+export type ConnectionState = "open" | "finishing" | "lingering" | "breaking" | "closed";
 
 export type ConnectionEvent =
-  /** The last answer is complete, or broke off. */
+  /** The last answer is complete. */
   | "finish"
+  /** An answer broke off. */
+  | "break"
   /** The kernel has taken all that was to be sent. */
   | "flushed"
   /** Closed by the client, by a time limit or by a fault of the protocol. */
   | "lost";
 
 const TABLE: StateTable<ConnectionState, ConnectionEvent> = {
-  open: { finish: "finishing", flushed: "open", lost: "closed" },
-  finishing: { finish: "finishing", flushed: "lingering", lost: "closed" },
-  lingering: { finish: "lingering", flushed: "lingering", lost: "closed" },
-  closed: { finish: "closed", flushed: "closed", lost: "closed" },
+  open: { finish: "finishing", break: "breaking", flushed: "open", lost: "closed" },
+  finishing: { finish: "finishing", break: "finishing", flushed: "lingering", lost: "closed" },
+  lingering: { finish: "lingering", break: "lingering", flushed: "lingering", lost: "closed" },
+  breaking: { finish: "breaking", break: "breaking", flushed: "breaking", lost: "closed" },
+  closed: { finish: "closed", break: "closed", flushed: "closed", lost: "closed" },
 };
 
 /** The state after `event`. @throws BugError where the table has no arrow. */

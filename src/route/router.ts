@@ -4,7 +4,15 @@ import type { FileFacts, FileLookup } from "../base/file-facts.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "./owner-rules.ts";
-import { folderOf, hasExtension, isUnder, pathBytes, programCandidates, scriptPath } from "./script-path.ts";
+import {
+  decodedPath,
+  folderOf,
+  hasExtension,
+  isUnder,
+  pathBytes,
+  programCandidates,
+  scriptPath,
+} from "./script-path.ts";
 
 /** Where a request goes, and what its parameters must say there. */
 export interface Route {
@@ -91,8 +99,10 @@ export class Router {
     if (known) return known;
     const { path, decoded } = scriptPath(head);
     const candidates = this.#candidates(path);
-    if (decoded !== undefined) candidates.push(...this.#candidates(decoded));
-    const reading = { path, candidates };
+    const reading: Reading =
+      decoded === undefined
+        ? { path, candidates }
+        : { path, candidates: [...candidates.map(withDecodedInfo), ...this.#candidates(decoded)] };
     if (given !== "") remember(this.#readings, given, reading);
     return reading;
   }
@@ -160,6 +170,11 @@ export class Router {
     }
     return false;
   }
+}
+
+/** A `%` in the name of the file that is found is meant; PATH_INFO is never percent-encoded. */
+function withDecodedInfo(candidate: Candidate): Candidate {
+  return { ...candidate, pathInfo: decodedPath(candidate.pathInfo) };
 }
 
 function workingFolder({ path, app }: FoundScript): string {

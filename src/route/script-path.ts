@@ -48,6 +48,11 @@ export function programCandidates(path: string, mayBeProgram: (path: string) => 
   return candidates;
 }
 
+/** A part of a path that Apache left percent-encoded, "" or from a slash on, decoded. @throws FpmError SCRIPT_INVALID. */
+export function decodedPath(path: string): string {
+  return path === "" ? "" : plainPath(percentDecode(pathBytes(path)));
+}
+
 /** Whether `path` lies below the folder `root`. */
 export function isUnder(path: string, root: string): boolean {
   return path.startsWith(root.endsWith("/") ? root : `${root}/`);

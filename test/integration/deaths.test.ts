@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
+import { connectFcgi } from "../support/fcgi-connection.ts";
 import type { Way } from "../support/nginx.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
@@ -74,6 +76,19 @@ describe("a process that is killed", () => {
       expect((await site.ask("lab.fcgi?op=die-in-sized-answer&bytes=5000", { way })).end).toBe("aborted");
     },
   );
+
+  test("in mid-answer is not the end of a record for a web server other than nginx, and comes after all the rest", async () => {
+    await using site = await startSite();
+    using connection = await connectFcgi(site.fpm.socket);
+    const params = { QUERY_STRING: "op=die-in-answer&bytes=5000" };
+    await connection.send(connection.encode(`${site.root}/lab.fcgi`, { params }));
+    await waitUntil("the answer has broken off", () => connection.partOfRecord.length > 0);
+    expect([...connection.partOfRecord]).toEqual([1]);
+    expect(connection.isClosed).toBe(false);
+    await connection.closed();
+    expect(connection.records.every(({ type }) => type === FCGI_STDOUT)).toBe(true);
+    expect(connection.partOfRecord.length).toBe(1);
+  });
 
   test("by a signal between the head and the rest of the answer is an aborted transfer", async () => {
     await using site = await startSite();

@@ -46,6 +46,8 @@ export interface FcgiConnection extends Disposable {
   answer(id?: number): Promise<FcgiAnswer>;
   /** The records so far. */
   readonly records: readonly FcgiRecord[];
+  /** What came after the last whole record. */
+  readonly partOfRecord: Uint8Array;
   /** Whether the other side has closed. */
   readonly isClosed: boolean;
   closed(): Promise<void>;
@@ -83,6 +85,9 @@ export async function connectFcgi(to: string | { hostname: string; port: number 
   });
   const connection: FcgiConnection = {
     records,
+    get partOfRecord() {
+      return unread;
+    },
     get isClosed() {
       return isClosed;
     },

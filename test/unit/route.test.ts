@@ -130,6 +130,17 @@ describe("the router", () => {
     expect(decoded.changes.get("PATH_INFO")).toBe("/p q");
     const literal = await route({ "/srv/a%20b.fcgi": "x", "/srv/a b.fcgi": "x" }, given);
     expect(literal.script).toBe("/srv/a%20b.fcgi");
+    expect(literal.changes.get("PATH_INFO")).toBe("/p q");
+  });
+
+  test("decodes the PATH_INFO that Apache left in the path, and cuts it off SCRIPT_NAME", async () => {
+    const found = await route(
+      { "/srv/x.fcgi": "x" },
+      { SCRIPT_FILENAME: "proxy:fcgi://h/srv/x.fcgi/a%20b/%C3%A4", SCRIPT_NAME: "/x.fcgi/a b/\xc3\xa4" },
+    );
+    expect(found.script).toBe("/srv/x.fcgi");
+    expect(found.changes.get("PATH_INFO")).toBe("/a b/\xc3\xa4");
+    expect(found.changes.get("SCRIPT_NAME")).toBe("/x.fcgi");
   });
 
   test("tells the program a path in bytes", async () => {

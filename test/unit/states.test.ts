@@ -31,6 +31,13 @@ describe("a connection from a web server", () => {
     expect(nextConnectionState("lingering", "lost")).toBe("closed");
   });
 
+  test("that breaks an answer off sends nothing more until it is closed", () => {
+    expect(nextConnectionState("open", "break")).toBe("breaking");
+    for (const event of ["finish", "break", "flushed"] as const)
+      expect(nextConnectionState("breaking", event)).toBe("breaking");
+    expect(nextConnectionState("breaking", "lost")).toBe("closed");
+  });
+
   test("stays open when it is merely flushed, and closed whatever comes", () => {
     expect(nextConnectionState("open", "flushed")).toBe("open");
     for (const event of ["finish", "flushed", "lost"] as const)
