@@ -25,7 +25,7 @@ PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos clean
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,11 +87,14 @@ test: check unit integration ## everything: check, unit and integration tests
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
 
+# The chaos run in small.
+integration: export CHAOS_SECONDS := $(or $(CHAOS_SECONDS),6)
 integration: setup-debian ## real web servers, real programs, the compiled executable
 	@$(MAKE) build programs
 	$(call bun-test,integration,test/integration)
 	$(call bun-test,servers,test/servers)
 	$(call bun-test,languages,test/languages)
+	$(call bun-test,chaos,test/chaos)
 
 compatibility: setup-debian ## every web server, every language; renews the tables of docs/compatibility.md
 	@$(MAKE) build programs
@@ -106,9 +109,13 @@ bench: setup-debian ## requests per second, std-fpm against the program alone
 bench-decoder: $(SETUP) ## the record decoder alone
 	$(BUN) bench/decoder.ts
 
-chaos: setup-debian ## a minute of 50 clients while processes are killed and programs replaced (CHAOS_SECONDS=…)
+chaos: setup-debian ## a minute of 50 clients while processes are killed, programs, settings and std-fpm replaced (CHAOS_SECONDS=…)
 	@$(MAKE) build programs
 	$(BUN) test ./test/chaos
+
+soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…)
+	@$(MAKE) build programs
+	CHAOS_SECONDS=$(or $(SOAK_SECONDS),1800) $(BUN) test ./test/chaos
 
 simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md
 	$(BUN) bench/simulator/run.ts $(if $(WRITE),--write)

@@ -69,7 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
   if (isFirstHere) {
-    endStraysOf(runtimeDir.previousInstance, log);
+    endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
     runtimeDir.claim();
   }
   const nextSocketPath = () => runtimeDir.nextSocketPath();
@@ -279,6 +279,7 @@ class Daemon implements RunningDaemon {
     // Its backends have their sockets in the runtime folder, too.
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
+    if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
     this.#runtimeDir.release();
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");

@@ -3,13 +3,13 @@ import { INSTANCE_VARIABLE } from "../backend/spawn.ts";
 import type { Log } from "../base/log.ts";
 
 /**
- * Ends what a daemon that was killed left behind: processes with its mark in their environment. A pid alone
- * proves nothing, it may be another process by now.
+ * Ends what is left of a daemon's programs: processes with its mark in their environment, such as grandchildren that left their
+ * group. A pid alone proves nothing, it may be another process by now. `leftBy` is for the log.
  */
-export function endStraysOf(instance: string | undefined, log: Log): void {
+export function endStraysOf(instance: string | undefined, leftBy: string, log: Log): void {
   if (instance === undefined) return;
   const ended = endMarked(instance);
-  if (ended.length > 0) log.warn("ended processes that an earlier daemon left", { pids: ended.join(",") });
+  if (ended.length > 0) log.warn(`ended processes that ${leftBy} left`, { pids: ended.join(",") });
 }
 
 function endMarked(instance: string): number[] {

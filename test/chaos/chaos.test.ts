@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, existsSync, readFileSync, renameSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { residentBytes } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
@@ -21,11 +21,12 @@ while ($request->Accept() >= 0) {
 const PHP = "<?php header('Content-Type: text/plain'); usleep(2000); echo getmypid();";
 
 test(
-  `${SECONDS} s of ${CLIENTS} clients while processes are killed and programs replaced`,
+  `${SECONDS} s of ${CLIENTS} clients while processes are killed, programs and settings replaced, and std-fpm itself`,
   async () => {
     await using site = await startSite({
       lab: ["lab.fcgi", "other.fcgi"],
       files: { "page.php": PHP },
+      app: "nice = 1",
       apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\n',
       level: "warn",
     });
@@ -65,6 +66,13 @@ test(
           copyFileSync(resolve("dist/test-programs/lab"), `${site.root}/other.new`);
           renameSync(`${site.root}/other.new`, `${site.root}/other.fcgi`);
         }
+        if (kills % 8 === 7) {
+          // Every process is another generation then.
+          const text = readFileSync(site.fpm.configFile, "utf8");
+          writeFileSync(site.fpm.configFile, text.replace(/^nice = \d+/m, `nice = ${1 + (kills % 5)}`));
+          site.fpm.signal("SIGHUP");
+        }
+        if (kills % 30 === 29) site.fpm.signal("SIGUSR2");
         await Bun.sleep(KILL_EVERY_MS);
       }
     };

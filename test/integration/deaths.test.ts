@@ -121,6 +121,25 @@ describe("a process that is killed", () => {
   });
 });
 
+describe("what a process leaves behind", () => {
+  test("in its group ends with it, also when it ignores SIGTERM and holds the listening socket", async () => {
+    await using site = await startSite();
+    const grandchild = Number(await site.text("lab.fcgi?op=fork-holder"));
+    process.kill(Number(await site.text("lab.fcgi")), "SIGKILL");
+    await waitUntil("it is gone", () => !isAlive(grandchild));
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("is no zombie, however many end in whatever way", async () => {
+    await using site = await startSite({ lab: ["lab.fcgi", "exit-each.fcgi"] });
+    for (let i = 0; i < 10; i++) {
+      await site.text("exit-each.fcgi");
+      process.kill(Number(await site.text("lab.fcgi")), i % 2 === 0 ? "SIGKILL" : "SIGTERM");
+    }
+    await waitUntil("all were reaped", () => site.fpm.backends().every((pid) => isAlive(pid)));
+  });
+});
+
 describe("a program that ends by itself", () => {
   test("after each answer is there for every client", async () => {
     await using site = await startSite({ lab: ["exit-each.fcgi"] });

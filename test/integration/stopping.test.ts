@@ -100,6 +100,15 @@ describe("SIGTERM", () => {
     await waitUntil("the grandchild is gone", () => !isAlive(grandchild));
   });
 
+  test("ends what has left its program's process group, too, and says so", async () => {
+    await using site = await startSite();
+    const daemon = Number(await site.text("lab.fcgi?op=fork-daemon"));
+    site.fpm.signal("SIGTERM");
+    await site.fpm.exited;
+    await waitUntil("it is gone", () => !isAlive(daemon));
+    expect(site.fpm.log()).toContain(`ended processes that programs left pids=${daemon}`);
+  });
+
   test("while a program is starting leaves nothing behind", async () => {
     await using site = await startSite({ lab: ["slow-boot.fcgi"], app: 'stop_timeout = "300ms"' });
     const starting = site.ask("slow-boot.fcgi").catch(() => undefined);
