@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, readlinkSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { copyOfExecutable, handOver } from "../support/hand-over.ts";
 import { cpuMs, descriptorsOf, isAlive } from "../support/processes.ts";
@@ -36,6 +36,20 @@ describe("SIGUSR2", () => {
     await handOver(site.fpm);
     expect(readlinkSync(`/proc/${site.fpm.pid}/exe`)).toBe(executable);
     expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("follows the link that it was started by anew", async () => {
+    using dir = makeTempDir();
+    const link = dir.at("std-fpm");
+    const [first, second] = [copyOfExecutable(dir.at("first")), copyOfExecutable(dir.at("second"))];
+    symlinkSync(first, link);
+    await using site = await startSite({ command: [link] });
+    for (const version of [second, first]) {
+      symlinkSync(version, dir.at("new"));
+      renameSync(dir.at("new"), link);
+      await handOver(site.fpm);
+      expect(readlinkSync(`/proc/${site.fpm.pid}/exe`)).toBe(version);
+    }
   });
 
   test("lets a request in flight finish in the old one, while the new one serves", async () => {
