@@ -1,6 +1,7 @@
 import { residentOf } from "../backend/usage.ts";
 import { mayRetire } from "./policy.ts";
 import type { Population } from "./population.ts";
+import { isFarTooLarge } from "./recycling.ts";
 
 /** What is done once a second: processes that are too large, too old, or not needed any more are ended. */
 export function keepHouse(population: Population, now: number): void {
@@ -17,7 +18,7 @@ export function keepHouse(population: Population, now: number): void {
 function weigh(population: Population, hardBytes: number): void {
   for (const backend of population.all) {
     backend.memoryBytes = residentOf(backend.pid);
-    if (hardBytes > 0 && (backend.memoryBytes ?? 0) > hardBytes) backend.stop("max_memory_hard", 0);
+    if (isFarTooLarge(backend.memoryBytes, hardBytes)) backend.stop("max_memory_hard", 0);
   }
 }
 

@@ -28,6 +28,11 @@ export function lifespanOf(limits: Lifespan, chance: number): Lifespan {
   };
 }
 
+/** Whether a process is so large that it is killed, whatever it is at; 0 = never. */
+export function isFarTooLarge(memoryBytes: number | undefined, hardBytes: number): boolean {
+  return hardBytes > 0 && (memoryBytes ?? 0) > hardBytes;
+}
+
 /** Why a process that is free ends and is replaced; undefined: it goes on. */
 export function recycleReason(limits: Lifespan, spent: Spent): RecycleReason | undefined {
   const { maxRequests, maxAgeMs, maxMemoryBytes } = limits;

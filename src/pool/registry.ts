@@ -1,5 +1,6 @@
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
 import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
 import { Pool } from "./pool.ts";
 import type { Machine, PoolDeps, PoolOwner } from "./pool-owner.ts";
@@ -18,6 +19,7 @@ export class Registry implements PoolOwner {
   /** Backends of all pools, stopping ones included. */
   #processes = 0;
   #memoryTurn = 0;
+  #isStopping = false;
 
   constructor(maxProcesses: number, machine: Machine, deps: PoolDeps) {
     this.#maxProcesses = maxProcesses;
@@ -26,8 +28,9 @@ export class Registry implements PoolOwner {
     this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
 
-  /** The pool of a program, made on its first request. */
+  /** The pool of a program, made on its first request. @throws FpmError SHUTTING_DOWN. */
   poolFor(program: Program): Pool {
+    if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
     let pool = this.#pools.get(program.key);
     if (!pool) {
       pool = new Pool(program, this, this.#deps);
@@ -101,6 +104,7 @@ export class Registry implements PoolOwner {
 
   /** Ends every backend; settles when all have gone. */
   async stopAll(): Promise<void> {
+    this.#isStopping = true;
     this.#ticker.cancel();
     await Promise.all([...this.#pools.values()].map((pool) => pool.stopAll()));
   }

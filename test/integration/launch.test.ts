@@ -25,7 +25,9 @@ async function openSite(options: SiteOptions): Promise<Site> {
 async function isRefused(site: Site): Promise<boolean> {
   if (isRoot) return false;
   expect((await site.ask("lab.fcgi")).status).toBe(502);
-  expect(site.fpm.log()).toContain("only a std-fpm that runs as root can run it as user");
+  await waitUntil("the log says why", () =>
+    site.fpm.log().includes("only a std-fpm that runs as root can run it as user"),
+  );
   return true;
 }
 
@@ -67,7 +69,7 @@ describe("user and group", () => {
   ])("%s is a 502 with the reason in the log", async (app, reason) => {
     await using site = await openSite({ app });
     expect((await site.ask("lab.fcgi")).status).toBe(502);
-    expect(site.fpm.log()).toContain(reason);
+    await waitUntil("the log says why", () => site.fpm.log().includes(reason));
   });
 
   test("a program that its user may not execute is a 502 that says so", async () => {
@@ -75,7 +77,8 @@ describe("user and group", () => {
     if (await isRefused(site)) return;
     site.put("private.fcgi", { copyOf: "dist/test-programs/lab" }, 0o700);
     expect((await site.ask("private.fcgi")).status).toBe(502);
-    expect(site.fpm.log()).toContain(`no permission for user www-data to execute ${site.root}/private.fcgi`);
+    const why = `no permission for user www-data to execute ${site.root}/private.fcgi`;
+    await waitUntil("the log says why", () => site.fpm.log().includes(why));
   });
 });
 
@@ -158,7 +161,9 @@ describe("what a process may use", () => {
       lab: ["lab.fcgi", "lost.fcgi"],
     });
     expect((await site.ask("lost.fcgi")).status).toBe(502);
-    expect(site.fpm.log()).toContain("/sys/fs/cgroup/no-such-group/cgroup.procs");
+    await waitUntil("the log names it", () =>
+      site.fpm.log().includes("/sys/fs/cgroup/no-such-group/cgroup.procs"),
+    );
     expect(site.fpm.backends()).toEqual([]);
     const group = makeGroup(`std-fpm-test-${process.pid}`);
     if (group === undefined) return;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { lifespanOf, recycleReason } from "../../src/pool/recycling.ts";
+import { isFarTooLarge, lifespanOf, recycleReason } from "../../src/pool/recycling.ts";
 
 const NONE = { maxRequests: 0, maxAgeMs: 0, maxMemoryBytes: 0 };
 const young = { served: 0, ageMs: 0, memoryBytes: undefined };
@@ -27,6 +27,14 @@ describe("a process is recycled", () => {
     expect(recycleReason(limits, young)).toBeUndefined();
     expect(recycleReason(limits, { ...young, memoryBytes: 4096 })).toBeUndefined();
     expect(recycleReason(limits, { ...young, memoryBytes: 4097 })).toBe("max_memory");
+  });
+});
+
+describe("a process is killed for its size", () => {
+  test("one byte above max_memory_hard, not at it, and never without that limit", () => {
+    expect(isFarTooLarge(4096, 4096)).toBe(false);
+    expect(isFarTooLarge(4097, 4096)).toBe(true);
+    expect([isFarTooLarge(1e15, 0), isFarTooLarge(undefined, 1)]).toEqual([false, false]);
   });
 });
 
