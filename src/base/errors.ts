@@ -14,6 +14,8 @@ export type ErrorCode =
   | "HEAD_TOO_LARGE"
   | "HEAD_TIMEOUT"
   | "BODY_TIMEOUT"
+  | "BODY_TOO_LARGE"
+  | "SPOOL_FAILED"
   | "PARAMS_MALFORMED"
   | "SCRIPT_MISSING"
   | "SCRIPT_INVALID"

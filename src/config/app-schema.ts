@@ -119,6 +119,12 @@ export const appSchema = Type.Object(
       "How long an upload may stall, or a client may not read the answer.",
       "positive",
     ),
+    spool: oneOf(
+      ["auto", "always", "never"],
+      "auto",
+      "Bodies taken whole before a process gets them: auto = those of unknown length, always = all, never = none.",
+    ),
+    max_body: size("A larger request body is refused with 413; 0 = no limit."),
     abort_timeout: duration("10s", "How long a process may go on for a client that has left."),
     stop_timeout: duration("10s", "How long a process may take to end after SIGTERM."),
     keep_connection: Type.Boolean({

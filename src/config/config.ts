@@ -27,6 +27,8 @@ export interface ServerConfig {
   readonly listenGroup: string;
   readonly listenBacklog: number;
   readonly runtimeDir: string;
+  /** For bodies that are taken whole. */
+  readonly spoolDir: string;
   /** 0 = from memory and descriptors, at least 64. */
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
@@ -99,6 +101,10 @@ export interface AppConfig {
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Which bodies are taken whole before a process gets them: those of unknown length, all, none. */
+  readonly spool: "auto" | "always" | "never";
+  /** 0 = no limit. */
+  readonly maxBodyBytes: number;
   readonly abortTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }

@@ -47,6 +47,7 @@ function resolveServer(table: ServerTable): ServerConfig {
     listenGroup: table.listen_group,
     listenBacklog: table.listen_backlog,
     runtimeDir: plainFolder(table.runtime_dir),
+    spoolDir: plainFolder(table.spool_dir),
     maxProcesses: table.max_processes,
     maxConnections: table.max_connections,
     headTimeoutMs: milliseconds(table.head_timeout),
@@ -86,6 +87,8 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     startTimeoutMs: milliseconds(table.start_timeout),
     requestTimeoutMs: milliseconds(table.request_timeout),
     bodyTimeoutMs: milliseconds(table.body_timeout),
+    spool: table.spool,
+    maxBodyBytes: bytes(table.max_body),
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
   };

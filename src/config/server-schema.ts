@@ -35,6 +35,13 @@ export const serverSchema = Type.Object(
       description: "Glob of files read after this one, in the order of their names; empty for none.",
       expected: 'an absolute path that may contain *, such as "/etc/std-fpm/conf.d/*.toml", or ""',
     }),
+    spool_dir: Type.String({
+      ...path("/var/tmp", "Folder for request bodies that are taken whole and have more than 64 KiB."),
+      verify: (folder: string) =>
+        /^\/(?:run|dev\/shm)(?:\/|$)/.test(folder)
+          ? `${JSON.stringify(folder)} lies in memory, which uploads could fill; take a folder on a disk`
+          : undefined,
+    }),
     max_processes: integer(
       0,
       1_000_000,

@@ -82,8 +82,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     createFileLookup(clock, "all"),
   );
   try {
-    const deps = { router, registry, clock, log };
-    const daemon = new Daemon(options, deps, runtimeDir, frontOptions);
+    const spoolDir = () => daemon.spoolDir;
+    const deps = { router, registry, clock, log, spoolDir };
+    const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
@@ -139,6 +140,10 @@ class Daemon implements RunningDaemon {
         listen: formatListenAddress(socket.address),
         inherited: inherited.includes(socket),
       });
+  }
+
+  get spoolDir(): string {
+    return this.#config.server.spoolDir;
   }
 
   get finished(): Promise<DaemonEnd> {

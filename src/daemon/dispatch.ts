@@ -6,8 +6,11 @@ import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
+import { collectBody } from "../relay/body-collector.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import { isSafeMethod, type Relayed, relay } from "../relay/relay.ts";
+import { checkBodySize, mustBeSpooled } from "../relay/spool.ts";
+import { SpooledClient } from "../relay/spooled-client.ts";
 import { statusOf } from "../reply/error-reply.ts";
 import type { Route, Router } from "../route/router.ts";
 
@@ -20,6 +23,8 @@ export interface DispatchDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where bodies are kept that are too large for the memory. */
+  spoolDir(): string;
 }
 
 /** The way of one request: route, lease, relay, release, once more where that is safe; one outcome, one log line. */
@@ -29,7 +34,9 @@ export async function dispatch(client: ClientStream, deps: DispatchDeps): Promis
   let outcome: Outcome;
   try {
     route = await deps.router.route(client.head);
-    outcome = await serve(client, route, deps);
+    const { app } = route.program;
+    checkBodySize(client, app);
+    outcome = await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps);
   } catch (error) {
     if (!(error instanceof FpmError)) throw error;
     client.refuse(error);
@@ -64,6 +71,21 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
     if (!mayTryAgain || attempt === MAX_ATTEMPTS || !client.isHeld) throw relayed.error;
     if (client.isGone) return { kind: "client-left" };
     deps.log.info("sent to another process", { program: route.program.name, why: relayed.error.message });
+  }
+}
+
+/** Takes the whole body before a program is asked for, and tells it the right length. @throws as serve, and for the body. */
+async function serveSpooled(client: ClientStream, route: Route, deps: DispatchDeps): Promise<Outcome> {
+  const { maxBodyBytes, bodyTimeoutMs } = route.program.app;
+  const limits = { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs };
+  const collected = await collectBody(client, { ...limits, folder: deps.spoolDir(), clock: deps.clock });
+  if (!collected) return { kind: "client-left" };
+  const spooled = new SpooledClient(client, collected);
+  const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
+  try {
+    return await serve(spooled, { ...route, changes }, deps);
+  } finally {
+    spooled.close();
   }
 }
 

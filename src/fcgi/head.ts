@@ -14,8 +14,11 @@ const SINGLE = ["SCRIPT_FILENAME", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INF
 const KNOWN = [...SINGLE, "PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"] as const;
 export type KnownName = (typeof KNOWN)[number];
 
-/** Set by a `Proxy:` request header; many programs take it for their own proxy setting (httpoxy). */
-const DROPPED = "HTTP_PROXY";
+/**
+ * Never forwarded: HTTP_PROXY is set by a `Proxy:` request header and many programs take it for their own proxy setting (httpoxy);
+ * ORIG_SCRIPT_FILENAME is a second SCRIPT_FILENAME for PHP.
+ */
+const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
 export type ParamChanges = ReadonlyMap<string, string | undefined>;
@@ -86,7 +89,7 @@ export class RequestHead {
     const cursor = new ParamCursor(this.#params);
     while (cursor.next()) {
       const name = cursor.name();
-      if (name === DROPPED || changes.has(name)) continue;
+      if ((DROPPED as readonly string[]).includes(name) || changes.has(name)) continue;
       const pair: [string, string] = [name, cursor.value()];
       const earlier = (SINGLE as readonly string[]).includes(name) ? last.get(name) : undefined;
       if (earlier) earlier[1] = pair[1];
@@ -115,7 +118,7 @@ function scan(params: Uint8Array, known: number[]): boolean {
     if (length > MAX_NAME_BYTES) {
       throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
     }
-    if (length === DROPPED.length && cursor.nameIs(DROPPED)) clean = false;
+    for (const name of DROPPED) if (length === name.length && cursor.nameIs(name)) clean = false;
     const index = knownIndex(cursor, length);
     if (index === -1) continue;
     if (known[2 * index] !== -1 && index < SINGLE.length) clean = false;

@@ -33,6 +33,8 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     startTimeoutMs: 30_000,
     requestTimeoutMs: 0,
     bodyTimeoutMs: 60_000,
+    spool: "auto",
+    maxBodyBytes: 0,
     abortTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
     ...changes,

@@ -14,6 +14,8 @@ export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   files?: Record<string, { copyOf: string } | string>;
   /** As in StdFpmOptions; $ROOT stands for the root. */
   apps?: string;
+  /** As in StdFpmOptions; $FOLDER stands for the folder of the site. */
+  server?: string;
   /** More directives for nginx's `http` block. */
   nginx?: string;
 }
@@ -50,7 +52,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   for (const [name, file] of Object.entries(options.files ?? {})) put(name, file);
 
   const apps = options.apps?.replaceAll("$ROOT", root) ?? "";
-  const fpmOptions = { ...options, apps, folder: dir.path };
+  const server = options.server?.replaceAll("$FOLDER", dir.path) ?? "";
+  const fpmOptions = { ...options, apps, server, folder: dir.path };
   let fpm = await startStdFpm(fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),

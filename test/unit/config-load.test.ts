@@ -53,6 +53,7 @@ describe("a good file", () => {
       listenGroup: "",
       listenBacklog: 1024,
       runtimeDir: "/run/std-fpm",
+      spoolDir: "/var/tmp",
       maxProcesses: 0,
       maxConnections: 0,
       headTimeoutMs: 30_000,

@@ -105,9 +105,10 @@ describe("a request's head", () => {
     },
   );
 
-  test("loses HTTP_PROXY, which programs take for their own setting", () => {
+  test("loses HTTP_PROXY, which programs take for their own setting, and ORIG_SCRIPT_FILENAME", () => {
     const head = headOf([
       ["HTTP_PROXY", "http://evil"],
+      ["ORIG_SCRIPT_FILENAME", "/etc/passwd"],
       ["HTTP_PROXY_X", "kept"],
     ]);
     expect(head.isVerbatim(new Map())).toBe(false);

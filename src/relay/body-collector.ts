@@ -1,0 +1,168 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import type { Clock } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
+import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
+import { Timers } from "../base/timers.ts";
+import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
+import { FCGI_STDIN } from "../fcgi/protocol.ts";
+import type { ClientListener, ClientStream } from "./client-stream.ts";
+import { SpoolFile } from "./spool-file.ts";
+
+/** Up to this size a body stays in memory. */
+const MAX_IN_MEMORY = 64 * 1024;
+
+/** A whole body, as the records it came in. */
+export interface CollectedBody {
+  /** Of its content, without record headers. */
+  readonly contentBytes: number;
+  /** All of it, unless there is a file. */
+  readonly records: ByteQueue;
+  readonly file: SpoolFile | undefined;
+}
+
+export interface CollectOptions {
+  readonly folder: string;
+  /** Most bytes of content; 0 = no limit. */
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Takes a request's body until it is complete: small ones into memory, others into a file. Settles with undefined when the
+ * client leaves. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FAILED.
+ */
+export function collectBody(
+  client: ClientStream,
+  options: CollectOptions,
+): Promise<CollectedBody | undefined> {
+  return new Promise((resolve, reject) => new BodyCollector(client, options, resolve, reject).start());
+}
+
+class BodyCollector implements ClientListener, RecordSink {
+  readonly #client: ClientStream;
+  readonly #options: CollectOptions;
+  readonly #resolve: (body: CollectedBody | undefined) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #decoder = new Decoder(this);
+  readonly #timers: Timers<"body">;
+  readonly #records = new ByteQueue();
+  #file: SpoolFile | undefined;
+  #contentBytes = 0;
+  #isWriting = false;
+  #isComplete = false;
+  #isOver = false;
+
+  constructor(
+    client: ClientStream,
+    options: CollectOptions,
+    resolve: (body: CollectedBody | undefined) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timers = new Timers(options.clock);
+  }
+
+  start(): void {
+    this.#isComplete = this.#client.isBodyComplete;
+    const begun: Uint8Array[] = [];
+    this.#client.body.visit((piece) => begun.push(piece));
+    if (!this.#isComplete) this.#client.listen(this);
+    for (const piece of begun) this.onBody(piece, 0, piece.length);
+    if (this.#isComplete) this.#finish();
+  }
+
+  onBody(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#isOver) return;
+    this.#timers.set("body", this.#options.timeoutMs, () => this.#onTimeout());
+    this.#records.push(chunk, start, end);
+    this.#decoder.push(chunk.subarray(start, end));
+    if (this.#file || this.#records.bytes > MAX_IN_MEMORY) void this.#write();
+    if (this.#records.bytes > OUTBOX_HIGH_WATER) this.#client.pauseBody();
+  }
+
+  onBodyEnd(): void {
+    this.#isComplete = true;
+    this.#finish();
+  }
+
+  onClientLeft(): void {
+    this.#end(() => this.#resolve(undefined));
+  }
+
+  onClientDrain(): void {}
+
+  onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
+    if (type === FCGI_STDIN) this.#contentBytes += contentLength;
+    const { maxBytes } = this.#options;
+    if (maxBytes > 0 && this.#contentBytes > maxBytes) this.#fail(tooLarge(maxBytes));
+    return null;
+  }
+
+  onContent(): void {}
+
+  onRecordEnd(): void {}
+
+  onMalformed(problem: string): void {
+    this.#fail(new FpmError("PROTOCOL", "client", `The body holds ${problem}.`));
+  }
+
+  async #write(): Promise<void> {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    try {
+      this.#file ??= await SpoolFile.create(this.#options.folder);
+      while (this.#records.bytes > 0) {
+        const piece = this.#records.join();
+        this.#records.clear();
+        await this.#file.append(piece);
+        if (!this.#isOver) this.#client.resumeBody();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#isWriting = false;
+    if (this.#isOver) this.#file?.close();
+    else if (this.#isComplete) this.#finish();
+  }
+
+  /** The body is complete; what of it is on its way into the file comes first. */
+  #finish(): void {
+    if (this.#isWriting || this.#isOver) return;
+    this.#isOver = true;
+    this.#release();
+    this.#resolve({ contentBytes: this.#contentBytes, records: this.#records, file: this.#file });
+  }
+
+  #onTimeout(): void {
+    const seconds = this.#options.timeoutMs / 1000;
+    this.#fail(new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${seconds} s.`));
+  }
+
+  #fail(error: unknown): void {
+    this.#end(() => this.#reject(error));
+  }
+
+  #end(settle: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#release();
+    if (!this.#isWriting) this.#file?.close();
+    settle();
+  }
+
+  #release(): void {
+    this.#timers.cancelAll();
+    this.#decoder.stop();
+    this.#client.listen(undefined);
+    this.#client.resumeBody();
+  }
+}
+
+/** What a client is told whose body is larger than `max_body`. */
+export function tooLarge(maxBytes: number): FpmError {
+  return new FpmError("BODY_TOO_LARGE", "client", `The body has more than max_body (${maxBytes}) bytes.`);
+}

@@ -1,0 +1,19 @@
+import type { AppConfig } from "../config/config.ts";
+import { FCGI_HEADER_LEN, FCGI_RESPONDER } from "../fcgi/protocol.ts";
+import { tooLarge } from "./body-collector.ts";
+import type { ClientStream } from "./client-stream.ts";
+
+/** Refuses a body that announces to be too large. @throws FpmError BODY_TOO_LARGE. */
+export function checkBodySize({ head }: ClientStream, { maxBodyBytes }: AppConfig): void {
+  if (maxBodyBytes > 0 && (head.contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+}
+
+/** Whether a body must be complete before a program gets it: the program would not know its length, or the settings say so. */
+export function mustBeSpooled(client: ClientStream, { spool }: AppConfig): boolean {
+  const { head } = client;
+  if (spool === "never" || head.role !== FCGI_RESPONDER) return false;
+  if (head.contentLength !== undefined) return spool === "always" && !client.isBodyComplete;
+  // Nearly every request: no CONTENT_LENGTH, and no body. Caddy's "-1" becomes 0.
+  const isEmpty = client.isBodyComplete && client.body.bytes <= FCGI_HEADER_LEN;
+  return !isEmpty || (head.value("CONTENT_LENGTH") ?? "") !== "";
+}

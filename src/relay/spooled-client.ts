@@ -1,0 +1,132 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import { FpmError } from "../base/errors.ts";
+import type { RequestHead } from "../fcgi/head.ts";
+import type { CollectedBody } from "./body-collector.ts";
+import type { ClientListener, ClientStream } from "./client-stream.ts";
+
+const READ_BYTES = 128 * 1024;
+const NOTHING = new ByteQueue();
+
+/** A client whose whole body was collected before: it can be sent as often as need be. */
+export class SpooledClient implements ClientStream, ClientListener {
+  readonly #client: ClientStream;
+  readonly #collected: CollectedBody;
+  #listener: ClientListener | undefined;
+  /** How much of the file was handed on. */
+  #position = 0;
+  /** Settles when more of the file is wanted. */
+  #resumed: PromiseWithResolvers<void> | undefined;
+
+  constructor(client: ClientStream, collected: CollectedBody) {
+    this.#client = client;
+    this.#collected = collected;
+  }
+
+  get head(): RequestHead {
+    return this.#client.head;
+  }
+
+  get body(): ByteQueue {
+    return this.#collected.file ? NOTHING : this.#collected.records;
+  }
+
+  get isHeld(): boolean {
+    return true;
+  }
+
+  get isBodyComplete(): boolean {
+    const { file } = this.#collected;
+    return file === undefined || this.#position >= file.size;
+  }
+
+  get isGone(): boolean {
+    return this.#client.isGone;
+  }
+
+  get isAnswered(): boolean {
+    return this.#client.isAnswered;
+  }
+
+  listen(listener: ClientListener | undefined): void {
+    this.#listener = listener;
+    this.resumeBody();
+    this.#client.listen(listener && this);
+    if (!listener || !this.#collected.file) return;
+    this.#position = 0;
+    void this.#handOn(listener);
+  }
+
+  whenLeft(onLeft: (() => void) | undefined): void {
+    this.#client.whenLeft(onLeft);
+  }
+
+  pauseBody(): void {
+    this.#resumed ??= Promise.withResolvers();
+  }
+
+  resumeBody(): void {
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+  }
+
+  respond(chunk: Uint8Array, start: number, end: number): boolean {
+    return this.#client.respond(chunk, start, end);
+  }
+
+  complete(): void {
+    this.#client.complete();
+  }
+
+  refuse(error: FpmError): void {
+    this.#client.refuse(error);
+  }
+
+  truncate(): void {
+    this.#client.truncate();
+  }
+
+  /** Gives up the file. */
+  close(): void {
+    this.#listener = undefined;
+    this.resumeBody();
+    this.#collected.file?.close();
+  }
+
+  onBody(): void {}
+
+  onBodyEnd(): void {}
+
+  onClientDrain(): void {
+    this.#listener?.onClientDrain();
+  }
+
+  onClientLeft(): void {
+    this.#listener?.onClientLeft();
+  }
+
+  /** Reads the file, as fast as the program takes it. */
+  async #handOn(listener: ClientListener): Promise<void> {
+    const { file } = this.#collected;
+    while (file && this.#position < file.size) {
+      if (this.#resumed) await this.#resumed.promise;
+      if (this.#listener !== listener) return;
+      const piece = await file.read(this.#position, READ_BYTES).catch((error: FpmError) => error);
+      if (this.#listener !== listener) return;
+      if (piece instanceof FpmError) {
+        this.#giveUp(piece, listener);
+        return;
+      }
+      this.#position += piece.length;
+      listener.onBody(piece, 0, piece.length);
+    }
+    if (this.#listener === listener) listener.onBodyEnd();
+  }
+
+  /** The disk failed: the program must not take a part for the whole. */
+  #giveUp(error: FpmError, listener: ClientListener): void {
+    this.#client.listen(undefined);
+    if (this.isAnswered) this.truncate();
+    else this.refuse(error);
+    listener.onClientLeft();
+  }
+}
