@@ -9,6 +9,10 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
+const SO_PEERCRED = 17;
+const SO_ACCEPTCONN = 30;
+const AF_INET = 2;
+const AF_INET6 = 10;
 const O_CLOEXEC = 0o2000000;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -35,6 +39,8 @@ const SYMBOLS = {
   poll: { args: [pointer, u64, i32], returns: i32 },
   pipe2: { args: [pointer, i32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
+  getsockname: { args: [i32, pointer, pointer], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
   _exit: { args: [i32], returns: FFIType.void },
@@ -147,6 +153,38 @@ export function openPipe(): Pipe {
 export function setSendBuffer(fd: number, bytes: number): void {
   const value = new Int32Array([bytes]);
   libc().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, ptr(value), 4);
+}
+
+/** The user at the other end of a Unix socket, as it was when it connected (unix(7)); undefined for other sockets. */
+export function peerUid(fd: number): number | undefined {
+  // struct ucred: pid, uid, gid.
+  const credentials = new Uint32Array(3);
+  const length = new Uint32Array([12]);
+  const result = libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length));
+  return result === 0 ? credentials[1] : undefined;
+}
+
+/** Whether a descriptor is a socket that listens. */
+export function isListening(fd: number): boolean {
+  const value = new Int32Array(1);
+  const length = new Uint32Array([4]);
+  return libc().getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 && value[0] === 1;
+}
+
+/** The address a socket is bound to: a path, or host and port; undefined for others, such as an abstract name. */
+export function boundAddress(fd: number): { path: string } | { host: string; port: number } | undefined {
+  const address = new Uint8Array(128);
+  const length = new Uint32Array([address.length]);
+  if (libc().getsockname(fd, ptr(address), ptr(length)) !== 0) return undefined;
+  const view = new DataView(address.buffer);
+  const family = view.getUint16(0, true);
+  if (family === AF_INET) return { host: address.subarray(4, 8).join("."), port: view.getUint16(2) };
+  if (family === AF_INET6) {
+    const groups = Array.from({ length: 8 }, (_, group) => view.getUint16(8 + 2 * group).toString(16));
+    return { host: groups.join(":"), port: view.getUint16(2) };
+  }
+  const path = new TextDecoder().decode(address.subarray(2, length[0])).replace(/\0.*$/s, "");
+  return family === AF_UNIX && path.startsWith("/") ? { path } : undefined;
 }
 
 /** Takes back that this process dies with its parent (`--no-orphans` arms it on the daemon too). */

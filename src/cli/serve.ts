@@ -14,6 +14,8 @@ export const serveCommand = defineCommand({
     const { terminal } = data as CommandData;
     const { takeInheritance } = await import("../daemon/handover.ts");
     const inheritance = takeInheritance(process.env);
+    const { takeActivated } = await import("../daemon/activation.ts");
+    const activated = takeActivated(process.env);
     const command = ownCommand();
     const file = args.config && resolve(args.config);
     const { config, tables, warnings } = await loadForCommand(file);
@@ -26,7 +28,7 @@ export const serveCommand = defineCommand({
       load: () => loadForCommand(file),
       adjustLog: (settings) => log.adjust(settings),
     };
-    const start = () => startDaemon({ config, log, inheritance, source, command });
+    const start = () => startDaemon({ config, log, inheritance, activated, source, command });
     return await runUntilSignalled(start, log);
   },
 });

@@ -26,6 +26,10 @@ export interface ServerConfig {
   readonly listenOwner: string;
   readonly listenGroup: string;
   readonly listenBacklog: number;
+  /** IP addresses and networks that may connect over TCP; empty: any. */
+  readonly allowedClients: readonly string[];
+  /** Users (names or numbers) that may connect to Unix sockets; empty: any. */
+  readonly allowedUsers: readonly string[];
   readonly runtimeDir: string;
   /** For bodies that are taken whole. */
   readonly spoolDir: string;

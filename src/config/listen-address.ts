@@ -17,6 +17,18 @@ export function formatListenAddress(address: ListenAddress): string {
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+/** Whether a text is an IP address, or a network with the length of its prefix: "10.0.0.0/8". */
+export function isClientAddress(text: string): boolean {
+  const [address = "", prefix = "0", ...rest] = text.split("/");
+  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+}
+
+/** Whether only this machine reaches an address. */
+export function isLocal(address: ListenAddress): boolean {
+  return address.kind === "unix" || /^(?:127\.|::1$)/.test(address.host);
+}
+
 /** Bytes of a path in UTF-8, as the kernel counts them. */
 export function byteLength(path: string): number {
   return new TextEncoder().encode(path).length;

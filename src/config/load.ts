@@ -5,6 +5,7 @@ import { checkFile } from "./check.ts";
 import type { Config } from "./config.ts";
 import { findIncluded } from "./include.ts";
 import { findKeyLines, type KeyLines, lineOf } from "./key-lines.ts";
+import { isLocal, parseListenAddress } from "./listen-address.ts";
 import { parseToml } from "./parse-toml.ts";
 import { resolveTables } from "./resolve.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -126,6 +127,7 @@ function crossChecks(sources: readonly SourceFile[]): string[] {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
   if (last !== undefined) check(last, "app", app);
+  problems.push(...openAddresses(sources, app.roots));
   if (problems.length > 0) return problems;
   for (const source of sources) {
     for (const [index, table] of (source.table.apps ?? []).entries()) {
@@ -133,4 +135,22 @@ function crossChecks(sources: readonly SourceFile[]): string[] {
     }
   }
   return problems;
+}
+
+/** Whoever reaches an address over the network could run any program of the machine. */
+function openAddresses(sources: readonly SourceFile[], roots: readonly string[]): string[] {
+  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
+  const open = [server.listen].flat().filter((text) => {
+    const address = parseListenAddress(text);
+    return address !== undefined && !isLocal(address);
+  });
+  if (source === undefined || open.length === 0) return [];
+  const missing = [
+    ...(server.allowed_clients.length === 0 ? ["server.allowed_clients"] : []),
+    ...(roots.length === 0 ? ["app.roots"] : []),
+  ];
+  if (missing.length === 0) return [];
+  const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
+  return [place(source, "server.listen", why)];
 }

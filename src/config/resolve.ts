@@ -46,6 +46,8 @@ function resolveServer(table: ServerTable): ServerConfig {
     listenOwner: table.listen_owner,
     listenGroup: table.listen_group,
     listenBacklog: table.listen_backlog,
+    allowedClients: table.allowed_clients,
+    allowedUsers: table.allowed_users,
     runtimeDir: plainFolder(table.runtime_dir),
     spoolDir: plainFolder(table.spool_dir),
     maxProcesses: table.max_processes,

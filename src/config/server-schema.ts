@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { MAX_SOCKET_PATH_BYTES } from "../base/socket-path.ts";
 import { duration, integer, name, path, TABLE } from "./keys.ts";
-import { byteLength, parseListenAddress } from "./listen-address.ts";
+import { byteLength, isClientAddress, parseListenAddress } from "./listen-address.ts";
 
 /** The longest name below runtime_dir that the daemon gives to a socket: its pid, and a number. */
 const LONGEST_BACKEND_SOCKET = "/backends/PPPPPPP-NNNNNNN.sock";
@@ -24,6 +24,30 @@ export const serverSchema = Type.Object(
     }),
     listen_owner: name("User (name or number) that owns the Unix socket; empty leaves it as it is."),
     listen_group: name("Group (name or number) of the Unix socket; empty leaves it as it is."),
+    allowed_clients: Type.Array(
+      Type.String({ expected: 'an IP address or a network such as "10.0.0.0/8"' }),
+      {
+        default: [],
+        description: "IP addresses and networks that may connect over TCP; an empty list allows any.",
+        expected: 'a list of addresses, such as ["10.0.0.7", "fd00::/8"]',
+        verify(clients: readonly string[]) {
+          const wrong = clients.find((client) => !isClientAddress(client));
+          return (
+            wrong &&
+            `expected an IP address or a network such as "10.0.0.0/8", found ${JSON.stringify(wrong)}`
+          );
+        },
+      },
+    ),
+    allowed_users: Type.Array(
+      Type.String({ pattern: "^[^\\0:/\\s]+$", expected: "a name or a number in quotes" }),
+      {
+        default: [],
+        description:
+          "Users (names or numbers) that may connect to Unix sockets, beside root and std-fpm's own; an empty list allows any.",
+        expected: 'a list of users, such as ["www-data"]',
+      },
+    ),
     listen_backlog: integer(1, 65_535, 1024, "Connections that may wait to be accepted."),
     runtime_dir: Type.String({
       ...path("/run/std-fpm", "Folder for the pid file and the backends' sockets; created when missing."),

@@ -1,7 +1,6 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { annotationsOf } from "./keys.ts";
-import { parseListenAddress } from "./listen-address.ts";
 import type { AppTable } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 import type { Tables } from "./tables.ts";
@@ -14,7 +13,7 @@ export async function warningsOf(
   files: readonly string[],
   includedCount: number,
 ): Promise<string[]> {
-  const warnings = listenWarnings(tables);
+  const warnings: string[] = [];
   const { include } = tables.server;
   if (
     includedCount === 0 &&
@@ -34,15 +33,6 @@ export async function warningsOf(
     warnings.push(...(await appWarnings(table, `apps[${index}]`)));
   }
   return warnings;
-}
-
-function listenWarnings(tables: Tables): string[] {
-  const { listen } = tables.server;
-  return (typeof listen === "string" ? [listen] : listen).flatMap((text) => {
-    const address = parseListenAddress(text);
-    if (address?.kind !== "tcp" || /^(?:127\.|::1$)/.test(address.host)) return [];
-    return [`server.listen: whoever reaches ${text} over the network can run programs here`];
-  });
 }
 
 async function appWarnings(table: Partial<AppTable>, name: string): Promise<string[]> {

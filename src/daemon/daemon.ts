@@ -5,6 +5,7 @@ import { closeFd, outliveParent } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { BoundSocket } from "../front/bind.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
 import { LEARNED, type Policy } from "../pool/policy.ts";
@@ -31,6 +32,8 @@ export interface DaemonOptions {
   readonly policy?: Policy;
   /** What an earlier daemon hands over; it goes on until this one serves. */
   readonly inheritance?: Inheritance | undefined;
+  /** Sockets that the service manager made; they take the place of `listen`. */
+  readonly activated?: readonly BoundSocket[];
   /** Where `reload` finds the configuration; without it there is nothing to reload. */
   readonly source?: ConfigSource;
   /** How `handOver` starts the executable. */
@@ -118,7 +121,7 @@ class Daemon implements RunningDaemon {
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
-    { config, inheritance, source, command }: DaemonOptions,
+    { config, inheritance, activated = [], source, command }: DaemonOptions,
     deps: DispatchDeps,
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
@@ -133,7 +136,7 @@ class Daemon implements RunningDaemon {
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
-    const inherited = inheritance?.sockets ?? [];
+    const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, { clock, log, onRequest });
     for (const socket of this.#front.sockets)
       log.info("listening", {
@@ -236,8 +239,8 @@ class Daemon implements RunningDaemon {
   /** Other settings for what comes from now on; the addresses and the runtime folder are as before. */
   #reconfigure(config: Config): void {
     const limits = limitsOf(config.server);
-    this.#config = config;
     this.#front.limit(frontLimitsOf(config, limits));
+    this.#config = config;
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);

@@ -42,7 +42,12 @@ const handoverSchema = Type.Object({
   instance: Type.String({ pattern: "^[0-9a-f-]{36}$" }),
   runtimeDir: Type.String({ pattern: "^/" }),
   sockets: Type.Array(
-    Type.Object({ address: Type.String(), fd: descriptor, file: Type.Optional(Type.String()) }),
+    Type.Object({
+      address: Type.String(),
+      fd: descriptor,
+      file: Type.Optional(Type.String()),
+      foreign: Type.Optional(Type.Boolean()),
+    }),
   ),
 });
 
@@ -55,9 +60,10 @@ export function pack(bequest: Bequest, readyFd: number): Parcel {
     lock: FIRST_FD + 1,
     instance: lock.instance,
     runtimeDir,
-    sockets: sockets.map(({ address, file }, index) => ({
+    sockets: sockets.map(({ address, file, isForeign }, index) => ({
       address: formatListenAddress(address),
       fd: FIRST_FD + 2 + index,
+      ...(isForeign ? { foreign: true } : {}),
       ...(file === undefined ? {} : { file }),
     })),
   };
@@ -74,10 +80,10 @@ export function takeInheritance(environment: Record<string, string | undefined>)
   if (value === undefined) return undefined;
   delete environment[HANDOVER_VARIABLE];
   const described = parse(value);
-  const sockets = described.sockets.map(({ address: text, fd, file }) => {
+  const sockets = described.sockets.map(({ address: text, fd, file, foreign: isForeign = false }) => {
     const address = parseListenAddress(text);
     if (!address) throw malformed(`${JSON.stringify(text)} is no address`);
-    return { address, fd: checked(fd, "socket", (facts) => facts.isSocket()), file };
+    return { address, fd: checked(fd, "socket", (facts) => facts.isSocket()), file, isForeign };
   });
   return {
     pid: described.pid,

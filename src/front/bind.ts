@@ -21,17 +21,19 @@ export interface BoundSocket {
   readonly fd: number;
   /** Device and inode of the file of a Unix socket. */
   readonly file: string | undefined;
+  /** Somebody else made it and goes on to own it, such as systemd: its file and permissions are none of our business. */
+  readonly isForeign: boolean;
 }
 
 /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
 export function bindSocket(address: ListenAddress, options: BindOptions): BoundSocket {
   if (address.kind === "unix") return bindUnix(address, options);
-  return { address, fd: bindTcp(address.host, address.port), file: undefined };
+  return { address, fd: bindTcp(address.host, address.port), file: undefined, isForeign: false };
 }
 
 /** Gives the file of a Unix socket the owner and mode that hold now. @throws FpmError LISTEN_FAILED. */
-export function renewPermissions({ address }: BoundSocket, options: BindOptions): void {
-  if (address.kind !== "unix") return;
+export function renewPermissions({ address, isForeign }: BoundSocket, options: BindOptions): void {
+  if (address.kind !== "unix" || isForeign) return;
   try {
     setPermissions(address.path, options);
   } catch (error) {
@@ -40,13 +42,13 @@ export function renewPermissions({ address }: BoundSocket, options: BindOptions)
 }
 
 /** Whether who connects to its address still comes to this socket: nobody has removed or replaced its file. */
-export function isReachable({ address, file }: BoundSocket): boolean {
-  return address.kind !== "unix" || (file !== undefined && file === fileIdentity(address.path));
+export function isReachable({ address, file, isForeign }: BoundSocket): boolean {
+  return isForeign || address.kind !== "unix" || (file !== undefined && file === fileIdentity(address.path));
 }
 
 /** Removes its file, if that is still its own: nobody can connect any more. */
 export function unlinkSocket(socket: BoundSocket): void {
-  if (socket.address.kind !== "unix" || !isReachable(socket)) return;
+  if (socket.address.kind !== "unix" || socket.isForeign || !isReachable(socket)) return;
   try {
     unlinkSync(socket.address.path);
   } catch {
@@ -65,7 +67,7 @@ function bindUnix(address: UnixAddress, options: BindOptions): BoundSocket {
   try {
     fd = listenUnix(path, options.backlog);
     setPermissions(path, options);
-    return { address, fd, file: fileIdentity(path) };
+    return { address, fd, file: fileIdentity(path), isForeign: false };
   } catch (error) {
     if (fd !== undefined) {
       closeFd(fd);

@@ -22,7 +22,7 @@ export class Front {
 
   /**
    * Begins to accept on every address: on the inherited socket where there is one that can be reached, else on a new one.
-   * Inherited sockets that are not wanted accept as well, until `dropUnwanted`.
+   * Inherited sockets that are not wanted accept as well, until `dropUnwanted`. Foreign ones take the place of all addresses.
    * @throws FpmError LISTEN_IN_USE, LISTEN_FAILED; then no new socket is left, and the inherited ones are as they were.
    */
   constructor(
@@ -32,7 +32,8 @@ export class Front {
     deps: FrontDeps,
   ) {
     this.#inherited = inherited;
-    this.sockets = bindAll(addresses, options, inherited);
+    const foreign = inherited.filter(({ isForeign }) => isForeign).map(({ address }) => address);
+    this.sockets = bindAll(foreign.length > 0 ? foreign : addresses, options, inherited);
     try {
       for (const socket of new Set([...this.sockets, ...inherited]))
         this.#listeners.push(new Listener(socket, options, deps));

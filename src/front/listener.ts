@@ -1,11 +1,14 @@
 import type { TCPSocketListener } from "bun";
 import type { Timer } from "../base/clock.ts";
 import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
+import type { Admission } from "./admission.ts";
 import { type BoundSocket, unlinkSocket } from "./bind.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 
 /** How often connections are looked at for what is overdue. */
 const LOOK_MS = 1000;
+/** How often refused connections are logged. */
+const REFUSED_EVERY_MS = 10_000;
 
 /** What is asked of the connections. */
 export interface FrontLimits {
@@ -13,6 +16,7 @@ export interface FrontLimits {
   readonly maxConnections: number;
   readonly headTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  readonly admission: Admission;
 }
 
 export interface ListenerOptions extends FrontLimits {
@@ -36,6 +40,10 @@ export class Listener {
   readonly bound: BoundSocket;
   readonly #backlog: number;
   #maxConnections: number;
+  #admission: Admission;
+  /** Since when refused connections are counted and not logged. */
+  #refusedSince = Number.NEGATIVE_INFINITY;
+  #refused = 0;
   /** The connections see what changes in it. */
   readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
   readonly #connections = new Set<Connection>();
@@ -49,6 +57,7 @@ export class Listener {
     this.bound = bound;
     this.#backlog = options.backlog;
     this.#maxConnections = options.maxConnections;
+    this.#admission = options.admission;
     const { headTimeoutMs, bodyTimeoutMs, maxConnections: maxConns } = options;
     const onClosed = (connection: Connection) => this.#onClosed(connection);
     this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, maxConns, onClosed };
@@ -57,7 +66,8 @@ export class Listener {
   }
 
   /** Other limits from now on, for open connections too. */
-  limit({ maxConnections, headTimeoutMs, bodyTimeoutMs }: FrontLimits): void {
+  limit({ maxConnections, headTimeoutMs, bodyTimeoutMs, admission }: FrontLimits): void {
+    this.#admission = admission;
     this.#maxConnections = maxConnections;
     Object.assign(this.#deps, { headTimeoutMs, bodyTimeoutMs, maxConns: maxConnections });
     this.#look.cancel();
@@ -141,8 +151,15 @@ export class Listener {
     this.#accepting = undefined;
   }
 
-  #onOpen(socket: FrontSocket): Connection {
+  #onOpen(socket: FrontSocket): void {
     const connection = new Connection(socket, this.#deps);
+    socket.data = connection;
+    const refusal = this.#admission.refusal(socket, this.bound.address.kind === "unix");
+    if (refusal) {
+      this.#onRefused(refusal);
+      connection.close();
+      return;
+    }
     this.#connections.add(connection);
     if (this.#isFull) {
       this.#deps.log.warn("max_connections reached: new connections wait in the backlog", {
@@ -150,7 +167,16 @@ export class Listener {
       });
       this.#pauseAccepting();
     }
-    return connection;
+  }
+
+  /** One line in a while: whoever knocks again and again shall not fill the log. */
+  #onRefused(why: string): void {
+    this.#refused++;
+    const now = this.#deps.clock.now();
+    if (now - this.#refusedSince < REFUSED_EVERY_MS) return;
+    this.#deps.log.warn(`refused a connection: ${why}`, { code: "NOT_ALLOWED", times: this.#refused });
+    this.#refusedSince = now;
+    this.#refused = 0;
   }
 
   #onClosed(connection: Connection): void {
@@ -167,10 +193,10 @@ export class Listener {
   }
 }
 
-function handlersFor(onOpen: (socket: FrontSocket) => Connection) {
+function handlersFor(onOpen: (socket: FrontSocket) => void) {
   return {
     open(socket: FrontSocket) {
-      socket.data = onOpen(socket);
+      onOpen(socket);
     },
     data(socket: FrontSocket, chunk: Uint8Array) {
       socket.data.onData(chunk);

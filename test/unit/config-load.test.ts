@@ -52,6 +52,8 @@ describe("a good file", () => {
       listenOwner: "",
       listenGroup: "",
       listenBacklog: 1024,
+      allowedClients: [],
+      allowedUsers: [],
       runtimeDir: "/run/std-fpm",
       spoolDir: "/var/tmp",
       maxProcesses: 0,

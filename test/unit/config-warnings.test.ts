@@ -36,13 +36,6 @@ test("an interpreter that is missing or not executable is named with its key", a
   expect(await warningsOf(`app.command = ["${folder}"]`)).toHaveLength(1);
 });
 
-test("an address that other machines may reach is pointed out", async () => {
-  expect(await warningsOf('server.listen = ["127.0.0.1:1", "[::1]:1", "/x"]')).toEqual([]);
-  expect(await warningsOf('server.listen = "0.0.0.0:9000"')).toEqual([
-    "server.listen: whoever reaches 0.0.0.0:9000 over the network can run programs here",
-  ]);
-});
-
 test("a file that every user can write is pointed out", async () => {
   expect(await warningsOf("")).toEqual([]);
   await chmod(join(folder, "main.toml"), 0o666);

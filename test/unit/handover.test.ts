@@ -15,8 +15,13 @@ function openBequest(dir: TempDir) {
   writeFileSync(dir.at("pid"), "");
   const lock = { fd: openSync(dir.at("pid"), "a+"), instance: INSTANCE };
   const address = { kind: "unix", path: dir.at("s") } as const;
-  const socket = { address, fd: listenUnix(dir.at("s"), 1), file: "1:2" };
-  const tcp = { address: { kind: "tcp", host: "::1", port: 9000 } as const, fd: socket.fd, file: undefined };
+  const socket = { address, fd: listenUnix(dir.at("s"), 1), file: "1:2", isForeign: true };
+  const tcp = {
+    address: { kind: "tcp", host: "::1", port: 9000 } as const,
+    fd: socket.fd,
+    file: undefined,
+    isForeign: false,
+  };
   return { pid: 7, runtimeDir: dir.path, lock, sockets: [socket, tcp] };
 }
 
@@ -34,7 +39,7 @@ describe("what is handed over", () => {
       instance: INSTANCE,
       runtimeDir: dir.path,
       sockets: [
-        { address: dir.at("s"), fd: 5, file: "1:2" },
+        { address: dir.at("s"), fd: 5, file: "1:2", foreign: true },
         { address: "[::1]:9000", fd: 6 },
       ],
     });
