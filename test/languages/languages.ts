@@ -9,6 +9,8 @@ export interface Language {
   readonly hello: string;
   readonly env: string;
   readonly upload: string;
+  /** A process for each request, none between them. */
+  readonly isCgi?: boolean;
 }
 
 const c = versionedBy("C", "gcc", "-dumpfullversion");
@@ -42,6 +44,12 @@ export const LANGUAGES: readonly Language[] = [
   { example: "ruby/hello.fcgi", version: versionedBy("Ruby", "/usr/bin/ruby", "-v"), ...programs("ruby") },
   { example: "go/hello.go", version: versionedBy("Go", "go", "version"), ...programs("go") },
   { example: "node/hello.fcgi", version: versionedBy("Node.js", "node", "-v"), ...programs("node") },
+  {
+    example: "shell/hello.cgi",
+    version: versionedBy("CGI, dash", "dpkg", "-s", "dash"),
+    ...programs("shell", ".cgi"),
+    isCgi: true,
+  },
   { example: "bun/hello.fcgi", version: () => `Bun ${Bun.version}`, ...programs("bun") },
 ];
 
