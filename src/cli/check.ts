@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 
@@ -12,20 +13,26 @@ export const checkCommand = defineCommand({
   args: { config: CONFIG_FLAG },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
-    let warnings: readonly string[];
+    let loaded: LoadedConfig;
     try {
-      ({ warnings } = await loadForCommand(args.config));
+      loaded = await loadForCommand(args.config);
     } catch (thrown) {
       if (!(thrown instanceof FpmError)) throw thrown;
       terminal.err(`${thrown.message}\n`);
       return EXIT_FAILED;
     }
-    if (terminal.isRoot) {
+    const { user } = loaded.config.app;
+    if (terminal.isRoot && user === "") {
       terminal.err(
-        "warning: run by root, std-fpm would run every program as root; let it run as another user\n",
+        "warning: run by root, std-fpm would run programs as root; set `user`, or let it run as another user\n",
       );
     }
-    for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+    if (!terminal.isRoot && user !== "") {
+      terminal.err(
+        `warning: app.user: only a std-fpm that root runs can run programs as ${JSON.stringify(user)}\n`,
+      );
+    }
+    for (const warning of loaded.warnings) terminal.err(`warning: ${warning}\n`);
     await terminal.out("ok\n");
     return EXIT_OK;
   },

@@ -96,6 +96,13 @@ describe("check", () => {
     expect(err).toStartWith("warning: run by root,");
   });
 
+  test("root is not warned where programs run as somebody else, which only root can have", async () => {
+    const file = config('app.user = "www-data"');
+    expect((await runAs(true, "check", "--config", file)).err).toBe("");
+    const warning = 'warning: app.user: only a std-fpm that root runs can run programs as "www-data"\n';
+    expect((await run("check", "--config", file)).err).toBe(warning);
+  });
+
   test("warnings go to stderr and the status stays 0", async () => {
     const { out, err, status } = await run("check", "--config", config('app.roots = ["/nonexistent"]'));
     expect([out, status]).toEqual(["ok\n", 0]);
