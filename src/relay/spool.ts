@@ -2,6 +2,7 @@ import type { AppConfig } from "../config/config.ts";
 import { FCGI_HEADER_LEN, FCGI_RESPONDER } from "../fcgi/protocol.ts";
 import { tooLarge } from "./body-collector.ts";
 import type { ClientStream } from "./client-stream.ts";
+import { isSafeMethod } from "./relay.ts";
 
 /** Refuses a body that announces to be too large. @throws FpmError BODY_TOO_LARGE. */
 export function checkBodySize({ head }: ClientStream, { maxBodyBytes }: AppConfig): void {
@@ -13,7 +14,7 @@ export function mustBeSpooled(client: ClientStream, { spool }: AppConfig): boole
   const { head } = client;
   if (spool === "never" || head.role !== FCGI_RESPONDER) return false;
   if (head.contentLength !== undefined) return spool === "always" && !client.isBodyComplete;
-  // Nearly every request: no CONTENT_LENGTH, and no body. Caddy's "-1" becomes 0.
+  // Nearly every request: a GET without CONTENT_LENGTH and without a body. Where others have none it is told as 0.
   const isEmpty = client.isBodyComplete && client.body.bytes <= FCGI_HEADER_LEN;
-  return !isEmpty || (head.value("CONTENT_LENGTH") ?? "") !== "";
+  return !isEmpty || !isSafeMethod(head.method) || (head.value("CONTENT_LENGTH") ?? "") !== "";
 }

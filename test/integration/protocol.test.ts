@@ -85,7 +85,9 @@ describe("a connection", () => {
   test("streams both ways at once: the answer begins while the body still comes", async () => {
     using connection = await connectFcgi(site.fpm.socket);
     const body = patternBytes(3_000_000);
-    await connection.send(connection.encode(lab, { body: null, ...query("op=stream") }));
+    const { params } = query("op=stream");
+    const announced = { ...params, CONTENT_LENGTH: String(body.length) };
+    await connection.send(connection.encode(lab, { body: null, params: announced }));
     await connection.send(encodeStream(FCGI_STDIN, 1, body.subarray(0, 1_000_000), false));
     await waitUntil("the answer has begun", () =>
       connection.records.some(({ type }) => type === FCGI_STDOUT),
