@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resourceLimit } from "../base/rlimits.ts";
 import type { ServerConfig } from "../config/config.ts";
-import type { Machine } from "../pool/pool-owner.ts";
+import type { Machine } from "../pool/cap.ts";
 
 /** What a backend is taken to need until it is measured. */
 const BYTES_PER_BACKEND = 32 * 1024 * 1024;

@@ -1,3 +1,9 @@
+/** What the machine has for the processes of one program. */
+export interface Machine {
+  readonly cores: number;
+  readonly memoryBudgetBytes: number;
+}
+
 /** What bounds the number of processes of one program. */
 export interface CapView {
   /** Cores that may be used: the machine's, less where a cgroup or an affinity mask says so. May have a fraction. */

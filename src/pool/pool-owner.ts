@@ -1,12 +1,7 @@
 import type { BackendDeps } from "../backend/backend.ts";
+import type { Machine } from "./cap.ts";
 import type { Policy } from "./policy.ts";
 import type { Pool } from "./pool.ts";
-
-/** What the machine has for the processes of one program. */
-export interface Machine {
-  readonly cores: number;
-  readonly memoryBudgetBytes: number;
-}
 
 /** What pools need of their surroundings. */
 export interface PoolDeps extends BackendDeps {

@@ -1,9 +1,10 @@
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
+import type { Machine } from "./cap.ts";
 import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
 import { Pool } from "./pool.ts";
-import type { Machine, PoolDeps, PoolOwner } from "./pool-owner.ts";
+import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
 
 const SECOND_MS = 1000;
 /** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
