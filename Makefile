@@ -23,9 +23,10 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
 PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
+PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean generated install uninstall dist release deb rpm test-packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +120,65 @@ soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…)
 
 simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md
 	$(BUN) bench/simulator/run.ts $(if $(WRITE),--write)
+
+generated: $(SETUP) ## the files that are made from the source: manual pages, completions, tables of the configuration
+	$(BUN) scripts/generate.ts
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/std-fpm
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
+
+install: build ## the executable, its configuration, units, manual pages and completions (DESTDIR=… PREFIX=…)
+	install -Dm 755 dist/std-fpm $(DESTDIR)$(PREFIX)/bin/std-fpm
+	install -dm 755 $(DESTDIR)$(SYSCONFDIR)/std-fpm/conf.d $(DESTDIR)$(SYSCONFDIR)/std-fpm/instances
+	test -e $(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml || \
+	  install -m 644 src/config/default.toml $(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml
+	install -dm 755 $(DESTDIR)$(UNITDIR)
+	for unit in std-fpm.service std-fpm.socket std-fpm@.service; do \
+	  sed 's#/usr/bin/std-fpm#$(PREFIX)/bin/std-fpm#' "systemd/$$unit" >"$(DESTDIR)$(UNITDIR)/$$unit" && \
+	  chmod 644 "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+	install -Dm 644 systemd/std-fpm.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/std-fpm.conf
+	install -Dm 644 systemd/std-fpm.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
+	install -Dm 644 man/std-fpm.8 $(DESTDIR)$(PREFIX)/share/man/man8/std-fpm.8
+	install -Dm 644 man/std-fpm.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/std-fpm.toml.5
+	install -Dm 644 completions/std-fpm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/std-fpm
+	install -Dm 644 completions/_std-fpm $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_std-fpm
+	install -Dm 644 completions/std-fpm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/std-fpm.fish
+	install -dm 755 $(DESTDIR)$(DOCDIR)
+	cp -r README.md CHANGELOG.md docs $(DESTDIR)$(DOCDIR)/
+
+uninstall: ## what `install` put there, except the configuration
+	rm -f $(DESTDIR)$(PREFIX)/bin/std-fpm $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/std-fpm.conf
+	rm -f $(DESTDIR)$(UNITDIR)/std-fpm.service $(DESTDIR)$(UNITDIR)/std-fpm.socket $(DESTDIR)$(UNITDIR)/std-fpm@.service
+	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/std-fpm.8 $(DESTDIR)$(PREFIX)/share/man/man5/std-fpm.toml.5
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/std-fpm
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_std-fpm
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/std-fpm.fish
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+dist: ## the source as an archive, as the last commit has it
+	@mkdir -p dist
+	git archive --prefix=std-fpm-$(VERSION)/ -o dist/std-fpm-$(VERSION).tar.gz HEAD
+
+release: $(SETUP) ## executables for x64 and arm64, with their checksums
+	$(BUN) run build.ts dist/release/std-fpm-$(VERSION)-linux-x64 bun-linux-x64
+	$(BUN) run build.ts dist/release/std-fpm-$(VERSION)-linux-arm64 bun-linux-arm64
+	cd dist/release && sha256sum std-fpm-$(VERSION)-linux-* >SHA256SUMS
+
+deb: build ## dist/packages/std-fpm_*.deb
+	@scripts/debian-packages $(PACKAGES_DEB)
+	scripts/build-deb
+
+rpm: build ## dist/packages/std-fpm-*.rpm
+	@scripts/debian-packages rpm
+	scripts/build-rpm
+
+test-packages: deb rpm ## both packages: their contents; the .deb installed, upgraded and purged in a root of its own (needs root)
+	@scripts/debian-packages debootstrap
+	$(call bun-test,packages-root,test/packages/root)
 
 clean: ## what was made, except node_modules
 	rm -rf dist

@@ -1,5 +1,6 @@
 /**
- * Builds dist/std-fpm, one executable with Bun's runtime in it: `bun run build.ts [OUTFILE]`.
+ * Builds dist/std-fpm, one executable with Bun's runtime in it: `bun run build.ts [OUTFILE [TARGET]]`, for this machine unless told
+ * "bun-linux-x64" or "bun-linux-arm64".
  *
  * The executable may run as root in any folder and any environment, so it must not take code or settings from either.
  */
@@ -9,6 +10,7 @@ import { dirname, resolve } from "node:path";
 /** Environment variables through which the runtime would run other code than ours, before the first line of ours. */
 const RUNTIME_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
 
+const target = process.argv[3] as Bun.Build.CompileTarget | undefined;
 const outfile = resolve(process.argv[2] ?? `${import.meta.dir}/dist/std-fpm`);
 const draft = `${outfile}.draft-${process.pid}`;
 
@@ -28,6 +30,7 @@ async function compile(path: string): Promise<void> {
     entrypoints: [`${import.meta.dir}/src/main.ts`],
     compile: {
       outfile: path,
+      ...(target === undefined ? {} : { target }),
       // No direct child outlives the daemon, even if that is killed with SIGKILL.
       execArgv: ["--no-orphans"],
       // Without these two a .env or bunfig.toml in the working folder would be obeyed; a bunfig.toml can run code.

@@ -6,13 +6,14 @@ import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, type CommandData, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
 
-interface Entry {
+/** A command, and where it is found. */
+export interface Entry {
   readonly description: string;
   load(): Promise<Command>;
 }
 
-// Loaded one by one: the daemon needs no HTTP server of the development front, and `check` no daemon.
-const COMMANDS: Readonly<Record<string, Entry>> = {
+/** Every command, loaded one by one: the daemon needs no HTTP server of the development front, and `check` no daemon. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
   serve: {
     description: "Run the daemon in the foreground (the default)",
     load: async () => (await import("./serve.ts")).serveCommand,
