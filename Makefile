@@ -26,7 +26,7 @@ PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean generated install uninstall dist release deb rpm test-packages
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ check: $(SETUP) ## types, style, unused code, architecture
 	@mkdir -p dist/test-results
 	$(call bun-test,architecture,test/architecture.test.ts)
 
-test: check unit integration ## everything: check, unit and integration tests
+test: check unit integration packages ## everything: check, unit and integration tests, packages
 
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
@@ -176,7 +176,11 @@ rpm: build ## dist/packages/std-fpm-*.rpm
 	@scripts/debian-packages rpm
 	scripts/build-rpm
 
-test-packages: deb rpm ## both packages: their contents; the .deb installed, upgraded and purged in a root of its own (needs root)
+packages: deb rpm ## both packages, and a look at what is in them
+	@scripts/debian-packages cpio systemd
+	$(call bun-test,packages,test/packages/contents)
+
+test-packages: packages ## the Debian package installed, upgraded and purged in a root of its own (as root)
 	@scripts/debian-packages debootstrap
 	$(call bun-test,packages-root,test/packages/root)
 

@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { makeTempDir } from "../../support/temp-dir.ts";
+
+// What `make deb rpm` left in dist/packages.
+
+const FOLDER = resolve("dist/packages");
+
+function packageFile(ending: string): string {
+  const files = readdirSync(FOLDER).filter((name) => name.endsWith(ending));
+  expect(files.length).toBe(1);
+  return join(FOLDER, files[0] as string);
+}
+
+function run(...command: [string, ...string[]]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${exitCode}: ${stdout}${stderr}`);
+  return stdout.toString();
+}
+
+/** Mode and path of every file beside the documentation, as `ls -l` writes modes. */
+function listed(text: string, path: number): string[] {
+  const lines = text.trim().split("\n");
+  const files = lines.map((line) => line.trim().split(/\s+/)).filter((words) => words[0]?.startsWith("-"));
+  const shown = files.map(
+    (words) =>
+      `${words[0]} ${words.slice(1, 4).includes("root") || words[1] === "root/root" ? "root" : "?"} ${words[path]?.replace(/^\./, "")}`,
+  );
+  return shown.filter((line) => !/\/(doc|licenses|lintian)\//.test(line)).sort();
+}
+
+const COMMON = [
+  "-rw-r--r-- root /etc/logrotate.d/std-fpm",
+  "-rw-r--r-- root /etc/std-fpm/std-fpm.toml",
+  "-rw-r--r-- root /usr/lib/tmpfiles.d/std-fpm.conf",
+  "-rw-r--r-- root /usr/share/bash-completion/completions/std-fpm",
+  "-rw-r--r-- root /usr/share/fish/vendor_completions.d/std-fpm.fish",
+  "-rw-r--r-- root /usr/share/man/man5/std-fpm.toml.5.gz",
+  "-rw-r--r-- root /usr/share/man/man8/std-fpm.8.gz",
+  "-rw-r--r-- root /usr/share/zsh/vendor-completions/_std-fpm",
+  "-rwxr-xr-x root /usr/bin/std-fpm",
+];
+const UNITS = ["std-fpm.service", "std-fpm.socket", "std-fpm@.service"];
+
+function withUnits(folder: string): string[] {
+  return [...COMMON, ...UNITS.map((unit) => `-rw-r--r-- root ${folder}/${unit}`)].sort();
+}
+
+describe("the Debian package", () => {
+  test("has every file at its place, with its owner and mode", () => {
+    expect(listed(run("dpkg-deb", "-c", packageFile(".deb")), 5)).toEqual(withUnits("/lib/systemd/system"));
+  });
+
+  test("has an executable that was not stripped, and its configuration as a conffile", () => {
+    using dir = makeTempDir();
+    run("dpkg-deb", "-R", packageFile(".deb"), dir.path);
+    expect(run(dir.at("usr/bin/std-fpm"), "--version")).toStartWith("std-fpm 0.");
+    const conffiles = readFileSync(dir.at("DEBIAN/conffiles"), "utf8");
+    expect(conffiles).toContain("/etc/std-fpm/std-fpm.toml");
+    const control = readFileSync(dir.at("DEBIAN/control"), "utf8");
+    expect(control).toMatch(/^Depends: .*libc6/m);
+    expect(run(dir.at("usr/bin/std-fpm"), "check", "--config", dir.at("etc/std-fpm/std-fpm.toml"))).toBe(
+      "ok\n",
+    );
+  });
+
+  test("lintian finds no error, and no warning that is not explained", () => {
+    expect(run("lintian", "--allow-root", "--fail-on", "error,warning", packageFile(".deb"))).toBe("");
+  });
+});
+
+describe("the RPM package", () => {
+  test("has every file at its place, with its owner and mode", () => {
+    expect(listed(run("rpm", "-qplv", packageFile(".rpm")), 8)).toEqual(withUnits("/usr/lib/systemd/system"));
+  });
+
+  test("keeps a configuration that was changed, and makes its user", () => {
+    expect(run("rpm", "-qpc", packageFile(".rpm")).split("\n")).toContain("/etc/std-fpm/std-fpm.toml");
+    expect(run("rpm", "-qp", "--scripts", packageFile(".rpm"))).toContain("useradd -r -g nginx");
+  });
+
+  test("has an executable that was not stripped, and units for its own user", async () => {
+    using dir = makeTempDir();
+    const unpack = `rpm2cpio ${packageFile(".rpm")} | cpio -idm --quiet`;
+    const { exitCode } = Bun.spawnSync(["sh", "-c", unpack], { cwd: dir.path });
+    expect(exitCode).toBe(0);
+    expect(run(dir.at("usr/bin/std-fpm"), "--version")).toStartWith("std-fpm 0.");
+    const service = readFileSync(dir.at("usr/lib/systemd/system/std-fpm.service"), "utf8");
+    expect([
+      /^User=std-fpm$/m.test(service),
+      /^Group=nginx$/m.test(service),
+      /^User=www-data/m.test(service),
+    ]).toEqual([true, true, false]);
+  });
+});
+
+describe("the units", () => {
+  test.each(["std-fpm.service", "std-fpm.socket", "std-fpm@.service"])("systemd takes %s", (unit) => {
+    using dir = makeTempDir();
+    // Where the executable is not installed, systemd would find fault with that alone.
+    const text = readFileSync(resolve("systemd", unit), "utf8").replaceAll(
+      "/usr/bin/std-fpm",
+      process.execPath,
+    );
+    const name = unit.replace("@", "@one");
+    for (const each of ["std-fpm.service", "std-fpm.socket"]) {
+      const other = readFileSync(resolve("systemd", each), "utf8").replaceAll(
+        "/usr/bin/std-fpm",
+        process.execPath,
+      );
+      Bun.spawnSync(["tee", dir.at(each)], { stdin: Buffer.from(other) });
+    }
+    Bun.spawnSync(["tee", dir.at(name)], { stdin: Buffer.from(text) });
+    const { exitCode, stdout, stderr } = Bun.spawnSync([
+      "systemd-analyze",
+      "verify",
+      "--man=no",
+      dir.at(name),
+    ]);
+    expect([exitCode, `${stdout}${stderr}`]).toEqual([0, ""]);
+  });
+
+  test("std-fpm.service is exposed less than a service without any protection", () => {
+    const unit = resolve("systemd/std-fpm.service");
+    const command = ["systemd-analyze", "security", "--offline=true", "--no-pager", unit] as const;
+    const overall = /Overall exposure level for .*: ([0-9.]+)/.exec(run(...command))?.[1];
+    expect(Number(overall)).toBeLessThan(8);
+  });
+});
