@@ -106,8 +106,7 @@ test("from nothing to a page, an upgrade, removal and purge", async () => {
   expect(root.files()).toContain("etc/std-fpm/std-fpm.toml");
   expect(root.files()).not.toContain("usr/bin/std-fpm");
   root.run("apt-get", "purge", "-y", "std-fpm");
-  const mine =
-    /^(srv|run\/nginx|var\/lib\/nginx|usr\/sbin\/policy-rc\.d$)/;
+  const mine = /^(srv|run\/nginx|var\/lib\/nginx|usr\/sbin\/policy-rc\.d$)/;
   const left = root.files().filter((file) => !before.includes(file) && !mine.test(file));
   expect(left).toEqual([]);
 }, 300_000);
