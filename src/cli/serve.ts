@@ -22,6 +22,7 @@ export const serveCommand = defineCommand({
     const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
+    const { ServiceManager } = await import("../daemon/service-manager.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
     const source: ConfigSource = {
       tables,
@@ -29,6 +30,6 @@ export const serveCommand = defineCommand({
       adjustLog: (settings) => log.adjust(settings),
     };
     const start = () => startDaemon({ config, log, inheritance, activated, source, command });
-    return await runUntilSignalled(start, log);
+    return await runUntilSignalled(start, log, new ServiceManager(process.env, process.pid));
   },
 });

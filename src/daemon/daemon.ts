@@ -1,14 +1,12 @@
-import { type Clock, systemClock } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { createFileLookup } from "../base/file-facts.ts";
 import { closeFd, outliveParent } from "../base/libc.ts";
-import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
-import type { BoundSocket } from "../front/bind.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
-import { LEARNED, type Policy } from "../pool/policy.ts";
+import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
@@ -17,46 +15,16 @@ import { frontLimitsOf, frontOptionsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
 import { limitsOf } from "./limits.ts";
 import { waitForPredecessor } from "./predecessor.ts";
-import { type ConfigSource, Reloader } from "./reloader.ts";
+import { Reloader } from "./reloader.ts";
+import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
 import { keepWarm } from "./warm.ts";
 
-export interface DaemonOptions {
-  readonly config: Config;
-  readonly log: Log;
-  readonly clock?: Clock;
-  /** When processes are started; another one than ours is for comparison. */
-  readonly policy?: Policy;
-  /** What an earlier daemon hands over; it goes on until this one serves. */
-  readonly inheritance?: Inheritance | undefined;
-  /** Sockets that the service manager made; they take the place of `listen`. */
-  readonly activated?: readonly BoundSocket[];
-  /** Where `reload` finds the configuration; without it there is nothing to reload. */
-  readonly source?: ConfigSource;
-  /** How `handOver` starts the executable. */
-  readonly command?: readonly string[];
-}
-
-/** How a daemon ended: with nothing left, or with another one in its place. */
-export type DaemonEnd = "stopped" | "handed over";
-
-/** A daemon that serves. */
-export interface RunningDaemon {
-  /** Finishes what is in flight, then ends every backend; a second call does not wait for requests any more. */
-  stop(reason: string): Promise<void>;
-  /** Reads the configuration again and goes on with it; a bad one changes nothing. Never rejects. */
-  reload(): Promise<void>;
-  /**
-   * Starts the executable again, which gets the listening sockets; when it serves, this daemon finishes what is in flight
-   * and ends. When it does not come to serve, everything stays as it was. Never rejects.
-   */
-  handOver(): Promise<void>;
-  /** Settles when all that is this daemon's own has gone. */
-  readonly finished: Promise<DaemonEnd>;
-}
+/** What a stop takes beside the requests and the programs. */
+const STOP_MARGIN_MS = 5000;
 
 /**
  * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
@@ -145,6 +113,16 @@ class Daemon implements RunningDaemon {
       });
   }
 
+  get status(): string {
+    const { programs, processes } = this.#deps.registry;
+    return `${this.#state}: ${programs} programs, ${processes} processes, ${this.#inFlight} requests in flight`;
+  }
+
+  get stopTimeoutMs(): number {
+    const { server, app } = this.#config;
+    return server.drainTimeoutMs + app.stopTimeoutMs + STOP_MARGIN_MS;
+  }
+
   get spoolDir(): string {
     return this.#config.server.spoolDir;
   }
@@ -193,28 +171,29 @@ class Daemon implements RunningDaemon {
     }
   }
 
-  async handOver(): Promise<void> {
+  async handOver(): Promise<number | undefined> {
     const { log } = this.#deps;
     const command = this.#command;
     if (this.#state !== "running" || this.#successor || !command) {
       const isUnderWay = this.#state === "running" && this.#successor;
       const why = isUnderWay ? "one is being started already" : "std-fpm is stopping";
       log.warn(`not starting a new executable: ${command ? why : "it is not known how"}`);
-      return;
+      return undefined;
     }
     const executable = command[0];
     log.info("starting the new executable", { executable });
     const started = await this.#startSuccessor(command);
     if (started.kind === "serving") {
       this.#retire(started.isElsewhere);
-      return;
+      return started.pid;
     }
     this.#successor = undefined;
     log.error(`the new executable does not serve: ${started.why}`, { code: "HANDOVER", executable });
-    if (this.#state !== "running") return;
+    if (this.#state !== "running") return undefined;
     // It may have got that far.
     this.#runtimeDir.writePid();
     log.info("going on as before");
+    return undefined;
   }
 
   async #startSuccessor(command: readonly string[]): Promise<Started> {

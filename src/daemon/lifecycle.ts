@@ -1,6 +1,8 @@
+import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { exitAlone } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { ServiceManager } from "./service-manager.ts";
 
 /** What signals act upon: a daemon, or the development front. */
 export interface Signalled {
@@ -9,7 +11,12 @@ export interface Signalled {
   readonly finished: Promise<unknown>;
   /** SIGHUP and SIGUSR2. Where one is missing its signal is ignored. */
   reload?(): Promise<void>;
-  handOver?(): Promise<void>;
+  /** Settles with the pid of the process that goes on; undefined: there is none, and this one does. */
+  handOver?(): Promise<number | undefined>;
+  /** What it is at, in a line. */
+  readonly status?: string;
+  /** How long it may take to stop. */
+  readonly stopTimeoutMs?: number;
 }
 
 /** sysexits.h: an internal software error. */
@@ -23,17 +30,32 @@ type OtherSignal = (typeof OTHER_SIGNALS)[number];
  * drain, a second one ends at once; SIGHUP reloads, SIGUSR2 hands over. Returns the exit status. The signals are caught
  * before the start: none of them ends a process that serves already.
  */
-export async function runUntilSignalled(start: () => Promise<Signalled>, log: Log): Promise<number> {
+export async function runUntilSignalled(
+  start: () => Promise<Signalled>,
+  log: Log,
+  manager = new ServiceManager({}, process.pid),
+): Promise<number> {
   let status = 0;
   let running: Signalled | undefined;
   let stopAsked: string | undefined;
   const stop = (reason: string) => {
-    if (running) void running.stop(reason);
-    else stopAsked ??= reason;
+    if (running) {
+      manager.stopping(running.stopTimeoutMs ?? 0);
+      void running.stop(reason);
+    } else stopAsked ??= reason;
+  };
+  const reload = async ({ reload }: Signalled) => {
+    manager.reloading();
+    await reload?.call(running);
+    manager.ready();
+  };
+  const handOver = async ({ handOver }: Signalled) => {
+    const pid = await handOver?.call(running);
+    if (pid !== undefined) manager.handOver(pid);
   };
   const onOther = (signal: OtherSignal) => {
-    if (signal === "SIGHUP" && running?.reload) void running.reload();
-    else if (signal === "SIGUSR2" && running?.handOver) void running.handOver();
+    if (signal === "SIGHUP" && running?.reload) void reload(running);
+    else if (signal === "SIGUSR2" && running?.handOver) void handOver(running);
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.
@@ -48,9 +70,13 @@ export async function runUntilSignalled(start: () => Promise<Signalled>, log: Lo
   process.on("uncaughtException", onBug);
   try {
     running = await start();
+    const { status: line } = running;
+    manager.ready();
+    if (line !== undefined) manager.begin(systemClock, () => running?.status ?? "");
     if (stopAsked !== undefined) stop(stopAsked);
     if ((await running.finished) === "handed over") exitAlone(status);
   } finally {
+    manager.end();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
     for (const signal of OTHER_SIGNALS) process.off(signal, onOther);
     process.off("uncaughtException", onBug);

@@ -12,7 +12,7 @@ const LOOK_MS = 10;
 
 /** How the start came out. After a failure the process has ended. */
 export type Started =
-  | { readonly kind: "serving"; readonly isElsewhere: boolean }
+  | { readonly kind: "serving"; readonly pid: number; readonly isElsewhere: boolean }
   | { readonly kind: "failed"; readonly why: string };
 
 /** The process that is to take a daemon's place. */
@@ -33,7 +33,8 @@ export class Successor {
     try {
       this.#process = Bun.spawn([...command], {
         stdio: ["inherit", "inherit", "inherit", ...fds],
-        env: { ...process.env, [HANDOVER_VARIABLE]: value },
+        // The watchdog watches whoever is the service: not this pid only.
+        env: { ...process.env, WATCHDOG_PID: undefined, [HANDOVER_VARIABLE]: value },
         onExit: () => this.#onExit(),
       });
     } catch (error) {
@@ -72,7 +73,7 @@ export class Successor {
       const bytes = Buffer.alloc(64);
       const said = bytes.toString("latin1", 0, readSync(this.#readyFd, bytes));
       if (said === READY || said === READY_ELSEWHERE) {
-        this.#settle({ kind: "serving", isElsewhere: said === READY_ELSEWHERE });
+        this.#settle({ kind: "serving", pid: this.pid, isElsewhere: said === READY_ELSEWHERE });
         return;
       }
       this.kill("it wrote something else than expected into the ready pipe");

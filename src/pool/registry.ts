@@ -59,6 +59,16 @@ export class Registry implements PoolOwner {
     await Promise.all(refreshed);
   }
 
+  /** Programs that have processes, or had some a moment ago. */
+  get programs(): number {
+    return this.#pools.size;
+  }
+
+  /** Processes of all programs, stopping ones included. */
+  get processes(): number {
+    return this.#processes;
+  }
+
   room(): number {
     return this.#maxProcesses - this.#processes;
   }

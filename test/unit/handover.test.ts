@@ -129,7 +129,7 @@ describe("the process that is to take over", () => {
       clock.advance(10);
       return await Promise.race([successor.started, undefined]);
     });
-    expect(await successor.started).toEqual({ kind: "serving", isElsewhere: true });
+    expect(await successor.started).toEqual({ kind: "serving", pid: successor.pid, isElsewhere: true });
     successor.kill("too late");
     expect(readFileSync(`/proc/${successor.pid}/cmdline`, "latin1")).toContain(dir.at("end"));
     writeFileSync(dir.at("end"), "\n");

@@ -1,0 +1,38 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+
+const { i32, u32, u64, ptr: pointer, i64 } = FFIType;
+const SYMBOLS = {
+  socket: { args: [i32, i32, i32], returns: i32 },
+  sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: i64 },
+  close: { args: [i32], returns: i32 },
+} as const;
+
+let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+
+/**
+ * Sends a datagram to a Unix socket, given by its path or, with "@" in front, its abstract name; without waiting. False when
+ * nobody takes it.
+ */
+export function sendDatagram(address: string, text: string): boolean {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  const fd = loaded.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const name = new TextEncoder().encode(address);
+  const isAbstract = address.startsWith("@");
+  // sockaddr_un: the family, then the path with a NUL, or a NUL and the abstract name.
+  const sockaddr = new Uint8Array(2 + name.length + (isAbstract ? 0 : 1));
+  sockaddr[0] = AF_UNIX;
+  sockaddr.set(name, 2);
+  if (isAbstract) sockaddr[2] = 0;
+  const bytes = new TextEncoder().encode(text);
+  const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  const sent = loaded.sendto(fd, ptr(bytes), bytes.length, flags, ptr(sockaddr), sockaddr.length);
+  loaded.close(fd);
+  return Number(sent) === bytes.length;
+}
