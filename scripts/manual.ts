@@ -27,6 +27,7 @@ const SIGNALS: readonly (readonly [string, string])[] = [
     "SIGHUP",
     "Read the configuration again. A bad file changes nothing, and the log says what is wrong with it.",
   ],
+  ["SIGUSR1", "Open the log's file anew, after it was renamed."],
   [
     "SIGUSR2",
     "Start the executable again and hand the listening sockets over to it, without one failed request.",

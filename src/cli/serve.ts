@@ -4,6 +4,7 @@ import { createLog } from "../base/log.ts";
 import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { LogTarget } from "./log-target.ts";
 import { ownCommand } from "./own-command.ts";
 
 /** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
@@ -19,7 +20,10 @@ export const serveCommand = defineCommand({
     const command = ownCommand();
     const file = args.config && resolve(args.config);
     const { config, tables, warnings } = await loadForCommand(file);
-    const log = createLog({ ...config.log, write: terminal.err, isTerminal: terminal.isErrTerminal });
+    const logs = new LogTarget(terminal.err);
+    logs.use(config.log.file);
+    const isTerminal = terminal.isErrTerminal && config.log.file === "";
+    const log = createLog({ ...config.log, write: (line) => logs.write(line), isTerminal });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");
@@ -27,9 +31,17 @@ export const serveCommand = defineCommand({
     const source: ConfigSource = {
       tables,
       load: () => loadForCommand(file),
-      adjustLog: (settings) => log.adjust(settings),
+      adjustLog(settings) {
+        log.adjust(settings);
+        logs.use(settings.file);
+      },
     };
     const start = () => startDaemon({ config, log, inheritance, activated, source, command });
-    return await runUntilSignalled(start, log, new ServiceManager(process.env, process.pid));
+    const manager = new ServiceManager(process.env, process.pid);
+    try {
+      return await runUntilSignalled(start, log, { manager, logs });
+    } finally {
+      await logs.close();
+    }
   },
 });

@@ -44,6 +44,8 @@ export interface ServerConfig {
 export interface LogConfig {
   readonly level: LogLevel;
   readonly format: LogFormat;
+  /** "" = stderr. */
+  readonly file: string;
 }
 
 /** setrlimit(2): numbers, bytes and seconds. What is left out stays as it is. */

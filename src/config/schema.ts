@@ -19,6 +19,12 @@ export const logSchema = Type.Object(
       "auto",
       "How lines look; auto = pretty on a terminal, else plain.",
     ),
+    file: Type.String({
+      pattern: "^(?:/[^\\0]*)?$",
+      default: "",
+      description: "File that lines are appended to, opened anew on SIGUSR1; empty = stderr.",
+      expected: 'an absolute path such as "/var/log/std-fpm/std-fpm.log", or ""',
+    }),
   },
   TABLE,
 );

@@ -19,21 +19,28 @@ export interface Signalled {
   readonly stopTimeoutMs?: number;
 }
 
+/** What else there is beside what runs. */
+export interface Surroundings {
+  readonly manager?: ServiceManager;
+  /** The log's file: SIGUSR1 goes on in a new one, the end writes what is left. */
+  readonly logs?: { reopen(): Promise<void>; close(): Promise<void> };
+}
+
 /** sysexits.h: an internal software error. */
 const EX_SOFTWARE = 70;
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
-const OTHER_SIGNALS = ["SIGHUP", "SIGUSR2"] as const;
+const OTHER_SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
 /**
  * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
- * drain, a second one ends at once; SIGHUP reloads, SIGUSR2 hands over. Returns the exit status. The signals are caught
+ * drain, a second one ends at once; SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 hands over. Returns the exit status. The signals are caught
  * before the start: none of them ends a process that serves already.
  */
 export async function runUntilSignalled(
   start: () => Promise<Signalled>,
   log: Log,
-  manager = new ServiceManager({}, process.pid),
+  { manager = new ServiceManager({}, process.pid), logs }: Surroundings = {},
 ): Promise<number> {
   let status = 0;
   let running: Signalled | undefined;
@@ -56,6 +63,7 @@ export async function runUntilSignalled(
   const onOther = (signal: OtherSignal) => {
     if (signal === "SIGHUP" && running?.reload) void reload(running);
     else if (signal === "SIGUSR2" && running?.handOver) void handOver(running);
+    else if (signal === "SIGUSR1" && logs) void logs.reopen().then(() => log.info("reopened the log"));
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.
@@ -74,7 +82,9 @@ export async function runUntilSignalled(
     manager.ready();
     if (line !== undefined) manager.begin(systemClock, () => running?.status ?? "");
     if (stopAsked !== undefined) stop(stopAsked);
-    if ((await running.finished) === "handed over") exitAlone(status);
+    const end = await running.finished;
+    await logs?.close();
+    if (end === "handed over") exitAlone(status);
   } finally {
     manager.end();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);

@@ -16,6 +16,7 @@ export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   apps?: string;
   /** As in StdFpmOptions; $FOLDER stands for the folder of the site. */
   server?: string;
+  log?: string;
   /** More directives for nginx's `http` block. */
   nginx?: string;
 }
@@ -53,7 +54,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
 
   const apps = options.apps?.replaceAll("$ROOT", root) ?? "";
   const server = options.server?.replaceAll("$FOLDER", dir.path) ?? "";
-  const fpmOptions = { ...options, apps, server, folder: dir.path };
+  const log = options.log?.replaceAll("$FOLDER", dir.path) ?? "";
+  const fpmOptions = { ...options, apps, server, log, folder: dir.path };
   let fpm = await startStdFpm(fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),

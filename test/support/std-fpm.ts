@@ -15,6 +15,7 @@ export interface StdFpmOptions {
   folder: string;
   /** Lines of TOML for these tables. `[[apps]]` tables come whole. */
   server?: string;
+  log?: string;
   app?: string;
   apps?: string;
   /** More of the environment. */
@@ -175,6 +176,7 @@ ${options.server ?? ""}
 [log]
 level = "${options.level ?? "debug"}"
 format = "plain"
+${options.log ?? ""}
 [app]
 env = { ${env.map(([name, value]) => `${name} = "${value}"`).join(", ")} }
 ${options.app ?? ""}

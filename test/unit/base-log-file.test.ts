@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { LogFile } from "../../src/base/log-file.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+describe("a log file", () => {
+  test("takes every line in order, and can be read by its owner and group alone", async () => {
+    using dir = makeTempDir();
+    const file = new LogFile(dir.at("log"), () => {});
+    for (let i = 0; i < 10_000; i++) file.write(`${i}\n`);
+    await file.close();
+    expect(readFileSync(dir.at("log"), "utf8")).toBe(
+      Array.from({ length: 10_000 }, (_, i) => `${i}\n`).join(""),
+    );
+    expect(statSync(dir.at("log")).mode & 0o777).toBe(0o640);
+  });
+
+  test("goes on in a new file after it was renamed, and loses nothing", async () => {
+    using dir = makeTempDir();
+    const file = new LogFile(dir.at("log"), () => {});
+    const lines: string[] = [];
+    for (let i = 0; i < 300; i++) {
+      const line = `line ${i}\n`;
+      lines.push(line);
+      file.write(line);
+      if (i % 100 !== 99) continue;
+      // A file that was never opened cannot be renamed.
+      await waitUntil("it is there", () => existsSync(dir.at("log")));
+      renameSync(dir.at("log"), dir.at(`log.${i}`));
+      await file.reopen();
+    }
+    file.write("last\n");
+    await file.close();
+    const parts = ["log.99", "log.199", "log.299", "log"].map((name) => readFileSync(dir.at(name), "utf8"));
+    expect(parts.join("")).toBe([...lines, "last\n"].join(""));
+  });
+
+  test("that cannot be written keeps lines, says so once, and writes them when it can", async () => {
+    using dir = makeTempDir();
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const file = new LogFile(dir.at("later", "log"), (what) => said.push(what), clock);
+    file.write("one\n");
+    await waitUntil("it is said", () => said.length === 1);
+    expect(said[0]).toContain("takes no lines (ENOENT");
+    file.write("two\n");
+    clock.advance(1000);
+    await Bun.sleep(20);
+    expect(said.length).toBe(1);
+    mkdirSync(dir.at("later"));
+    await waitUntil("it is said", () => {
+      clock.advance(1000);
+      return said.length === 2;
+    });
+    expect(said[1]).toBe(`${dir.at("later", "log")} takes lines again`);
+    await file.close();
+    expect(readFileSync(dir.at("later", "log"), "utf8")).toBe("one\ntwo\n");
+  });
+
+  test("loses what is above its limit, and says how much", async () => {
+    using dir = makeTempDir();
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const file = new LogFile(dir.at("later", "log"), (what) => said.push(what), clock);
+    const line = `${"x".repeat(1024 * 1024 - 1)}\n`;
+    for (let i = 0; i < 8; i++) file.write(line);
+    await waitUntil("it is said", () => said.length === 1);
+    mkdirSync(dir.at("later"));
+    await waitUntil("it is said", () => {
+      clock.advance(1000);
+      return said.length === 2;
+    });
+    await file.close();
+    expect(said[1]).toEndWith("takes lines again; 3 lines were lost");
+    expect(statSync(dir.at("later", "log")).size).toBe(5 * line.length);
+  });
+});
