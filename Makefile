@@ -177,7 +177,7 @@ rpm: build ## dist/packages/std-fpm-*.rpm
 	scripts/build-rpm
 
 packages: deb rpm ## both packages, and a look at what is in them
-	@scripts/debian-packages cpio systemd
+	@scripts/debian-packages cpio mandoc systemd
 	$(call bun-test,packages,test/packages/contents)
 
 test-packages: packages ## the Debian package installed, upgraded and purged in a root of its own (as root)

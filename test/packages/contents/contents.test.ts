@@ -95,6 +95,10 @@ describe("the RPM package", () => {
   });
 });
 
+test.each(["man/std-fpm.8", "man/std-fpm.toml.5"])("%s is what man takes without a warning", (page) => {
+  expect(run("mandoc", "-T", "lint", "-W", "warning", page)).toBe("");
+});
+
 describe("the units", () => {
   test.each(["std-fpm.service", "std-fpm.socket", "std-fpm@.service"])("systemd takes %s", (unit) => {
     using dir = makeTempDir();
