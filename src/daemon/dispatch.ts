@@ -52,8 +52,9 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
   const isSafe = isSafeMethod(client.head.method);
   let safeRetries = 1;
   for (let attempt = 1; ; attempt++) {
-    // A second try goes to a process that has not served yet: the program may be one that exits after each answer.
-    const lease = await leaseFor(client, pool, attempt > 1);
+    // The first try may have met the end of a kept connection: the next one goes to any process, on a new connection. After
+    // that only to one that has not served yet: the program may be one that exits after each answer.
+    const lease = await leaseFor(client, pool, attempt > (isSafe ? 2 : 1));
     if (!lease) return { kind: "client-left" };
     // What must not run twice goes out on a new connection, and so does a second try.
     const fresh = !isSafe || attempt > 1;

@@ -96,3 +96,32 @@ test("a program sees the request's parameters, PATH_INFO among them", async () =
   expect(lines).toContain("QUERY_STRING=x=1&y=%20");
   expect(lines).toContain("REQUEST_METHOD=GET");
 });
+
+/** As some libraries do, it closes each connection a moment after its answer, although it was asked to keep it. */
+const CLOSING = `#!/usr/bin/perl
+open my $listener, '+<&=', 0 or die;
+for (;;) {
+  accept my $client, $listener or next;
+  while ((read $client, my $header, 8) == 8) {
+    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
+    read $client, my $content, $length + $padding if $length + $padding;
+    next unless $type == 5 && $length == 0;
+    my $page = "Content-Type: text/plain\\r\\n\\r\\n$$";
+    syswrite $client, pack('CCnnCx', 1, 6, $id, length $page, 0) . $page . pack('CCnnCx NCx3', 1, 3, $id, 8, 0, 0, 0);
+    last;
+  }
+  select undef, undef, undef, 0.002;
+  close $client;
+}
+`;
+
+test("a program that closes connections which it was asked to keep is served by one process all the same", async () => {
+  await using site = await startSite({ files: { "closing.fcgi": CLOSING }, lab: [] });
+  const pids = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    pids.add(await site.text("closing.fcgi", i % 2 === 0 ? "direct" : "kept"));
+    await Bun.sleep(i % 4);
+  }
+  expect(pids.size).toBe(1);
+  expect(site.fpm.log().split(" info started ").length - 1).toBe(1);
+});
