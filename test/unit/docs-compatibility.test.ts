@@ -49,7 +49,9 @@ test.each(TABLES)("every cell in the table of %s says that a test has passed", (
 test("every example of a web server is tested, and its page of the manual shows it", () => {
   const files = readdirSync("examples/servers");
   const tested = [...WAYS, ...AUTHORIZER_WAYS].map(({ example }) => example.replace("servers/", ""));
-  expect([...tested, "authorizer.toml"].sort()).toEqual(files.sort());
+  // Tested by a test of its own.
+  const others = ["authorizer.toml", "nginx-two-instances.conf"];
+  expect([...tested, ...others].sort()).toEqual(files.sort());
   const manual = readFileSync("docs/servers.md", "utf8");
   expect(files.filter((file) => !manual.includes(`(../examples/servers/${file})`))).toEqual([]);
 });
