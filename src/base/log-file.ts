@@ -2,97 +2,200 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { messageOf } from "./errors.ts";
 
-/** Most bytes that wait for a file that does not take them; what comes beyond is counted and lost. */
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+export interface LogFileOptions {
+  /** Told once when the file fails or lines are lost, and once when it takes them again. */
+  onTrouble(what: string): void;
+  /** How long lines may be gathered before they are written; 0: they are written at once. */
+  readonly gatherMs?: number;
+  readonly clock?: Clock;
+}
+
+/** Most characters that wait for a file that does not take them; what comes beyond is counted and lost. */
+const MAX_WAITING = 4 * 1024 * 1024;
+/** So much is written before `gatherMs` is over. */
+const GATHER_AT_MOST = 64 * 1024;
 /** After a failure the file is tried again after this time. */
 const RETRY_MS = 1000;
+/** How long the end may wait for a disk that hangs. */
+const CLOSE_MS = 5000;
 const MODE = 0o640;
+const NEWLINE = 10;
+
+/** A new file was asked for. */
+interface Cut {
+  /** How many of the lines that wait belong into the old one. */
+  lines: number;
+  readonly reopened: PromiseWithResolvers<void>;
+}
+
+/** What is being written: after a failure it may stand in the file in part. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly characters: number;
+  written: number;
+}
 
 /** A file that lines are appended to. Nobody ever waits for it: while the disk is slow, full or gone, lines wait here, up to a limit. */
 export class LogFile {
-  readonly #path: string;
+  readonly path: string;
   readonly #onTrouble: (what: string) => void;
   readonly #clock: Clock;
+  readonly #gatherMs: number;
   #lines: string[] = [];
-  #waitingBytes = 0;
+  #waiting = 0;
   #lost = 0;
   #handle: FileHandle | undefined;
+  /** Device and inode of the file that was written to last. */
+  #identity = "";
+  #batch: Batch | undefined;
+  #isWriting = false;
   /** Settles when nothing is being written. */
-  #writing: Promise<void> | undefined;
+  #written: Promise<void> = Promise.resolve();
+  #cut: Cut | undefined;
   #isInTrouble = false;
-  #retry: Timer | undefined;
+  /** Until lines that are gathered, or failed, are written. */
+  #timer: Timer | undefined;
+  #isFailing = false;
 
-  /** `onTrouble` is told once when the file fails, and once when it takes lines again. */
-  constructor(path: string, onTrouble: (what: string) => void, clock: Clock = systemClock) {
-    this.#path = path;
-    this.#clock = clock;
+  constructor(path: string, { onTrouble, gatherMs = 0, clock = systemClock }: LogFileOptions) {
+    this.path = path;
     this.#onTrouble = onTrouble;
+    this.#gatherMs = gatherMs;
+    this.#clock = clock;
   }
 
   /** Adds a line, which ends in a newline. */
   write(line: string): void {
-    if (this.#waitingBytes > MAX_WAITING_BYTES) {
-      this.#lost++;
+    if (this.#waiting > MAX_WAITING) {
+      this.#lose();
       return;
     }
     this.#lines.push(line);
-    this.#waitingBytes += line.length;
-    if (!this.#retry) this.#writing ??= this.#writeAll();
+    this.#waiting += line.length;
+    if (this.#isFailing) return;
+    if (this.#gatherMs === 0 || this.#waiting >= GATHER_AT_MOST) this.#begin();
+    else this.#timer ??= this.#clock.after(this.#gatherMs, () => this.#begin());
   }
 
-  /** Goes on in a new file: the old one was renamed. What came before this call stands in the old one. */
+  /** Goes on in a new file: the old one was renamed. What came before this call stands in the old one, if that takes it. */
   async reopen(): Promise<void> {
-    await this.#writing;
-    await this.#close();
+    this.#cut ??= { lines: this.#lines.length, reopened: Promise.withResolvers() };
+    const { reopened } = this.#cut;
+    this.#begin();
+    await reopened.promise;
   }
 
   /** Writes what waits, if that is possible now, and closes the file. */
   async close(): Promise<void> {
-    await (this.#writing ?? (this.#lines.length > 0 ? this.#writeAll() : undefined));
-    this.#retry?.cancel();
-    await this.#close();
+    const late = Promise.withResolvers<void>();
+    const timer = this.#clock.after(CLOSE_MS, late.resolve);
+    await Promise.race([this.#end(), late.promise]);
+    timer.cancel();
   }
 
+  async #end(): Promise<void> {
+    await this.#written;
+    this.#begin();
+    await this.#written;
+    this.#cancelTimer();
+    await this.#closeHandle();
+  }
+
+  #begin(): void {
+    this.#cancelTimer();
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#written = this.#writeAll();
+  }
+
+  /** Never rejects. */
   async #writeAll(): Promise<void> {
-    while (this.#lines.length > 0) {
-      const lines = this.#lines;
-      this.#lines = [];
-      try {
-        this.#handle ??= await open(this.#path, "a", MODE);
-        await this.#handle.appendFile(lines.join(""));
-        this.#waitingBytes -= lines.reduce((sum, line) => sum + line.length, 0);
-        this.#onSuccess();
-      } catch (error) {
-        this.#lines = [...lines, ...this.#lines];
-        this.#onFailure(error);
-        break;
+    try {
+      while (this.#batch || this.#lines.length > 0 || this.#cut) {
+        this.#batch ??= this.#nextBatch();
+        if (this.#batch) await this.#writeBatch(this.#batch);
+        if (this.#cut?.lines === 0) await this.#goOnInNewFile(this.#cut);
       }
+      this.#isFailing = false;
+      this.#onSuccess();
+    } catch (error) {
+      if (this.#cut) await this.#goOnInNewFile(this.#cut);
+      this.#onFailure(error);
     }
-    this.#writing = undefined;
+    this.#isWriting = false;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const lines = this.#lines.splice(0, this.#cut?.lines ?? this.#lines.length);
+    if (this.#cut) this.#cut.lines = 0;
+    const text = lines.join("");
+    return text === "" ? undefined : { bytes: Buffer.from(text), characters: text.length, written: 0 };
+  }
+
+  async #writeBatch(batch: Batch): Promise<void> {
+    const handle = await this.#opened(batch);
+    while (batch.written < batch.bytes.length) {
+      const { bytesWritten } = await handle.write(batch.bytes, batch.written);
+      batch.written += bytesWritten;
+    }
+    this.#waiting -= batch.characters;
+    this.#batch = undefined;
+  }
+
+  /** A line that went into another file in part is written as a whole. */
+  async #opened(batch: Batch): Promise<FileHandle> {
+    if (this.#handle) return this.#handle;
+    this.#handle = await open(this.path, "a", MODE);
+    const { dev, ino } = await this.#handle.stat();
+    const identity = `${dev}:${ino}`;
+    if (identity !== this.#identity && batch.written > 0)
+      batch.written = batch.bytes.lastIndexOf(NEWLINE, batch.written - 1) + 1;
+    this.#identity = identity;
+    return this.#handle;
+  }
+
+  async #goOnInNewFile({ reopened }: Cut): Promise<void> {
+    this.#cut = undefined;
+    await this.#closeHandle();
+    reopened.resolve();
+  }
+
+  #lose(): void {
+    this.#lost++;
+    if (!this.#isInTrouble)
+      this.#tell(`takes lines too slowly: ${MAX_WAITING / 2 ** 20} MiB wait, more are lost`);
   }
 
   #onSuccess(): void {
     if (!this.#isInTrouble) return;
     this.#isInTrouble = false;
-    const lost = this.#lost === 0 ? "" : `; ${this.#lost} lines were lost`;
+    const lost =
+      this.#lost === 0 ? "" : `; ${this.#lost} ${this.#lost === 1 ? "line was" : "lines were"} lost`;
     this.#lost = 0;
-    this.#onTrouble(`${this.#path} takes lines again${lost}`);
+    this.#onTrouble(`${this.path} takes lines again${lost}`);
   }
 
   #onFailure(error: unknown): void {
-    if (!this.#isInTrouble) {
-      this.#onTrouble(`${this.#path} takes no lines (${messageOf(error)}); it is tried again every second`);
-    }
-    this.#isInTrouble = true;
-    this.#retry?.cancel();
-    this.#retry = this.#clock.after(RETRY_MS, () => {
-      this.#retry = undefined;
-      void this.#close();
-      this.#writing ??= this.#writeAll();
+    this.#isFailing = true;
+    if (!this.#isInTrouble)
+      this.#tell(`takes no lines (${messageOf(error)}); it is tried again every second`);
+    this.#cancelTimer();
+    this.#timer = this.#clock.after(RETRY_MS, () => {
+      void this.#closeHandle().then(() => this.#begin());
     });
   }
 
-  async #close(): Promise<void> {
+  #tell(problem: string): void {
+    this.#isInTrouble = true;
+    this.#onTrouble(`${this.path} ${problem}`);
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  async #closeHandle(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close().catch(() => {});

@@ -15,6 +15,8 @@ export interface Log {
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "auto" | "pretty" | "plain" | "json";
+/** Who reads lines: a person, systemd's journal, or anybody else, such as those who read a file. */
+export type LogReader = "terminal" | "journal" | "other";
 
 /** What may change while a log is in use. */
 export interface LogSettings {
@@ -30,8 +32,8 @@ export interface AdjustableLog extends Log {
 export interface LogOptions extends LogSettings {
   /** Takes finished lines, each ending in a newline. */
   write(line: string): void;
-  /** Whether a person reads along; settles `auto`. */
-  isTerminal: boolean;
+  /** Who reads the next line; settles `auto`. The journal gets its priority in front of each line (sd-daemon(3)). */
+  reader(): LogReader;
   /** Wall-clock time of a line. */
   wallClock?: () => Date;
 }
@@ -44,13 +46,22 @@ const COLOUR: Record<string, string> = {
   debug: "\x1b[90m",
 };
 const RESET = "\x1b[0m";
+/** syslog(3). */
+const PRIORITY: Record<string, string> = { error: "<3>", warn: "<4>", info: "<6>", debug: "<7>" };
+/** The journal has the time and the level of each line already. */
+const AUTOMATIC = { terminal: "pretty", journal: "bare", other: "plain" } as const;
 
-/** A log on top of consola: pretty on a terminal, `time level message key=value` elsewhere, or JSON lines. */
+type LineFormat = Exclude<LogFormat, "auto"> | "bare";
+
+/** A log on top of consola: pretty on a terminal, `message key=value` in the journal, `time level message key=value` elsewhere, or JSON lines. */
 export function createLog(options: LogOptions): AdjustableLog {
   let { format } = options;
   const wallClock = options.wallClock ?? (() => new Date());
-  const rendered = (entry: LogObject) =>
-    render(entry, format === "auto" ? (options.isTerminal ? "pretty" : "plain") : format, wallClock());
+  const rendered = (entry: LogObject) => {
+    const reader = options.reader();
+    const line = render(entry, format === "auto" ? AUTOMATIC[reader] : format, wallClock());
+    return reader === "journal" ? `${PRIORITY[entry.type] ?? ""}${line}` : line;
+  };
   const consola = createConsola({
     level: CONSOLA_LEVEL[options.level],
     throttle: 0,
@@ -81,13 +92,14 @@ export function escapeControls(text: string): string {
   });
 }
 
-function render(entry: LogObject, format: Exclude<LogFormat, "auto">, time: Date): string {
+function render(entry: LogObject, format: LineFormat, time: Date): string {
   const [message, fields] = entry.args as [string, LogFields | undefined];
   const level = entry.type;
   if (format === "json") {
-    return `${JSON.stringify({ time: time.toISOString(), level, message, ...fields })}\n`;
+    return `${jsonOf({ time: time.toISOString(), level, message, ...fields })}\n`;
   }
   const text = `${escapeControls(message)}${renderFields(fields)}`;
+  if (format === "bare") return `${text}\n`;
   if (format === "pretty") {
     const clock = time.toTimeString().slice(0, 8);
     return `${clock} ${COLOUR[level] ?? ""}${level.padEnd(5)}${RESET} ${text}\n`;
@@ -101,7 +113,12 @@ function renderFields(fields: LogFields | undefined): string {
     const value = fields[key];
     if (value === undefined) continue;
     const printed = String(value);
-    text += ` ${key}=${/^[^\s"=]+$/.test(printed) ? escapeControls(printed) : JSON.stringify(printed)}`;
+    text += ` ${key}=${/^[^\s"=]+$/.test(printed) ? escapeControls(printed) : jsonOf(printed)}`;
   }
   return text;
+}
+
+/** JSON without the control characters that it allows. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }

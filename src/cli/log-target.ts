@@ -1,13 +1,20 @@
+import type { LogReader } from "../base/log.ts";
 import { LogFile } from "../base/log-file.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** Where the log goes: stderr, or a file. */
 export class LogTarget {
-  readonly #writeErr: (text: string) => void;
+  readonly #terminal: Terminal;
   #path = "";
   #file: LogFile | undefined;
 
-  constructor(writeErr: (text: string) => void) {
-    this.#writeErr = writeErr;
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** Who reads what is written next. */
+  get reader(): LogReader {
+    return this.#file ? "other" : this.#terminal.errReader;
   }
 
   /** From now on into this file; "" = stderr. */
@@ -16,13 +23,16 @@ export class LogTarget {
     void this.#file?.close();
     this.#path = path;
     // Somebody should hear of a log that cannot be written.
-    this.#file = path === "" ? undefined : new LogFile(path, (what) => this.#writeErr(`std-fpm: ${what}\n`));
+    this.#file =
+      path === ""
+        ? undefined
+        : new LogFile(path, { onTrouble: (what) => this.#terminal.err(`std-fpm: ${what}\n`) });
   }
 
   /** Takes a finished line. */
   write(line: string): void {
     if (this.#file) this.#file.write(line);
-    else this.#writeErr(line);
+    else this.#terminal.err(line);
   }
 
   /** The file was renamed: goes on in a new one. */

@@ -20,10 +20,9 @@ export const serveCommand = defineCommand({
     const command = ownCommand();
     const file = args.config && resolve(args.config);
     const { config, tables, warnings } = await loadForCommand(file);
-    const logs = new LogTarget(terminal.err);
+    const logs = new LogTarget(terminal);
     logs.use(config.log.file);
-    const isTerminal = terminal.isErrTerminal && config.log.file === "";
-    const log = createLog({ ...config.log, write: (line) => logs.write(line), isTerminal });
+    const log = createLog({ ...config.log, write: (line) => logs.write(line), reader: () => logs.reader });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");

@@ -1,5 +1,6 @@
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
+import type { LogReader } from "../base/log.ts";
 
 /** Where a command writes. */
 export interface Terminal {
@@ -7,9 +8,10 @@ export interface Terminal {
   out(content: string | Uint8Array): Promise<void>;
   /** Writes a line or more about the work; never throws. */
   err(text: string): void;
-  /** Whether a person reads what `out` or `err` writes. */
+  /** Whether a person reads what `out` writes. */
   readonly isOutTerminal: boolean;
-  readonly isErrTerminal: boolean;
+  /** Who reads what `err` writes. */
+  readonly errReader: LogReader;
   /** Whether the command is run by root. */
   readonly isRoot: boolean;
 }
@@ -24,7 +26,7 @@ export function processTerminal(): Terminal {
     },
     err: writeErr,
     isOutTerminal: process.stdout.isTTY === true,
-    isErrTerminal: process.stderr.isTTY === true,
+    errReader: readerOfErr(process.env["JOURNAL_STREAM"]),
     isRoot: process.geteuid?.() === 0,
   };
 }
@@ -37,4 +39,12 @@ function writeErr(text: string): void {
   } catch (thrown) {
     if (errnoOf(thrown) === "") throw thrown;
   }
+}
+
+/** `journalStream` names the journal's socket, which need not be descriptor 2 of this very process (systemd.exec(5)). */
+function readerOfErr(journalStream: string | undefined): LogReader {
+  if (process.stderr.isTTY === true) return "terminal";
+  if (journalStream === undefined) return "other";
+  const { dev, ino } = fstatSync(2, { bigint: true });
+  return journalStream === `${dev}:${ino}` ? "journal" : "other";
 }

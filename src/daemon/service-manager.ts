@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import { sendDatagram } from "../base/notify-socket.ts";
+import { monotonicMicroseconds, sendDatagram } from "../base/notify-socket.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,8 +28,7 @@ export class ServiceManager {
   }
 
   reloading(): void {
-    const now = process.hrtime.bigint() / 1000n;
-    this.#send(`RELOADING=1\nMONOTONIC_USEC=${now}`);
+    this.#send(`RELOADING=1\nMONOTONIC_USEC=${monotonicMicroseconds()}`);
   }
 
   /** It finishes what is in flight, which may take so long. */
@@ -39,6 +38,8 @@ export class ServiceManager {
 
   /** Another process is the service from now on. */
   handOver(pid: number): void {
+    // The watchdog has not listened to that one until now.
+    if (this.#watchdogEveryMs !== undefined) this.#send("WATCHDOG=1");
     this.#send(`MAINPID=${pid}`);
     this.end();
   }

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { startSite } from "../support/site.ts";
+import { startStdFpm } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 test("the log goes into its file, SIGUSR1 opens it anew, and SIGHUP takes another one", async () => {
@@ -28,4 +30,30 @@ test("a log file that cannot be written stops nobody from being served, and stde
   await using site = await startSite({ log: 'file = "/nowhere/fpm.log"' });
   expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
   await waitUntil("it is said", () => site.fpm.log().includes("/nowhere/fpm.log takes no lines (ENOENT"));
+});
+
+test("lines for the journal have a priority, whatever stderr is called; for others they have none", async () => {
+  using dir = makeTempDir();
+  // The journal is known by device and inode of what stands at descriptor 2: here of the test's own file.
+  writeFileSync(dir.at("std-fpm.log"), "");
+  const { dev, ino } = statSync(dir.at("std-fpm.log"), { bigint: true });
+  const inJournal = await startStdFpm({
+    folder: dir.path,
+    format: "auto",
+    env: { JOURNAL_STREAM: `${dev}:${ino}` },
+  });
+  await inJournal.stop();
+  const odd = inJournal
+    .log()
+    .trim()
+    .split("\n")
+    .filter((line) => !/^<[3467]>[a-zA-Z]/.test(line));
+  expect(odd).toEqual([]);
+  const elsewhere = await startStdFpm({
+    folder: dir.path,
+    format: "auto",
+    env: { JOURNAL_STREAM: `${dev}:1` },
+  });
+  await elsewhere.stop();
+  expect(elsewhere.log()).toMatch(/^\d{4}-\d\d-/);
 });

@@ -47,6 +47,9 @@ describe("the service manager hears", () => {
     await waitUntil("both", () => count(socket, "READY=1") === 2);
     const told = socket.messages().filter((message) => /READY|RELOADING/.test(message));
     expect(told.map((message) => message.split(" ")[1])).toEqual(["READY=1", "RELOADING=1", "READY=1"]);
+    const reloadedAt = Number(/MONOTONIC_USEC=(\d+)/.exec(told[1] ?? "")?.[1]) / 1e6;
+    const uptime = Number((await Bun.file("/proc/uptime").text()).split(" ")[0]);
+    expect(reloadedAt).toBeWithin(uptime - 60, uptime + 1);
   });
 
   test("from the old one who the new one is, after a hand-over", async () => {
@@ -70,6 +73,20 @@ describe("the service manager hears", () => {
     expect(count(socket, "WATCHDOG=1")).toBe(before);
     process.kill(site.fpm.pid, "SIGCONT");
     await waitUntil("it goes on", () => count(socket, "WATCHDOG=1") > before + 2);
+  });
+
+  test("signs of life from both sides of a hand-over", async () => {
+    await using world = await managed({ WATCHDOG_USEC: "200000" });
+    const { site, socket } = world;
+    const { pid } = site.fpm;
+    site.fpm.signal("SIGUSR2");
+    await waitUntil("it is told", () => count(socket, "MAINPID=") > 0);
+    const from = (sender: number) => socket.messages().filter((each) => each.startsWith(`${sender} `));
+    expect(from(pid).slice(-2)).toEqual([`${pid} WATCHDOG=1`, `${pid} MAINPID=${site.fpm.pid}`]);
+    await waitUntil(
+      "the new one lives",
+      () => from(site.fpm.pid).filter((each) => each.includes("WATCHDOG")).length > 3,
+    );
   });
 
   test("no sign of life that is meant for another process", async () => {

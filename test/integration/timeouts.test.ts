@@ -21,7 +21,7 @@ import { waitUntil } from "../support/wait-until.ts";
 // Real processes under a clock that is turned by hand: each limit is tried one millisecond before it, and at it.
 
 const dir = makeTempDir();
-const log = createLog({ level: "error", format: "plain", write() {}, isTerminal: false });
+const log = createLog({ level: "error", format: "plain", write() {}, reader: () => "other" });
 const LIMIT_MS = 60_000;
 let sockets = 0;
 

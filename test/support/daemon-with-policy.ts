@@ -16,7 +16,7 @@ const POLICIES: Record<string, Policy> = {
 };
 
 const { config } = await loadConfig({ file: process.argv.at(-1) });
-const log = createLog({ ...config.log, write: (line) => process.stderr.write(line), isTerminal: false });
+const log = createLog({ ...config.log, write: (line) => process.stderr.write(line), reader: () => "other" });
 const policy = POLICIES[process.argv[2] ?? ""];
 if (!policy) throw new RangeError(`no policy ${process.argv[2]}`);
 process.exit(await runUntilSignalled(() => startDaemon({ config, log, policy }), log));

@@ -26,7 +26,7 @@ export async function runAs(isRoot: boolean, ...words: string[]): Promise<CliRes
       err += text;
     },
     isOutTerminal: false,
-    isErrTerminal: false,
+    errReader: "other",
     isRoot,
   });
   return { out: Buffer.concat(parts).toString("latin1"), err, status };

@@ -23,6 +23,8 @@ export interface StdFpmOptions {
   cwd?: string;
   /** The log's level, "debug" unless told. */
   level?: string;
+  /** The log's format, "plain" unless told. */
+  format?: string;
   /** Another socket than the one in its runtime folder. */
   listen?: string;
   /** More addresses to listen on. */
@@ -175,7 +177,7 @@ include = ""
 ${options.server ?? ""}
 [log]
 level = "${options.level ?? "debug"}"
-format = "plain"
+format = "${options.format ?? "plain"}"
 ${options.log ?? ""}
 [app]
 env = { ${env.map(([name, value]) => `${name} = "${value}"`).join(", ")} }

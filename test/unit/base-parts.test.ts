@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { createFileLookup } from "../../src/base/file-facts.ts";
-import { createLog, escapeControls } from "../../src/base/log.ts";
+import { createLog, escapeControls, jsonOf, type LogReader } from "../../src/base/log.ts";
 import { Timers } from "../../src/base/timers.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -35,12 +35,12 @@ describe("timers", () => {
 
 describe("the log", () => {
   const wallClock = () => new Date("2026-01-02T03:04:05.678Z");
-  function lines(format: "plain" | "json" | "pretty" | "auto", isTerminal = false): string[] {
+  function lines(format: "plain" | "json" | "pretty" | "auto", reader: LogReader = "other"): string[] {
     const written: string[] = [];
     const log = createLog({
       level: "info",
       format,
-      isTerminal,
+      reader: () => reader,
       wallClock,
       write: (line) => void written.push(line),
     });
@@ -71,14 +71,31 @@ describe("the log", () => {
   });
 
   test("by itself is pretty for a terminal and plain elsewhere", () => {
-    expect(lines("auto", true)).toEqual(lines("pretty"));
-    expect(lines("auto", false)).toEqual(lines("plain"));
+    expect(lines("auto", "terminal")).toEqual(lines("pretty"));
+    expect(lines("auto", "other")).toEqual(lines("plain"));
+  });
+
+  test("tells the journal the priority of each line, and nothing that it knows already", () => {
+    expect(lines("auto", "journal")).toEqual([
+      '<6>started program="/srv/a b.fcgi" pid=7\n',
+      "<3>evil\\x0aline \\x1b[31m\n",
+    ]);
+    expect(lines("json", "journal")).toEqual(["<6>", "<3>"].map((at, i) => at + lines("json")[i]));
+  });
+
+  test("has no control characters in quoted values and in JSON either", () => {
+    expect(jsonOf({ "a b": "\x9b31m\x7f\x1b" })).toBe('{"a b":"\\u009b31m\\u007f\\u001b"}');
+    const written: string[] = [];
+    const write = (line: string) => void written.push(line);
+    const log = createLog({ level: "info", format: "plain", reader: () => "other", wallClock, write });
+    log.info("said", { uri: "/a b\x9b" });
+    expect(written[0]).toEndWith('uri="/a b\\u009b"\n');
   });
 
   test("takes other settings while it is in use", () => {
     const written: string[] = [];
     const write = (line: string) => void written.push(line);
-    const log = createLog({ level: "info", format: "plain", isTerminal: false, wallClock, write });
+    const log = createLog({ level: "info", format: "plain", reader: () => "other", wallClock, write });
     log.debug("hidden");
     log.adjust({ level: "debug", format: "json" });
     expect(log.isDebug).toBe(true);
