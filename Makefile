@@ -114,8 +114,9 @@ chaos: setup-debian ## a minute of 50 clients while processes are killed, progra
 	@$(MAKE) build programs
 	$(BUN) test ./test/chaos
 
-soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…)
+soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…), and a million lines of the access log
 	@$(MAKE) build programs
+	ACCESS_LOG_REQUESTS=1000000 $(BUN) test ./test/integration/access-log.test.ts
 	CHAOS_SECONDS=$(or $(SOAK_SECONDS),1800) $(BUN) test ./test/chaos
 
 simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md

@@ -4,7 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { COMMANDS } from "../src/cli/cli.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
-import { logSchema, matchSchema } from "../src/config/schema.ts";
+import { accessLogSchema, logSchema, matchSchema } from "../src/config/schema.ts";
 import { serverSchema } from "../src/config/server-schema.ts";
 import { bold, italic, item, marked, roff, title } from "./roff.ts";
 
@@ -12,6 +12,7 @@ import { bold, italic, item, marked, roff, title } from "./roff.ts";
 export const TABLES: readonly (readonly [name: string, about: string, schema: TObject])[] = [
   ["server", "Where std-fpm listens, and what all programs share.", serverSchema],
   ["log", "What is written, and how.", logSchema],
+  ["access_log", "A line for each request.", accessLogSchema],
   ["app", "Settings of every program.", appSchema],
 ];
 
@@ -27,7 +28,7 @@ const SIGNALS: readonly (readonly [string, string])[] = [
     "SIGHUP",
     "Read the configuration again. A bad file changes nothing, and the log says what is wrong with it.",
   ],
-  ["SIGUSR1", "Open the log's file anew, after it was renamed."],
+  ["SIGUSR1", "Open the log's and the access log's file anew, after they were renamed."],
   [
     "SIGUSR2",
     "Start the executable again and hand the listening sockets over to it, without one failed request.",

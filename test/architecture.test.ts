@@ -33,6 +33,7 @@ const PURE = [
   "config/server-schema.ts",
   "config/app-schema.ts",
   "config/keys.ts",
+  "config/access-format.ts",
   "config/units.ts",
   "config/changed-keys.ts",
   "backend/states.ts",
@@ -46,6 +47,7 @@ const PURE = [
   "pool/recycling.ts",
   "pool/succession.ts",
   "front/request.ts",
+  "relay/answer-watch.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */
 const PURE_BASE = ["base/errors.ts", "base/byte-queue.ts", "base/socket-path.ts", "base/state-table.ts"];

@@ -11,6 +11,8 @@ export class Lease {
   readonly since: number;
   /** Called at once when the process has ended: set by the relay of the request. */
   onGone: (() => void) | undefined;
+  /** The process that got the request; 0 before. */
+  pid = 0;
   #link: Link | undefined;
 
   constructor(backend: Backend, since: number) {
@@ -29,6 +31,7 @@ export class Lease {
   open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
     const link = this.backend.open(records, body, fresh);
     if (!(link instanceof FpmError)) this.#link = link;
+    this.pid = this.backend.pid;
     return link;
   }
 

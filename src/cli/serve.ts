@@ -34,6 +34,7 @@ export const serveCommand = defineCommand({
         log.adjust(settings);
         logs.use(settings.file);
       },
+      reopenLog: () => logs.reopen(),
     };
     const start = () => startDaemon({ config, log, inheritance, activated, source, command });
     const manager = new ServiceManager(process.env, process.pid);

@@ -3,7 +3,7 @@ import { Errors, type ValueError, ValueErrorType } from "@sinclair/typebox/error
 import { appSchema } from "./app-schema.ts";
 import { annotationsOf } from "./keys.ts";
 import { nearest } from "./nearest.ts";
-import { appsSchema, configFileSchema, logSchema } from "./schema.ts";
+import { accessLogSchema, appsSchema, configFileSchema, logSchema } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 
 /** What is wrong at one key of a file; `path` is "" for the file as a whole. */
@@ -12,10 +12,11 @@ export interface Problem {
   readonly reason: string;
 }
 
-const TABLE_KEYS = ["server", "log", "app", "apps"];
+const TABLE_KEYS = ["server", "log", "access_log", "app", "apps"];
 const TABLES: Readonly<Record<string, TObject>> = {
   server: serverSchema,
   log: logSchema,
+  access_log: accessLogSchema,
   app: appSchema,
 };
 const LONGEST_FOUND = 80;

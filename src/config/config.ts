@@ -1,9 +1,11 @@
 import type { LogFormat, LogLevel } from "../base/log.ts";
+import type { AccessFormat } from "./access-format.ts";
 
 /** The resolved configuration: defaults filled in, durations in milliseconds, sizes in bytes, includes read. */
 export interface Config {
   readonly server: ServerConfig;
   readonly log: LogConfig;
+  readonly accessLog: AccessLogConfig;
   /** `[app]`: what holds for every program that no `[[apps]]` table changes. */
   readonly app: AppConfig;
   /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
@@ -46,6 +48,12 @@ export interface LogConfig {
   readonly format: LogFormat;
   /** "" = stderr. */
   readonly file: string;
+}
+
+export interface AccessLogConfig {
+  /** "" = no access log. */
+  readonly file: string;
+  readonly format: AccessFormat;
 }
 
 /** setrlimit(2): numbers, bytes and seconds. What is left out stays as it is. */

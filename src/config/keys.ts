@@ -61,6 +61,16 @@ export function size(description: string) {
   });
 }
 
+/** The absolute path of a file; "" for none. */
+export function file(description: string, example: string) {
+  return Type.String({
+    pattern: "^(?:/[^\\0]*)?$",
+    default: "",
+    description,
+    expected: `an absolute path such as "${example}", or ""`,
+  });
+}
+
 /** The options of a string that is an absolute path. */
 export function path(fallback: string | undefined, description: string | undefined) {
   return {

@@ -1,5 +1,6 @@
 import { normalize } from "node:path";
 import { BugError } from "../base/errors.ts";
+import { type AccessFormat, parseAccessFormat } from "./access-format.ts";
 import { createAppFor } from "./app-for.ts";
 import type { AppConfig, Config, ListenAddress, ResourceLimits, ServerConfig } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
@@ -16,6 +17,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
   return {
     server: resolveServer(tables.server),
     log: tables.log,
+    accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
     app,
     appFor: createAppFor(
       app,
@@ -115,6 +117,12 @@ function listenAddress(text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (address === undefined) throw new BugError(`the listening address ${text} was not checked`);
   return address;
+}
+
+function accessFormat(text: string): AccessFormat {
+  const format = parseAccessFormat(text);
+  if (typeof format === "string") throw new BugError(`the format ${text} was not checked`);
+  return format;
 }
 
 function milliseconds(text: string): number {

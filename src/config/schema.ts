@@ -1,10 +1,12 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { parseAccessFormat } from "./access-format.ts";
 import { appSchema } from "./app-schema.ts";
-import { oneOf, TABLE } from "./keys.ts";
+import { file, oneOf, TABLE } from "./keys.ts";
 import { serverSchema } from "./server-schema.ts";
 
 export type ServerTable = Static<typeof serverSchema>;
 export type LogTable = Static<typeof logSchema>;
+export type AccessLogTable = Static<typeof accessLogSchema>;
 export type AppTable = Static<typeof appSchema>;
 export type AppsTable = Partial<AppTable> & { match: string };
 /** One file: any table, any key of it. */
@@ -19,11 +21,27 @@ export const logSchema = Type.Object(
       "auto",
       "How lines look; auto = pretty on a terminal, else plain.",
     ),
-    file: Type.String({
-      pattern: "^(?:/[^\\0]*)?$",
-      default: "",
-      description: "File that lines are appended to, opened anew on SIGUSR1; empty = stderr.",
-      expected: 'an absolute path such as "/var/log/std-fpm/std-fpm.log", or ""',
+    file: file(
+      "File that lines are appended to, opened anew on SIGUSR1; empty = stderr.",
+      "/var/log/std-fpm/std-fpm.log",
+    ),
+  },
+  TABLE,
+);
+
+/** `[access_log]`, complete. */
+export const accessLogSchema = Type.Object(
+  {
+    file: file(
+      "File that gets a line for each request, opened anew on SIGUSR1; empty = no access log.",
+      "/var/log/std-fpm/access.log",
+    ),
+    format: Type.String({
+      pattern: "^[^\\0\\r\\n]*$",
+      default: "combined",
+      description: "How lines look: combined, json, or a template such as `%R %t %m %r %s %{milli}d`.",
+      expected: 'one line: "combined", "json" or a template',
+      verify: verifyFormat,
     }),
   },
   TABLE,
@@ -47,8 +65,14 @@ export const configFileSchema = Type.Object(
   {
     server: Type.Optional(Type.Partial(serverSchema, TABLE)),
     log: Type.Optional(Type.Partial(logSchema, TABLE)),
+    access_log: Type.Optional(Type.Partial(accessLogSchema, TABLE)),
     app: Type.Optional(Type.Partial(appSchema, TABLE)),
     apps: Type.Optional(Type.Array(appsSchema, { expected: "[[apps]] tables, in double brackets" })),
   },
   TABLE,
 );
+
+function verifyFormat(format: string): string | undefined {
+  const parsed = parseAccessFormat(format);
+  return typeof parsed === "string" ? parsed : undefined;
+}

@@ -2,8 +2,10 @@ import type { TObject } from "@sinclair/typebox";
 import { appSchema } from "./app-schema.ts";
 import { annotationsOf } from "./keys.ts";
 import {
+  type AccessLogTable,
   type AppsTable,
   type AppTable,
+  accessLogSchema,
   type ConfigFile,
   type LogTable,
   logSchema,
@@ -15,6 +17,7 @@ import { serverSchema } from "./server-schema.ts";
 export interface Tables {
   readonly server: ServerTable;
   readonly log: LogTable;
+  readonly access_log: AccessLogTable;
   readonly app: AppTable;
   readonly apps: readonly AppsTable[];
 }
@@ -24,6 +27,7 @@ export function defaultTables(): Tables {
   return {
     server: defaultsOf<ServerTable>(serverSchema),
     log: defaultsOf<LogTable>(logSchema),
+    access_log: defaultsOf<AccessLogTable>(accessLogSchema),
     app: defaultsOf<AppTable>(appSchema),
     apps: [],
   };
@@ -34,6 +38,7 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
   return {
     server: { ...base.server, ...file.server },
     log: { ...base.log, ...file.log },
+    access_log: { ...base.access_log, ...file.access_log },
     app: layApp(base.app, file.app ?? {}),
     apps: [...base.apps, ...((file.apps ?? []) as readonly AppsTable[])],
   };

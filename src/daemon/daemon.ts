@@ -9,13 +9,14 @@ import type { FrontRequest } from "../front/request.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { Router } from "../route/router.ts";
+import { AccessLog } from "./access-log.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf, frontOptionsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
 import { limitsOf } from "./limits.ts";
 import { waitForPredecessor } from "./predecessor.ts";
-import { Reloader } from "./reloader.ts";
+import { type ConfigSource, Reloader } from "./reloader.ts";
 import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
@@ -54,7 +55,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   );
   try {
     const spoolDir = () => daemon.spoolDir;
-    const deps = { router, registry, clock, log, spoolDir };
+    const accessLog = new AccessLog(clock, log);
+    accessLog.use(config.accessLog);
+    const deps = { router, registry, clock, log, accessLog, spoolDir };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
@@ -76,6 +79,7 @@ class Daemon implements RunningDaemon {
   readonly #front: Front;
   readonly #reloader: Reloader | undefined;
   readonly #command: readonly string[] | undefined;
+  readonly #source: ConfigSource | undefined;
   /** Whose place this one has taken. */
   readonly #predecessor: number | undefined;
   readonly #finished = Promise.withResolvers<DaemonEnd>();
@@ -96,6 +100,7 @@ class Daemon implements RunningDaemon {
   ) {
     this.#config = config;
     this.#command = command;
+    this.#source = source;
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
@@ -163,6 +168,11 @@ class Daemon implements RunningDaemon {
     await this.finished;
   }
 
+  async reopenLogs(): Promise<void> {
+    await Promise.all([this.#deps.accessLog.reopen(), this.#source?.reopenLog()]);
+    this.#deps.log.info("reopened the logs");
+  }
+
   async reload(): Promise<void> {
     if (this.#state === "running" && this.#reloader) await this.#reloader.reload();
     else {
@@ -220,6 +230,7 @@ class Daemon implements RunningDaemon {
     const limits = limitsOf(config.server);
     this.#front.limit(frontLimitsOf(config, limits));
     this.#config = config;
+    this.#deps.accessLog.use(config.accessLog);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);
@@ -268,6 +279,7 @@ class Daemon implements RunningDaemon {
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
     if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
     this.#runtimeDir.release();
+    await this.#deps.accessLog.close();
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
     this.#finished.resolve(end);

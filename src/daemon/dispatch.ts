@@ -13,6 +13,8 @@ import { checkBodySize, mustBeSpooled } from "../relay/spool.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
 import { statusOf } from "../reply/error-reply.ts";
 import type { Route, Router } from "../route/router.ts";
+import type { AccessLog } from "./access-log.ts";
+import { Journey } from "./journey.ts";
 
 /** Backends that may end before they accept a request, one after the other, until it is given up. */
 const MAX_ATTEMPTS = 8;
@@ -23,42 +25,52 @@ export interface DispatchDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  readonly accessLog: AccessLog;
   /** Where bodies are kept that are too large for the memory. */
   spoolDir(): string;
 }
 
 /** The way of one request: route, lease, relay, release, once more where that is safe; one outcome, one log line. */
 export async function dispatch(client: ClientStream, deps: DispatchDeps): Promise<Outcome> {
-  const startedAt = deps.clock.now();
-  let route: Route | undefined;
+  const journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
   let outcome: Outcome;
   try {
-    route = await deps.router.route(client.head);
+    const route = await deps.router.route(client.head);
+    journey.route = route;
     const { app } = route.program;
     checkBodySize(client, app);
-    outcome = await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps);
+    outcome = await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps, journey);
   } catch (error) {
     if (!(error instanceof FpmError)) throw error;
     client.refuse(error);
     outcome = { kind: "refused", error };
   }
-  logOutcome(client, route, outcome, deps.clock.now() - startedAt, deps.log);
+  logOutcome(journey, outcome, deps.clock.now() - journey.startedAt, deps.log);
+  deps.accessLog.add(journey, outcome);
   return outcome;
 }
 
 /** @throws FpmError the reason why no program could answer. */
-async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Promise<Outcome> {
+async function serve(
+  client: ClientStream,
+  route: Route,
+  deps: DispatchDeps,
+  journey: Journey,
+): Promise<Outcome> {
   const pool = deps.registry.poolFor(route.program);
   const isSafe = isSafeMethod(client.head.method);
   let safeRetries = 1;
   for (let attempt = 1; ; attempt++) {
     // The first try may have met the end of a kept connection: the next one goes to any process, on a new connection. After
     // that only to one that has not served yet: the program may be one that exits after each answer.
+    journey.wait(deps.clock.now());
     const lease = await leaseFor(client, pool, attempt > (isSafe ? 2 : 1));
+    journey.go(lease, deps.clock.now());
     if (!lease) return { kind: "client-left" };
     // What must not run twice goes out on a new connection, and so does a second try.
     const fresh = !isSafe || attempt > 1;
-    const options = { changes: route.changes, fresh, clock: deps.clock };
+    deps.accessLog.onLent(journey);
+    const options = { changes: route.changes, fresh, clock: deps.clock, answer: journey.answer };
     const relayed = await relay(client, lease, options).catch((bug) => {
       // Nobody knows what it is at: it must not stay lent for ever.
       lease.condemn("bad answer");
@@ -76,7 +88,12 @@ async function serve(client: ClientStream, route: Route, deps: DispatchDeps): Pr
 }
 
 /** Takes the whole body before a program is asked for, and tells it the right length. @throws as serve, and for the body. */
-async function serveSpooled(client: ClientStream, route: Route, deps: DispatchDeps): Promise<Outcome> {
+async function serveSpooled(
+  client: ClientStream,
+  route: Route,
+  deps: DispatchDeps,
+  journey: Journey,
+): Promise<Outcome> {
   const { maxBodyBytes, bodyTimeoutMs } = route.program.app;
   const limits = { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs };
   const collected = await collectBody(client, { ...limits, folder: deps.spoolDir(), clock: deps.clock });
@@ -84,7 +101,7 @@ async function serveSpooled(client: ClientStream, route: Route, deps: DispatchDe
   const spooled = new SpooledClient(client, collected);
   const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
   try {
-    return await serve(spooled, { ...route, changes }, deps);
+    return await serve(spooled, { ...route, changes }, deps, journey);
   } finally {
     spooled.close();
   }
@@ -119,13 +136,7 @@ function conclude(client: ClientStream, relayed: Exclude<Relayed, { kind: "unans
   return relayed;
 }
 
-function logOutcome(
-  client: ClientStream,
-  route: Route | undefined,
-  outcome: Outcome,
-  tookMs: number,
-  log: Log,
-): void {
+function logOutcome({ client, route }: Journey, outcome: Outcome, tookMs: number, log: Log): void {
   if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
   const { head } = client;
   const fields = {

@@ -9,8 +9,9 @@ export interface Signalled {
   stop(reason: string): Promise<unknown>;
   /** Settles when nothing is left; with "handed over" when another process goes on, which must outlive this one. */
   readonly finished: Promise<unknown>;
-  /** SIGHUP and SIGUSR2. Where one is missing its signal is ignored. */
+  /** SIGHUP, SIGUSR1 and SIGUSR2. Where one is missing its signal is ignored. */
   reload?(): Promise<void>;
+  reopenLogs?(): Promise<void>;
   /** Settles with the pid of the process that goes on; undefined: there is none, and this one does. */
   handOver?(): Promise<number | undefined>;
   /** What it is at, in a line. */
@@ -22,8 +23,8 @@ export interface Signalled {
 /** What else there is beside what runs. */
 export interface Surroundings {
   readonly manager?: ServiceManager;
-  /** The log's file: SIGUSR1 goes on in a new one, the end writes what is left. */
-  readonly logs?: { reopen(): Promise<void>; close(): Promise<void> };
+  /** The log's file: the end writes what is left. */
+  readonly logs?: { close(): Promise<void> };
 }
 
 /** sysexits.h: an internal software error. */
@@ -34,7 +35,7 @@ type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
 /**
  * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
- * drain, a second one ends at once; SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 hands over. Returns the exit status. The signals are caught
+ * drain, a second one ends at once; SIGHUP reloads, SIGUSR1 reopens the logs, SIGUSR2 hands over. Returns the exit status. The signals are caught
  * before the start: none of them ends a process that serves already.
  */
 export async function runUntilSignalled(
@@ -63,7 +64,7 @@ export async function runUntilSignalled(
   const onOther = (signal: OtherSignal) => {
     if (signal === "SIGHUP" && running?.reload) void reload(running);
     else if (signal === "SIGUSR2" && running?.handOver) void handOver(running);
-    else if (signal === "SIGUSR1" && logs) void logs.reopen().then(() => log.info("reopened the log"));
+    else if (signal === "SIGUSR1" && running?.reopenLogs) void running.reopenLogs();
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
   // Nobody knows what state it left: finish what can be finished and let the service manager start anew.

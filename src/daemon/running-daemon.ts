@@ -36,6 +36,8 @@ export interface RunningDaemon {
    * and ends. Settles with the new one's pid; with undefined when it does not come to serve, and everything stays as it was. Never rejects.
    */
   handOver(): Promise<number | undefined>;
+  /** Goes on in new log files: the old ones were renamed. Never rejects. */
+  reopenLogs(): Promise<void>;
   /** What it is at, in a line. */
   readonly status: string;
   /** How long a stop may take. */

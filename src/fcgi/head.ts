@@ -102,6 +102,18 @@ export class RequestHead {
     return encodeHead(this.requestId, this.role, keepConn, encodeParams(pairs));
   }
 
+  /** The values of these parameters, a character a byte; of one that is sent twice the last. */
+  parameters(names: readonly string[]): Map<string, string> {
+    const found = new Map<string, string>();
+    const cursor = new ParamCursor(this.#params);
+    while (cursor.next()) {
+      const length = cursor.nameEnd - cursor.nameStart;
+      const name = names.find((each) => each.length === length && cursor.nameIs(each));
+      if (name !== undefined) found.set(name, cursor.value());
+    }
+    return found;
+  }
+
   /** Every pair in the order it came, a character a byte. */
   *pairs(): Generator<[string, string]> {
     const cursor = new ParamCursor(this.#params);

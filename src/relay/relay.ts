@@ -6,6 +6,7 @@ import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
+import type { AnswerWatch } from "./answer-watch.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
 
@@ -39,6 +40,8 @@ export interface RelayOptions {
    */
   readonly fresh: boolean;
   readonly clock: Clock;
+  /** Sees what the program answers. */
+  readonly answer?: AnswerWatch | undefined;
 }
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -53,7 +56,7 @@ export function isSafeMethod(method: string): boolean {
  * one side is gone.
  */
 export function relay(client: ClientStream, lease: Lease, options: RelayOptions): Promise<Relayed> {
-  return new Promise((resolve) => new Relay(client, lease, options.clock, resolve).start(options));
+  return new Promise((resolve) => new Relay(client, lease, options, resolve).start(options));
 }
 
 class Relay implements ClientListener, LinkUser, ResponseListener {
@@ -67,12 +70,17 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   /** Its client is gone: the answer is thrown away. */
   #isAbandoned = false;
 
-  constructor(client: ClientStream, lease: Lease, clock: Clock, settle: (relayed: Relayed) => void) {
+  constructor(
+    client: ClientStream,
+    lease: Lease,
+    { clock, answer }: RelayOptions,
+    settle: (relayed: Relayed) => void,
+  ) {
     this.#client = client;
     this.#lease = lease;
     this.#timers = new Timers(clock);
     this.#settle = settle;
-    this.#watch = new ResponseWatch(client.head.requestId, this);
+    this.#watch = new ResponseWatch(client.head.requestId, this, answer);
   }
 
   get #app(): AppConfig {

@@ -7,6 +7,7 @@ import {
   FCGI_STDOUT,
   typeName,
 } from "../fcgi/protocol.ts";
+import type { AnswerWatch } from "./answer-watch.ts";
 
 /** What a program's answer comes to. */
 export interface ResponseListener {
@@ -24,6 +25,7 @@ export interface ResponseListener {
 export class ResponseWatch implements RecordSink, RawSink {
   readonly #requestId: number;
   readonly #listener: ResponseListener;
+  readonly #answer: AnswerWatch | undefined;
   readonly #decoder = new Decoder(this);
   #type = 0;
   /** The content of END_REQUEST, which may come in pieces (§5.5): how many of its bytes were read, and what they say. */
@@ -33,8 +35,10 @@ export class ResponseWatch implements RecordSink, RawSink {
   /** A record of the answer has come. */
   #isBegun = false;
 
-  constructor(requestId: number, listener: ResponseListener) {
+  /** `answer` sees what the program says; without one nothing of it is looked at. */
+  constructor(requestId: number, listener: ResponseListener, answer?: AnswerWatch) {
     this.#requestId = requestId;
+    this.#answer = answer;
     this.#listener = listener;
   }
 
@@ -61,6 +65,7 @@ export class ResponseWatch implements RecordSink, RawSink {
   }
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#type === FCGI_STDOUT) this.#answer?.push(chunk, start, end);
     if (this.#type !== FCGI_END_REQUEST) return;
     for (let at = start; at < end; at++, this.#endBytes++) {
       const byte = chunk[at] as number;

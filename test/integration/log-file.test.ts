@@ -15,7 +15,7 @@ test("the log goes into its file, SIGUSR1 opens it anew, and SIGHUP takes anothe
   expect(site.fpm.log()).toBe("");
   renameSync(file, `${file}.1`);
   site.fpm.signal("SIGUSR1");
-  await waitUntil("a new file", () => at("fpm.log").includes("reopened the log"));
+  await waitUntil("a new file", () => at("fpm.log").includes("reopened the logs"));
   const text = readFileSync(site.fpm.configFile, "utf8");
   await Bun.write(site.fpm.configFile, text.replace("fpm.log", "other.log"));
   site.fpm.signal("SIGHUP");
