@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import type { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
+import type { OutputLimit } from "./output-limit.ts";
 import type { Program } from "./program.ts";
 import type { BackendState } from "./states.ts";
 import type { Usage } from "./usage.ts";
@@ -25,6 +26,8 @@ export interface BackendDeps {
   readonly log: Log;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  /** How much of what the program's processes print is logged. */
+  readonly outputLimit: OutputLimit;
   /** A new path for a backend's socket. */
   nextSocketPath(): string;
 }

@@ -6,6 +6,7 @@ import { utf8 } from "../fcgi/utf8.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
 import { describeExit, type StopReason } from "./exit.ts";
+import { InFlight } from "./in-flight.ts";
 import { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
 import type { Program } from "./program.ts";
@@ -29,6 +30,7 @@ export class CgiBackend implements Backend {
   readonly #deps: BackendDeps;
   readonly #owner: BackendOwner;
   readonly #leases = new Set<Lease>();
+  readonly #requests: InFlight;
   readonly #finished = Promise.withResolvers<void>();
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
@@ -47,6 +49,7 @@ export class CgiBackend implements Backend {
     this.#deps = deps;
     this.startedAt = deps.clock.now();
     this.idleSince = this.startedAt;
+    this.#requests = new InFlight(deps.clock);
     deps.clock.after(0, () => {
       if (this.#state !== "starting") return;
       this.#enter("accepted");
@@ -108,6 +111,7 @@ export class CgiBackend implements Backend {
       const process = new ProgramProcess(this.program, this.#deps, {
         stdinFd: stdin.readFd,
         answersOnStdout: true,
+        requestInFlight: () => this.#requests.only(this.#leases),
         environment: metaVariables(head),
         onExit: () => this.#onExit(process, exited.resolve),
         wake() {},
@@ -143,6 +147,7 @@ export class CgiBackend implements Backend {
       this.#link = undefined;
     }
     this.#leases.delete(lease);
+    this.#requests.onEnd(lease);
     this.idleSince = this.#deps.clock.now();
     // Its answer is complete or not wanted: nothing it still does is for anybody.
     if (this.#process) this.stop("request over", this.program.app.stopTimeoutMs);

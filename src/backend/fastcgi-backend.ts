@@ -4,6 +4,7 @@ import { Timers } from "../base/timers.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import type { StopReason } from "./exit.ts";
+import { InFlight } from "./in-flight.ts";
 import { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
 import type { Program } from "./program.ts";
@@ -37,6 +38,7 @@ export class FastCgiBackend implements Backend {
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
   readonly #leases = new Set<Lease>();
+  readonly #requests: InFlight;
 
   /** @throws FpmError SPAWN_FAILED, SYSTEM_CALL. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
@@ -46,11 +48,13 @@ export class FastCgiBackend implements Backend {
     this.#timers = new Timers(deps.clock);
     this.startedAt = deps.clock.now();
     this.idleSince = this.startedAt;
+    this.#requests = new InFlight(deps.clock);
     this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency);
     try {
       this.#process = new ProgramProcess(program, deps, {
         stdinFd: this.#socket.fd,
         answersOnStdout: false,
+        requestInFlight: () => this.#requests.only(this.#leases),
         onExit: () => this.#onExit(),
         wake: () => this.#socket.wake(),
       });
@@ -128,6 +132,7 @@ export class FastCgiBackend implements Backend {
       if (wasBroken && this.#state === "ready" && isEnding(this.pid)) this.#enter("ending");
     }
     this.#leases.delete(lease);
+    this.#requests.onEnd(lease);
     if (this.busy > 0) return;
     this.idleSince = this.#deps.clock.now();
     this.#socket.dropSilent();

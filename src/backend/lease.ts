@@ -1,5 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import type { Backend } from "./backend.ts";
 import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
@@ -11,6 +12,8 @@ export class Lease {
   readonly since: number;
   /** Called at once when the process has ended: set by the relay of the request. */
   onGone: (() => void) | undefined;
+  /** What it is lent for. */
+  head: RequestHead | undefined;
   /** The process that got the request; 0 before. */
   pid = 0;
   #link: Link | undefined;

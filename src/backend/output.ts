@@ -4,8 +4,13 @@ import { closeFd } from "../base/libc.ts";
 const MAX_LINE_BYTES = 8192;
 const NEWLINE = 10;
 
-/** Takes finished lines, without their newline. */
-export type OnLine = (line: string) => void;
+/** Takes what a program prints. */
+export interface OutputSink {
+  /** Whether the next line is wanted; asked once a line. */
+  wantsLine(): boolean;
+  /** A finished line, without its newline. */
+  onLine(line: string): void;
+}
 
 /**
  * Reads a pipe to its end, line by line. Somebody must always read: a program freezes when nobody takes
@@ -13,16 +18,20 @@ export type OnLine = (line: string) => void;
  */
 export class OutputReader {
   readonly #reader: ReturnType<typeof readerOf>;
+  readonly #sink: OutputSink;
   readonly #decoder = new TextDecoder();
+  /** Whether the line in progress is wanted; undefined between two lines. */
+  #isWanted: boolean | undefined;
   #rest: Uint8Array[] = [];
   #restBytes = 0;
   /** Settles when the pipe has ended. Never rejects. */
   readonly ended: Promise<void>;
 
   /** Takes over the reading end of a pipe and closes it when done. */
-  constructor(readFd: number, onLine: OnLine) {
+  constructor(readFd: number, sink: OutputSink) {
+    this.#sink = sink;
     this.#reader = readerOf(readFd);
-    this.ended = this.#readAll(onLine).finally(() => closeFd(readFd));
+    this.ended = this.#readAll().finally(() => closeFd(readFd));
   }
 
   /** Ends the reading although somebody may still hold the other end. */
@@ -30,39 +39,62 @@ export class OutputReader {
     this.#reader.cancel().catch(() => {});
   }
 
-  async #readAll(onLine: OnLine): Promise<void> {
+  async #readAll(): Promise<void> {
     try {
       for (;;) {
         const { done, value } = await this.#reader.read();
         if (done) break;
-        this.#split(value, onLine);
+        this.#split(value);
       }
     } catch {
       // A pipe that cannot be read any more has ended.
     }
-    if (this.#restBytes > 0) onLine(this.#takeRest());
+    if (this.#restBytes > 0) this.#sink.onLine(this.#takeRest(true));
   }
 
-  #split(chunk: Uint8Array, onLine: OnLine): void {
+  #split(chunk: Uint8Array): void {
     let start = 0;
     while (start < chunk.length) {
       const newline = chunk.indexOf(NEWLINE, start);
       const lineEnd = newline === -1 ? chunk.length : newline;
-      const end = Math.min(lineEnd, start + MAX_LINE_BYTES - this.#restBytes);
-      this.#rest.push(chunk.slice(start, end));
-      this.#restBytes += end - start;
+      this.#isWanted ??= this.#sink.wantsLine();
+      // A flood is not copied, and not decoded.
+      const end = this.#isWanted ? Math.min(lineEnd, start + MAX_LINE_BYTES - this.#restBytes) : lineEnd;
       const isWhole = end === newline;
-      if (isWhole || this.#restBytes >= MAX_LINE_BYTES) onLine(this.#takeRest());
+      if (this.#isWanted) this.#take(chunk.slice(start, end), isWhole);
+      if (isWhole) this.#isWanted = undefined;
       start = isWhole ? end + 1 : end;
     }
   }
 
-  #takeRest(): string {
-    const bytes = this.#rest.length === 1 ? (this.#rest[0] as Uint8Array) : Buffer.concat(this.#rest);
-    this.#rest = [];
-    this.#restBytes = 0;
-    return this.#decoder.decode(bytes).replace(/\r$/, "");
+  #take(bytes: Uint8Array, isWhole: boolean): void {
+    this.#rest.push(bytes);
+    this.#restBytes += bytes.length;
+    if (isWhole || this.#restBytes >= MAX_LINE_BYTES) this.#sink.onLine(this.#takeRest(isWhole));
   }
+
+  /** With a line that goes on, the bytes of a character that is not complete wait for the rest of it. */
+  #takeRest(isWhole: boolean): string {
+    const bytes = this.#rest.length === 1 ? (this.#rest[0] as Uint8Array) : Buffer.concat(this.#rest);
+    const end = isWhole ? bytes.length : bytes.length - openBytes(bytes);
+    this.#rest = end === bytes.length ? [] : [bytes.slice(end)];
+    this.#restBytes = bytes.length - end;
+    const text = this.#decoder.decode(bytes.subarray(0, end));
+    return isWhole ? text.replace(/\r$/, "") : text;
+  }
+}
+
+/** How many bytes at the end begin a character of UTF-8 that is not complete. */
+function openBytes(bytes: Uint8Array): number {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count] as number;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) {
+      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+      return length > count ? count : 0;
+    }
+  }
+  return 0;
 }
 
 function readerOf(fd: number) {

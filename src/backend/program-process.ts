@@ -1,7 +1,8 @@
 import type { Subprocess } from "bun";
 import { Timers } from "../base/timers.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import type { BackendDeps } from "./backend.ts";
-import { OutputReader } from "./output.ts";
+import { OutputReader, type OutputSink } from "./output.ts";
 import type { Program } from "./program.ts";
 import { type Environment, INSTANCE_VARIABLE, spawnProgram } from "./spawn.ts";
 import { cpuUsageOf, type Usage } from "./usage.ts";
@@ -18,6 +19,8 @@ export interface ProcessOptions {
   readonly answersOnStdout: boolean;
   /** More variables of its environment. */
   readonly environment?: Environment;
+  /** The request that it works on, where that is clear. */
+  requestInFlight(): RequestHead | undefined;
   /** The process has ended, what it left behind in its group was killed. */
   onExit(): void;
   /** Has it notice SIGTERM. */
@@ -50,9 +53,9 @@ export class ProgramProcess {
     const own = { ...environment, [INSTANCE_VARIABLE]: deps.instance };
     const spawned = spawnProgram(program, stdinFd, own, () => this.#onExit());
     this.#process = spawned.process;
-    this.#outputs = [new OutputReader(spawned.stderrFd, (line) => this.#onLine("stderr", line))];
+    this.#outputs = [new OutputReader(spawned.stderrFd, this.#sinkOf("stderr"))];
     if (answersOnStdout) this.stdoutFd = spawned.stdoutFd;
-    else this.#outputs.push(new OutputReader(spawned.stdoutFd, (line) => this.#onLine("stdout", line)));
+    else this.#outputs.push(new OutputReader(spawned.stdoutFd, this.#sinkOf("stdout")));
   }
 
   get pid(): number {
@@ -114,9 +117,17 @@ export class ProgramProcess {
     this.#finished.resolve();
   }
 
+  #sinkOf(stream: "stdout" | "stderr"): OutputSink {
+    return {
+      wantsLine: () => this.#deps.outputLimit.take(this.#program),
+      onLine: (line) => this.#onLine(stream, line),
+    };
+  }
+
   #onLine(stream: "stdout" | "stderr", line: string): void {
     if (stream === "stderr" && line !== "") this.lastStderr = line;
     if (stream === "stdout") this.firstStdout ||= line;
-    this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream });
+    const request = this.#options.requestInFlight()?.label;
+    this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream, request });
   }
 }

@@ -127,6 +127,12 @@ export const appSchema = Type.Object(
     max_body: size("A larger request body is refused with 413; 0 = no limit."),
     abort_timeout: duration("10s", "How long a process may go on for a client that has left."),
     stop_timeout: duration("10s", "How long a process may take to end after SIGTERM."),
+    output_limit: integer(
+      0,
+      1_000_000,
+      1000,
+      "Most lines a second that the log takes of what a program prints; 0 = all.",
+    ),
     keep_connection: Type.Boolean({
       default: true,
       description: "Keep the connection to a process open between requests.",

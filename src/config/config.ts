@@ -121,4 +121,6 @@ export interface AppConfig {
   readonly maxBodyBytes: number;
   readonly abortTimeoutMs: number;
   readonly stopTimeoutMs: number;
+  /** Lines a second; 0 = no limit. */
+  readonly outputLimit: number;
 }

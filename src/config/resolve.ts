@@ -95,6 +95,7 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     maxBodyBytes: bytes(table.max_body),
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
+    outputLimit: table.output_limit,
   };
 }
 

@@ -141,7 +141,7 @@ function logOutcome({ client, route }: Journey, outcome: Outcome, tookMs: number
   const { head } = client;
   const fields = {
     method: head.method,
-    uri: head.value("REQUEST_URI")?.replace(/\?.*$/s, ""),
+    uri: head.path,
     program: route?.program.name,
     ms: Math.round(tookMs * 10) / 10,
   };

@@ -35,6 +35,7 @@ export class Journey {
     this.#waitedMs = this.waitedMs(now);
     this.#waitingSince = undefined;
     this.lease = lease;
+    if (lease) lease.head = this.client.head;
   }
 
   /** How long it has waited for processes, altogether. */

@@ -65,6 +65,16 @@ export class RequestHead {
     return this.value("REQUEST_METHOD") || "GET";
   }
 
+  /** What was asked for, without the query, which is nobody's business. */
+  get path(): string | undefined {
+    return this.value("REQUEST_URI")?.replace(/\?.*$/s, "") || this.value("SCRIPT_NAME");
+  }
+
+  /** Method and path, as lines of the log name a request. */
+  get label(): string {
+    return `${this.method} ${this.path ?? "-"}`;
+  }
+
   /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
   get contentLength(): number | undefined {
     const text = this.value("CONTENT_LENGTH") ?? "";

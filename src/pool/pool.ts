@@ -1,6 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Exit } from "../backend/exit.ts";
 import type { Lease } from "../backend/lease.ts";
+import { OutputLimit } from "../backend/output-limit.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
@@ -31,7 +32,7 @@ export class Pool implements StartsOwner {
     this.#deps = deps;
     this.#queue = new WaitQueue(deps.clock);
     this.#population = new Population(program, owner.machine, deps.clock);
-    this.#starts = new Starts(this, deps);
+    this.#starts = new Starts(this, { ...deps, outputLimit: new OutputLimit(deps.clock, deps.log) });
   }
 
   /** The newest version: what is started. */

@@ -53,3 +53,32 @@ test("a program cannot forge a line of the log", async () => {
   expect(site.fpm.log()).not.toContain("\x1b");
   expect(site.fpm.log()).not.toContain("\0");
 });
+
+test("a program's lines name the request that it is at, without the query", async () => {
+  await using site = await startSite();
+  const pid = await site.text("lab.fcgi?op=say&token=secret");
+  const line = await waitUntil("it is logged", () => {
+    return site.fpm
+      .log()
+      .split("\n")
+      .find((each) => each.includes("said on stderr"));
+  });
+  expect(line).toContain(
+    `program=${site.root}/lab.fcgi pid=${pid} stream=stderr request="GET /direct/lab.fcgi"`,
+  );
+  expect(site.fpm.log()).not.toContain("secret");
+});
+
+test("of a flood so many lines are logged as output_limit says, and how many were dropped", async () => {
+  await using site = await startSite({ app: "output_limit = 100" });
+  await site.text("lab.fcgi?op=flood&kib=2048");
+  await waitUntil("it is counted", () => site.fpm.log().includes("lines were dropped"));
+  const lines = site.fpm
+    .log()
+    .split("\n")
+    .filter((each) => each.includes("stream=")).length;
+  expect(lines).toBeWithin(100, 300);
+  expect(site.fpm.log()).toMatch(
+    /it printed more than output_limit \(100 lines a second\): \d+ lines were dropped/,
+  );
+});

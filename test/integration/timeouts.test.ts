@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { BackendOwner } from "../../src/backend/backend.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
+import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
@@ -40,7 +41,13 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
   const common = { key: "k", script: argv[0], owner: undefined, version: "", generation: "" };
   const settings = { startTimeoutMs: 1e9, ...app };
   const program = { ...common, name: argv[0], argv, cwd: "/", app: appConfig(settings) };
-  const backend = new FastCgiBackend(program, owner, { clock, log, instance: "test", nextSocketPath });
+  const backend = new FastCgiBackend(program, owner, {
+    clock,
+    log,
+    instance: "test",
+    nextSocketPath,
+    outputLimit: new OutputLimit(clock, log),
+  });
   return { backend, clock, exits };
 }
 

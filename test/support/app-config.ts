@@ -37,6 +37,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     maxBodyBytes: 0,
     abortTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
+    outputLimit: 1000,
     ...changes,
   };
 }

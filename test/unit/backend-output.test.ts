@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import { writeSync } from "node:fs";
+import fc from "fast-check";
+import { InFlight } from "../../src/backend/in-flight.ts";
+import type { Lease } from "../../src/backend/lease.ts";
+import { OutputReader } from "../../src/backend/output.ts";
+import { OutputLimit } from "../../src/backend/output-limit.ts";
+import type { Program } from "../../src/backend/program.ts";
+import { closeFd, openPipe } from "../../src/base/libc.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { RequestHead } from "../../src/fcgi/head.ts";
+import { appConfig } from "../support/app-config.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+/** The lines that are read of what is written in these pieces. */
+async function linesOf(pieces: readonly Uint8Array[], wantsLine = () => true): Promise<string[]> {
+  const pipe = openPipe();
+  const lines: string[] = [];
+  const reader = new OutputReader(pipe.readFd, { wantsLine, onLine: (line) => void lines.push(line) });
+  for (const piece of pieces) if (piece.length > 0) writeSync(pipe.writeFd, piece);
+  closeFd(pipe.writeFd);
+  await reader.ended;
+  return lines;
+}
+
+describe("what a program prints", () => {
+  test("is read line by line, the last one without its newline, too", async () => {
+    expect(await linesOf([Buffer.from("one\r\ntw"), Buffer.from("o\n\nthree")])).toEqual([
+      "one",
+      "two",
+      "",
+      "three",
+    ]);
+  });
+
+  test("keeps every character of a long line, wherever its pieces end", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(4), fc.nat(8200), async (shift, cut) => {
+        const text = "x".repeat(shift) + "äé€😀".repeat(1500);
+        const bytes = Buffer.from(`${text}\nnext\n`);
+        const lines = await linesOf([bytes.subarray(0, cut), bytes.subarray(cut)]);
+        expect(lines.length).toBeGreaterThan(2);
+        expect(lines.slice(0, -1).join("")).toBe(text);
+        expect(lines.at(-1)).toBe("next");
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("is replaced, not lost, where it is no UTF-8", async () => {
+    const bytes = Buffer.concat([Buffer.alloc(8191, "x"), Buffer.of(0xff, 0xc3, 0x28, 10)]);
+    expect((await linesOf([bytes])).join("")).toBe(`${"x".repeat(8191)}\ufffd\ufffd(`);
+  });
+
+  test("is dropped by whole lines where it is not wanted", async () => {
+    let asked = 0;
+    const text = Buffer.from(`one\n${"x".repeat(20_000)}\nthree\n`);
+    expect(await linesOf([text], () => asked++ !== 1)).toEqual(["one", "three"]);
+    expect(asked).toBe(3);
+  });
+});
+
+describe("the limit of what a program may print", () => {
+  const program = (outputLimit: number) =>
+    ({ name: "/p.fcgi", app: appConfig({ outputLimit }) }) as unknown as Program;
+
+  function limitWithLog() {
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const line = (message: string) => void said.push(message);
+    const log: Log = { isDebug: true, debug: line, info: line, warn: line, error: line };
+    const limit = new OutputLimit(clock, log);
+    const taken = (lines: number, of: Program) =>
+      Array.from({ length: lines }, () => limit.take(of)).filter(Boolean).length;
+    return { clock, said, taken };
+  }
+
+  test("takes as many lines as a second has, drops one more, and says once how many it dropped", () => {
+    const { clock, said, taken } = limitWithLog();
+    expect(taken(100, program(100))).toBe(100);
+    expect(taken(51, program(100))).toBe(0);
+    clock.advance(500);
+    expect(taken(100, program(100))).toBe(50);
+    clock.advance(500);
+    expect(said).toEqual(["it printed more than output_limit (100 lines a second): 101 lines were dropped"]);
+    clock.advance(10_000);
+    expect(said.length).toBe(1);
+    expect(taken(101, program(100))).toBe(100);
+  });
+
+  test("is none with 0", () => {
+    const { clock, taken } = limitWithLog();
+    expect(taken(100_000, program(0))).toBe(100_000);
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe("the request in flight", () => {
+  const lease = (label: string) => ({ head: { label } as RequestHead }) as Lease;
+
+  test("is the only one at work, or for a moment the one that ended", () => {
+    const clock = new FakeClock();
+    const inFlight = new InFlight(clock);
+    const [first, second] = [lease("GET /1"), lease("GET /2")];
+    expect(inFlight.only(new Set())).toBeUndefined();
+    expect(inFlight.only(new Set([first]))?.label).toBe("GET /1");
+    expect(inFlight.only(new Set([first, second]))).toBeUndefined();
+    inFlight.onEnd(first);
+    expect(inFlight.only(new Set([second]))?.label).toBe("GET /2");
+    clock.advance(100);
+    expect(inFlight.only(new Set())?.label).toBe("GET /1");
+    clock.advance(1);
+    expect(inFlight.only(new Set())).toBeUndefined();
+  });
+});
