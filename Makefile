@@ -24,7 +24,8 @@ PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
 PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) spawn-fcgi wrk
+PACKAGES_STATUS := python3-prometheus-client
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) spawn-fcgi wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 

@@ -8,9 +8,17 @@ _std_fpm() {
     serve) words="--config --help" ;;
     check) words="--config --help" ;;
     config) words="--effective --config --help" ;;
+    status) words="--json --full --socket --config --help" ;;
+    reload) words="--socket --config --help" ;;
+    stop) words="--socket --config --help" ;;
+    upgrade) words="--socket --config --help" ;;
+    restart) words="--socket --config --help" ;;
+    drain) words="--socket --config --help" ;;
+    kill) words="--socket --config --help" ;;
+    reopen-logs) words="--socket --config --help" ;;
     dev) words="--port --config --help" ;;
     request) words="--query --method --body --param --socket --config --help" ;;
-    *) words="serve check config dev request --help --version" ;;
+    *) words="serve check config status reload stop upgrade restart drain kill reopen-logs dev request --help --version" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   [[ ${#COMPREPLY[@]} -gt 0 || $current == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")

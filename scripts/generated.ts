@@ -1,11 +1,13 @@
 import { annotationsOf } from "../src/config/keys.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { configurationPage, programPage, TABLES } from "./manual.ts";
+import { statusPage } from "./status-page.ts";
 
 /** Every file that is made from the source, with what it must hold. `read` gives what it holds now. */
 export async function generatedFiles(read: (file: string) => Promise<string>): Promise<Map<string, string>> {
   return new Map([
     ["docs/configuration.md", withRows(await read("docs/configuration.md"))],
+    ["docs/status.md", statusPage()],
     ["man/std-fpm.8", await programPage()],
     ["man/std-fpm.toml.5", configurationPage()],
     ["completions/std-fpm.bash", await bashCompletion()],

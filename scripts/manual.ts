@@ -2,6 +2,7 @@ import type { TObject } from "@sinclair/typebox";
 import type { ArgsDef } from "citty";
 import packageJson from "../package.json" with { type: "json" };
 import { COMMANDS } from "../src/cli/cli.ts";
+import { adminSchema } from "../src/config/admin-schema.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
 import { accessLogSchema, logSchema, matchSchema } from "../src/config/schema.ts";
@@ -13,6 +14,7 @@ export const TABLES: readonly (readonly [name: string, about: string, schema: TO
   ["server", "Where std-fpm listens, and what all programs share.", serverSchema],
   ["log", "What is written, and how.", logSchema],
   ["access_log", "A line for each request.", accessLogSchema],
+  ["admin", "Where status and control are to be had.", adminSchema],
   ["app", "Settings of every program.", appSchema],
 ];
 

@@ -18,6 +18,9 @@ export interface BackendOwner {
   onBackendLeaving(backend: Backend): void;
   /** The process has ended; what it printed last may still come until `backend.finished`. */
   onBackendExit(backend: Backend, exit: Exit): void;
+  /** A process has been started; with CGI each request is one. */
+  onProcessStarted(): void;
+  onProcessExited(pid: number, exit: Exit): void;
 }
 
 /** What backends need of their surroundings. */

@@ -117,6 +117,7 @@ export class CgiBackend implements Backend {
         wake() {},
       });
       this.#process = process;
+      this.#owner.onProcessStarted();
       const link = new CgiLink(head.requestId, {
         stdinFd: stdin.writeFd,
         stdoutFd: process.stdoutFd as number,
@@ -194,6 +195,7 @@ export class CgiBackend implements Backend {
     const exit = { code, signal, wasStarted: true, reason: this.#stopReason };
     const level = this.#stopReason === undefined && code !== 0 ? "warn" : "debug";
     this.#deps.log[level](describeExit(exit), { program: this.program.name, pid, reason: this.#stopReason });
+    this.#owner.onProcessExited(pid, exit);
     resolve({ code, signal });
     this.#awaitOutput();
     if (this.#state === "stopping") void process.finished.then(() => this.#leave());

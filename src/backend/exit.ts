@@ -9,6 +9,8 @@ export type StopReason =
   | "max_memory_hard"
   | "new version"
   | "not configured any more"
+  | "drained by hand"
+  | "killed by hand"
   | "shutdown"
   | "start timeout"
   | "request timeout"

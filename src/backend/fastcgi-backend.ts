@@ -62,6 +62,7 @@ export class FastCgiBackend implements Backend {
       this.#socket.close();
       throw error;
     }
+    owner.onProcessStarted();
     this.#watchBoot();
   }
 
@@ -214,7 +215,9 @@ export class FastCgiBackend implements Backend {
     this.#enter("exited");
     const { exitCode: code, signalCode: signal } = this.#process;
     for (const lease of [...this.#leases]) lease.onGone?.();
-    this.#owner.onBackendExit(this, { code, signal, wasStarted, reason: this.#stopReason });
+    const exit = { code, signal, wasStarted, reason: this.#stopReason };
+    this.#owner.onProcessExited(this.pid, exit);
+    this.#owner.onBackendExit(this, exit);
     this.#socket.close();
     // A descendant outside its group may hold the connection open; nobody answers on it any more.
     this.#deps.clock.after(LINK_GRACE_MS, () => {

@@ -16,6 +16,9 @@ export class Lease {
   head: RequestHead | undefined;
   /** The process that got the request; 0 before. */
   pid = 0;
+  /** Bytes of records to the program, and from it. */
+  bytesIn = 0;
+  bytesOut = 0;
   #link: Link | undefined;
 
   constructor(backend: Backend, since: number) {
@@ -32,6 +35,7 @@ export class Lease {
    * new one.
    */
   open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
+    this.bytesIn += records.length + body.bytes;
     const link = this.backend.open(records, body, fresh);
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "RUNTIME_DIR"
   | "ALREADY_RUNNING"
   | "HANDOVER"
+  | "NOT_RUNNING"
   | "NOT_ALLOWED"
   | "PROTOCOL"
   | "HEAD_TOO_LARGE"

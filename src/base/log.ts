@@ -1,4 +1,5 @@
 import { createConsola, type LogObject } from "consola";
+import { escapeControls } from "./escape-controls.ts";
 
 /** What a line is about; printed as `key=value`, or as members in JSON. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -82,14 +83,6 @@ export function createLog(options: LogOptions): AdjustableLog {
     warn: (message, fields) => consola.warn(message, fields),
     error: (message, fields) => consola.error(message, fields),
   };
-}
-
-/** Control characters made visible, so that no program can forge a line or steer a terminal. */
-export function escapeControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => {
-    return char === "\t" ? "\\t" : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
 }
 
 function render(entry: LogObject, format: LineFormat, time: Date): string {

@@ -26,6 +26,38 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     description: "Print the commented default, or the configuration in effect",
     load: async () => (await import("./config.ts")).configCommand,
   },
+  status: {
+    description: "Show what the running daemon is at",
+    load: async () => (await import("./status.ts")).statusCommand,
+  },
+  reload: {
+    description: "Read the configuration again",
+    load: async () => (await import("./actions.ts")).reloadCommand,
+  },
+  stop: {
+    description: "Finish the requests in flight, then end",
+    load: async () => (await import("./actions.ts")).stopCommand,
+  },
+  upgrade: {
+    description: "Hand over to a new executable",
+    load: async () => (await import("./actions.ts")).upgradeCommand,
+  },
+  restart: {
+    description: "Replace a program's processes",
+    load: async () => (await import("./actions.ts")).restartCommand,
+  },
+  drain: {
+    description: "End a program's processes when they are free",
+    load: async () => (await import("./actions.ts")).drainCommand,
+  },
+  kill: {
+    description: "Kill one process of a program",
+    load: async () => (await import("./actions.ts")).killCommand,
+  },
+  "reopen-logs": {
+    description: "Open the files of the logs anew",
+    load: async () => (await import("./actions.ts")).reopenLogsCommand,
+  },
   dev: {
     description: "Try programs out with a browser, without a web server",
     load: async () => (await import("./dev.ts")).devCommand,
@@ -41,7 +73,7 @@ const EXIT_STATUS = `
 EXIT STATUS
 
   0  all went well
-  1  it failed: a wrong configuration, a daemon that cannot start, a request that did not complete
+  1  it failed: a wrong configuration, a daemon that cannot start or that nobody finds, a request that did not complete
   2  the command line makes no sense
 `;
 

@@ -28,7 +28,7 @@ export const devCommand = defineCommand({
     for (const warning of loaded?.warnings ?? []) log.warn(warning);
     const [{ startDev }, { startDaemon }, { runUntilSignalled }] = await Promise.all([
       import("../dev/dev-server.ts"),
-      import("../daemon/daemon.ts"),
+      import("../daemon/start-daemon.ts"),
       import("../daemon/lifecycle.ts"),
     ]);
     const start = async () => {

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
+import type { Operator } from "../daemon/operator.ts";
 import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
@@ -24,7 +25,7 @@ export const serveCommand = defineCommand({
     logs.use(config.log.file);
     const log = createLog({ ...config.log, write: (line) => logs.write(line), reader: () => logs.reader });
     for (const warning of warnings) log.warn(warning);
-    const { startDaemon } = await import("../daemon/daemon.ts");
+    const { startDaemon } = await import("../daemon/start-daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");
     const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
     const source: ConfigSource = {
@@ -36,7 +37,8 @@ export const serveCommand = defineCommand({
       },
       reopenLog: () => logs.reopen(),
     };
-    const start = () => startDaemon({ config, log, inheritance, activated, source, command });
+    const start = (operator: Operator) =>
+      startDaemon({ config, log, inheritance, activated, source, command, operator });
     const manager = new ServiceManager(process.env, process.pid);
     try {
       return await runUntilSignalled(start, log, { manager, logs });

@@ -9,7 +9,7 @@ export interface ChangedKeys {
   readonly needRestart: readonly string[];
 }
 
-/** Keys of `[server]` that are used when the daemon starts, and only then. */
+/** Keys of `[server]` that are used when the daemon starts, and only then; so are those of `[admin]`. */
 const AT_START = [
   "listen",
   "listen_mode",
@@ -22,24 +22,26 @@ const AT_START = [
 /** What has changed from one configuration to another, in the order of the files' tables. */
 export function changedKeys(before: Tables, after: Tables): ChangedKeys {
   const server = differing(inOneForm(before.server), inOneForm(after.server));
+  const admin = differing(before.admin, after.admin).map((key) => `admin.${key}`);
   const changed = [
     ...server.map((key) => `server.${key}`),
     ...differing(before.log, after.log).map((key) => `log.${key}`),
     ...differing(before.access_log, after.access_log).map((key) => `access_log.${key}`),
+    ...admin,
     ...differing(before.app, after.app).map((key) => `app.${key}`),
     ...changedApps(before.apps, after.apps),
   ];
   const atStart: readonly string[] = AT_START;
   return {
     changed,
-    needRestart: server.filter((key) => atStart.includes(key)).map((key) => `server.${key}`),
+    needRestart: [...server.filter((key) => atStart.includes(key)).map((key) => `server.${key}`), ...admin],
   };
 }
 
 /** `after` as far as a daemon that runs with `before` can take it on. */
 export function withoutRestart(before: Tables, after: Tables): Tables {
   const kept = Object.fromEntries(AT_START.map((key) => [key, before.server[key]]));
-  return { ...after, server: { ...after.server, ...kept } };
+  return { ...after, server: { ...after.server, ...kept }, admin: before.admin };
 }
 
 /** `listen` may be a text or a list. */

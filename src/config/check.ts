@@ -1,5 +1,6 @@
 import type { TObject, TSchema } from "@sinclair/typebox";
 import { Errors, type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
+import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
 import { annotationsOf } from "./keys.ts";
 import { nearest } from "./nearest.ts";
@@ -12,11 +13,12 @@ export interface Problem {
   readonly reason: string;
 }
 
-const TABLE_KEYS = ["server", "log", "access_log", "app", "apps"];
+const TABLE_KEYS = ["server", "log", "access_log", "admin", "app", "apps"];
 const TABLES: Readonly<Record<string, TObject>> = {
   server: serverSchema,
   log: logSchema,
   access_log: accessLogSchema,
+  admin: adminSchema,
   app: appSchema,
 };
 const LONGEST_FOUND = 80;

@@ -6,6 +6,7 @@ export interface Config {
   readonly server: ServerConfig;
   readonly log: LogConfig;
   readonly accessLog: AccessLogConfig;
+  readonly admin: AdminConfig;
   /** `[app]`: what holds for every program that no `[[apps]]` table changes. */
   readonly app: AppConfig;
   /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
@@ -39,8 +40,16 @@ export interface ServerConfig {
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
   readonly maxConnections: number;
+  /** What SCRIPT_NAME must be; "" for none. */
+  readonly statusPath: string;
+  readonly pingPath: string;
   readonly headTimeoutMs: number;
   readonly drainTimeoutMs: number;
+}
+
+export interface AdminConfig {
+  /** Unix or of this machine alone; undefined: nowhere. */
+  readonly listen: ListenAddress | undefined;
 }
 
 export interface LogConfig {

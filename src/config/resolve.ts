@@ -18,6 +18,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     server: resolveServer(tables.server),
     log: tables.log,
     accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
+    admin: { listen: adminAddress(tables) },
     app,
     appFor: createAppFor(
       app,
@@ -31,6 +32,12 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
     files,
   };
+}
+
+function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
+  const { listen } = admin;
+  if (listen === "") return undefined;
+  return parseListenAddress(listen) ?? listenAddress(`${plainFolder(server.runtime_dir)}/${listen}`);
 }
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {
@@ -54,6 +61,8 @@ function resolveServer(table: ServerTable): ServerConfig {
     spoolDir: plainFolder(table.spool_dir),
     maxProcesses: table.max_processes,
     maxConnections: table.max_connections,
+    statusPath: table.status_path,
+    pingPath: table.ping_path,
     headTimeoutMs: milliseconds(table.head_timeout),
     drainTimeoutMs: milliseconds(table.drain_timeout),
   };

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { parseAccessFormat } from "./access-format.ts";
+import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
 import { file, oneOf, TABLE } from "./keys.ts";
 import { serverSchema } from "./server-schema.ts";
@@ -7,6 +8,7 @@ import { serverSchema } from "./server-schema.ts";
 export type ServerTable = Static<typeof serverSchema>;
 export type LogTable = Static<typeof logSchema>;
 export type AccessLogTable = Static<typeof accessLogSchema>;
+export type AdminTable = Static<typeof adminSchema>;
 export type AppTable = Static<typeof appSchema>;
 export type AppsTable = Partial<AppTable> & { match: string };
 /** One file: any table, any key of it. */
@@ -66,6 +68,7 @@ export const configFileSchema = Type.Object(
     server: Type.Optional(Type.Partial(serverSchema, TABLE)),
     log: Type.Optional(Type.Partial(logSchema, TABLE)),
     access_log: Type.Optional(Type.Partial(accessLogSchema, TABLE)),
+    admin: Type.Optional(Type.Partial(adminSchema, TABLE)),
     app: Type.Optional(Type.Partial(appSchema, TABLE)),
     apps: Type.Optional(Type.Array(appsSchema, { expected: "[[apps]] tables, in double brackets" })),
   },

@@ -78,11 +78,22 @@ export const serverSchema = Type.Object(
       0,
       "Most connections from web servers; 0 = from the descriptor limit.",
     ),
+    status_path: scriptName("SCRIPT_NAME that std-fpm answers with its status; empty for none."),
+    ping_path: scriptName("SCRIPT_NAME that std-fpm answers with `pong`; empty for none."),
     head_timeout: duration("30s", "Longest time a client may take for the head of a request.", "positive"),
     drain_timeout: duration("30s", "How long requests in flight may go on after a stop was asked for."),
   },
   TABLE,
 );
+
+function scriptName(description: string) {
+  return Type.String({
+    pattern: "^(?:/[!-~]*)?$",
+    default: "",
+    description,
+    expected: 'a path as in a URL, such as "/fpm-status", or ""',
+  });
+}
 
 function verifyListen(value: string | readonly string[]): string | undefined {
   const texts = typeof value === "string" ? [value] : value;

@@ -1,8 +1,10 @@
 import type { TObject } from "@sinclair/typebox";
+import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
 import { annotationsOf } from "./keys.ts";
 import {
   type AccessLogTable,
+  type AdminTable,
   type AppsTable,
   type AppTable,
   accessLogSchema,
@@ -18,6 +20,7 @@ export interface Tables {
   readonly server: ServerTable;
   readonly log: LogTable;
   readonly access_log: AccessLogTable;
+  readonly admin: AdminTable;
   readonly app: AppTable;
   readonly apps: readonly AppsTable[];
 }
@@ -28,6 +31,7 @@ export function defaultTables(): Tables {
     server: defaultsOf<ServerTable>(serverSchema),
     log: defaultsOf<LogTable>(logSchema),
     access_log: defaultsOf<AccessLogTable>(accessLogSchema),
+    admin: defaultsOf<AdminTable>(adminSchema),
     app: defaultsOf<AppTable>(appSchema),
     apps: [],
   };
@@ -39,6 +43,7 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
     server: { ...base.server, ...file.server },
     log: { ...base.log, ...file.log },
     access_log: { ...base.access_log, ...file.access_log },
+    admin: { ...base.admin, ...file.admin },
     app: layApp(base.app, file.app ?? {}),
     apps: [...base.apps, ...((file.apps ?? []) as readonly AppsTable[])],
   };

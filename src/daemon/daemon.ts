@@ -1,24 +1,19 @@
-import { systemClock } from "../base/clock.ts";
-import { FpmError, messageOf } from "../base/errors.ts";
-import { createFileLookup } from "../base/file-facts.ts";
-import { closeFd, outliveParent } from "../base/libc.ts";
+import type { AdminServer } from "../admin/admin-server.ts";
+import { type ErrorCode, FpmError, messageOf } from "../base/errors.ts";
+import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
-import { LEARNED } from "../pool/policy.ts";
-import { Registry } from "../pool/registry.ts";
-import { Router } from "../route/router.ts";
-import { AccessLog } from "./access-log.ts";
 import { type DispatchDeps, dispatch } from "./dispatch.ts";
 import { drain } from "./drain.ts";
-import { frontLimitsOf, frontOptionsOf } from "./front-options.ts";
+import { frontLimitsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
 import { limitsOf } from "./limits.ts";
 import { waitForPredecessor } from "./predecessor.ts";
-import { type ConfigSource, Reloader } from "./reloader.ts";
+import { type ConfigSource, type Reloaded, Reloader } from "./reloader.ts";
 import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
-import { RuntimeDir } from "./runtime-dir.ts";
+import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
@@ -27,56 +22,13 @@ import { keepWarm } from "./warm.ts";
 /** What a stop takes beside the requests and the programs. */
 const STOP_MARGIN_MS = 5000;
 
-/**
- * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
- * another without a turn of the event loop: either no connection has come here and the earlier daemon goes on, or it
- * knows that this one serves.
- * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
- */
-export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
-  outliveParent();
-  const { config, log, clock = systemClock, policy = LEARNED, inheritance } = options;
-  const limits = limitsOf(config.server);
-  const frontOptions = frontOptionsOf(config, limits);
-  const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
-  const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
-  if (isFirstHere) {
-    endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
-    runtimeDir.claim();
-  }
-  const nextSocketPath = () => runtimeDir.nextSocketPath();
-  const { instance } = runtimeDir.lock;
-  const poolDeps = { clock, log, instance, nextSocketPath, policy };
-  const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router(
-    (path) => config.appFor(path),
-    createFileLookup(clock),
-    createFileLookup(clock, "all"),
-  );
-  try {
-    const spoolDir = () => daemon.spoolDir;
-    const accessLog = new AccessLog(clock, log);
-    accessLog.use(config.accessLog);
-    const deps = { router, registry, clock, log, accessLog, spoolDir };
-    const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions);
-    if (inheritance) daemon.takeOver(inheritance, isFirstHere);
-    log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
-    void keepWarm(config, router, registry, log);
-    if (process.geteuid?.() === 0 && config.app.user === "")
-      log.warn("RUNNING AS ROOT: programs run as root too; set `user`, or let std-fpm run as another user");
-    return daemon;
-  } catch (error) {
-    await registry.stopAll();
-    if (isFirstHere) runtimeDir.release();
-    throw error;
-  }
-}
-
-class Daemon implements RunningDaemon {
+/** What serves: it accepts, dispatches, reloads, hands over and stops. */
+export class Daemon implements RunningDaemon {
   #config: Config;
   readonly #deps: DispatchDeps;
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
+  readonly #admin: AdminServer | undefined;
   readonly #reloader: Reloader | undefined;
   readonly #command: readonly string[] | undefined;
   readonly #source: ConfigSource | undefined;
@@ -87,6 +39,7 @@ class Daemon implements RunningDaemon {
   #inFlight = 0;
   /** Who is to take this one's place. */
   #successor: Successor | undefined;
+  #handOverProblem: string | undefined;
   /** Settles when nothing is waited for any more. */
   readonly #hurry = Promise.withResolvers<void>();
   #isHurried = false;
@@ -97,8 +50,10 @@ class Daemon implements RunningDaemon {
     deps: DispatchDeps,
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
+    admin: AdminServer | undefined,
   ) {
     this.#config = config;
+    this.#admin = admin;
     this.#command = command;
     this.#source = source;
     this.#deps = deps;
@@ -109,13 +64,35 @@ class Daemon implements RunningDaemon {
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
+    const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
+    const frontDeps = { clock, log, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
-    this.#front = new Front(config.server.listen, frontOptions, inherited, { clock, log, onRequest });
+    this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     for (const socket of this.#front.sockets)
       log.info("listening", {
         listen: formatListenAddress(socket.address),
         inherited: inherited.includes(socket),
       });
+  }
+
+  get state(): DaemonState {
+    return this.#state;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get connections(): number {
+    return this.#front.connections;
+  }
+
+  get lastReload(): Reloaded | undefined {
+    return this.#reloader?.last;
+  }
+
+  get handOverProblem(): string | undefined {
+    return this.#handOverProblem;
   }
 
   get status(): string {
@@ -136,17 +113,16 @@ class Daemon implements RunningDaemon {
     return this.#finished.promise;
   }
 
-  /** Lets the earlier daemon go. @throws the system's error when the pid file cannot be written. */
+  /** Lets the earlier daemon go. @throws FpmError LISTEN_FAILED; the system's error when the pid file cannot be written. */
   takeOver(inheritance: Inheritance, isElsewhere: boolean): void {
-    if (isElsewhere) closeFd(inheritance.lock.fd);
-    else {
-      try {
-        this.#runtimeDir.claim();
-      } catch (error) {
-        this.#front.undo();
-        throw error;
-      }
+    try {
+      if (!isElsewhere) this.#runtimeDir.claim();
+      this.#admin?.publish();
+    } catch (error) {
+      this.#front.undo();
+      throw error;
     }
+    if (isElsewhere) closeFd(inheritance.lock.fd);
     reportReady(inheritance, isElsewhere);
     this.#front.dropUnwanted();
     this.#deps.log.info("took over", { from: inheritance.pid });
@@ -187,7 +163,8 @@ class Daemon implements RunningDaemon {
     if (this.#state !== "running" || this.#successor || !command) {
       const isUnderWay = this.#state === "running" && this.#successor;
       const why = isUnderWay ? "one is being started already" : "std-fpm is stopping";
-      log.warn(`not starting a new executable: ${command ? why : "it is not known how"}`);
+      this.#handOverProblem = command ? why : "it is not known how";
+      log.warn(`not starting a new executable: ${this.#handOverProblem}`);
       return undefined;
     }
     const executable = command[0];
@@ -198,6 +175,7 @@ class Daemon implements RunningDaemon {
       return started.pid;
     }
     this.#successor = undefined;
+    this.#handOverProblem = started.why;
     log.error(`the new executable does not serve: ${started.why}`, { code: "HANDOVER", executable });
     if (this.#state !== "running") return undefined;
     // It may have got that far.
@@ -221,6 +199,7 @@ class Daemon implements RunningDaemon {
   #retire(keepsRuntimeDir: boolean): void {
     this.#state = nextDaemonState(this.#state, "handed over");
     this.#front.yield();
+    this.#admin?.yield();
     if (!keepsRuntimeDir) this.#runtimeDir.yield();
     void this.#shutDown(`pid ${this.#successor?.pid} has taken over`, "handed over");
   }
@@ -277,6 +256,7 @@ class Daemon implements RunningDaemon {
     // Its backends have their sockets in the runtime folder, too.
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
+    await this.#admin?.close();
     if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
     this.#runtimeDir.release();
     await this.#deps.accessLog.close();

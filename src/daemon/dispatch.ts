@@ -45,7 +45,10 @@ export async function dispatch(client: ClientStream, deps: DispatchDeps): Promis
     client.refuse(error);
     outcome = { kind: "refused", error };
   }
-  logOutcome(journey, outcome, deps.clock.now() - journey.startedAt, deps.log);
+  const now = deps.clock.now();
+  const tookMs = now - journey.startedAt;
+  deps.registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
+  logOutcome(journey, outcome, tookMs, deps.log);
   deps.accessLog.add(journey, outcome);
   return outcome;
 }
@@ -83,6 +86,7 @@ async function serve(
     if (relayed.error.code === "SPAWN_FAILED") throw await explainSpawnError(route.program, relayed.error);
     if (!mayTryAgain || attempt === MAX_ATTEMPTS || !client.isHeld) throw relayed.error;
     if (client.isGone) return { kind: "client-left" };
+    pool.tally.retries++;
     deps.log.info("sent to another process", { program: route.program.name, why: relayed.error.message });
   }
 }

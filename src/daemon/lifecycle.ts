@@ -2,6 +2,7 @@ import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { exitAlone } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import type { Operator } from "./operator.ts";
 import { ServiceManager } from "./service-manager.ts";
 
 /** What signals act upon: a daemon, or the development front. */
@@ -39,7 +40,7 @@ type OtherSignal = (typeof OTHER_SIGNALS)[number];
  * before the start: none of them ends a process that serves already.
  */
 export async function runUntilSignalled(
-  start: () => Promise<Signalled>,
+  start: (operator: Operator) => Promise<Signalled>,
   log: Log,
   { manager = new ServiceManager({}, process.pid), logs }: Surroundings = {},
 ): Promise<number> {
@@ -52,18 +53,20 @@ export async function runUntilSignalled(
       void running.stop(reason);
     } else stopAsked ??= reason;
   };
-  const reload = async ({ reload }: Signalled) => {
+  const reload = async () => {
     manager.reloading();
-    await reload?.call(running);
+    await running?.reload?.();
     manager.ready();
   };
-  const handOver = async ({ handOver }: Signalled) => {
-    const pid = await handOver?.call(running);
+  const handOver = async () => {
+    const pid = await running?.handOver?.();
     if (pid !== undefined) manager.handOver(pid);
+    return pid;
   };
+  const operator = { stop, reload, handOver };
   const onOther = (signal: OtherSignal) => {
-    if (signal === "SIGHUP" && running?.reload) void reload(running);
-    else if (signal === "SIGUSR2" && running?.handOver) void handOver(running);
+    if (signal === "SIGHUP" && running?.reload) void reload();
+    else if (signal === "SIGUSR2" && running?.handOver) void handOver();
     else if (signal === "SIGUSR1" && running?.reopenLogs) void running.reopenLogs();
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
@@ -78,7 +81,7 @@ export async function runUntilSignalled(
   for (const signal of OTHER_SIGNALS) process.on(signal, onOther);
   process.on("uncaughtException", onBug);
   try {
-    running = await start();
+    running = await start(operator);
     const { status: line } = running;
     manager.ready();
     if (line !== undefined) manager.begin(systemClock, () => running?.status ?? "");

@@ -27,29 +27,44 @@ export interface ReloaderDeps {
   apply(config: Config): void;
 }
 
+/** How a reload came out: what has changed, or why nothing has. */
+export interface Reloaded {
+  readonly isDone: boolean;
+  readonly message: string;
+}
+
 /** Reads the configuration again, one time after the other. */
 export class Reloader {
   readonly #deps: ReloaderDeps;
   /** In effect. */
   #tables: Tables;
   #isAsked = false;
-  #isAtWork = false;
+  #atWork: Promise<void> | undefined;
+  #last: Reloaded = { isDone: false, message: "it was not reloaded yet" };
 
   constructor(deps: ReloaderDeps) {
     this.#deps = deps;
     this.#tables = deps.source.tables;
   }
 
-  /** Reloads now, or once more when the reload that is under way is over. Never rejects. */
+  /** How the last reload came out. */
+  get last(): Reloaded {
+    return this.#last;
+  }
+
+  /** Reloads now, or once more when the reload that is under way is over; settles after that. Never rejects. */
   async reload(): Promise<void> {
     this.#isAsked = true;
-    if (this.#isAtWork) return;
-    this.#isAtWork = true;
+    this.#atWork ??= this.#work();
+    await this.#atWork;
+  }
+
+  async #work(): Promise<void> {
     while (this.#isAsked) {
       this.#isAsked = false;
       await this.#once();
     }
-    this.#isAtWork = false;
+    this.#atWork = undefined;
   }
 
   async #once(): Promise<void> {
@@ -57,10 +72,12 @@ export class Reloader {
     try {
       const loaded = await source.load();
       if (this.#deps.isWanted()) this.#takeOn(loaded);
+      else this.#last = { isDone: false, message: "std-fpm is stopping" };
     } catch (error) {
       const code = error instanceof FpmError ? error.code : undefined;
       for (const problem of messageOf(error).split("\n")) log.error(problem, { code });
       log.error("the configuration was not reloaded: everything stays as it was");
+      this.#last = { isDone: false, message: messageOf(error) };
     }
   }
 
@@ -72,6 +89,7 @@ export class Reloader {
     this.#tables = effective;
     source.adjustLog(config.log);
     for (const warning of warnings) log.warn(warning);
+    this.#last = { isDone: true, message: sumUp(changed, needRestart) };
     if (changed.length === 0) log.info("configuration reloaded: nothing has changed");
     else if (needRestart.length === 0) log.info("configuration reloaded", { changed: changed.join(", ") });
     else {
@@ -81,4 +99,11 @@ export class Reloader {
       });
     }
   }
+}
+
+function sumUp(changed: readonly string[], needRestart: readonly string[]): string {
+  if (changed.length === 0) return "the configuration was reloaded: nothing has changed";
+  const restart =
+    needRestart.length === 0 ? "" : `; to take effect with a restart: ${needRestart.join(", ")}`;
+  return `the configuration was reloaded; changed: ${changed.join(", ")}${restart}`;
 }

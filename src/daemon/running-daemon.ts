@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { BoundSocket } from "../front/bind.ts";
 import type { Policy } from "../pool/policy.ts";
 import type { Inheritance } from "./handover.ts";
+import type { Operator } from "./operator.ts";
 import type { ConfigSource } from "./reloader.ts";
 
 export interface DaemonOptions {
@@ -20,6 +21,8 @@ export interface DaemonOptions {
   readonly source?: ConfigSource;
   /** How `handOver` starts the executable. */
   readonly command?: readonly string[];
+  /** Stops, reloads and hands over for those who ask by the admin socket; without it the daemon itself. */
+  readonly operator?: Operator;
 }
 
 /** How a daemon ended: with nothing left, or with another one in its place. */

@@ -1,11 +1,9 @@
-import type { Socket } from "bun";
-import type { Clock } from "../base/clock.ts";
-import { FpmError } from "../base/errors.ts";
+import { type ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, unsentBytes } from "../base/libc.ts";
-import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
+import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { FrontRequest } from "./request.ts";
@@ -24,23 +22,6 @@ const BREAK_LOOK_MS = 50;
 const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
 /** The first byte of a header whose rest never comes: so all others, Caddy among them, tell broken from complete. */
 const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
-
-/** A Bun socket; its types lack `fd` (Bun 1.4.5). */
-export type FrontSocket = Socket<Connection> & { readonly fd: number };
-
-/** What connections need of their surroundings. */
-export interface ConnectionDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly headTimeoutMs: number;
-  /** How long a client may send no byte of a body, or take no byte of its answer. */
-  readonly bodyTimeoutMs: number;
-  readonly maxConns: number;
-  /** A request can be worked on. */
-  onRequest(request: FrontRequest): void;
-  /** The connection is over. */
-  onClosed(connection: Connection): void;
-}
 
 /** One connection from a web server: carries its requests in, in turn or interleaved, and their answers out. */
 export class Connection implements IntakeOwner {
@@ -154,6 +135,7 @@ export class Connection implements IntakeOwner {
   }
 
   onMalformed(problem: string): void {
+    this.onRejected("PROTOCOL");
     this.#deps.log.warn(`closed a connection from a web server: it sent ${problem}`, { code: "PROTOCOL" });
     this.close();
   }
@@ -169,6 +151,10 @@ export class Connection implements IntakeOwner {
     this.#outbox.write(chunk, start, end);
     if (this.#outbox.bytes > 0 && !this.#timers.has("write")) this.#awaitDrain(unsentBytes(this.#socket.fd));
     return this.#outbox.isHigh;
+  }
+
+  onRejected(code: ErrorCode): void {
+    this.#deps.onRejected(code);
   }
 
   onReady(request: FrontRequest): void {

@@ -48,6 +48,11 @@ export class Front {
     return this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
   }
 
+  /** Open connections, those included that are about to close. */
+  get connections(): number {
+    return this.#listeners.reduce((sum, listener) => sum + listener.connections, 0);
+  }
+
   /** Takes who waits in the backlog of an inherited socket whose address has gone, and closes it. */
   dropUnwanted(): void {
     for (const listener of this.#listeners) if (!this.sockets.includes(listener.bound)) listener.close();

@@ -3,7 +3,8 @@ import type { Timer } from "../base/clock.ts";
 import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
 import type { Admission } from "./admission.ts";
 import { type BoundSocket, unlinkSocket } from "./bind.ts";
-import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
 
 /** How often connections are looked at for what is overdue. */
 const LOOK_MS = 1000;
@@ -25,7 +26,7 @@ export interface ListenerOptions extends FrontLimits {
 }
 
 /** What listeners need of their surroundings. */
-export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "onRequest">;
+export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "onRejected" | "onRequest">;
 
 /** Bun.listen takes `fd`, which its types lack (Bun 1.4.5). */
 type ListenByFd = (options: {
@@ -74,6 +75,11 @@ export class Listener {
     this.#look = this.#lookRegularly();
     if (this.#phase === "open" && this.#isFull) this.#pauseAccepting();
     else this.#acceptAgain();
+  }
+
+  /** Open connections, those included that are about to close. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Connections on which requests may come or are at work; one more while new ones are accepted. */

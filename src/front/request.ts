@@ -1,5 +1,5 @@
 import { ByteQueue } from "../base/byte-queue.ts";
-import { FpmError } from "../base/errors.ts";
+import { type ErrorCode, FpmError } from "../base/errors.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest } from "../fcgi/encoder.ts";
 import { RequestHead } from "../fcgi/head.ts";
@@ -32,6 +32,8 @@ const BEGIN_FLAGS_AT = FCGI_HEADER_LEN + 2;
 export interface RequestPort {
   /** Sends whole records. True when the client is slow. */
   send(chunk: Uint8Array, start: number, end: number): boolean;
+  /** The request is refused before it could be worked on. */
+  onRejected(code: ErrorCode): void;
   /** Head, and body as far as it is needed, are there: the request can be worked on. */
   onReady(request: FrontRequest): void;
   /** The answer is complete and the body has ended: nothing more belongs to this request. */
@@ -230,6 +232,7 @@ export class FrontRequest implements ClientStream, RawSink {
 
   refuse(error: FpmError): void {
     if (this.isGone) return;
+    if (this.#phase !== "open") this.#port.onRejected(error.code);
     this.#sendAll(errorReply(this.id, error));
     this.complete();
   }

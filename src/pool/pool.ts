@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Exit } from "../backend/exit.ts";
+import { causeOf, describeExit, type Exit, type StopReason } from "../backend/exit.ts";
 import type { Lease } from "../backend/lease.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { Program } from "../backend/program.ts";
@@ -10,28 +10,34 @@ import { logExit } from "./exits.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { onArrival } from "./policy.ts";
 import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
+import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { viewOf } from "./pool-view.ts";
 import { Population } from "./population.ts";
 import { lateError, type Waiting, WaitQueue } from "./queue.ts";
+import { Restart } from "./restart.ts";
 import { Starts, type StartsOwner } from "./starts.ts";
+import type { Tally } from "./tally.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
 
 /** The backends of one program and the queue of its requests. */
 export class Pool implements StartsOwner {
+  readonly tally: Tally;
   readonly #owner: PoolOwner;
   readonly #deps: PoolDeps;
   readonly #population: Population;
   readonly #queue: WaitQueue;
   readonly #starts: Starts;
+  readonly #restart = new Restart();
   #retryTimer: Timer | undefined;
   #isStopping = false;
 
-  constructor(program: Program, owner: PoolOwner, deps: PoolDeps) {
+  constructor(program: Program, owner: PoolOwner, deps: PoolDeps, tally: Tally) {
+    this.tally = tally;
     this.#owner = owner;
     this.#deps = deps;
-    this.#queue = new WaitQueue(deps.clock);
-    this.#population = new Population(program, owner.machine, deps.clock);
+    this.#queue = new WaitQueue(deps.clock, tally.wait);
+    this.#population = new Population(program, owner.machine, deps.clock, tally);
     this.#starts = new Starts(this, { ...deps, outputLimit: new OutputLimit(deps.clock, deps.log) });
   }
 
@@ -47,6 +53,10 @@ export class Pool implements StartsOwner {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  get status(): PoolStatus {
+    return statusOf(this.#population, this.#queue, this.#starts, this.tally);
   }
 
   /** Whether nothing would be lost with this pool. */
@@ -88,9 +98,20 @@ export class Pool implements StartsOwner {
     if (change !== "none") this.act();
   }
 
-  /** No request will ask for this program any more: its processes end when they are free. */
-  dismiss(): void {
-    this.#population.dismiss();
+  /**
+   * New processes take the place of the present ones, as with a new version. Settles when that is so, or with the reason why no new one
+   * can be started: then the present ones go on.
+   */
+  async restart(): Promise<FpmError | undefined> {
+    const isPending = this.#population.restart();
+    this.#starts.reset();
+    this.act();
+    return isPending ? await this.#restart.begin() : undefined;
+  }
+
+  /** Its processes end when they are free. */
+  dismiss(reason: StopReason): void {
+    this.#population.dismiss(reason);
   }
 
   /**
@@ -110,7 +131,11 @@ export class Pool implements StartsOwner {
       throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
     }
     const lease = arrival === "lend" ? this.#population.lend(unserved) : undefined;
-    if (lease) return lease;
+    if (lease) {
+      this.tally.wait.observe(0);
+      return lease;
+    }
+    this.tally.queued++;
     const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => lateError(name, app.queueTimeoutMs));
     this.act();
     return waiting;
@@ -118,6 +143,8 @@ export class Pool implements StartsOwner {
 
   /** Takes a backend back after its request. `keepLink`: its connection is fit for another one. */
   release(lease: Lease, keepLink: boolean): void {
+    this.tally.bytesIn += lease.bytesIn;
+    this.tally.bytesOut += lease.bytesOut;
     this.#population.workload.onDone(lease);
     this.#end(lease, keepLink && this.program.app.keepConnection);
   }
@@ -165,6 +192,7 @@ export class Pool implements StartsOwner {
     this.#isStopping = true;
     this.#retryTimer?.cancel();
     this.#queue.refuse(this.#queue.length, shuttingDown());
+    this.#restart.settle(shuttingDown());
     const backends = this.#population.all;
     for (const backend of backends) backend.stop("shutdown", this.program.app.stopTimeoutMs);
     await Promise.all(backends.map((backend) => backend.finished));
@@ -173,6 +201,7 @@ export class Pool implements StartsOwner {
   onBackendReady(backend: Backend): void {
     if (backend.program === this.program) this.#starts.reset();
     this.#population.onReady(backend);
+    if (!this.#population.isPending) this.#restart.settle(undefined);
     this.act();
   }
 
@@ -190,8 +219,22 @@ export class Pool implements StartsOwner {
     this.act();
   }
 
+  onProcessStarted(): void {
+    this.tally.started++;
+  }
+
+  onProcessExited(pid: number, exit: Exit): void {
+    this.tally.onExit(exit);
+    if (causeOf(exit) !== "crash") return;
+    const message = `pid ${pid} ${describeExit(exit)}`;
+    this.tally.onError({ code: "BACKEND_BROKEN", message }, this.#deps.clock.now());
+  }
+
   onStartFailed(error: FpmError, pauseMs: number): void {
+    this.tally.failedStarts++;
+    this.tally.onError(error, this.#deps.clock.now());
     this.#population.onStartFailed();
+    this.#restart.settle(error);
     const fields = { program: this.program.name, last: error.message };
     const next = `the next try is in ${pauseMs / 1000} s`;
     if (this.#breakerIsOpen) {

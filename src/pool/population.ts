@@ -8,6 +8,7 @@ import type { PoolShare } from "./eviction.ts";
 import { FreeList } from "./free-list.ts";
 import { lifespanOf, recycleReason } from "./recycling.ts";
 import { type Change, Succession } from "./succession.ts";
+import type { Tally } from "./tally.ts";
 import { Workload } from "./workload.ts";
 
 /** The processes of one program: which there are, of which version, which of them are free, how many there may be, and why one leaves. */
@@ -24,11 +25,11 @@ export class Population {
   /** No request asks for the program any more. */
   #isDismissed = false;
 
-  constructor(program: Program, machine: Machine, clock: Clock) {
+  constructor(program: Program, machine: Machine, clock: Clock, tally: Tally) {
     this.#machine = machine;
     this.#clock = clock;
     this.#succession = new Succession(program);
-    this.workload = new Workload(clock);
+    this.workload = new Workload(clock, tally);
   }
 
   /** The newest version: what is started. */
@@ -156,19 +157,22 @@ export class Population {
   replace(program: Program): Change {
     this.#isDismissed = false;
     const change = this.#succession.replace(program, this.#clock.now());
-    if (change === "none") return change;
-    for (const backend of this.all) {
-      if (this.#succession.isCurrent(backend)) backend.program = this.program;
-      // Nobody knows which version it will be.
-      else if (backend.state === "starting") this.retire(backend, "new version");
-    }
+    if (change !== "none") this.#onReplaced();
     return change;
   }
 
-  /** All leave, the busy ones after their requests: nobody will ask for the program. */
-  dismiss(): void {
+  /** New processes take the place of the present ones. False when there is none to be replaced. */
+  restart(): boolean {
+    this.#isDismissed = false;
+    this.#succession.restart(this.#clock.now());
+    this.#onReplaced();
+    return this.isPending && this.living > 0;
+  }
+
+  /** All leave, the busy ones after their requests. */
+  dismiss(reason: StopReason): void {
     this.#isDismissed = true;
-    for (const backend of this.all) this.retire(backend, "not configured any more");
+    for (const backend of this.all) this.retire(backend, reason);
   }
 
   /** Gives one process up for another program: the idlest now, or the first that ends its request. */
@@ -189,6 +193,14 @@ export class Population {
     const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
     const { served, startedAt, memoryBytes } = backend;
     return recycleReason(lifespan, { served, ageMs: this.#clock.now() - startedAt, memoryBytes });
+  }
+
+  #onReplaced(): void {
+    for (const backend of this.all) {
+      if (this.#succession.isCurrent(backend)) backend.program = this.program;
+      // Nobody knows which version it will be.
+      else if (backend.state === "starting") this.retire(backend, "new version");
+    }
   }
 
   #partingReason(backend: Backend): StopReason | undefined {

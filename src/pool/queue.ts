@@ -1,6 +1,7 @@
 import type { Lease } from "../backend/lease.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
+import { Histogram } from "../base/histogram.ts";
 
 /** A request's place in the queue. */
 export interface Waiting {
@@ -23,10 +24,13 @@ export class WaitQueue {
   readonly #clock: Clock;
   /** In order of arrival: a Set keeps it, and lets one that left go at once. */
   readonly #waiters = new Set<Waiter>();
+  readonly #waits: Histogram;
   #unserved = 0;
 
-  constructor(clock: Clock) {
+  /** `waits` gets how long each waited that was given a backend. */
+  constructor(clock: Clock, waits = new Histogram()) {
     this.#clock = clock;
+    this.#waits = waits;
   }
 
   get length(): number {
@@ -65,6 +69,7 @@ export class WaitQueue {
     const waiter = this.#first(toAnyone || lease.backend.served === 0);
     if (!waiter) return false;
     this.#remove(waiter);
+    this.#waits.observe(this.#clock.now() - waiter.since);
     waiter.resolve(lease);
     return true;
   }

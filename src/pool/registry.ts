@@ -1,3 +1,4 @@
+import type { Backend } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
@@ -5,6 +6,9 @@ import type { Machine } from "./cap.ts";
 import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
 import { Pool } from "./pool.ts";
 import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
+import type { PoolStatus } from "./pool-status.ts";
+import { Tallies } from "./tallies.ts";
+import type { Tally } from "./tally.ts";
 
 const SECOND_MS = 1000;
 /** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
@@ -13,6 +17,7 @@ const MEMORY_LOOKS = 8;
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
   readonly machine: Machine;
+  readonly tallies = new Tallies();
   readonly #pools = new Map<string, Pool>();
   #maxProcesses: number;
   readonly #deps: PoolDeps;
@@ -34,10 +39,39 @@ export class Registry implements PoolOwner {
     if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
     let pool = this.#pools.get(program.key);
     if (!pool) {
-      pool = new Pool(program, this, this.#deps);
+      pool = new Pool(program, this, this.#deps, this.tallies.take(program.key));
       this.#pools.set(program.key, pool);
     } else pool.update(program);
     return pool;
+  }
+
+  /** Where a request to the program is counted; without one it came to none. */
+  tallyOf(program: Program | undefined): Tally {
+    if (!program) return this.tallies.others;
+    return this.#pools.get(program.key)?.tally ?? this.tallies.find(program.key);
+  }
+
+  /** Every program with its processes, for the status. */
+  get status(): PoolStatus[] {
+    return [...this.#pools.values()].map((pool) => pool.status);
+  }
+
+  get maxProcesses(): number {
+    return this.#maxProcesses;
+  }
+
+  /** The program of this name or path, if it has processes or a queue. */
+  find(name: string): Pool | undefined {
+    return [...this.#pools.values()].find(({ program }) => program.name === name || program.script === name);
+  }
+
+  /** The process of ours that has this pid. */
+  backendOf(pid: number): Backend | undefined {
+    for (const pool of this.#pools.values()) {
+      const backend = pool.status.backends.find((each) => each.pid === pid);
+      if (backend) return backend;
+    }
+    return undefined;
   }
 
   /** Starts what the settings keep of a program, before anybody asks for it. */
@@ -54,7 +88,7 @@ export class Registry implements PoolOwner {
       const { script, key } = pool.program;
       const program = await find(script).catch(() => undefined);
       if (program?.key === key) pool.update(program);
-      else pool.dismiss();
+      else pool.dismiss("not configured any more");
     });
     await Promise.all(refreshed);
   }
@@ -149,7 +183,9 @@ export class Registry implements PoolOwner {
     for (const [at, [key, pool]] of pools.entries()) {
       const isTurn = (at - (first % pools.length) + pools.length) % pools.length < MEMORY_LOOKS;
       pool.onSecond(isTurn);
-      if (pool.isEmpty) this.#pools.delete(key);
+      if (!pool.isEmpty) continue;
+      this.#pools.delete(key);
+      this.tallies.putBack(pool.program, pool.tally);
     }
   }
 }

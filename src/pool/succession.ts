@@ -14,6 +14,10 @@ const PATIENCE_MS = 1000;
  */
 export class Succession {
   #program: Program;
+  /** The newest version as it was handed in. */
+  #given: Program;
+  /** How many restarts were asked for by hand: each makes another generation of the same version. */
+  #restarts = 0;
   /** The generation that serves: a process of it was ready. */
   #proven: string | undefined;
   /** Until then requests wait for the new version. */
@@ -21,6 +25,7 @@ export class Succession {
 
   constructor(program: Program) {
     this.#program = program;
+    this.#given = program;
   }
 
   /** The newest version: what is started. */
@@ -45,11 +50,27 @@ export class Succession {
 
   /** Uses another version, or other settings, from `now` on. */
   replace(program: Program, now: number): Change {
+    const { generation, app } = this.#given;
+    if (program.generation === generation && program.app === app) return "none";
+    this.#given = program;
+    return this.#adopt(this.#marked(program), now);
+  }
+
+  /** The same version, in processes started from `now` on. */
+  restart(now: number): void {
+    this.#restarts++;
+    this.#adopt(this.#marked(this.#given), now);
+  }
+
+  #marked(program: Program): Program {
+    if (this.#restarts === 0) return program;
+    return { ...program, generation: `${program.generation} restart ${this.#restarts}` };
+  }
+
+  #adopt(program: Program, now: number): Change {
     const before = this.#program;
-    const isSameGeneration = program.generation === before.generation;
-    if (isSameGeneration && program.app === before.app) return "none";
     this.#program = program;
-    if (isSameGeneration) return "settings";
+    if (program.generation === before.generation) return "settings";
     this.#patientUntil = now + PATIENCE_MS;
     return program.version === before.version ? "launch settings" : "file";
   }

@@ -13,6 +13,7 @@ import {
   withMemory,
   withService,
 } from "./measures.ts";
+import type { Tally } from "./tally.ts";
 
 /** Processes are looked at no more often than this once something is known of them. */
 const LOOK_EVERY_MS = 100;
@@ -35,6 +36,7 @@ interface Seen {
  */
 export class Workload {
   readonly #clock: Clock;
+  readonly #tally: Tally;
   readonly #leases = new Set<Lease>();
   readonly #seen = new Map<Backend, Seen>();
   #lentAtSum = 0;
@@ -45,8 +47,9 @@ export class Workload {
   #measures = UNKNOWN;
   #demand: Demand = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, tally: Tally) {
     this.#clock = clock;
+    this.#tally = tally;
     this.#secondAt = clock.now();
   }
 
@@ -88,6 +91,7 @@ export class Workload {
   onReady(backend: Backend): void {
     const usage = backend.usage ?? NOTHING_USED;
     this.#seen.set(backend, { usage, workedMs: 0, workedThenMs: 0 });
+    this.#tally.cpuMs += usage.runMs;
     const busyMs = this.#clock.now() - backend.startedAt;
     this.#measures = withBoot(this.#measures, { ...usage, busyMs });
   }
@@ -168,6 +172,7 @@ export class Workload {
     if (!usage) return;
     let workedMs = seen.workedMs;
     for (const { since } of backend.leases) workedMs += now - since;
+    this.#tally.cpuMs += usage.runMs - seen.usage.runMs;
     this.#measures = withCpuUse(this.#measures, {
       runMs: usage.runMs - seen.usage.runMs,
       cpuWaitMs: usage.cpuWaitMs - seen.usage.cpuWaitMs,

@@ -119,6 +119,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
     const link = this.#link as Link;
+    this.#lease.bytesIn += end - start;
     link.write(chunk, start, end);
     this.#awaitBody();
     if (link.isCongested) this.#client.pauseBody();
@@ -139,6 +140,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
 
   onLinkData(chunk: Uint8Array): void {
     this.#hasAnswerByte = true;
+    this.#lease.bytesOut += chunk.length;
     this.#watch.push(chunk);
   }
 

@@ -35,6 +35,8 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
   const owner: BackendOwner = {
     onBackendReady() {},
     onBackendLeaving() {},
+    onProcessStarted() {},
+    onProcessExited() {},
     onBackendExit: (_backend, exit) => void exits.push(exit),
   };
   const nextSocketPath = () => dir.at(`${sockets++}.sock`);

@@ -39,6 +39,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
     },
     onEnded: (request) => intake.remove(request),
     onDraining: nothing,
+    onRejected: nothing,
     onOverrun: nothing,
     onTruncated: nothing,
     pause: nothing,

@@ -2,8 +2,8 @@
 
 import { createLog } from "../../src/base/log.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { startDaemon } from "../../src/daemon/daemon.ts";
 import { runUntilSignalled } from "../../src/daemon/lifecycle.ts";
+import { startDaemon } from "../../src/daemon/start-daemon.ts";
 import { LEARNED, type Policy } from "../../src/pool/policy.ts";
 
 const POLICIES: Record<string, Policy> = {

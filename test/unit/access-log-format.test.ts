@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { escapeControls } from "../../src/base/log.ts";
+import { escapeControls } from "../../src/base/escape-controls.ts";
 import { parseAccessFormat } from "../../src/config/access-format.ts";
 import { checkFile } from "../../src/config/check.ts";
 import { latin1Bytes } from "../../src/fcgi/params.ts";

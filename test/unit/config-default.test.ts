@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { TObject } from "@sinclair/typebox";
+import { adminSchema } from "../../src/config/admin-schema.ts";
 import { appSchema } from "../../src/config/app-schema.ts";
 import { checkFile } from "../../src/config/check.ts";
 import defaultText from "../../src/config/default.toml" with { type: "text" };
@@ -13,6 +14,7 @@ const tables: [string, TObject][] = [
   ["server", serverSchema],
   ["log", logSchema],
   ["access_log", accessLogSchema],
+  ["admin", adminSchema],
   ["app", appSchema],
 ];
 
@@ -31,7 +33,7 @@ describe("the bundled default", () => {
     for (const [, schema] of tables) {
       for (const key of Object.keys(schema.properties)) {
         const at = lines.findIndex((line) => line.startsWith(`${key} = `));
-        const isPair = lines[at - 1]?.startsWith("listen_owner");
+        const isPair = lines[at - 1]?.startsWith("listen_owner") || key === "ping_path";
         expect(lines[isPair ? at - 2 : at - 1]).toStartWith("# ");
       }
     }

@@ -58,6 +58,8 @@ describe("a good file", () => {
       spoolDir: "/var/tmp",
       maxProcesses: 0,
       maxConnections: 0,
+      statusPath: "",
+      pingPath: "",
       headTimeoutMs: 30_000,
       drainTimeoutMs: 30_000,
     });

@@ -29,6 +29,7 @@ function connection() {
       intake.remove(request);
     },
     onDraining: () => void log.push("draining"),
+    onRejected: (code) => void log.push(`rejected ${code}`),
     onOverrun: () => void log.push("overrun"),
     onTruncated: () => void log.push("truncated"),
     pause: () => void log.push("pause"),

@@ -1,0 +1,82 @@
+import type { TSchema } from "@sinclair/typebox";
+import { METRICS } from "../src/status/metrics.ts";
+import { snapshotSchema } from "../src/status/snapshot.ts";
+
+const INTRO = `# Status and control
+
+A running std-fpm answers on the socket that \`[admin] listen\` names: \`admin.sock\` in its runtime folder unless told otherwise. Only its own user and
+root may open it. The commands use it, and so can anything that speaks HTTP:
+
+\`\`\`sh
+std-fpm status                  # a table; --full with every process, --json for programs, --watch for a live view
+curl --unix-socket /run/std-fpm/admin.sock http://localhost/status
+ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the dashboard of web1
+\`\`\`
+
+| path | what |
+| --- | --- |
+| \`/\` | The dashboard: one page, live. |
+| \`/status\` | Text for people; JSON where \`Accept\` asks for it; \`?full\` lists processes and the requests they are at work on. |
+| \`/status.json\` | The same as JSON. |
+| \`/metrics\` | Numbers in the OpenMetrics text format, for Prometheus and its like. |
+| \`/healthz\` | 200 while std-fpm is there at all. |
+| \`/readyz\` | 200 while it takes requests; 503 while it stops, or after another one has taken over. |
+| \`/events\` | The JSON of \`/status.json?full\` each second, as server-sent events. |
+| POST \`/reload\`, \`/upgrade\`, \`/reopen-logs\`, \`/stop\` | As SIGHUP, SIGUSR2, SIGUSR1, SIGTERM. |
+| POST \`/restart?of=PROGRAM\` | New processes take the place of the program's, without a lost request. |
+| POST \`/drain?of=PROGRAM\` | Its processes end when they are free. |
+| POST \`/kill?of=PID\` | SIGKILL for one process of a program. |
+
+An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
+127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act.
+
+\`status_path\` and \`ping_path\` of \`[server]\` give the same status over FastCGI, through the web server: as text, or with \`?json\`, \`?html\`, \`?openmetrics\`, and
+\`&full\`. Who may ask is then the web server's business: the status names programs and shows their errors.
+
+## Numbers
+
+Times are in seconds, sizes in bytes. Counters begin at 0 with the daemon, and with a program's first process; the 128 programs that ended last
+keep theirs.
+`;
+
+const METRICS_INTRO = `
+## Metrics
+
+What is counted for each program has the label \`program\`; requests that came to none have it empty.
+
+| metric | kind | labels | meaning |
+| --- | --- | --- | --- |
+`;
+
+/** docs/status.md, made of the snapshot's schema and the table of metrics. */
+export function statusPage(): string {
+  const tables = [`\n| key | meaning |\n| --- | --- |\n${rowsOf(snapshotSchema, "").join("\n")}\n`];
+  const metrics = METRICS.map(({ name, type, labels, help }) => {
+    return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`;
+  });
+  return `${INTRO}${tables.join("")}${METRICS_INTRO}${metrics.join("\n")}\n`;
+}
+
+/** A row for each key; a schema that stands in several places is described at the first. */
+function rowsOf(schema: TSchema, prefix: string, seen = new Set<string>()): string[] {
+  return Object.entries((schema["properties"] ?? {}) as Record<string, TSchema>).flatMap(
+    ([key, property]) => {
+      const inner = innerOf(property);
+      const isList = property["type"] === "array" && inner !== property;
+      const path = `${prefix}${key}${isList ? "[]" : ""}`;
+      const names = Object.keys((inner["properties"] ?? {}) as object).join();
+      const row = `| \`${path}\` | ${property.description ?? inner.description ?? ""} |`;
+      if (names === "") return [row];
+      if (seen.has(names)) return [`| \`${path}\` | ${property.description ?? ""} Its keys are as above. |`];
+      seen.add(names);
+      return [row, ...rowsOf(inner, `${path}.`, seen)];
+    },
+  );
+}
+
+/** What is in a list, or in a union with null. */
+function innerOf(schema: TSchema): TSchema {
+  if (schema["type"] === "array") return innerOf(schema["items"] as TSchema);
+  const choices = schema["anyOf"] as TSchema[] | undefined;
+  return choices?.find(({ type }) => type !== "null") ?? schema;
+}

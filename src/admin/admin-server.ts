@@ -1,0 +1,113 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ListenAddress } from "../config/config.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
+import { AdminSocketFile } from "./admin-socket.ts";
+import type { Control } from "./control.ts";
+import { EventStream } from "./event-stream.ts";
+import { createHandler } from "./handler.ts";
+
+export interface AdminOptions {
+  readonly address: ListenAddress;
+  /** An earlier daemon listens there and is about to go. */
+  readonly mayTakeOver: boolean;
+  readonly control: Control;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How often it is tried to follow an earlier daemon on a TCP address, and for how long. */
+const RETRY_MS = 20;
+const RETRY_FOR_MS = 30_000;
+/** How long answers that are under way may take at the end. */
+const LAST_ANSWERS_MS = 1000;
+/** An action has no body to speak of. */
+const MAX_BODY_BYTES = 4096;
+
+/** HTTP for status and control, beside the requests of web servers and never in their way. */
+export class AdminServer {
+  readonly #options: AdminOptions;
+  readonly #file: AdminSocketFile | undefined;
+  readonly #events: EventStream;
+  readonly #handle: (request: Request) => Promise<Response>;
+  #server: Bun.Server<undefined> | undefined;
+  #retry: Timer | undefined;
+
+  /** Listens; on a Unix socket nobody finds it before `publish`. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
+  constructor(options: AdminOptions) {
+    this.#options = options;
+    const { address, control, clock, mayTakeOver } = options;
+    this.#events = new EventStream(control, clock);
+    this.#handle = createHandler(control, this.#events, address.kind === "unix");
+    if (address.kind === "unix") {
+      const file = new AdminSocketFile(address.path, mayTakeOver);
+      this.#file = file;
+      this.#server = file.listenPrivately(() => this.#listen({ unix: file.draft }));
+    } else this.#listenOnPort(address, mayTakeOver ? clock.now() + RETRY_FOR_MS : 0);
+  }
+
+  /** From now on it is found. @throws FpmError LISTEN_FAILED. */
+  publish(): void {
+    this.#file?.publish();
+    const { address, log } = this.#options;
+    log.info("status and control", { listen: formatListenAddress(address) });
+  }
+
+  /** Another daemon is to have the address; who is connected is still answered. */
+  yield(): void {
+    this.#retry?.cancel();
+    if (!this.#file) void this.#server?.stop();
+  }
+
+  /** Ends it, and leaves nothing behind; what is being answered has a moment. */
+  async close(): Promise<void> {
+    this.#retry?.cancel();
+    this.#events.close();
+    this.#file?.remove();
+    const server = this.#server;
+    if (!server) return;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(LAST_ANSWERS_MS, resolve);
+    await Promise.race([server.stop(), late]);
+    timer.cancel();
+    await server.stop(true);
+  }
+
+  #listenOnPort(address: Extract<ListenAddress, { kind: "tcp" }>, retryUntil: number): void {
+    try {
+      this.#server = this.#listen({ hostname: address.host, port: address.port });
+    } catch (error) {
+      const { clock, log } = this.#options;
+      if (retryUntil === 0) throw error;
+      if (clock.now() > retryUntil) {
+        log.error(`status and control are not to be had: ${messageOf(error)}`, { code: "LISTEN_FAILED" });
+        return;
+      }
+      this.#retry = clock.after(RETRY_MS, () => this.#listenOnPort(address, retryUntil));
+    }
+  }
+
+  #listen(where: { unix: string } | { hostname: string; port: number }): Bun.Server<undefined> {
+    const { log, address } = this.#options;
+    try {
+      return Bun.serve({
+        ...where,
+        development: false,
+        idleTimeout: 0,
+        maxRequestBodySize: MAX_BODY_BYTES,
+        fetch: this.#handle,
+        error(thrown: unknown) {
+          log.error(`a bug in std-fpm's status: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
+          return new Response("a bug in std-fpm; its log has more\n", { status: 500 });
+        },
+      } as Bun.Serve.Options<undefined>);
+    } catch (error) {
+      const isTaken = errnoOf(error) === "EADDRINUSE";
+      const place = formatListenAddress(address);
+      const why = isTaken ? "another process listens there; set another `admin.listen`" : messageOf(error);
+      const what = `Cannot listen on ${place}: ${why}.`;
+      throw new FpmError(isTaken ? "LISTEN_IN_USE" : "LISTEN_FAILED", "daemon", what, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Snapshot } from "../status/snapshot.ts";
+
+/** What came of an action, for the person who asked for it. */
+export interface ActionResult {
+  readonly isDone: boolean;
+  /** What happened, or why it did not. */
+  readonly message: string;
+  /** The daemon whose end is still to come, with `stop`. */
+  readonly pid?: number;
+}
+
+/** What the admin server shows and does. */
+export interface Control {
+  /** With `isFull` every process is listed. */
+  snapshot(isFull: boolean): Snapshot;
+  /** Why no requests should be sent here; undefined: they should. */
+  readonly unreadiness: string | undefined;
+  reload(): Promise<ActionResult>;
+  /** Begins to stop; `pid` has ended when it is over. */
+  stop(): Promise<ActionResult>;
+  upgrade(): Promise<ActionResult>;
+  reopenLogs(): Promise<ActionResult>;
+  /** New processes take the place of a program's, without losing a request. */
+  restart(program: string): Promise<ActionResult>;
+  /** A program's processes end when they are free. */
+  drain(program: string): Promise<ActionResult>;
+  /** Kills one process of ours. */
+  kill(pid: number): Promise<ActionResult>;
+}

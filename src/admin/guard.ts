@@ -1,0 +1,32 @@
+/** A request to the admin server, as far as it matters for whether it may be answered. */
+export interface Visit {
+  readonly method: string;
+  readonly host: string | null;
+  readonly origin: string | null;
+  /** Sec-Fetch-Site, which browsers send. */
+  readonly site: string | null;
+}
+
+/** Why a visit is refused. */
+export interface Refusal {
+  readonly status: number;
+  readonly why: string;
+}
+
+const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+const READING = ["GET", "HEAD"];
+
+/**
+ * Whether a visit may be answered; undefined: it may. Another name than this machine's own in Host is a page of a stranger whose
+ * name was made to point here; an action must come from our own page, or from something that is no browser.
+ */
+export function refusalOf({ method, host, origin, site }: Visit, mayAct: boolean): Refusal | undefined {
+  if (host === null || !LOCAL_HOST.test(host))
+    return { status: 421, why: `Host must be localhost, 127.0.0.1 or [::1], with or without a port.` };
+  if (READING.includes(method)) return undefined;
+  if (method !== "POST") return { status: 405, why: "Only GET, HEAD and POST are known." };
+  if (!mayAct) return { status: 403, why: "Over TCP one may look, and not act: use the Unix socket." };
+  const isOurs = origin === null || origin.toLowerCase() === `http://${host.toLowerCase()}`;
+  const isSameSite = site === null || site === "same-origin" || site === "none";
+  return isOurs && isSameSite ? undefined : { status: 403, why: "Another site's page may not act here." };
+}

@@ -1,0 +1,95 @@
+import { OPENMETRICS_TYPE, renderOpenMetrics } from "../status/render-openmetrics.ts";
+import { renderText } from "../status/render-text.ts";
+import type { ActionResult, Control } from "./control.ts";
+import type { EventStream } from "./event-stream.ts";
+import { refusalOf } from "./guard.ts";
+
+type Answer = Response | Promise<Response>;
+type Page = (url: URL, request: Request) => Answer;
+type Action = (argument: string) => Promise<ActionResult>;
+
+const HEADERS = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
+const TEXT = "text/plain; charset=utf-8";
+const PID = /^[1-9]\d{0,6}$/;
+
+/** Answers the requests to the admin server; `mayAct`: not only reading ones. */
+export function createHandler(
+  control: Control,
+  events: EventStream,
+  mayAct: boolean,
+): (request: Request) => Promise<Response> {
+  const pages = pagesOf(control, events);
+  const actions = actionsOf(control);
+  return async (request) => {
+    const { method, headers } = request;
+    const [host, origin, site] = [headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site")];
+    const refusal = refusalOf({ method, host, origin, site }, mayAct);
+    if (refusal) return text(`${refusal.why}\n`, refusal.status);
+    const url = new URL(request.url);
+    const page = pages[url.pathname];
+    const action = actions[url.pathname];
+    if (method === "POST" && action) return actionAnswer(await action(url.searchParams.get("of") ?? ""));
+    if (method !== "POST" && page) return await page(url, request);
+    const known = page ?? action;
+    if (known)
+      return text(`${url.pathname} takes ${page ? "GET" : "POST"}.\n`, 405, {
+        Allow: page ? "GET, HEAD" : "POST",
+      });
+    const all = [...Object.keys(pages), ...Object.keys(actions).map((path) => `POST ${path}`)];
+    return text(`There is no ${url.pathname} here, but:\n${all.join("\n")}\n`, 404);
+  };
+}
+
+function pagesOf(control: Control, events: EventStream): Readonly<Record<string, Page>> {
+  const isFull = (url: URL) => url.searchParams.has("full");
+  const json = (url: URL) => typed(JSON.stringify(control.snapshot(isFull(url))), "application/json");
+  return {
+    "/status": (url, { headers }) =>
+      prefersJson(headers.get("Accept")) ? json(url) : text(renderText(control.snapshot(isFull(url)))),
+    "/status.json": json,
+    "/metrics": () => typed(renderOpenMetrics(control.snapshot(false)), OPENMETRICS_TYPE),
+    "/healthz": () => text("ok\n"),
+    "/readyz": () => {
+      const { unreadiness } = control;
+      return unreadiness === undefined ? text("ready\n") : text(`${unreadiness}\n`, 503);
+    },
+    "/events": () => {
+      const stream = events.open();
+      return stream ? typed(stream, "text/event-stream") : text("Too many pages listen already.\n", 503);
+    },
+  };
+}
+
+function actionsOf(control: Control): Readonly<Record<string, Action>> {
+  return {
+    "/reload": () => control.reload(),
+    "/stop": () => control.stop(),
+    "/upgrade": () => control.upgrade(),
+    "/reopen-logs": () => control.reopenLogs(),
+    "/restart": (program) => control.restart(program),
+    "/drain": (program) => control.drain(program),
+    "/kill": async (pid) =>
+      PID.test(pid)
+        ? await control.kill(Number(pid))
+        : { isDone: false, message: `${JSON.stringify(pid)} is no process id` },
+  };
+}
+
+/** 409: nothing is wrong with the request, but it was not done. */
+function actionAnswer(result: ActionResult): Response {
+  return Response.json(result, { status: result.isDone ? 200 : 409, headers: HEADERS });
+}
+
+/** Whether JSON is named before text in an Accept header. */
+function prefersJson(accept: string | null): boolean {
+  const types = (accept ?? "").split(",").map((type) => type.trim().replace(/;.*$/s, ""));
+  return types.find((type) => /^(?:text\/|application\/json$)/.test(type)) === "application/json";
+}
+
+function text(content: string, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(content, { status, headers: { ...HEADERS, "Content-Type": TEXT, ...headers } });
+}
+
+function typed(content: string | ReadableStream<Uint8Array>, type: string): Response {
+  return new Response(content, { headers: { ...HEADERS, "Content-Type": type } });
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { type CommandDef, defineCommand } from "citty";
+import { ADMIN_FLAGS, AdminClient, type Done } from "./admin-client.ts";
+import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
+import { programName } from "./program-name.ts";
+
+const LOOK_MS = 20;
+const PROGRAM = "The program: its path, or its name in std-fpm status";
+
+/** `std-fpm reload`, `upgrade` and `reopen-logs`: what the signals do, with an answer. */
+export const reloadCommand = plainAction("reload", "Read the configuration again, as SIGHUP does");
+export const upgradeCommand = plainAction(
+  "upgrade",
+  "Start the executable again and hand over to it, as SIGUSR2 does",
+);
+export const reopenLogsCommand = plainAction(
+  "reopen-logs",
+  "Open the files of the logs anew, as SIGUSR1 does",
+);
+
+/** `std-fpm restart PROGRAM`, `drain PROGRAM` and `kill PID`. */
+export const restartCommand = actionOn("restart", "Replace a program's processes without losing a request", {
+  name: "program",
+  description: PROGRAM,
+});
+export const drainCommand = actionOn("drain", "End a program's processes when they are free", {
+  name: "program",
+  description: PROGRAM,
+});
+export const killCommand = actionOn("kill", "Kill one process of a program", {
+  name: "pid",
+  description: "Its process id, as std-fpm status --full shows it",
+});
+
+/** `std-fpm stop`: as SIGTERM; comes back when the daemon has ended. */
+export const stopCommand = defineCommand({
+  meta: { name: "stop", description: "Finish the requests in flight, then end; waits for the end" },
+  args: ADMIN_FLAGS,
+  async run({ args, data }) {
+    const { terminal } = data as CommandData;
+    const client = await AdminClient.open("stop", args);
+    const done = await client.act("stop");
+    const { pid } = done;
+    if (!done.isDone || pid === undefined) return await report(done, terminal);
+    const started = startOf(pid);
+    await terminal.out(`pid ${pid}: ${done.message}\n`);
+    while (started !== undefined && startOf(pid) === started) await Bun.sleep(LOOK_MS);
+    await terminal.out(`pid ${pid} has ended\n`);
+    return EXIT_OK;
+  },
+});
+
+function plainAction(name: string, description: string): CommandDef<typeof ADMIN_FLAGS> {
+  return defineCommand({
+    meta: { name, description },
+    args: ADMIN_FLAGS,
+    async run({ args, data }) {
+      const client = await AdminClient.open(name, args);
+      return await report(await client.act(name), (data as CommandData).terminal);
+    },
+  });
+}
+
+function actionOn(name: string, description: string, on: { name: string; description: string }) {
+  return defineCommand({
+    meta: { name, description },
+    args: {
+      [on.name]: { type: "positional", required: true, description: on.description },
+      ...ADMIN_FLAGS,
+    } as const,
+    async run({ args, data }) {
+      const client = await AdminClient.open(name, args);
+      const of = String(args[on.name]);
+      const done = await client.act(name, on.name === "program" ? programName(of) : of);
+      return await report(done, (data as CommandData).terminal);
+    },
+  });
+}
+
+async function report({ isDone, message }: Done, terminal: CommandData["terminal"]): Promise<number> {
+  if (isDone) await terminal.out(`${message}\n`);
+  else terminal.err(`std-fpm: ${message.replaceAll("\n", "\nstd-fpm: ")}\n`);
+  return isDone ? EXIT_OK : EXIT_FAILED;
+}
+
+/** When a process was started, in the kernel's ticks: another one with the same pid has another value. Undefined when it has ended. */
+function startOf(pid: number): string | undefined {
+  try {
+    // proc(5): after the name in parentheses comes field 3, the state; the start is field 22.
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,185 @@
+import packageJson from "../../package.json" with { type: "json" };
+import type { ActionResult, Control } from "../admin/control.ts";
+import { residentOf } from "../backend/usage.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Registry } from "../pool/registry.ts";
+import { collect, type StatusSource } from "../status/collect.ts";
+import type { Snapshot } from "../status/snapshot.ts";
+import type { Operator } from "./operator.ts";
+import type { Reloaded } from "./reloader.ts";
+import type { RunningDaemon } from "./running-daemon.ts";
+import type { DaemonState } from "./states.ts";
+
+/** What is administered: the daemon. */
+export interface Administered {
+  readonly state: DaemonState;
+  readonly inFlight: number;
+  readonly connections: number;
+  /** How the last reload came out; undefined where there is nothing to reload. */
+  readonly lastReload: Reloaded | undefined;
+  /** Why the last hand-over failed. */
+  readonly handOverProblem: string | undefined;
+  reopenLogs(): Promise<void>;
+}
+
+export interface AdministrationDeps {
+  daemon(): Administered;
+  readonly operator: Operator;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long a process may take to end after SIGKILL. */
+const KILL_MS = 5000;
+/** What a restart may take beside `start_timeout`. */
+const RESTART_MARGIN_MS = 1000;
+
+/** The daemon as people see it and steer it. */
+export class Administration implements Control {
+  readonly #deps: AdministrationDeps;
+  readonly #startedAt: number;
+  readonly #startedDate = new Date().toISOString();
+
+  constructor(deps: AdministrationDeps) {
+    this.#deps = deps;
+    this.#startedAt = deps.clock.now();
+  }
+
+  get unreadiness(): string | undefined {
+    const { state } = this.#deps.daemon();
+    return state === "running" ? undefined : state;
+  }
+
+  snapshot(isFull: boolean): Snapshot {
+    return collect(this.#source(), isFull);
+  }
+
+  async reload(): Promise<ActionResult> {
+    const refusal = this.#refusal();
+    if (refusal) return refusal;
+    const { lastReload } = this.#deps.daemon();
+    if (!lastReload) return no("the configuration comes from no file");
+    await this.#deps.operator.reload();
+    return this.#deps.daemon().lastReload ?? no("the configuration comes from no file");
+  }
+
+  async stop(): Promise<ActionResult> {
+    const { state, inFlight } = this.#deps.daemon();
+    const isAgain = state === "draining" || state === "stopping";
+    // After the answer: there may be no time for it later.
+    this.#deps.clock.after(0, () => this.#deps.operator.stop("asked for by std-fpm stop"));
+    const message = isAgain
+      ? "it was stopping already: ends at once"
+      : `finishes ${inFlight} requests in flight, then ends`;
+    return { isDone: true, message, pid: process.pid };
+  }
+
+  async upgrade(): Promise<ActionResult> {
+    const refusal = this.#refusal();
+    if (refusal) return refusal;
+    const pid = await this.#deps.operator.handOver();
+    if (pid !== undefined) return yes(`pid ${pid} has taken over from pid ${process.pid}`);
+    return no(
+      `pid ${process.pid} goes on: ${this.#deps.daemon().handOverProblem ?? "it was not handed over"}`,
+    );
+  }
+
+  async reopenLogs(): Promise<ActionResult> {
+    await this.#deps.daemon().reopenLogs();
+    return yes("the logs were opened anew");
+  }
+
+  async restart(name: string): Promise<ActionResult> {
+    return await this.#withPool(name, async (pool) => {
+      const { size, program } = pool;
+      const restarted = pool.restart();
+      const waitMs = program.app.startTimeoutMs + RESTART_MARGIN_MS;
+      const error = await Promise.race([restarted, this.#after(waitMs, "late" as const)]);
+      if (error === "late") return no("no new process is ready yet; the present ones go on");
+      if (error) return no(`no new process can be started, the present ones go on: ${messageOf(error)}`);
+      return yes(size === 0 ? "none of its processes ran" : `new processes take the place of ${size}`);
+    });
+  }
+
+  async drain(name: string): Promise<ActionResult> {
+    return await this.#withPool(name, async (pool) => {
+      const { size } = pool;
+      pool.dismiss("drained by hand");
+      return yes(`${size} processes end when they are free; a new request starts new ones`);
+    });
+  }
+
+  async kill(pid: number): Promise<ActionResult> {
+    const backend = this.#deps.registry.backendOf(pid);
+    if (!backend) return no(`${pid} is no process of a program here`);
+    const { label, busy } = backend;
+    this.#deps.log.info("killing a process, as asked for", { program: backend.program.name, pid });
+    backend.stop("killed by hand", 0);
+    const ended = backend.finished.then(() => "ended" as const);
+    if ((await Promise.race([ended, this.#after(KILL_MS, "late" as const)])) === "late")
+      return no(`${label} was sent SIGKILL and has not ended yet`);
+    return yes(`${label} was killed while it was at work on ${busy} requests`);
+  }
+
+  async #withPool(name: string, act: (pool: Pool) => Promise<ActionResult>): Promise<ActionResult> {
+    const refusal = this.#refusal();
+    if (refusal) return refusal;
+    const pool = this.#deps.registry.find(name);
+    if (!pool) return no(`no process of ${JSON.stringify(name)} runs: std-fpm status shows the names`);
+    const { isDone, message } = await act(pool);
+    return { isDone, message: `${pool.program.name}: ${message}` };
+  }
+
+  #refusal(): ActionResult | undefined {
+    const { state } = this.#deps.daemon();
+    return state === "running" ? undefined : no(`std-fpm is ${state}`);
+  }
+
+  #after<Value>(ms: number, value: Value): Promise<Value> {
+    return new Promise((resolve) => void this.#deps.clock.after(ms, () => resolve(value)));
+  }
+
+  #source(): StatusSource {
+    const { registry, clock } = this.#deps;
+    const { state, connections } = this.#deps.daemon();
+    const { tallies, machine, maxProcesses } = registry;
+    const { user, system } = process.cpuUsage();
+    const now = clock.now();
+    const daemon = {
+      version: packageJson.version,
+      pid: process.pid,
+      state,
+      startedAt: this.#startedDate,
+      uptimeMs: now - this.#startedAt,
+      cores: machine.cores,
+      maxProcesses,
+      connections,
+      memoryBytes: residentOf(process.pid) ?? 0,
+      cpuMs: (user + system) / 1000,
+    };
+    const { others, forgotten } = tallies;
+    const gone = [...tallies.gone];
+    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: residentOf };
+  }
+}
+
+/** Where no signals are heard: the daemon does it itself. */
+export function operatorOf(daemon: () => Pick<RunningDaemon, "stop" | "reload" | "handOver">): Operator {
+  return {
+    stop: (reason) => void daemon().stop(reason),
+    reload: () => daemon().reload(),
+    handOver: () => daemon().handOver(),
+  };
+}
+
+function yes(message: string): ActionResult {
+  return { isDone: true, message };
+}
+
+function no(message: string): ActionResult {
+  return { isDone: false, message };
+}

@@ -1,0 +1,74 @@
+import { AdminServer } from "../admin/admin-server.ts";
+import { systemClock } from "../base/clock.ts";
+import { createFileLookup } from "../base/file-facts.ts";
+import { outliveParent } from "../base/libc.ts";
+import { LEARNED } from "../pool/policy.ts";
+import { Registry } from "../pool/registry.ts";
+import { Router } from "../route/router.ts";
+import { AccessLog } from "./access-log.ts";
+import { Administration, operatorOf } from "./administration.ts";
+import { Daemon } from "./daemon.ts";
+import { frontOptionsOf } from "./front-options.ts";
+import { limitsOf } from "./limits.ts";
+import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
+import { RuntimeDir } from "./runtime-dir.ts";
+import { endStraysOf } from "./strays.ts";
+import { keepWarm } from "./warm.ts";
+
+/**
+ * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
+ * another without a turn of the event loop: either no connection has come here and the earlier daemon goes on, or it
+ * knows that this one serves.
+ * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  outliveParent();
+  const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
+  const limits = limitsOf(config.server);
+  const frontOptions = frontOptionsOf(config, limits);
+  const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
+  const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
+  if (isFirstHere) {
+    endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
+    runtimeDir.claim();
+  }
+  const nextSocketPath = () => runtimeDir.nextSocketPath();
+  const { instance } = runtimeDir.lock;
+  const poolDeps = { clock, log, instance, nextSocketPath, policy };
+  const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
+  const router = new Router(
+    (path) => config.appFor(path),
+    createFileLookup(clock),
+    createFileLookup(clock, "all"),
+  );
+  let admin: AdminServer | undefined;
+  try {
+    const control = new Administration({
+      daemon: () => daemon,
+      operator: operator ?? operatorOf(() => daemon),
+      registry,
+      clock,
+      log,
+    });
+    const { listen: address } = config.admin;
+    admin =
+      address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
+    if (!inheritance) admin?.publish();
+    const spoolDir = () => daemon.spoolDir;
+    const accessLog = new AccessLog(clock, log);
+    accessLog.use(config.accessLog);
+    const deps = { router, registry, clock, log, accessLog, spoolDir };
+    const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    if (inheritance) daemon.takeOver(inheritance, isFirstHere);
+    log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
+    void keepWarm(config, router, registry, log);
+    if (process.geteuid?.() === 0 && config.app.user === "")
+      log.warn("RUNNING AS ROOT: programs run as root too; set `user`, or let std-fpm run as another user");
+    return daemon;
+  } catch (error) {
+    await registry.stopAll();
+    await admin?.close();
+    if (isFirstHere) runtimeDir.release();
+    throw error;
+  }
+}

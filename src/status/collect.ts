@@ -1,0 +1,239 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Lease } from "../backend/lease.ts";
+import { type Histogram, quantileMs } from "../base/histogram.ts";
+import type { PoolStatus } from "../pool/pool-status.ts";
+import type { GoneProgram } from "../pool/tallies.ts";
+import { Tally } from "../pool/tally.ts";
+import type {
+  HistogramStatus,
+  Numbers,
+  ProcessStatus,
+  ProgramStatus,
+  RequestStatus,
+  Snapshot,
+} from "./snapshot.ts";
+
+/** What the daemon knows of itself. Times in milliseconds by the clock. */
+export interface DaemonFacts {
+  readonly version: string;
+  readonly pid: number;
+  readonly state: string;
+  readonly startedAt: string;
+  readonly uptimeMs: number;
+  readonly cores: number;
+  readonly maxProcesses: number;
+  readonly connections: number;
+  readonly memoryBytes: number;
+  readonly cpuMs: number;
+}
+
+/** Where a snapshot comes from. */
+export interface StatusSource {
+  readonly now: number;
+  readonly daemon: DaemonFacts;
+  readonly pools: readonly PoolStatus[];
+  readonly gone: readonly GoneProgram[];
+  readonly others: Tally;
+  readonly forgotten: number;
+  /** Memory that a process holds. */
+  memoryOf(pid: number): number | undefined;
+}
+
+/** So many processes are looked at for one snapshot, 20 µs each; of others memory and CPU time are left out. */
+const MOST_LOOKS = 256;
+/** So many requests are listed of a process that serves several at once. */
+const MOST_REQUESTS = 8;
+const LONGEST_URI = 200;
+
+/** The snapshot of this moment; with `isFull` every process is listed. */
+export function collect(source: StatusSource, isFull: boolean): Snapshot {
+  const { daemon, others } = source;
+  const looks = { left: isFull ? MOST_LOOKS : 0 };
+  const programs = source.pools.map((pool) => programStatus(pool, source, looks, isFull));
+  for (const gone of source.gone) programs.push(goneStatus(gone, source.now));
+  return {
+    version: daemon.version,
+    pid: daemon.pid,
+    state: daemon.state,
+    started_at: daemon.startedAt,
+    uptime_seconds: seconds(daemon.uptimeMs),
+    cores: daemon.cores,
+    max_processes: daemon.maxProcesses,
+    connections: daemon.connections,
+    daemon_memory_bytes: daemon.memoryBytes,
+    daemon_cpu_seconds: seconds(daemon.cpuMs),
+    total: totalOf(source),
+    others: {
+      requests: outcomesOf(others),
+      failures: Object.fromEntries(others.failures),
+      forgotten: source.forgotten,
+    },
+    programs,
+  };
+}
+
+function totalOf({ pools, gone, others }: StatusSource): Numbers {
+  const sum = new Tally();
+  sum.add(others);
+  const backends: Backend[] = [];
+  let waiting = 0;
+  let oldestWaitMs = 0;
+  for (const pool of pools) {
+    sum.add(pool.tally);
+    backends.push(...pool.backends);
+    waiting += pool.waiting;
+    oldestWaitMs = Math.max(oldestWaitMs, pool.oldestWaitMs);
+  }
+  for (const { tally } of gone) sum.add(tally);
+  return numbersOf(sum, { backends, waiting, oldestWaitMs });
+}
+
+function programStatus(
+  pool: PoolStatus,
+  source: StatusSource,
+  looks: { left: number },
+  isFull: boolean,
+): ProgramStatus {
+  const { program, tally, measures, cap } = pool;
+  return {
+    name: program.name,
+    settings: program.app.id,
+    is_gone: false,
+    ...numbersOf(tally, pool),
+    limit: Number.isFinite(cap) ? cap : null,
+    failed_in_a_row: pool.failures,
+    next_start_seconds: seconds(pool.retryInMs),
+    learned: {
+      service_seconds: secondsOrNull(measures.serviceMs),
+      boot_seconds: secondsOrNull(measures.bootMs),
+      cpu_share: pool.cpuShare ?? null,
+      memory_bytes: measures.memoryBytes === undefined ? null : Math.round(measures.memoryBytes),
+    },
+    last_error: lastErrorOf(tally, source.now),
+    ...(isFull
+      ? { process_list: pool.backends.map((backend) => processStatus(backend, source, looks)) }
+      : {}),
+  };
+}
+
+function goneStatus({ name, settings, tally }: GoneProgram, now: number): ProgramStatus {
+  return {
+    name,
+    settings,
+    is_gone: true,
+    ...numbersOf(tally, { backends: [], waiting: 0, oldestWaitMs: 0 }),
+    limit: null,
+    failed_in_a_row: 0,
+    next_start_seconds: 0,
+    learned: { service_seconds: null, boot_seconds: null, cpu_share: null, memory_bytes: null },
+    last_error: lastErrorOf(tally, now),
+  };
+}
+
+type Present = Pick<PoolStatus, "backends" | "waiting" | "oldestWaitMs">;
+
+function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): Numbers {
+  const processes = { starting: 0, idle: 0, busy: 0, retiring: 0, stopping: 0 };
+  let { bytesIn, bytesOut } = tally;
+  let inFlight = 0;
+  for (const backend of backends) {
+    const state = stateOf(backend);
+    if (state) processes[state]++;
+    inFlight += backend.busy;
+    // What is at work is counted as it goes, not only in the end.
+    for (const lease of backend.leases) {
+      bytesIn += lease.bytesIn;
+      bytesOut += lease.bytesOut;
+    }
+  }
+  const { exits } = tally;
+  return {
+    processes,
+    in_flight: inFlight,
+    queue_length: waiting,
+    queue_oldest_seconds: seconds(oldestWaitMs),
+    queued: tally.queued,
+    requests: outcomesOf(tally),
+    failures: Object.fromEntries(tally.failures),
+    retries: tally.retries,
+    started: tally.started,
+    failed_starts: tally.failedStarts,
+    exits: {
+      asked_for: exits["asked for"],
+      own_will: exits["of its own will"],
+      crash: exits.crash,
+      boot_failure: exits["boot failure"],
+    },
+    received_bytes: bytesIn,
+    sent_bytes: bytesOut,
+    cpu_seconds: seconds(tally.cpuMs),
+    latency: histogramStatus(tally.latency),
+    wait: histogramStatus(tally.wait),
+  };
+}
+
+function outcomesOf({ outcomes }: Tally): Numbers["requests"] {
+  const { answered, refused, truncated, "client-left": client_left } = outcomes;
+  return { answered, refused, truncated, client_left };
+}
+
+function histogramStatus(histogram: Histogram): HistogramStatus {
+  const { counts, count, sumMs } = histogram;
+  const quantile = (part: number) => secondsOrNull(quantileMs(counts, part));
+  return {
+    count,
+    sum_seconds: seconds(sumMs),
+    p50_seconds: quantile(0.5),
+    p90_seconds: quantile(0.9),
+    p99_seconds: quantile(0.99),
+    buckets: [...counts],
+  };
+}
+
+function processStatus(backend: Backend, source: StatusSource, looks: { left: number }): ProcessStatus {
+  const isLookedAt = backend.pid !== 0 && looks.left-- > 0;
+  const usage = isLookedAt ? backend.usage : undefined;
+  const memoryBytes = isLookedAt ? source.memoryOf(backend.pid) : undefined;
+  const oldest = [...backend.leases].slice(0, MOST_REQUESTS);
+  return {
+    pid: backend.pid,
+    state: stateOf(backend) ?? "stopping",
+    age_seconds: seconds(source.now - backend.startedAt),
+    idle_seconds: backend.busy > 0 ? 0 : seconds(source.now - backend.idleSince),
+    served: backend.served,
+    cpu_seconds: secondsOrNull(usage?.runMs),
+    memory_bytes: memoryBytes ?? null,
+    requests: oldest.map((lease) => requestStatus(lease, source.now)),
+  };
+}
+
+function requestStatus({ head, since }: Lease, now: number): RequestStatus {
+  const uri = head?.value("REQUEST_URI") ?? head?.value("SCRIPT_NAME") ?? "";
+  return {
+    method: head?.method ?? "",
+    uri: uri.replace(/\?.*$/s, "").slice(0, LONGEST_URI),
+    age_seconds: seconds(now - since),
+  };
+}
+
+/** What a process is at; undefined when it has gone. */
+function stateOf({ state, busy }: Backend): keyof Numbers["processes"] | undefined {
+  if (state === "ready") return busy > 0 ? "busy" : "idle";
+  if (state === "ending") return "retiring";
+  return state === "gone" ? undefined : state;
+}
+
+function lastErrorOf({ lastError }: Tally, now: number): ProgramStatus["last_error"] {
+  return lastError
+    ? { code: lastError.code, message: lastError.message, age_seconds: seconds(now - lastError.at) }
+    : null;
+}
+
+/** To the microsecond. */
+function seconds(ms: number): number {
+  return Math.round(ms * 1000) / 1e6;
+}
+
+function secondsOrNull(ms: number | undefined): number | null {
+  return ms === undefined ? null : seconds(ms);
+}

@@ -1,0 +1,200 @@
+import { BOUNDS_MS } from "../base/histogram.ts";
+import type { HistogramStatus, Numbers, ProgramStatus, Snapshot } from "./snapshot.ts";
+
+/** One value of a metric, with the labels that tell it from others. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  /** A histogram's name ends in its suffix: `_bucket`, `_sum`, `_count`. */
+  readonly suffix?: string;
+  readonly value: number;
+}
+
+/** One metric of the OpenMetrics text. */
+export interface Metric {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram" | "info" | "stateset";
+  readonly help: string;
+  /** The names of its labels, for the documentation. */
+  readonly labels: readonly string[];
+  samples(snapshot: Snapshot): Iterable<Sample>;
+}
+
+type Value = (numbers: Numbers) => number;
+type Values = (numbers: Numbers) => Readonly<Record<string, number>>;
+
+const STATES = ["running", "retiring", "draining", "stopping"];
+
+/** Every metric. What is counted for each program has the label `program`; requests that came to none have it empty. */
+export const METRICS: readonly Metric[] = [
+  single("std_fpm", "info", "The version of std-fpm.", ["version"], ({ version }) => [
+    { labels: { version }, suffix: "_info", value: 1 },
+  ]),
+  single("std_fpm_state", "stateset", "What the daemon is at.", ["std_fpm_state"], ({ state }) =>
+    STATES.map((each) => ({ labels: { std_fpm_state: each }, value: each === state ? 1 : 0 })),
+  ),
+  one("std_fpm_uptime_seconds", "Time since the daemon was started.", (now) => now.uptime_seconds),
+  one("std_fpm_connections", "Open connections from web servers.", (now) => now.connections),
+  one("std_fpm_processes_limit", "Most processes of all programs together.", (now) => now.max_processes),
+  one("std_fpm_memory_bytes", "Memory of std-fpm itself.", (now) => now.daemon_memory_bytes),
+  single("std_fpm_cpu_seconds", "counter", "CPU time of std-fpm itself.", [], (now) => [
+    { labels: {}, suffix: "_total", value: now.daemon_cpu_seconds },
+  ]),
+  gauges("std_fpm_program_processes", "Processes by what they are at.", "state", (of) => of.processes),
+  gauge("std_fpm_program_requests_in_flight", "Requests at work.", (of) => of.in_flight),
+  gauge("std_fpm_program_queue_length", "Requests that wait for a process.", (of) => of.queue_length),
+  gauge(
+    "std_fpm_program_queue_oldest_seconds",
+    "How long the oldest has waited.",
+    (of) => of.queue_oldest_seconds,
+  ),
+  counters(
+    "std_fpm_program_requests",
+    "Requests by how they ended.",
+    "outcome",
+    (of) => of.requests,
+    (now) => now.others.requests,
+  ),
+  counters(
+    "std_fpm_program_failures",
+    "Requests refused or broken off, by code.",
+    "code",
+    (of) => of.failures,
+    (now) => now.others.failures,
+  ),
+  counter("std_fpm_program_queued", "Requests that had to wait.", (of) => of.queued),
+  counter("std_fpm_program_retries", "Requests sent to another process.", (of) => of.retries),
+  counter("std_fpm_program_starts", "Processes started.", (of) => of.started),
+  counter("std_fpm_program_failed_starts", "Starts that failed.", (of) => of.failed_starts),
+  counters("std_fpm_program_exits", "Ends of processes by their cause.", "cause", (of) => ({ ...of.exits })),
+  counter("std_fpm_program_received_bytes", "Bytes handed to the program.", (of) => of.received_bytes),
+  counter("std_fpm_program_sent_bytes", "Bytes that came from the program.", (of) => of.sent_bytes),
+  counter("std_fpm_program_cpu_seconds", "CPU time of its processes.", (of) => of.cpu_seconds),
+  histogram(
+    "std_fpm_program_latency_seconds",
+    "From a request's head to the end of its answer.",
+    (of) => of.latency,
+  ),
+  histogram("std_fpm_program_wait_seconds", "From asking for a process to having one.", (of) => of.wait),
+  learned(
+    "std_fpm_program_service_seconds",
+    "S: how long a request takes.",
+    (of) => of.learned.service_seconds,
+  ),
+  learned(
+    "std_fpm_program_boot_seconds",
+    "B: how long a process takes to start.",
+    (of) => of.learned.boot_seconds,
+  ),
+  learned(
+    "std_fpm_program_cpu_share",
+    "u: the part of a core that it uses at work.",
+    (of) => of.learned.cpu_share,
+  ),
+  learned(
+    "std_fpm_program_process_memory_bytes",
+    "M: memory of one process.",
+    (of) => of.learned.memory_bytes,
+  ),
+  learned("std_fpm_program_processes_limit", "Most processes it may have now.", (of) => of.limit),
+];
+
+function single(
+  name: string,
+  type: Metric["type"],
+  help: string,
+  labels: readonly string[],
+  samples: Metric["samples"],
+): Metric {
+  return { name, type, help, labels, samples };
+}
+
+function one(name: string, help: string, read: (snapshot: Snapshot) => number): Metric {
+  return single(name, "gauge", help, [], (snapshot) => [{ labels: {}, value: read(snapshot) }]);
+}
+
+function gauge(name: string, help: string, read: Value): Metric {
+  return perProgram(name, "gauge", help, [], (of) => [{ labels: {}, value: read(of) }]);
+}
+
+function counter(name: string, help: string, read: Value): Metric {
+  return perProgram(name, "counter", help, [], (of) => [{ labels: {}, suffix: "_total", value: read(of) }]);
+}
+
+/** Left out where it is not known. */
+function learned(name: string, help: string, read: (program: ProgramStatus) => number | null): Metric {
+  return perProgram(name, "gauge", help, [], (of) => {
+    const value = read(of);
+    return value === null ? [] : [{ labels: {}, value }];
+  });
+}
+
+function gauges(name: string, help: string, label: string, readAll: Values): Metric {
+  return perProgram(name, "gauge", help, [label], (of) => labelled(label, readAll(of)));
+}
+
+/** `others`: what came to no program. */
+function counters(
+  name: string,
+  help: string,
+  label: string,
+  readAll: Values,
+  others?: (snapshot: Snapshot) => Readonly<Record<string, number>>,
+): Metric {
+  const perEach = perProgram(name, "counter", help, [label], (of) => labelled(label, readAll(of), "_total"));
+  return {
+    ...perEach,
+    *samples(snapshot) {
+      yield* perEach.samples(snapshot);
+      for (const { labels, ...sample } of labelled(label, others?.(snapshot) ?? {}, "_total"))
+        yield { ...sample, labels: { program: "", ...labels } };
+    },
+  };
+}
+
+function histogram(name: string, help: string, read: (numbers: Numbers) => HistogramStatus): Metric {
+  return perProgram(name, "histogram", help, ["le"], (of) => bucketsOf(read(of)));
+}
+
+function perProgram(
+  name: string,
+  type: Metric["type"],
+  help: string,
+  labels: readonly string[],
+  samplesOf: (program: ProgramStatus) => readonly Sample[],
+): Metric {
+  return {
+    name,
+    type,
+    help,
+    labels: ["program", ...labels],
+    *samples({ programs }) {
+      for (const program of programs)
+        for (const { labels: more, ...sample } of samplesOf(program))
+          yield { ...sample, labels: { program: program.name, ...more } };
+    },
+  };
+}
+
+function labelled(label: string, values: Readonly<Record<string, number>>, suffix = ""): Sample[] {
+  return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, suffix, value }));
+}
+
+/** Each bucket counts those below it, too. */
+function bucketsOf({ buckets, count, sum_seconds }: HistogramStatus): Sample[] {
+  let sum = 0;
+  const bounded = BOUNDS_MS.map((bound, index) => {
+    sum += buckets[index] ?? 0;
+    return { labels: { le: le(bound / 1000) }, suffix: "_bucket", value: sum };
+  });
+  return [
+    ...bounded,
+    { labels: { le: "+Inf" }, suffix: "_bucket", value: count },
+    { labels: {}, suffix: "_count", value: count },
+    { labels: {}, suffix: "_sum", value: sum_seconds },
+  ];
+}
+
+/** OpenMetrics wants the canonical form of a floating-point number, with a dot. */
+function le(seconds: number): string {
+  return Number.isInteger(seconds) ? `${seconds}.0` : String(seconds);
+}

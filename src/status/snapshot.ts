@@ -1,0 +1,161 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+
+/** All that is known of a daemon at one moment, as `/status.json` gives it. */
+export type Snapshot = Static<typeof snapshotSchema>;
+/** What is known of one program. */
+export type ProgramStatus = Static<typeof programSchema>;
+export type ProcessStatus = Static<typeof processSchema>;
+export type RequestStatus = Static<typeof requestSchema>;
+/** What is counted of one program, and of all together. */
+export type Numbers = Static<typeof numbersSchema>;
+export type HistogramStatus = Static<typeof histogramSchema>;
+
+const count = (description: string) => Type.Integer({ description });
+const number = (description: string) => Type.Number({ description });
+const text = (description: string) => Type.String({ description });
+const orNull = <Schema extends TSchema>(schema: Schema) =>
+  Type.Union([schema, Type.Null()], { description: schema.description ?? "" });
+
+const described = <Schema extends TSchema>(schema: Schema, description: string): Schema => ({
+  ...schema,
+  description,
+});
+
+const histogramSchema = Type.Object({
+  count: count("How many were measured."),
+  sum_seconds: number("Their times added up."),
+  p50_seconds: orNull(number("Half of them took this long at most; null while there are none.")),
+  p90_seconds: orNull(number("Nine in ten took this long at most.")),
+  p99_seconds: orNull(number("99 in a hundred took this long at most.")),
+  buckets: Type.Array(Type.Number(), {
+    description:
+      "How many took up to 0.25 ms, up to 0.5 ms, up to 1 ms, and so on, doubled each time; the last number has those above 131 s.",
+  }),
+});
+
+const statesSchema = Type.Object({
+  starting: count("Started, and nothing accepted yet."),
+  idle: count("Ready, and no request at work."),
+  busy: count("At work on a request."),
+  retiring: count("At work on their last request, or about to end by themselves."),
+  stopping: count("Told to end."),
+});
+
+const exitsSchema = Type.Object({
+  asked_for: count("Ended by std-fpm: idle, recycled, replaced, too slow, or asked for."),
+  own_will: count("Ended by themselves with status 0."),
+  crash: count("Ended by a signal, or with another status than 0."),
+  boot_failure: count("Ended before they accepted a connection."),
+});
+
+const outcomesSchema = Type.Object({
+  answered: count("The program's whole answer was handed on."),
+  refused: count("std-fpm answered itself; `failures` has the reasons."),
+  truncated: count("The answer broke off; `failures` has the reasons."),
+  client_left: count("The web server gave up before the end."),
+});
+
+const numbersSchema = Type.Object({
+  processes: described(statesSchema, "Processes by what they are at; all that live are one of these."),
+  in_flight: count("Requests that a process is at work on."),
+  queue_length: count("Requests that wait for a process."),
+  queue_oldest_seconds: number("How long the oldest of them has waited."),
+  queued: count("Requests that had to wait since the start."),
+  requests: described(outcomesSchema, "Requests by how they ended, since the start."),
+  failures: Type.Record(Type.String(), Type.Integer(), {
+    description: "Requests that were refused or broke off, by code (docs/errors.md).",
+  }),
+  retries: count("Requests that were sent to another process because the first one never saw or lost them."),
+  started: count("Processes started."),
+  failed_starts: count("Starts that failed: the program could not be executed, or ended too early."),
+  exits: described(exitsSchema, "Processes that have ended, by cause."),
+  received_bytes: count("Bytes handed to the programs: records with their headers."),
+  sent_bytes: count("Bytes that came from the programs, the same way."),
+  cpu_seconds: number(
+    "CPU time that the processes used, as far as they were looked at: once a second at least.",
+  ),
+  latency: described(
+    histogramSchema,
+    "From a request's head (and its body, if that is small) to the end of its answer.",
+  ),
+  wait: described(histogramSchema, "From asking for a process to having one; 0 where one was free."),
+});
+
+const learnedSchema = Type.Object({
+  service_seconds: orNull(number("S: how long a request takes; null while unknown.")),
+  boot_seconds: orNull(number("B: how long a process takes from its start to its first accept.")),
+  cpu_share: orNull(number("u: the part of a core that a process uses while at work, 0 to 1.")),
+  memory_bytes: orNull(number("M: what a process holds in memory, its part of what is shared.")),
+});
+
+const requestSchema = Type.Object({
+  method: text("Its method."),
+  uri: text("Its path, without the query string, which may hold secrets; cut after 200 characters."),
+  age_seconds: number("How long a process has been at work on it."),
+});
+
+const processSchema = Type.Object({
+  pid: count("Its process id; 0 while none runs (a place for CGI processes)."),
+  state: text("`starting`, `idle`, `busy`, `retiring` or `stopping`."),
+  age_seconds: number("How long ago it was started."),
+  idle_seconds: number("How long it has been without work; 0 while it is at work."),
+  served: count("Requests it has answered."),
+  cpu_seconds: orNull(number("CPU time of its main thread; null when it was not looked at.")),
+  memory_bytes: orNull(number("Memory it holds (resident); null when it was not looked at.")),
+  requests: Type.Array(requestSchema, { description: "What it is at work on: the eight oldest." }),
+});
+
+const lastErrorSchema = Type.Object({
+  code: text("The code (docs/errors.md)."),
+  message: text("What happened, as in the log."),
+  age_seconds: number("How long ago."),
+});
+
+const programSchema = Type.Composite([
+  Type.Object({
+    name: text("The program's path, or the interpreter and the settings that it serves."),
+    settings: text("Which tables of the configuration hold for it: `app`, or `app+apps[0]`."),
+    is_gone: Type.Boolean({ description: "Whether it has no processes any more." }),
+  }),
+  numbersSchema,
+  Type.Object({
+    limit: orNull(
+      count("Most processes it may have now: from what it costs, or `max_processes`; null = no limit."),
+    ),
+    failed_in_a_row: count("Starts that failed one after the other; at three requests are refused."),
+    next_start_seconds: number("How long it is until the next start may be tried; 0 = now."),
+    learned: described(
+      learnedSchema,
+      "What was learned of the program, and decides how many processes it gets.",
+    ),
+    last_error: orNull(described(lastErrorSchema, "What went wrong last, if anything has.")),
+    process_list: Type.Optional(Type.Array(processSchema, { description: "Its processes, with `?full`." })),
+  }),
+]);
+
+export const snapshotSchema = Type.Object({
+  version: text("The version of std-fpm."),
+  pid: count("The process id of the daemon."),
+  state: text(
+    "`running`; `retiring`: another daemon has taken over; `draining`, `stopping`: it was told to stop.",
+  ),
+  started_at: text("When the daemon was started (RFC 3339)."),
+  uptime_seconds: number("How long ago that was."),
+  cores: number("Cores that processes may use."),
+  max_processes: count("Most processes of all programs together."),
+  connections: count("Open connections from web servers."),
+  daemon_memory_bytes: count("Memory of std-fpm itself (resident)."),
+  daemon_cpu_seconds: number("CPU time of std-fpm itself."),
+  total: described(numbersSchema, "All programs together, and requests that came to none."),
+  others: Type.Object(
+    {
+      requests: described(outcomesSchema, "By how they ended."),
+      failures: Type.Record(Type.String(), Type.Integer(), { description: "By code, as above." }),
+      forgotten: count("Programs that are counted here since they have not been used for long."),
+    },
+    { description: "Requests that came to no program, and programs that are not listed any more." },
+  ),
+  programs: Type.Array(programSchema, {
+    description: "Every program with processes, then the 128 that had some last.",
+  }),
+});

@@ -1,0 +1,204 @@
+import { describe, expect, test } from "bun:test";
+import { lstatSync, writeFileSync } from "node:fs";
+import { admin, command, snapshotOf } from "../support/admin.ts";
+import { handOver } from "../support/hand-over.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { answers, startStdFpm } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const CLIENTS = 200;
+const ASKED = 60;
+const PATHS = ["/status", "/status.json?full", "/metrics", "/healthz"];
+
+describe("the admin socket", () => {
+  test(`answers in under 50 ms while ${CLIENTS} clients keep every process busy`, async () => {
+    await using site = await startSite({ app: "max_processes = 4" });
+    const clients = keepBusy(site);
+    await waitUntil("all are busy, others wait", async () => {
+      const { total } = await snapshotOf(site.fpm);
+      return total.processes.busy === 4 && total.queue_length > CLIENTS / 2;
+    });
+    const times: number[] = [];
+    for (let turn = 0; turn < ASKED; turn++) {
+      for (const path of PATHS) {
+        const since = performance.now();
+        const answer = await admin(site.fpm, path);
+        await answer.text();
+        times.push(performance.now() - since);
+        expect(answer.status).toBe(200);
+      }
+    }
+    times.sort((a, b) => a - b);
+    expect(times[Math.floor(times.length / 2)]).toBeLessThan(50);
+    // Others use this machine, too.
+    expect(times[Math.floor(times.length * 0.95)]).toBeLessThan(250);
+    expect(await clients.stop()).toEqual([]);
+  });
+
+  test("is for its own user alone, and is gone after the stop", async () => {
+    await using site = await startSite();
+    expect(lstatSync(`${site.fpm.runtimeDir}/admin.sock`).mode & 0o777).toBe(0o600);
+  });
+
+  test("of a daemon that was killed is taken over, of one that lives is not", async () => {
+    await using site = await startSite();
+    await site.fpm.kill();
+    await site.restart();
+    expect((await admin(site.fpm, "/healthz")).status).toBe(200);
+    using dir = makeTempDir();
+    const taken = `[admin]\nlisten = "${site.fpm.runtimeDir}/admin.sock"\n`;
+    const other = await startStdFpm({ folder: dir.path, noWait: true, apps: taken });
+    expect(await other.exited).toBe(1);
+    expect(other.log()).toContain("admin.sock: another process answers there");
+    expect((await admin(site.fpm, "/healthz")).status).toBe(200);
+    writeFileSync(dir.at("plain"), "");
+    const onFile = await startStdFpm({
+      folder: dir.path,
+      noWait: true,
+      apps: `[admin]\nlisten = "${dir.at("plain")}"\n`,
+    });
+    expect(await onFile.exited).toBe(1);
+    expect(onFile.log()).toContain("a file that is not a socket is there");
+  });
+
+  test("goes to the new daemon on SIGUSR2", async () => {
+    await using site = await startSite();
+    const before = await snapshotOf(site.fpm);
+    const pid = await handOver(site.fpm);
+    const after = await snapshotOf(site.fpm);
+    expect([after.pid, after.state]).toEqual([pid, "running"]);
+    expect(after.pid).not.toBe(before.pid);
+    await waitUntil("the old one has ended", () => site.fpm.daemons().length === 1);
+    expect((await admin(site.fpm, "/readyz")).status).toBe(200);
+  });
+
+  test("is not needed", async () => {
+    await using site = await startSite({ apps: '[admin]\nlisten = ""\n' });
+    expect(await answers(`${site.fpm.runtimeDir}/admin.sock`)).toBe(false);
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+    expect((await command(site.fpm, "status")).err).toContain("`admin.listen` off");
+  });
+
+  test("is not ready while it drains, and answers until the end", async () => {
+    await using site = await startSite();
+    expect(await (await admin(site.fpm, "/readyz")).text()).toBe("ready\n");
+    const inFlight = site.ask("lab.fcgi?op=sleep&ms=1000");
+    await waitUntil("it is at work", async () => (await snapshotOf(site.fpm)).total.in_flight === 1);
+    site.fpm.signal("SIGTERM");
+    const ready = await waitUntil("it drains", async () => {
+      const answer = await admin(site.fpm, "/readyz");
+      return answer.status === 503 ? answer.text() : undefined;
+    });
+    expect(ready).toBe("draining\n");
+    expect((await admin(site.fpm, "/healthz")).status).toBe(200);
+    expect((await inFlight).status).toBe(200);
+  });
+});
+
+describe("on a TCP address", () => {
+  test("one may look and not act, also after SIGUSR2", async () => {
+    const port = freePort();
+    await using site = await startSite({ apps: `[admin]\nlisten = "127.0.0.1:${port}"\n` });
+    const url = `http://127.0.0.1:${port}`;
+    const first = (await (await fetch(`${url}/status.json`)).json()) as { pid: number };
+    expect(first.pid).toBe(site.fpm.pid);
+    const refused = await fetch(`${url}/reload`, { method: "POST" });
+    expect([refused.status, await refused.text()]).toEqual([
+      403,
+      "Over TCP one may look, and not act: use the Unix socket.\n",
+    ]);
+    expect((await command(site.fpm, "reload")).status).toBe(1);
+    const pid = await handOver(site.fpm);
+    await waitUntil("the new one answers", async () => {
+      const answer = await fetch(`${url}/status.json`).catch(() => undefined);
+      return answer && ((await answer.json()) as { pid: number }).pid === pid;
+    });
+  });
+
+  test("that somebody else has, or that strangers reach, std-fpm does not start", async () => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    for (const [listen, why] of [
+      [`127.0.0.1:${taken.port}`, "another process listens there"],
+      ["0.0.0.0:9001", "is reached over the network"],
+    ]) {
+      using dir = makeTempDir();
+      const fpm = await startStdFpm({
+        folder: dir.path,
+        noWait: true,
+        apps: `[admin]\nlisten = "${listen}"\n`,
+      });
+      expect(await fpm.exited).toBe(1);
+      expect(fpm.log()).toContain(why as string);
+      await fpm.stop();
+    }
+  });
+});
+
+describe("over HTTP", () => {
+  test("paths, methods and forms are told apart", async () => {
+    await using site = await startSite();
+    const ask = async (path: string, init?: RequestInit) => {
+      const answer = await admin(site.fpm, path, init);
+      return [answer.status, answer.headers.get("Content-Type")];
+    };
+    const text = "text/plain; charset=utf-8";
+    const json = { headers: { Accept: "application/json" } };
+    expect(await ask("/status", json)).toEqual([200, "application/json"]);
+    expect(await ask("/status", { headers: { Accept: "text/html,*/*" } })).toEqual([200, text]);
+    expect(await ask("/metrics")).toEqual([
+      200,
+      "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    ]);
+    expect(await ask("/nowhere")).toEqual([404, text]);
+    expect(await ask("/reload")).toEqual([405, text]);
+    expect(await ask("/status", { method: "POST" })).toEqual([405, text]);
+    expect(await ask("/status", { method: "DELETE" })).toEqual([405, text]);
+    expect(await ask("/status", { headers: { Host: "evil.example" } })).toEqual([421, text]);
+    expect((await admin(site.fpm, "/metrics")).text()).resolves.toEndWith("\n# EOF\n");
+    const foreign = { method: "POST", headers: { Origin: "http://evil.example" } };
+    expect(await ask("/stop", foreign)).toEqual([403, text]);
+  });
+
+  test("events come once a second, for sixteen pages, and end with the daemon", async () => {
+    await using site = await startSite();
+    const open = await Promise.all(Array.from({ length: 16 }, () => admin(site.fpm, "/events")));
+    expect((await admin(site.fpm, "/events")).status).toBe(503);
+    const [first, ...others] = open;
+    for (const other of others) await other.body?.cancel();
+    const reader = first?.body?.getReader();
+    let text = "";
+    while ((text.match(/^data: /gm) ?? []).length < 3)
+      text += Buffer.from((await reader?.read())?.value ?? []);
+    const uptimes = [...text.matchAll(/"uptime_seconds":([\d.]+)/g)].map(([, seconds]) => Number(seconds));
+    expect((uptimes[2] ?? 0) - (uptimes[0] ?? 0)).toBeGreaterThan(1);
+    await waitUntil("there is room again", async () => {
+      const answer = await admin(site.fpm, "/events");
+      await answer.body?.cancel();
+      return answer.status === 200;
+    });
+    site.fpm.signal("SIGTERM");
+    while (!(await reader?.read())?.done);
+    expect(await site.fpm.exited).toBe(0);
+  });
+});
+
+/** Clients that ask again and again for something that takes its time; what they were refused when they stop. */
+function keepBusy(site: Site) {
+  const url = `http://127.0.0.1:${site.nginx.port}/kept/lab.fcgi?op=sleep&ms=20`;
+  const wrk = Bun.spawn(["wrk", "-t1", `-c${CLIENTS}`, "-d120s", "--timeout", "30s", url], {
+    stdout: "pipe",
+  });
+  return {
+    async stop() {
+      wrk.kill("SIGINT");
+      const summary = await new Response(wrk.stdout).text();
+      return summary.split("\n").filter((line) => /Non-2xx|Socket errors/.test(line));
+    },
+  };
+}
+
+function freePort(): number {
+  using probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  return probe.port;
+}

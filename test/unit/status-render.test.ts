@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import { collect } from "../../src/status/collect.ts";
+import { METRICS } from "../../src/status/metrics.ts";
+import { renderOpenMetrics } from "../../src/status/render-openmetrics.ts";
+import { renderText } from "../../src/status/render-text.ts";
+import { renderTable } from "../../src/status/table.ts";
+import { formatBytes, formatSeconds, formatShare } from "../../src/status/units.ts";
+import { sampleSource } from "../support/sample-snapshot.ts";
+
+const snapshot = collect(sampleSource(), true);
+
+describe("times and sizes for people", () => {
+  test.each<[number | null, string]>([
+    [null, "-"],
+    [0, "0 ms"],
+    [0.00025, "0.3 ms"],
+    [0.0125, "13 ms"],
+    [0.9999, "1 s"],
+    [59.94, "60 s"],
+    [200, "3 m 20 s"],
+    [3600, "1 h 0 m"],
+    [190_800, "2 d 5 h"],
+  ])("%p s is %p", (seconds, text) => expect(formatSeconds(seconds)).toBe(text));
+
+  test.each<[number | null, string]>([
+    [null, "-"],
+    [0, "0 B"],
+    [1023, "1023 B"],
+    [1024, "1 KiB"],
+    [4.5 * 1024, "4.5 KiB"],
+    [2 ** 20 - 1, "1 MiB"],
+    [2 ** 50, "1024 TiB"],
+  ])("%p bytes are %p", (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+
+  test("a share is in per cent", () =>
+    expect([formatShare(0.256), formatShare(null)]).toEqual(["26 %", "-"]));
+});
+
+test("a table's columns are as wide as they must be, and no line ends in a space", () => {
+  const columns = [
+    { head: "N", align: "right" },
+    { head: "NAME", align: "left" },
+  ] as const;
+  expect(renderTable(columns, [["100", "a"], ["1"]])).toEqual(["  N  NAME", "100  a", "  1"]);
+});
+
+describe("the text", () => {
+  const text = renderText(snapshot);
+
+  test("has a line for each program, its processes, and what went wrong last", () => {
+    expect(text).toStartWith(
+      "std-fpm 1.2.3, pid 1: running for 1 h 2 m\n6 of 64 processes on 2 cores, 3 connections,",
+    );
+    expect(text).toContain("/srv/gone.fcgi (no processes)\n");
+    expect(text).toContain("refused before they came to a program: PROTOCOL 1\n");
+    expect(text).toContain("POST /shop/cart (1 s)\n");
+    expect(text).toContain("  3 starts failed in a row; the next one is tried in 700 ms\n");
+  });
+
+  test("lets nobody steer the terminal", () => {
+    expect(text).toContain('BACKEND_BROKEN: it said "no"\\x0a\\x1b[31m');
+    expect(text).not.toContain("\x1b");
+  });
+});
+
+describe("the metrics", () => {
+  test("have each name once, and only characters that are allowed", () => {
+    const names = METRICS.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(name).toMatch(/^std_fpm[a-z_]*$/);
+  });
+
+  test("have the labels that the documentation names", () => {
+    for (const { labels, samples } of METRICS)
+      for (const sample of samples(snapshot)) {
+        const others = Object.keys(sample.labels).filter((label) => !labels.includes(label));
+        expect(others).toEqual([]);
+      }
+  });
+
+  test("are read by Debian's prometheus_client as they are meant", () => {
+    const script = `
+import json, sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+families = text_string_to_metric_families(sys.stdin.read())
+print(json.dumps([[f.name, f.type, [[s.name, s.labels, s.value] for s in f.samples]] for f in families]))`;
+    const parser = Bun.spawnSync(["/usr/bin/python3", "-c", script], {
+      stdin: Buffer.from(renderOpenMetrics(snapshot)),
+    });
+    expect(parser.stderr.toString()).toBe("");
+    const families = JSON.parse(parser.stdout.toString()) as [string, string, [string, object, number][]][];
+    expect(families.map(([name, type]) => [name, type])).toEqual(
+      METRICS.map(({ name, type }) => [name, type]),
+    );
+    const samples = families.flatMap(([, , each]) => each);
+    const program = '/srv/we\\ird "name".fcgi';
+    expect(samples).toContainEqual(["std_fpm_program_starts_total", { program }, 5]);
+    expect(samples).toContainEqual(["std_fpm_program_latency_seconds_bucket", { program, le: "0.016" }, 1]);
+    expect(samples).toContainEqual(["std_fpm_program_latency_seconds_sum", { program }, 0.092]);
+    expect(samples).toContainEqual(["std_fpm_program_failures_total", { program: "", code: "PROTOCOL" }, 1]);
+    expect(samples).toContainEqual(["std_fpm_state", { std_fpm_state: "running" }, 1]);
+  });
+});
