@@ -33,6 +33,12 @@ An action answers with JSON: \`isDone\`, and a \`message\` that says what happen
 \`status_path\` and \`ping_path\` of \`[server]\` give the same status over FastCGI, through the web server: as text, or with \`?json\`, \`?html\`, \`?openmetrics\`, and
 \`&full\`. Who may ask is then the web server's business: the status names programs and shows their errors.
 
+## std-fpm status --watch
+
+As \`top\`: rates, percentiles and CPU are those of the last second, not since the start. The keys \`r f b w t c m n\` sort by requests, failures, busy processes,
+waiting requests, time, CPU, memory or name; Tab goes on from the requests at work to processes and to the last errors; \`q\` quits. A narrow terminal shows fewer columns. A daemon that is
+gone is waited for. Where nobody has a terminal it is the plain table once a second, or with \`--json\` a line of JSON.
+
 ## Numbers
 
 Times are in seconds, sizes in bytes. Counters begin at 0 with the daemon, and with a program's first process; the 128 programs that ended last

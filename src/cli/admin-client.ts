@@ -15,6 +15,9 @@ export const ADMIN_FLAGS = {
   config: CONFIG_FLAG,
 } as const;
 
+/** A daemon that works answers in milliseconds. */
+const ANSWER_MS = 5000;
+
 interface Flags {
   readonly socket?: string | undefined;
   readonly config?: string | undefined;
@@ -55,41 +58,50 @@ export class AdminClient {
 
   /** @throws FpmError NOT_RUNNING. */
   async text(path: string): Promise<string> {
-    return await (await this.#fetch(path, "GET")).text();
+    return await this.#ask(path, "GET");
   }
 
   /** @throws FpmError NOT_RUNNING. */
   async snapshot(isFull: boolean): Promise<Snapshot> {
-    return (await (await this.#fetch(`/status.json${isFull ? "?full" : ""}`, "GET")).json()) as Snapshot;
+    return JSON.parse(await this.#ask(`/status.json${isFull ? "?full" : ""}`, "GET")) as Snapshot;
   }
 
   /** @throws FpmError NOT_RUNNING, also when the daemon refuses to act here. */
   async act(action: string, of = ""): Promise<Done> {
-    const response = await this.#fetch(`/${action}?of=${encodeURIComponent(of)}`, "POST");
-    return (await response.json()) as Done;
+    return JSON.parse(await this.#ask(`/${action}?of=${encodeURIComponent(of)}`, "POST")) as Done;
   }
 
   /** 409 is an answer, too: it was not done. */
-  async #fetch(path: string, method: string): Promise<Response> {
+  async #ask(path: string, method: string): Promise<string> {
     const place = formatListenAddress(this.#address);
-    let response: Response;
+    let answer: { isOk: boolean; status: number; text: string };
     try {
-      response =
-        this.#address.kind === "unix"
-          ? await fetch(`http://localhost${path}`, { method, unix: this.#address.path })
-          : await fetch(`http://${place}${path}`, { method });
+      const response = await this.#fetch(path, method);
+      const { ok, status } = response;
+      answer = { isOk: ok || status === 409, status, text: await response.text() };
     } catch (thrown) {
       throw new FpmError("NOT_RUNNING", "daemon", `nobody answers at ${place}: ${reasonOf(thrown)}`, {
         cause: thrown,
       });
     }
-    if (response.ok || response.status === 409) return response;
-    const why = (await response.text()).trim();
-    throw new FpmError("NOT_RUNNING", "daemon", `${place} answered ${response.status}: ${why}`);
+    if (answer.isOk) return answer.text;
+    const { status, text } = answer;
+    throw new FpmError("NOT_RUNNING", "daemon", `${place} answered ${status}: ${text.trim()}`);
+  }
+
+  async #fetch(path: string, method: string): Promise<Response> {
+    // What it was told to do takes its time, what it is asked does not.
+    const signal = method === "GET" ? AbortSignal.timeout(ANSWER_MS) : null;
+    const options = { method, signal, timeout: false };
+    return this.#address.kind === "unix"
+      ? await fetch(`http://localhost${path}`, { ...options, unix: this.#address.path })
+      : await fetch(`http://${formatListenAddress(this.#address)}${path}`, options);
   }
 }
 
 function reasonOf(thrown: unknown): string {
+  if (thrown instanceof DOMException && thrown.name === "TimeoutError")
+    return `no answer in ${ANSWER_MS / 1000} s; its log may say what it is at`;
   const errno = errnoOf(thrown);
   if (errno === "ENOENT")
     return "there is no such socket; std-fpm does not run, or with another `admin.listen`";

@@ -2,20 +2,32 @@ import { defineCommand } from "citty";
 import { ADMIN_FLAGS, AdminClient } from "./admin-client.ts";
 import { type CommandData, EXIT_OK } from "./command.ts";
 
+const EVERY_MS = 1000;
+
 /** `std-fpm status`: what the running daemon is at. */
 export const statusCommand = defineCommand({
   meta: { name: "status", description: "Show what the running daemon is at: programs, processes, numbers" },
   args: {
     json: { type: "boolean", description: "As JSON (docs/status.md)" },
     full: { type: "boolean", description: "With every process, and the requests at work" },
+    watch: { type: "boolean", description: "Live, once a second; on a terminal with keys to sort, as top" },
     ...ADMIN_FLAGS,
   },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
     const client = await AdminClient.open("status", args);
     const path = args.json ? "/status.json" : "/status";
-    const text = await client.text(`${path}${args.full ? "?full" : ""}`);
-    await terminal.out(text.endsWith("\n") ? text : `${text}\n`);
+    if (args.watch && terminal.isOutTerminal && !args.json) {
+      const { watch } = await import("./watch.ts");
+      return await watch(client);
+    }
+    for (let turn = 0; turn === 0 || args.watch; turn++) {
+      if (turn > 0) await Bun.sleep(EVERY_MS);
+      const text = await client.text(`${path}${args.full ? "?full" : ""}`);
+      // Apart from the one before; each JSON is a line.
+      if (turn > 0 && !args.json) await terminal.out("\n");
+      await terminal.out(text.endsWith("\n") ? text : `${text}\n`);
+    }
     return EXIT_OK;
   },
 });

@@ -1,4 +1,5 @@
 import { escapeControls } from "../base/escape-controls.ts";
+import { failuresOf, requestsOf } from "./activity.ts";
 import type { Numbers, ProgramStatus, Snapshot } from "./snapshot.ts";
 import { type Column, renderTable } from "./table.ts";
 import { formatBytes, formatSeconds, formatShare } from "./units.ts";
@@ -45,12 +46,11 @@ export function renderText(snapshot: Snapshot): string {
 /** What concerns the daemon as a whole, in a few lines. */
 export function headLines(snapshot: Snapshot): string[] {
   const { version, pid, state, uptime_seconds, total, connections, max_processes, cores } = snapshot;
-  const { processes, requests } = total;
-  const running = Object.values(processes).reduce((sum, each) => sum + each, 0);
+  const running = Object.values(total.processes).reduce((sum, each) => sum + each, 0);
   return [
     `std-fpm ${version}, pid ${pid}: ${state} for ${formatSeconds(uptime_seconds)}`,
     `${running} of ${max_processes} processes on ${cores} cores, ${connections} connections, ` +
-      `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(requests)} since the start`,
+      `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(total)} since the start`,
   ];
 }
 
@@ -71,16 +71,13 @@ function totalRow(total: Numbers): string[] {
   return [...numberCells(total), "", "", "", "", "all together"];
 }
 
-function numberCells({ processes, queue_length, requests, latency }: Numbers): string[] {
+function numberCells(numbers: Numbers): string[] {
+  const { processes, queue_length, latency } = numbers;
   const { starting, idle, busy, retiring, stopping } = processes;
-  const failed = requests.refused + requests.truncated;
-  const counts = [starting, idle, busy, retiring + stopping, queue_length, requestsOf(requests), failed];
+  const leaving = retiring + stopping;
+  const counts = [starting, idle, busy, leaving, queue_length, requestsOf(numbers), failuresOf(numbers)];
   const times = [latency.p50_seconds, latency.p90_seconds, latency.p99_seconds];
   return [...counts.map(String), ...times.map(formatSeconds)];
-}
-
-function requestsOf(requests: Numbers["requests"]): number {
-  return Object.values(requests).reduce((sum, each) => sum + each, 0);
 }
 
 function detailLines({

@@ -2,12 +2,14 @@
 export interface Column {
   readonly head: string;
   readonly align: "left" | "right";
+  /** It is this wide at least. */
+  readonly minWidth?: number;
 }
 
 /** A table as lines of text, its columns as wide as they must be. No space at the end of a line. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map(({ head }, index) => {
-    return Math.max(head.length, ...rows.map((row) => (row[index] ?? "").length));
+  const widths = columns.map(({ head, minWidth = 0 }, index) => {
+    return Math.max(head.length, minWidth, ...rows.map((row) => (row[index] ?? "").length));
   });
   const line = (cells: readonly string[]) =>
     columns
