@@ -3,13 +3,14 @@ import { isAbsolute } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { checkFile } from "./check.ts";
 import type { Config } from "./config.ts";
+import { crossChecks } from "./cross-checks.ts";
 import { findIncluded } from "./include.ts";
-import { findKeyLines, type KeyLines, lineOf } from "./key-lines.ts";
-import { isLocal, parseListenAddress } from "./listen-address.ts";
+import { findKeyLines } from "./key-lines.ts";
 import { parseToml } from "./parse-toml.ts";
 import { resolveTables } from "./resolve.ts";
 import type { ConfigFile } from "./schema.ts";
-import { defaultTables, layApp, layFile, type Tables } from "./tables.ts";
+import { place, type SourceFile } from "./source-file.ts";
+import { defaultTables, layFile, type Tables } from "./tables.ts";
 import { warningsOf } from "./warnings.ts";
 
 /** Where the configuration is looked for when no file is named. */
@@ -27,12 +28,6 @@ export interface LoadOptions {
   /** An absolute path that must exist; without it `defaultFile` is read if it exists. */
   readonly file?: string | undefined;
   readonly defaultFile?: string;
-}
-
-interface SourceFile {
-  readonly path: string;
-  readonly table: ConfigFile;
-  readonly lines: KeyLines;
 }
 
 interface Report {
@@ -106,51 +101,4 @@ function readingFailed(thrown: unknown): string {
   if (errno === "EACCES") return "permission denied";
   if (errno === "EISDIR") return "it is a folder";
   return messageOf(thrown);
-}
-
-function place(source: SourceFile, path: string, reason: string): string {
-  const line = lineOf(source.lines, path);
-  return `${source.path}${line === undefined ? "" : `:${line}`}: ${path}: ${reason}`;
-}
-
-/** What no file can be blamed for before all are known: more processes kept than allowed. */
-function crossChecks(sources: readonly SourceFile[]): string[] {
-  const problems: string[] = [];
-  let { app } = defaultTables();
-  for (const source of sources) app = layApp(app, source.table.app ?? {});
-  const check = (source: SourceFile, table: string, merged: typeof app) => {
-    const { min_processes: min, max_processes: max } = merged;
-    if (max === 0 || min <= max) return;
-    problems.push(place(source, `${table}.min_processes`, `${min} is more than max_processes = ${max}`));
-  };
-  const last = sources.findLast(({ table }) => {
-    return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
-  });
-  if (last !== undefined) check(last, "app", app);
-  problems.push(...openAddresses(sources, app.roots));
-  if (problems.length > 0) return problems;
-  for (const source of sources) {
-    for (const [index, table] of (source.table.apps ?? []).entries()) {
-      check(source, `apps[${index}]`, layApp(app, table as Partial<typeof app>));
-    }
-  }
-  return problems;
-}
-
-/** Whoever reaches an address over the network could run any program of the machine. */
-function openAddresses(sources: readonly SourceFile[], roots: readonly string[]): string[] {
-  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
-  const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
-  const open = [server.listen].flat().filter((text) => {
-    const address = parseListenAddress(text);
-    return address !== undefined && !isLocal(address);
-  });
-  if (source === undefined || open.length === 0) return [];
-  const missing = [
-    ...(server.allowed_clients.length === 0 ? ["server.allowed_clients"] : []),
-    ...(roots.length === 0 ? ["app.roots"] : []),
-  ];
-  if (missing.length === 0) return [];
-  const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
-  return [place(source, "server.listen", why)];
 }

@@ -108,7 +108,8 @@ function resolveApp(table: AppTable, id: string): AppConfig {
   };
 }
 
-function resolveLimits({ core, as, cpu, ...counts }: AppTable["limits"]): ResourceLimits {
+/** `limits` in numbers, bytes and seconds. */
+export function resolveLimits({ core, as, cpu, ...counts }: AppTable["limits"]): ResourceLimits {
   return {
     ...counts,
     ...(core === undefined ? {} : { core: bytes(core) }),

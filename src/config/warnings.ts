@@ -1,8 +1,13 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { groupId, userId } from "../base/accounts.ts";
+import { isFolder, openToAll } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
+import { childHardLimit, descriptorWarnings, limitWarnings, ownHardLimit } from "./limit-warnings.ts";
 import type { AppTable } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
+import { socketWarnings } from "./socket-warnings.ts";
 import type { Tables } from "./tables.ts";
 
 const WRITABLE_BY_ALL = 0o002;
@@ -28,6 +33,11 @@ export async function warningsOf(
       warnings.push(`${file}: every user of this machine can write it, and so decide what std-fpm runs`);
     }
   }
+  warnings.push(...(await socketWarnings(tables.server)));
+  warnings.push(...descriptorWarnings(tables.server, ownHardLimit));
+  if (!(await isFolder(tables.server.spool_dir)))
+    warnings.push(`server.spool_dir: there is no folder ${tables.server.spool_dir}`);
+  warnings.push(...(await logWarnings(tables)));
   warnings.push(...(await appWarnings(tables.app, "app")));
   for (const [index, table] of tables.apps.entries()) {
     warnings.push(...(await appWarnings(table, `apps[${index}]`)));
@@ -35,37 +45,53 @@ export async function warningsOf(
   return warnings;
 }
 
-async function appWarnings(table: Partial<AppTable>, name: string): Promise<string[]> {
+async function logWarnings(tables: Tables): Promise<string[]> {
   const warnings: string[] = [];
-  for (const [index, root] of (table.roots ?? []).entries()) {
-    if (!(await isFolder(root))) warnings.push(`${name}.roots[${index}]: there is no folder ${root}`);
+  for (const name of ["log", "access_log"] as const) {
+    const { file } = tables[name];
+    if (file === "") continue;
+    if (await isFolder(file)) warnings.push(`${name}.file: ${file} is a folder`);
+    else if (!(await isFolder(dirname(file))))
+      warnings.push(`${name}.file: there is no folder ${dirname(file)}: nothing can be written`);
   }
-  const [interpreter] = table.command ?? [];
-  if (interpreter !== undefined && !(await isExecutable(interpreter))) {
-    warnings.push(`${name}.command: there is no executable file ${interpreter}`);
-  }
-  if (table.cwd && !(await isFolder(table.cwd)))
-    warnings.push(`${name}.cwd: there is no folder ${table.cwd}`);
   return warnings;
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (facts) => facts.isDirectory(),
-    () => false,
-  );
+async function appWarnings(table: Partial<AppTable>, name: string): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const [index, root] of (table.roots ?? []).entries()) {
+    const why = await whyRootHurts(root);
+    if (why !== undefined) warnings.push(`${name}.roots[${index}]: ${why}`);
+  }
+  for (const key of ["command", "wrapper"] as const) {
+    const [interpreter] = table[key] ?? [];
+    if (interpreter !== undefined && !(await isExecutable(interpreter))) {
+      warnings.push(`${name}.${key}: there is no executable file ${interpreter}`);
+    }
+  }
+  if (table.cwd && !(await isFolder(table.cwd)))
+    warnings.push(`${name}.cwd: there is no folder ${table.cwd}`);
+  if (table.user && table.user !== "owner" && userId(table.user) === undefined)
+    warnings.push(`${name}.user: there is no user ${JSON.stringify(table.user)}: programs will not start`);
+  if (table.group && groupId(table.group) === undefined)
+    warnings.push(`${name}.group: there is no group ${JSON.stringify(table.group)}: programs will not start`);
+  warnings.push(...limitWarnings(table, name, childHardLimit));
+  return warnings;
+}
+
+async function whyRootHurts(root: string): Promise<string | undefined> {
+  if (!(await isFolder(root))) return `there is no folder ${root}`;
+  const open = await openToAll(root);
+  if (!open) return undefined;
+  const where = open.path === root ? root : `${open.path} and exchange what is in it`;
+  return `every user of this machine can write in ${where}, and so decide what std-fpm runs`;
 }
 
 async function isExecutable(path: string): Promise<boolean> {
-  const isFile = await stat(path).then(
-    (facts) => facts.isFile(),
+  const facts = await stat(path).catch(() => undefined);
+  if (!facts?.isFile()) return false;
+  return await access(path, constants.X_OK).then(
+    () => true,
     () => false,
-  );
-  return (
-    isFile &&
-    (await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    ))
   );
 }

@@ -1,14 +1,11 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resourceLimit } from "../base/rlimits.ts";
 import type { ServerConfig } from "../config/config.ts";
+import { DESCRIPTORS_PER_PROCESS, DESCRIPTORS_RESERVED } from "../config/descriptors.ts";
 import type { Machine } from "../pool/cap.ts";
 
 /** What a backend is taken to need until it is measured. */
 const BYTES_PER_BACKEND = 32 * 1024 * 1024;
-/** Descriptors of a backend: its listening socket, its connection, two pipes. */
-const FDS_PER_BACKEND = 4;
-/** Descriptors for the daemon itself. */
-const FDS_RESERVED = 64;
 /** The part of the memory that the processes of one program may take. */
 const MEMORY_SHARE = 0.8;
 const LEAST_PROCESSES = 64;
@@ -21,15 +18,15 @@ export interface Limits {
 }
 
 export function limitsOf(server: ServerConfig): Limits {
-  const descriptors = (resourceLimit(0, "nofile")?.soft ?? 0) - FDS_RESERVED;
+  const descriptors = (resourceLimit(0, "nofile")?.soft ?? 0) - DESCRIPTORS_RESERVED;
   const byMemory = totalmem() / BYTES_PER_BACKEND;
-  const byDescriptors = descriptors / 2 / FDS_PER_BACKEND;
+  const byDescriptors = descriptors / 2 / DESCRIPTORS_PER_PROCESS;
   const automatic = Math.max(LEAST_PROCESSES, Math.floor(Math.min(byMemory, byDescriptors)));
   const maxProcesses = server.maxProcesses || automatic;
   return {
     maxProcesses,
     maxConnections:
-      server.maxConnections || Math.max(16, Math.floor(descriptors - maxProcesses * FDS_PER_BACKEND)),
+      server.maxConnections || Math.max(16, Math.floor(descriptors - maxProcesses * DESCRIPTORS_PER_PROCESS)),
     machine: { cores: availableParallelism(), memoryBudgetBytes: totalmem() * MEMORY_SHARE },
   };
 }

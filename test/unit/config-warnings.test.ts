@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { descriptorWarnings, limitWarnings } from "../../src/config/limit-warnings.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { defaultTables } from "../../src/config/tables.ts";
 
 let folder = "";
 
@@ -40,6 +42,7 @@ test("a file that every user can write is pointed out", async () => {
   expect(await warningsOf("")).toEqual([]);
   await chmod(join(folder, "main.toml"), 0o666);
   expect((await warningsOf(""))[0]).toContain("every user of this machine can write it");
+  await chmod(join(folder, "main.toml"), 0o644);
 });
 
 test("min_processes above max_processes is an error, also where a table makes it so", async () => {
@@ -55,4 +58,89 @@ test("min_processes above max_processes is an error, also where a table makes it
   expect(await failure('app.min_processes = 3\n[[apps]]\nmatch = "/a"\nmax_processes = 2')).toBe(
     ":3: apps[0].min_processes: 3 is more than max_processes = 2",
   );
+});
+
+test("a root into which every user can write is pointed out, also by the folder above it", async () => {
+  const [root, inside] = [join(folder, "open"), join(folder, "open", "www")];
+  await mkdir(inside, { recursive: true });
+  await chmod(root, 0o777);
+  const roots = `app.roots = ["${root}", "${inside}"]`;
+  expect(await warningsOf(roots)).toEqual([
+    `app.roots[0]: every user of this machine can write in ${root}, and so decide what std-fpm runs`,
+    `app.roots[1]: every user of this machine can write in ${root} and exchange what is in it, and so decide what std-fpm runs`,
+  ]);
+  await chmod(root, 0o1777);
+  // Where only the owner may rename, as in /tmp, what lies below is safe.
+  expect(await warningsOf(roots)).toHaveLength(1);
+  await chmod(root, 0o755);
+  expect(await warningsOf(roots)).toEqual([]);
+});
+
+test("a socket that nobody can get to is pointed out", async () => {
+  const socket = (lines: string) => `[server]\ninclude = ""\nlisten = "${folder}/x.sock"\n${lines}`;
+  const warnings = async (lines: string) => {
+    const file = join(folder, "socket.toml");
+    await writeFile(file, socket(lines));
+    return (await loadConfig({ file })).warnings;
+  };
+  await chmod(folder, 0o700);
+  expect(await warnings('listen_mode = "0666"')).toEqual([
+    `server.listen: other users cannot get to ${folder}/x.sock: they may not search the folder ${folder} (mode 0700)`,
+  ]);
+  expect(await warnings('listen_group = "daemon"')).toEqual([
+    `server.listen: the group daemon cannot get to ${folder}/x.sock: they may not search the folder ${folder} (mode 0700)`,
+  ]);
+  expect(await warnings('listen_mode = "0600"')).toEqual([
+    `server.listen: only std-fpm's own user and root can connect to ${folder}/x.sock, with listen_mode = "0600"`,
+  ]);
+  expect(await warnings('listen_mode = "0600"\nlisten_owner = "daemon"')).toEqual([]);
+  await chmod(folder, 0o711);
+  expect(await warnings('listen_mode = "0666"')).toEqual([]);
+  expect(await warnings('listen_group = "daemon"')).toEqual([]);
+});
+
+test("folders for the socket, the logs and the bodies that do not exist are named with their key", async () => {
+  const none = `${folder}/none`;
+  expect(
+    await warningsOf(
+      `server.listen = "${none}/x"\nserver.spool_dir = "${none}"\nlog.file = "${none}/a.log"\naccess_log.file = "${folder}"`,
+    ),
+  ).toEqual([
+    `server.listen: there is no folder ${none} for the socket`,
+    `server.spool_dir: there is no folder ${none}`,
+    `log.file: there is no folder ${none}: nothing can be written`,
+    `access_log.file: ${folder} is a folder`,
+  ]);
+  expect(await warningsOf(`server.runtime_dir = "${none}"\nserver.listen = "${none}/x"`)).toEqual([]);
+});
+
+test("users and groups that do not exist: a warning for programs, an error with its line for sockets", async () => {
+  expect(await warningsOf('app.user = "no-such-user"\napp.group = "no-such-group"')).toEqual([
+    'app.user: there is no user "no-such-user": programs will not start',
+    'app.group: there is no group "no-such-group": programs will not start',
+  ]);
+  expect(await warningsOf('app.user = "owner"')).toEqual([]);
+  for (const [key, what] of [
+    ["listen_owner", "user"],
+    ["listen_group", "group"],
+  ] as const) {
+    const failure = warningsOf(`server.${key} = "no-such-one"`);
+    await expect(failure).rejects.toThrow(`main.toml:2: server.${key}: there is no ${what} "no-such-one"`);
+  }
+  await expect(warningsOf('server.allowed_users = ["root", "no-such-one"]')).rejects.toThrow("no-such-one");
+});
+
+test("limits above the hard ones are pointed out, at them they are not", () => {
+  const hard = (most: number | undefined) => () => most;
+  const table = { limits: { nofile: 4096, as: "1K" } };
+  expect(limitWarnings(table, "app", hard(4095))).toEqual([
+    "app.limits.nofile: 4096 is above the hard limit 4095, which only root may raise: programs will not start",
+  ]);
+  expect(limitWarnings(table, "app", hard(4096))).toEqual([]);
+  expect(limitWarnings(table, "app", hard(undefined))).toEqual([]);
+  const server = { ...defaultTables().server, max_processes: 100 };
+  expect(descriptorWarnings(server, hard(463))).toEqual([
+    "server.max_processes: 100 processes take 464 descriptors, and the hard limit is 463 (LimitNOFILE= of a unit, ulimit -Hn)",
+  ]);
+  expect(descriptorWarnings(server, hard(464))).toEqual([]);
 });

@@ -1,0 +1,62 @@
+import { groupId, userId } from "../base/accounts.ts";
+import { isLocal, parseListenAddress } from "./listen-address.ts";
+import { place, type SourceFile } from "./source-file.ts";
+import { defaultTables, layApp, layFile } from "./tables.ts";
+
+/** What no file can be blamed for before all are known: more processes kept than allowed. */
+export function crossChecks(sources: readonly SourceFile[]): string[] {
+  const problems: string[] = [];
+  let { app } = defaultTables();
+  for (const source of sources) app = layApp(app, source.table.app ?? {});
+  const check = (source: SourceFile, table: string, merged: typeof app) => {
+    const { min_processes: min, max_processes: max } = merged;
+    if (max === 0 || min <= max) return;
+    problems.push(place(source, `${table}.min_processes`, `${min} is more than max_processes = ${max}`));
+  };
+  const last = sources.findLast(({ table }) => {
+    return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
+  });
+  if (last !== undefined) check(last, "app", app);
+  problems.push(...openAddresses(sources, app.roots), ...unknownAccounts(sources));
+  if (problems.length > 0) return problems;
+  for (const source of sources) {
+    for (const [index, table] of (source.table.apps ?? []).entries()) {
+      check(source, `apps[${index}]`, layApp(app, table as Partial<typeof app>));
+    }
+  }
+  return problems;
+}
+
+/** Whoever reaches an address over the network could run any program of the machine. */
+function openAddresses(sources: readonly SourceFile[], roots: readonly string[]): string[] {
+  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
+  const open = [server.listen].flat().filter((text) => {
+    const address = parseListenAddress(text);
+    return address !== undefined && !isLocal(address);
+  });
+  if (source === undefined || open.length === 0) return [];
+  const missing = [
+    ...(server.allowed_clients.length === 0 ? ["server.allowed_clients"] : []),
+    ...(roots.length === 0 ? ["app.roots"] : []),
+  ];
+  if (missing.length === 0) return [];
+  const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
+  return [place(source, "server.listen", why)];
+}
+
+/** Names without which the sockets cannot be made. */
+function unknownAccounts(sources: readonly SourceFile[]): string[] {
+  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const names: [keyof typeof server, "user" | "group", string][] = [
+    ["listen_owner", "user", server.listen_owner],
+    ["listen_group", "group", server.listen_group],
+    ...server.allowed_users.map((user): (typeof names)[number] => ["allowed_users", "user", user]),
+  ];
+  return names.flatMap(([key, what, name]) => {
+    const source = sources.findLast(({ table }) => table.server?.[key] !== undefined);
+    const isKnown = name === "" || (what === "user" ? userId(name) : groupId(name)) !== undefined;
+    if (isKnown || !source) return [];
+    return [place(source, `server.${key}`, `there is no ${what} ${JSON.stringify(name)}`)];
+  });
+}
