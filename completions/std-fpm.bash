@@ -8,7 +8,7 @@ _std_fpm() {
     serve) words="--config --help" ;;
     check) words="--config --help" ;;
     config) words="--effective --config --help" ;;
-    status) words="--json --full --watch --socket --config --help" ;;
+    status) words="--json --full --watch --ready --socket --config --help" ;;
     reload) words="--socket --config --help" ;;
     stop) words="--socket --config --help" ;;
     upgrade) words="--socket --config --help" ;;

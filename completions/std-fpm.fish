@@ -11,6 +11,7 @@ complete -c std-fpm -n __fish_use_subcommand -a status -d 'Show what the running
 complete -c std-fpm -n '__fish_seen_subcommand_from status' -l json -d 'As JSON (docs/status.md)'
 complete -c std-fpm -n '__fish_seen_subcommand_from status' -l full -d 'With every process, and the requests at work'
 complete -c std-fpm -n '__fish_seen_subcommand_from status' -l watch -d 'Live, once a second; on a terminal with keys to sort, as top'
+complete -c std-fpm -n '__fish_seen_subcommand_from status' -l ready -d 'Only whether it takes requests; status 1, with the reason, when not'
 complete -c std-fpm -n '__fish_seen_subcommand_from status' -l socket -d 'Address of ` admin  listen` instead of the configured one'
 complete -c std-fpm -n '__fish_seen_subcommand_from status' -l config -rF -d 'Configuration file instead of /etc/std-fpm/std-fpm.toml'
 complete -c std-fpm -n __fish_use_subcommand -a reload -d 'Read the configuration again'

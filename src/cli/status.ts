@@ -11,11 +11,19 @@ export const statusCommand = defineCommand({
     json: { type: "boolean", description: "As JSON (docs/status.md)" },
     full: { type: "boolean", description: "With every process, and the requests at work" },
     watch: { type: "boolean", description: "Live, once a second; on a terminal with keys to sort, as top" },
+    ready: {
+      type: "boolean",
+      description: "Only whether it takes requests; status 1, with the reason, when not",
+    },
     ...ADMIN_FLAGS,
   },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
     const client = await AdminClient.open("status", args);
+    if (args.ready) {
+      await terminal.out(await client.text("/readyz"));
+      return EXIT_OK;
+    }
     const path = args.json ? "/status.json" : "/status";
     if (args.watch && terminal.isOutTerminal && !args.json) {
       const { watch } = await import("./watch.ts");

@@ -83,6 +83,7 @@ describe("the admin socket", () => {
   test("is not ready while it drains, and answers until the end", async () => {
     await using site = await startSite();
     expect(await (await admin(site.fpm, "/readyz")).text()).toBe("ready\n");
+    expect(await command(site.fpm, "status", "--ready")).toEqual({ out: "ready\n", err: "", status: 0 });
     const inFlight = site.ask("lab.fcgi?op=sleep&ms=1000");
     await waitUntil("it is at work", async () => (await snapshotOf(site.fpm)).total.in_flight === 1);
     site.fpm.signal("SIGTERM");
@@ -91,6 +92,8 @@ describe("the admin socket", () => {
       return answer.status === 503 ? answer.text() : undefined;
     });
     expect(ready).toBe("draining\n");
+    const { err, status } = await command(site.fpm, "status", "--ready");
+    expect([err, status]).toEqual([expect.stringContaining("admin.sock answered 503: draining\n"), 1]);
     expect((await admin(site.fpm, "/healthz")).status).toBe(200);
     expect((await inFlight).status).toBe(200);
   });
