@@ -30,9 +30,8 @@ describe("the admin socket", () => {
       }
     }
     times.sort((a, b) => a - b);
-    expect(times[Math.floor(times.length / 2)]).toBeLessThan(50);
-    // Others use this machine, too.
-    expect(times[Math.floor(times.length * 0.95)]).toBeLessThan(250);
+    // Others use this machine, too: now and then one of them is in the way.
+    expect(times[Math.floor(times.length * 0.95)]).toBeLessThan(50);
     expect(await clients.stop()).toEqual([]);
   });
 
