@@ -30,8 +30,31 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
 127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act.
 
-\`status_path\` and \`ping_path\` of \`[server]\` give the same status over FastCGI, through the web server: as text, or with \`?json\`, \`?html\`, \`?openmetrics\`, and
-\`&full\`. Who may ask is then the web server's business: the status names programs and shows their errors.
+## Through the web server
+
+\`status_path\` and \`ping_path\` of \`[server]\`, both off by default, are answered over FastCGI by std-fpm itself, as php-fpm does with its \`pm.status_path\` and
+\`ping.path\`: at once, even while every process is busy and the queue is full. A request is meant when its SCRIPT_NAME is the path, whatever SCRIPT_FILENAME
+says. Only GET and HEAD are known. An authorizer's or a filter's request goes to its program.
+
+\`\`\`nginx
+# status_path = "/fpm-status", ping_path = "/fpm-ping"
+location ~ ^/fpm-(status|ping)$ {
+    allow 127.0.0.1;
+    deny all;
+    include fastcgi.conf;
+    fastcgi_pass unix:/run/std-fpm/std-fpm.sock;
+}
+\`\`\`
+
+| query | what |
+| --- | --- |
+| none | Text for people, as \`std-fpm status\` shows it. |
+| \`?json\` | As \`/status.json\` above. |
+| \`?html\` | A page that stands by itself, without scripts. |
+| \`?openmetrics\` | As \`/metrics\` above. |
+| \`&full\` | With any of them: every process, and the requests it is at work on. |
+
+\`ping_path\` answers \`pong\`. Who may ask is the web server's business: the status names programs and shows their errors.
 
 ## std-fpm status --watch
 

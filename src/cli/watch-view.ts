@@ -1,5 +1,5 @@
 import { escapeControls } from "../base/escape-controls.ts";
-import { headLines } from "../status/render-text.ts";
+import { headLines } from "../status/report.ts";
 import type { ProcessStatus, Snapshot } from "../status/snapshot.ts";
 import { type Column, renderTable } from "../status/table.ts";
 import { formatBytes, formatSeconds } from "../status/units.ts";

@@ -78,7 +78,9 @@ export const serverSchema = Type.Object(
       0,
       "Most connections from web servers; 0 = from the descriptor limit.",
     ),
-    status_path: scriptName("SCRIPT_NAME that std-fpm answers with its status; empty for none."),
+    status_path: scriptName(
+      "SCRIPT_NAME that std-fpm answers with its status (docs/status.md); empty for none.",
+    ),
     ping_path: scriptName("SCRIPT_NAME that std-fpm answers with `pong`; empty for none."),
     head_timeout: duration("30s", "Longest time a client may take for the head of a request.", "positive"),
     drain_timeout: duration("30s", "How long requests in flight may go on after a stop was asked for."),

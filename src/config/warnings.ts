@@ -27,6 +27,9 @@ export async function warningsOf(
   ) {
     warnings.push(`server.include: no file matches ${include}`);
   }
+  const { ping_path, status_path } = tables.server;
+  if (status_path !== "" && status_path === ping_path)
+    warnings.push("server.status_path: ping_path is the same, and is what answers");
   for (const file of files) {
     const facts = await stat(file).catch(() => undefined);
     if (facts?.isFile() && (facts.mode & WRITABLE_BY_ALL) !== 0) {

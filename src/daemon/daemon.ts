@@ -210,6 +210,7 @@ export class Daemon implements RunningDaemon {
     this.#front.limit(frontLimitsOf(config, limits));
     this.#config = config;
     this.#deps.accessLog.use(config.accessLog);
+    this.#deps.ownAnswers.use(config.server);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);

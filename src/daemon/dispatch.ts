@@ -15,6 +15,7 @@ import { statusOf } from "../reply/error-reply.ts";
 import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Journey } from "./journey.ts";
+import type { OwnAnswers } from "./own-answers.ts";
 
 /** Backends that may end before they accept a request, one after the other, until it is given up. */
 const MAX_ATTEMPTS = 8;
@@ -26,6 +27,7 @@ export interface DispatchDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly accessLog: AccessLog;
+  readonly ownAnswers: OwnAnswers;
   /** Where bodies are kept that are too large for the memory. */
   spoolDir(): string;
 }
@@ -35,11 +37,7 @@ export async function dispatch(client: ClientStream, deps: DispatchDeps): Promis
   const journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
   let outcome: Outcome;
   try {
-    const route = await deps.router.route(client.head);
-    journey.route = route;
-    const { app } = route.program;
-    checkBodySize(client, app);
-    outcome = await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps, journey);
+    outcome = deps.ownAnswers.answer(journey) ?? (await toProgram(client, deps, journey));
   } catch (error) {
     if (!(error instanceof FpmError)) throw error;
     client.refuse(error);
@@ -51,6 +49,15 @@ export async function dispatch(client: ClientStream, deps: DispatchDeps): Promis
   logOutcome(journey, outcome, tookMs, deps.log);
   deps.accessLog.add(journey, outcome);
   return outcome;
+}
+
+/** @throws FpmError the reason why no program could answer. */
+async function toProgram(client: ClientStream, deps: DispatchDeps, journey: Journey): Promise<Outcome> {
+  const route = await deps.router.route(client.head);
+  journey.route = route;
+  const { app } = route.program;
+  checkBodySize(client, app);
+  return await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps, journey);
 }
 
 /** @throws FpmError the reason why no program could answer. */

@@ -10,6 +10,7 @@ import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
 import { frontOptionsOf } from "./front-options.ts";
 import { limitsOf } from "./limits.ts";
+import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { endStraysOf } from "./strays.ts";
@@ -57,7 +58,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const spoolDir = () => daemon.spoolDir;
     const accessLog = new AccessLog(clock, log);
     accessLog.use(config.accessLog);
-    const deps = { router, registry, clock, log, accessLog, spoolDir };
+    const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
+    ownAnswers.use(config.server);
+    const deps = { router, registry, clock, log, accessLog, ownAnswers, spoolDir };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });

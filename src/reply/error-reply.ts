@@ -1,6 +1,6 @@
 import type { ErrorCode, FpmError } from "../base/errors.ts";
-import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
-import { FCGI_REQUEST_COMPLETE, FCGI_STDOUT, FCGI_UNKNOWN_ROLE } from "../fcgi/protocol.ts";
+import { FCGI_REQUEST_COMPLETE, FCGI_UNKNOWN_ROLE } from "../fcgi/protocol.ts";
+import { wholeReply } from "./whole-reply.ts";
 
 /** In an answer 503, where nobody knows better. */
 const RETRY_AFTER_S = 5;
@@ -32,21 +32,13 @@ export function statusOf(error: FpmError): number {
   return Number.parseInt((STATUS[error.code] ?? BROKEN)[0], 10);
 }
 
-/**
- * The whole answer in one piece: a CGI response on STDOUT, its end, END_REQUEST. This is the only form that nginx, Apache,
- * lighttpd and Caddy all show alike.
- */
+/** What the web server is answered instead of a program's answer. */
 export function errorReply(requestId: number, error: FpmError): Uint8Array {
   const [line, text] = STATUS[error.code] ?? BROKEN;
   const seconds =
     error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
   const retryAfter = line.startsWith("503") ? `Retry-After: ${seconds}\r\n` : "";
   const response = `Status: ${line}\r\nContent-Type: text/plain; charset=utf-8\r\n${retryAfter}\r\n${text}\n`;
-  const stdout = encodeStream(FCGI_STDOUT, requestId, new TextEncoder().encode(response), true);
   const protocolStatus = error.code === "ROLE_UNKNOWN" ? FCGI_UNKNOWN_ROLE : FCGI_REQUEST_COMPLETE;
-  const end = encodeEndRequest(requestId, 0, protocolStatus);
-  const reply = new Uint8Array(stdout.length + end.length);
-  reply.set(stdout);
-  reply.set(end, stdout.length);
-  return reply;
+  return wholeReply(requestId, new TextEncoder().encode(response), protocolStatus);
 }

@@ -49,7 +49,7 @@ const exitsSchema = Type.Object({
 });
 
 const outcomesSchema = Type.Object({
-  answered: count("The program's whole answer was handed on."),
+  answered: count("The whole answer was handed on: the program's, or a page of std-fpm's own."),
   refused: count("std-fpm answered itself; `failures` has the reasons."),
   truncated: count("The answer broke off; `failures` has the reasons."),
   client_left: count("The web server gave up before the end."),

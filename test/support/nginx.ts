@@ -11,6 +11,8 @@ export interface NginxOptions {
   fastcgi: string;
   /** More directives for the `http` block. */
   http?: string;
+  /** More locations; FASTCGI stands for where requests go. */
+  locations?: string;
 }
 
 /** A running nginx. `stop()` ends it and fails when it did not end well. */
@@ -110,6 +112,7 @@ http {
     root ${options.root};
     location = /ready { return 200 ready; }
     ${locations.join("\n")}
+    ${(options.locations ?? "").replaceAll("FASTCGI", options.fastcgi)}
   }
 }
 `;

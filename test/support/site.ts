@@ -19,6 +19,8 @@ export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   log?: string;
   /** More directives for nginx's `http` block. */
   nginx?: string;
+  /** More locations of its server; FASTCGI stands for std-fpm's address. */
+  locations?: string;
 }
 
 /** A web server, std-fpm behind it and programs in a folder. Ends with everything stopped and nothing left behind. */
@@ -61,7 +63,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     folder: dir.at("nginx"),
     root,
     fastcgi: `unix:${fpm.socket}`,
-    ...(options.nginx === undefined ? {} : { http: options.nginx }),
+    http: options.nginx ?? "",
+    locations: options.locations ?? "",
   }).catch(async (error) => {
     await fpm.kill();
     throw error;

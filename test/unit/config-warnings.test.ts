@@ -144,3 +144,10 @@ test("limits above the hard ones are pointed out, at them they are not", () => {
   ]);
   expect(descriptorWarnings(server, hard(464))).toEqual([]);
 });
+
+test("two pages at one path are pointed out", async () => {
+  expect(await warningsOf(`server.ping_path = "/a"\nserver.status_path = "/b"`)).toEqual([]);
+  expect(await warningsOf(`server.ping_path = "/a"\nserver.status_path = "/a"`)).toEqual([
+    "server.status_path: ping_path is the same, and is what answers",
+  ]);
+});

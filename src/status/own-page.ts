@@ -1,0 +1,75 @@
+import type { RequestHead } from "../fcgi/head.ts";
+import { FCGI_RESPONDER } from "../fcgi/protocol.ts";
+import { renderHtml } from "./render-html.ts";
+import { OPENMETRICS_TYPE, renderOpenMetrics } from "./render-openmetrics.ts";
+import { renderText } from "./render-text.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** What std-fpm answers by itself instead of a program. */
+export interface OwnPage {
+  /** Such as "200 OK". */
+  readonly status: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Which requests are answered, and with what. */
+export interface OwnPages {
+  /** A SCRIPT_NAME; "" for none. */
+  readonly statusPath: string;
+  readonly pingPath: string;
+  /** The Content-Security-Policy of the page in HTML. */
+  readonly htmlPolicy: string;
+  /** With `isFull` every process is listed. */
+  snapshot(isFull: boolean): Snapshot;
+}
+
+/** One way to show a snapshot. */
+interface Form {
+  readonly type: string;
+  readonly render: (snapshot: Snapshot) => string;
+}
+
+const TEXT: Form = { type: "text/plain; charset=utf-8", render: renderText };
+/** By the name that the query asks for. */
+const FORMS: Readonly<Record<string, Form>> = {
+  json: { type: "application/json", render: (snapshot) => JSON.stringify(snapshot) },
+  html: { type: "text/html; charset=utf-8", render: renderHtml },
+  openmetrics: { type: OPENMETRICS_TYPE, render: renderOpenMetrics },
+};
+
+/**
+ * The page that a request is for; undefined: it is for a program. SCRIPT_NAME alone decides, and only of a Responder: an
+ * authorizer that is answered 200 has let somebody in.
+ */
+export function ownPageFor(head: RequestHead, pages: OwnPages): OwnPage | undefined {
+  const name = head.value("SCRIPT_NAME");
+  const isOurs = name === pages.pingPath || name === pages.statusPath;
+  if (!name || !isOurs || head.role !== FCGI_RESPONDER) return undefined;
+  if (head.method !== "GET" && head.method !== "HEAD")
+    return pageOf("405 Method Not Allowed", TEXT.type, "Only GET and HEAD are known here.\n", {
+      Allow: "GET, HEAD",
+    });
+  // php-fpm ends it without a newline, too: monitors compare the whole text.
+  const page = name === pages.pingPath ? pageOf("200 OK", TEXT.type, "pong") : statusPage(head, pages);
+  return head.method === "HEAD" ? { ...page, body: "" } : page;
+}
+
+/** The page as a CGI response (RFC 3875 §6). */
+export function responseOf({ status, headers, body }: OwnPage): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `Status: ${status}\r\n${lines.join("")}\r\n${body}`;
+}
+
+function statusPage(head: RequestHead, { snapshot, htmlPolicy }: OwnPages): OwnPage {
+  const query = new URLSearchParams(head.parameters(["QUERY_STRING"]).get("QUERY_STRING"));
+  const asked = [...query.keys()].find((name) => Object.hasOwn(FORMS, name));
+  const form = (asked !== undefined && FORMS[asked]) || TEXT;
+  const policy = form === FORMS["html"] ? { "Content-Security-Policy": htmlPolicy } : {};
+  return pageOf("200 OK", form.type, form.render(snapshot(query.has("full"))), policy);
+}
+
+function pageOf(status: string, type: string, body: string, more: Record<string, string> = {}): OwnPage {
+  const common = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
+  return { status, headers: { "Content-Type": type, ...common, ...more }, body };
+}

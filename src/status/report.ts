@@ -1,0 +1,145 @@
+import { escapeControls } from "../base/escape-controls.ts";
+import { failuresOf, requestsOf } from "./activity.ts";
+import type { Numbers, ProcessStatus, ProgramStatus, Snapshot } from "./snapshot.ts";
+import type { Column } from "./table.ts";
+import { formatBytes, formatSeconds, formatShare } from "./units.ts";
+
+/** A snapshot in words and tables, for a page of any kind. No text in it has control characters. */
+export interface Report {
+  /** What concerns the daemon as a whole, a few lines. */
+  readonly head: readonly string[];
+  /** A row a program, and one for all together. */
+  readonly programs: Table;
+  /** What was refused before it came to a program; undefined when nothing was. */
+  readonly refused: string | undefined;
+  /** More of the programs of which there is more to say. */
+  readonly details: readonly Detail[];
+}
+
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface Detail {
+  readonly name: string;
+  /** Undefined where none are listed. */
+  readonly processes: Table | undefined;
+  /** What went wrong last, a line each. */
+  readonly notes: readonly string[];
+}
+
+const right = (head: string): Column => ({ head, align: "right" });
+const left = (head: string): Column => ({ head, align: "left" });
+
+const PROGRAM_COLUMNS = [
+  ...[
+    "START",
+    "IDLE",
+    "BUSY",
+    "LEAVE",
+    "QUEUE",
+    "REQUESTS",
+    "FAILED",
+    "P50",
+    "P90",
+    "P99",
+    "S",
+    "B",
+    "CPU",
+    "MEM",
+  ].map(right),
+  left("PROGRAM"),
+];
+const PROCESS_COLUMNS = [
+  ...["PID", "AGE", "SERVED", "CPU", "MEM"].map(right),
+  left("STATE"),
+  left("REQUEST"),
+];
+
+/** What a snapshot has to say. */
+export function reportOf(snapshot: Snapshot): Report {
+  const { programs, total, others } = snapshot;
+  const refused = Object.entries(others.failures).map(([code, count]) => `${code} ${count}`);
+  return {
+    head: headLines(snapshot),
+    programs: { columns: PROGRAM_COLUMNS, rows: [...programs.map(programRow), totalRow(total)] },
+    refused: refused.length === 0 ? undefined : refused.join(", "),
+    details: programs.map(detailOf).filter(({ processes, notes }) => processes || notes.length > 0),
+  };
+}
+
+/** What concerns the daemon as a whole, in a few lines. */
+export function headLines(snapshot: Snapshot): string[] {
+  const { version, pid, state, uptime_seconds, total, connections, max_processes, cores } = snapshot;
+  const running = Object.values(total.processes).reduce((sum, each) => sum + each, 0);
+  return [
+    `std-fpm ${version}, pid ${pid}: ${state} for ${formatSeconds(uptime_seconds)}`,
+    `${running} of ${max_processes} processes on ${cores} cores, ${connections} connections, ` +
+      `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(total)} since the start`,
+  ];
+}
+
+function programRow(program: ProgramStatus): string[] {
+  const { learned, name, is_gone } = program;
+  return [
+    ...numberCells(program),
+    formatSeconds(learned.service_seconds),
+    formatSeconds(learned.boot_seconds),
+    formatShare(learned.cpu_share),
+    formatBytes(learned.memory_bytes),
+    `${escapeControls(name)}${is_gone ? " (no processes)" : ""}`,
+  ];
+}
+
+function totalRow(total: Numbers): string[] {
+  return [...numberCells(total), "", "", "", "", "all together"];
+}
+
+function numberCells(numbers: Numbers): string[] {
+  const { processes, queue_length, latency } = numbers;
+  const { starting, idle, busy, retiring, stopping } = processes;
+  const leaving = retiring + stopping;
+  const counts = [starting, idle, busy, leaving, queue_length, requestsOf(numbers), failuresOf(numbers)];
+  const times = [latency.p50_seconds, latency.p90_seconds, latency.p99_seconds];
+  return [...counts.map(String), ...times.map(formatSeconds)];
+}
+
+function detailOf(program: ProgramStatus): Detail {
+  const { name, last_error, process_list = [], next_start_seconds, failed_in_a_row } = program;
+  const notes: string[] = [];
+  if (failed_in_a_row > 0)
+    notes.push(
+      `${failed_in_a_row} starts failed in a row; the next one is tried in ${formatSeconds(next_start_seconds)}`,
+    );
+  if (last_error)
+    notes.push(
+      `${formatSeconds(last_error.age_seconds)} ago: ${last_error.code}: ${escapeControls(last_error.message)}`,
+    );
+  const processes =
+    process_list.length === 0 ? undefined : { columns: PROCESS_COLUMNS, rows: process_list.map(processRow) };
+  return { name: escapeControls(name), processes, notes };
+}
+
+function processRow({
+  pid,
+  age_seconds,
+  served,
+  cpu_seconds,
+  memory_bytes,
+  state,
+  requests,
+}: ProcessStatus): string[] {
+  const atWork = requests.map(
+    ({ method, uri, age_seconds: age }) => `${escapeControls(`${method} ${uri}`)} (${formatSeconds(age)})`,
+  );
+  return [
+    String(pid),
+    formatSeconds(age_seconds),
+    String(served),
+    formatSeconds(cpu_seconds),
+    formatBytes(memory_bytes),
+    state,
+    atWork.join(", "),
+  ];
+}
