@@ -5,7 +5,7 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { adminSchema } from "../src/config/admin-schema.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
-import { accessLogSchema, logSchema, matchSchema } from "../src/config/schema.ts";
+import { accessLogSchema, logSchema, matchSchema, slowLogSchema } from "../src/config/schema.ts";
 import { serverSchema } from "../src/config/server-schema.ts";
 import { bold, italic, item, marked, roff, title } from "./roff.ts";
 
@@ -14,6 +14,7 @@ export const TABLES: readonly (readonly [name: string, about: string, schema: TO
   ["server", "Where std-fpm listens, and what all programs share.", serverSchema],
   ["log", "What is written, and how.", logSchema],
   ["access_log", "A line for each request.", accessLogSchema],
+  ["slow_log", "Reports of slow requests.", slowLogSchema],
   ["admin", "Where status and control are to be had.", adminSchema],
   ["app", "Settings of every program.", appSchema],
 ];

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { duration, integer, name, oneOf, path, size, TABLE } from "./keys.ts";
+import { command, duration, integer, name, oneOf, path, size, TABLE } from "./keys.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$";
@@ -52,7 +52,7 @@ export const appSchema = Type.Object(
     ),
     command: command(
       "Interpreter and arguments, started instead of the program; it gets SCRIPT_FILENAME itself.",
-      "/usr/bin/php-cgi",
+      ["/usr/bin/php-cgi"],
     ),
     cwd: Type.String({
       pattern: "^(?:/[^\\0]*)?$",
@@ -72,7 +72,9 @@ export const appSchema = Type.Object(
       expected: 'a list of names, such as ["TZ"]',
       verify: (names: readonly string[]) => reserved(names),
     }),
-    wrapper: command("A command that is put in front of the program, with its arguments.", "/usr/bin/ionice"),
+    wrapper: command("A command that is put in front of the program, with its arguments.", [
+      "/usr/bin/ionice",
+    ]),
     user: name(
       'User (name or number) that processes run as, "owner" = of the program\'s file; only as root.',
     ),
@@ -141,21 +143,6 @@ export const appSchema = Type.Object(
   },
   TABLE,
 );
-
-function command(description: string, example: string) {
-  return Type.Array(Type.String({ pattern: "^[^\\0]*$", expected: "a string" }), {
-    default: [],
-    description,
-    expected: `a list of strings, such as [${JSON.stringify(example)}]`,
-    verify: verifyCommand,
-  });
-}
-
-function verifyCommand(command: readonly string[]): string | undefined {
-  const [executable] = command;
-  if (executable === undefined || executable.startsWith("/")) return undefined;
-  return `expected the absolute path of an executable first, found ${JSON.stringify(executable)}`;
-}
 
 function verifyEnv(env: Readonly<Record<string, string>>): string | undefined {
   const wrong = Object.keys(env).find((variable) => !new RegExp(VARIABLE).test(variable));

@@ -27,6 +27,7 @@ export function changedKeys(before: Tables, after: Tables): ChangedKeys {
     ...server.map((key) => `server.${key}`),
     ...differing(before.log, after.log).map((key) => `log.${key}`),
     ...differing(before.access_log, after.access_log).map((key) => `access_log.${key}`),
+    ...differing(before.slow_log, after.slow_log).map((key) => `slow_log.${key}`),
     ...admin,
     ...differing(before.app, after.app).map((key) => `app.${key}`),
     ...changedApps(before.apps, after.apps),

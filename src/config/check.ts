@@ -4,7 +4,7 @@ import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
 import { annotationsOf } from "./keys.ts";
 import { nearest } from "./nearest.ts";
-import { accessLogSchema, appsSchema, configFileSchema, logSchema } from "./schema.ts";
+import { accessLogSchema, appsSchema, configFileSchema, logSchema, slowLogSchema } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 
 /** What is wrong at one key of a file; `path` is "" for the file as a whole. */
@@ -13,13 +13,14 @@ export interface Problem {
   readonly reason: string;
 }
 
-const TABLE_KEYS = ["server", "log", "access_log", "admin", "app", "apps"];
+const TABLE_KEYS = ["server", "log", "access_log", "slow_log", "admin", "app", "apps"];
 const TABLES: Readonly<Record<string, TObject>> = {
   server: serverSchema,
   log: logSchema,
   access_log: accessLogSchema,
   admin: adminSchema,
   app: appSchema,
+  slow_log: slowLogSchema,
 };
 const LONGEST_FOUND = 80;
 

@@ -6,6 +6,7 @@ export interface Config {
   readonly server: ServerConfig;
   readonly log: LogConfig;
   readonly accessLog: AccessLogConfig;
+  readonly slowLog: SlowLogConfig;
   readonly admin: AdminConfig;
   /** `[app]`: what holds for every program that no `[[apps]]` table changes. */
   readonly app: AppConfig;
@@ -63,6 +64,13 @@ export interface AccessLogConfig {
   /** "" = no access log. */
   readonly file: string;
   readonly format: AccessFormat;
+}
+
+export interface SlowLogConfig {
+  /** 0 = no reports. */
+  readonly afterMs: number;
+  /** A tracer and its arguments, `{pid}` among them; empty: none. */
+  readonly command: readonly string[];
 }
 
 /** setrlimit(2): numbers, bytes and seconds. What is left out stays as it is. */

@@ -71,6 +71,16 @@ export function file(description: string, example: string) {
   });
 }
 
+/** The words of a command, the executable's absolute path first; no shell reads them. Empty for none. */
+export function command(description: string, example: readonly string[]) {
+  return Type.Array(Type.String({ pattern: "^[^\\0]*$", expected: "a string" }), {
+    default: [],
+    description,
+    expected: `a list of strings, such as [${example.map((word) => JSON.stringify(word)).join(", ")}]`,
+    verify: verifyCommand,
+  });
+}
+
 /** The options of a string that is an absolute path. */
 export function path(fallback: string | undefined, description: string | undefined) {
   return {
@@ -100,4 +110,10 @@ export function oneOf<const Words extends string[]>(
 function verifyDuration(text: string): string | undefined {
   const milliseconds = parseDuration(text) ?? Number.POSITIVE_INFINITY;
   return milliseconds > MAX_DURATION_MS ? `${text} is too long; the longest duration is 576h` : undefined;
+}
+
+function verifyCommand(words: readonly string[]): string | undefined {
+  const [executable] = words;
+  if (executable === undefined || executable.startsWith("/")) return undefined;
+  return `expected the absolute path of an executable first, found ${JSON.stringify(executable)}`;
 }

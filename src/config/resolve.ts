@@ -18,6 +18,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     server: resolveServer(tables.server),
     log: tables.log,
     accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
+    slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
     app,
     appFor: createAppFor(

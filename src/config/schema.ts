@@ -2,12 +2,13 @@ import { type Static, Type } from "@sinclair/typebox";
 import { parseAccessFormat } from "./access-format.ts";
 import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
-import { file, oneOf, TABLE } from "./keys.ts";
+import { command, duration, file, oneOf, TABLE } from "./keys.ts";
 import { serverSchema } from "./server-schema.ts";
 
 export type ServerTable = Static<typeof serverSchema>;
 export type LogTable = Static<typeof logSchema>;
 export type AccessLogTable = Static<typeof accessLogSchema>;
+export type SlowLogTable = Static<typeof slowLogSchema>;
 export type AdminTable = Static<typeof adminSchema>;
 export type AppTable = Static<typeof appSchema>;
 export type AppsTable = Partial<AppTable> & { match: string };
@@ -49,6 +50,20 @@ export const accessLogSchema = Type.Object(
   TABLE,
 );
 
+/** `[slow_log]`, complete. */
+export const slowLogSchema = Type.Object(
+  {
+    after: duration("5s", "A request that takes longer is reported, with what it waits for; 0 = never."),
+    command: command("A tracer that is run for a slow request; `{pid}` stands for its process.", [
+      "/usr/bin/py-spy",
+      "dump",
+      "--pid",
+      "{pid}",
+    ]),
+  },
+  TABLE,
+);
+
 /** `match` of `[[apps]]`, which has every key of `[app]` beside it. */
 export const matchSchema = Type.String({
   pattern: "^/[^\\0]*$",
@@ -68,6 +83,7 @@ export const configFileSchema = Type.Object(
     server: Type.Optional(Type.Partial(serverSchema, TABLE)),
     log: Type.Optional(Type.Partial(logSchema, TABLE)),
     access_log: Type.Optional(Type.Partial(accessLogSchema, TABLE)),
+    slow_log: Type.Optional(Type.Partial(slowLogSchema, TABLE)),
     admin: Type.Optional(Type.Partial(adminSchema, TABLE)),
     app: Type.Optional(Type.Partial(appSchema, TABLE)),
     apps: Type.Optional(Type.Array(appsSchema, { expected: "[[apps]] tables, in double brackets" })),

@@ -12,6 +12,8 @@ import {
   type LogTable,
   logSchema,
   type ServerTable,
+  type SlowLogTable,
+  slowLogSchema,
 } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 
@@ -20,6 +22,7 @@ export interface Tables {
   readonly server: ServerTable;
   readonly log: LogTable;
   readonly access_log: AccessLogTable;
+  readonly slow_log: SlowLogTable;
   readonly admin: AdminTable;
   readonly app: AppTable;
   readonly apps: readonly AppsTable[];
@@ -31,6 +34,7 @@ export function defaultTables(): Tables {
     server: defaultsOf<ServerTable>(serverSchema),
     log: defaultsOf<LogTable>(logSchema),
     access_log: defaultsOf<AccessLogTable>(accessLogSchema),
+    slow_log: defaultsOf<SlowLogTable>(slowLogSchema),
     admin: defaultsOf<AdminTable>(adminSchema),
     app: defaultsOf<AppTable>(appSchema),
     apps: [],
@@ -43,6 +47,7 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
     server: { ...base.server, ...file.server },
     log: { ...base.log, ...file.log },
     access_log: { ...base.access_log, ...file.access_log },
+    slow_log: { ...base.slow_log, ...file.slow_log },
     admin: { ...base.admin, ...file.admin },
     app: layApp(base.app, file.app ?? {}),
     apps: [...base.apps, ...((file.apps ?? []) as readonly AppsTable[])],

@@ -211,6 +211,7 @@ export class Daemon implements RunningDaemon {
     this.#config = config;
     this.#deps.accessLog.use(config.accessLog);
     this.#deps.ownAnswers.use(config.server);
+    this.#deps.slowLog.use(config.slowLog);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);
@@ -260,7 +261,7 @@ export class Daemon implements RunningDaemon {
     await this.#admin?.close();
     if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
     this.#runtimeDir.release();
-    await this.#deps.accessLog.close();
+    await Promise.all([this.#deps.accessLog.close(), this.#deps.slowLog.close()]);
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
     this.#finished.resolve(end);

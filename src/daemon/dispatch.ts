@@ -16,6 +16,7 @@ import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Journey } from "./journey.ts";
 import type { OwnAnswers } from "./own-answers.ts";
+import type { SlowLog } from "./slow-log.ts";
 
 /** Backends that may end before they accept a request, one after the other, until it is given up. */
 const MAX_ATTEMPTS = 8;
@@ -28,6 +29,7 @@ export interface DispatchDeps {
   readonly log: Log;
   readonly accessLog: AccessLog;
   readonly ownAnswers: OwnAnswers;
+  readonly slowLog: SlowLog;
   /** Where bodies are kept that are too large for the memory. */
   spoolDir(): string;
 }
@@ -35,11 +37,15 @@ export interface DispatchDeps {
 /** The way of one request: route, lease, relay, release, once more where that is safe; one outcome, one log line. */
 export async function dispatch(client: ClientStream, deps: DispatchDeps): Promise<Outcome> {
   const journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
+  deps.slowLog.add(journey);
   let outcome: Outcome;
   try {
     outcome = deps.ownAnswers.answer(journey) ?? (await toProgram(client, deps, journey));
   } catch (error) {
-    if (!(error instanceof FpmError)) throw error;
+    if (!(error instanceof FpmError)) {
+      deps.slowLog.forget(journey);
+      throw error;
+    }
     client.refuse(error);
     outcome = { kind: "refused", error };
   }
@@ -47,6 +53,7 @@ export async function dispatch(client: ClientStream, deps: DispatchDeps): Promis
   const tookMs = now - journey.startedAt;
   deps.registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
   logOutcome(journey, outcome, tookMs, deps.log);
+  deps.slowLog.end(journey, outcome);
   deps.accessLog.add(journey, outcome);
   return outcome;
 }
@@ -74,12 +81,13 @@ async function serve(
     // The first try may have met the end of a kept connection: the next one goes to any process, on a new connection. After
     // that only to one that has not served yet: the program may be one that exits after each answer.
     journey.wait(deps.clock.now());
-    const lease = await leaseFor(client, pool, attempt > (isSafe ? 2 : 1));
+    const lease = await leaseFor(client, pool, attempt > (isSafe ? 2 : 1), journey);
     journey.go(lease, deps.clock.now());
     if (!lease) return { kind: "client-left" };
     // What must not run twice goes out on a new connection, and so does a second try.
     const fresh = !isSafe || attempt > 1;
     deps.accessLog.onLent(journey);
+    deps.slowLog.onLent(journey);
     const options = { changes: route.changes, fresh, clock: deps.clock, answer: journey.answer };
     const relayed = await relay(client, lease, options).catch((bug) => {
       // Nobody knows what it is at: it must not stay lent for ever.
@@ -107,6 +115,7 @@ async function serveSpooled(
 ): Promise<Outcome> {
   const { maxBodyBytes, bodyTimeoutMs } = route.program.app;
   const limits = { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs };
+  journey.receive(deps.clock.now());
   const collected = await collectBody(client, { ...limits, folder: deps.spoolDir(), clock: deps.clock });
   if (!collected) return { kind: "client-left" };
   const spooled = new SpooledClient(client, collected);
@@ -119,10 +128,16 @@ async function serveSpooled(
 }
 
 /** A backend of the pool, waited for if need be; undefined when the client leaves before. */
-async function leaseFor(client: ClientStream, pool: Pool, unserved: boolean): Promise<Lease | undefined> {
+async function leaseFor(
+  client: ClientStream,
+  pool: Pool,
+  unserved: boolean,
+  journey: Journey,
+): Promise<Lease | undefined> {
   if (client.isGone) return undefined;
   const leased = pool.lease(unserved);
   if (leased instanceof Lease) return leased;
+  journey.place = leased;
   const left = new Promise<undefined>((resolve) => {
     client.whenLeft(() => {
       leased.cancel();

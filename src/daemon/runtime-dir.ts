@@ -73,10 +73,15 @@ export class RuntimeDir {
     writeSync(this.lock.fd, `${process.pid}\n`);
   }
 
+  /** Where the sockets of backends are. */
+  get socketFolder(): string {
+    return join(this.path, BACKENDS_DIR);
+  }
+
   /** A path for the next backend's socket; no two are alike, those of another daemon in this folder included. */
   nextSocketPath(): string {
     this.#sockets++;
-    return join(this.path, BACKENDS_DIR, `${ownPrefix()}${this.#sockets}.sock`);
+    return join(this.socketFolder, `${ownPrefix()}${this.#sockets}.sock`);
   }
 
   /**

@@ -13,6 +13,7 @@ import { limitsOf } from "./limits.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
+import { SlowLog } from "./slow-log.ts";
 import { endStraysOf } from "./strays.ts";
 import { keepWarm } from "./warm.ts";
 
@@ -60,7 +61,10 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const deps = { router, registry, clock, log, accessLog, ownAnswers, spoolDir };
+    const ownSockets = runtimeDir.socketFolder;
+    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
+    slowLog.use(config.slowLog);
+    const deps = { router, registry, clock, log, accessLog, slowLog, ownAnswers, spoolDir };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });

@@ -7,6 +7,8 @@ import { Histogram } from "../base/histogram.ts";
 export interface Waiting {
   /** Settles with a backend lent to the request, or rejects with the FpmError that refuses it. */
   readonly lease: Promise<Lease>;
+  /** How many requests wait before it. */
+  readonly ahead: number;
   /** Gives the place up: the client has left. The promise then never settles. */
   cancel(): void;
 }
@@ -61,7 +63,14 @@ export class WaitQueue {
     };
     this.#waiters.add(waiter);
     if (unserved) this.#unserved++;
-    return { lease: promise, cancel: () => void this.#remove(waiter) };
+    const aheadOf = (each: Waiter) => [...this.#waiters].indexOf(each);
+    return {
+      lease: promise,
+      get ahead() {
+        return Math.max(0, aheadOf(waiter));
+      },
+      cancel: () => void this.#remove(waiter),
+    };
   }
 
   /** Gives a lease to the first request that may have it; with `toAnyone` to the first. False when there is none. */

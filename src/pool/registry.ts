@@ -56,6 +56,11 @@ export class Registry implements PoolOwner {
     return [...this.#pools.values()].map((pool) => pool.status);
   }
 
+  /** A program's processes and queue; undefined when it has neither. */
+  statusOf(program: Program): PoolStatus | undefined {
+    return this.#pools.get(program.key)?.status;
+  }
+
   get maxProcesses(): number {
     return this.#maxProcesses;
   }

@@ -6,7 +6,13 @@ import { appSchema } from "../../src/config/app-schema.ts";
 import { checkFile } from "../../src/config/check.ts";
 import defaultText from "../../src/config/default.toml" with { type: "text" };
 import { annotationsOf } from "../../src/config/keys.ts";
-import { accessLogSchema, appsSchema, logSchema, matchSchema } from "../../src/config/schema.ts";
+import {
+  accessLogSchema,
+  appsSchema,
+  logSchema,
+  matchSchema,
+  slowLogSchema,
+} from "../../src/config/schema.ts";
 import { serverSchema } from "../../src/config/server-schema.ts";
 import { defaultTables } from "../../src/config/tables.ts";
 
@@ -14,6 +20,7 @@ const tables: [string, TObject][] = [
   ["server", serverSchema],
   ["log", logSchema],
   ["access_log", accessLogSchema],
+  ["slow_log", slowLogSchema],
   ["admin", adminSchema],
   ["app", appSchema],
 ];

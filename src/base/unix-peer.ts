@@ -1,0 +1,82 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+const AF_UNIX = 1;
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_SOCK_DIAG = 4;
+const SOCK_DIAG_BY_FAMILY = 20;
+const NLM_F_REQUEST = 1;
+const MSG_DONTWAIT = 0x40;
+/** Of a message and of the answer in it, before its attributes (linux/netlink.h, linux/unix_diag.h). */
+const HEADER_BYTES = 16;
+const ANSWER_BYTES = 16;
+const REQUEST_BYTES = HEADER_BYTES + 24;
+const UDIAG_SHOW_NAME = 1;
+const UDIAG_SHOW_PEER = 4;
+const UNIX_DIAG_NAME = 0;
+const UNIX_DIAG_PEER = 2;
+
+const { i32, i64, u32, u64, ptr: pointer } = FFIType;
+const SYMBOLS = {
+  socket: { args: [i32, i32, i32], returns: i32 },
+  send: { args: [i32, pointer, u64, i32], returns: i64 },
+  recv: { args: [i32, pointer, u64, i32], returns: i64 },
+  close: { args: [i32], returns: u32 },
+} as const;
+
+let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+
+/**
+ * The path of the socket that a connected Unix socket, given by its inode, leads to, "@" in front of an abstract one;
+ * undefined where the kernel does not tell, or nobody has accepted the connection yet. Never waits (sock_diag(7)).
+ */
+export function unixPeerPath(inode: number): string | undefined {
+  const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
+  const peerInode = peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
+  const name = peerInode === 0 ? undefined : ask(peerInode, UDIAG_SHOW_NAME, UNIX_DIAG_NAME);
+  if (name === undefined) return undefined;
+  const text = new TextDecoder().decode(new Uint8Array(name.buffer, name.byteOffset, name.byteLength));
+  const path = text.startsWith("\0") ? `@${text.slice(1)}` : text.replace(/\0.*$/s, "");
+  return path === "" ? undefined : path;
+}
+
+/** One attribute of the socket with this inode. */
+function ask(inode: number, show: number, attribute: number): DataView | undefined {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  const { socket, send, recv, close } = loaded;
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0) return undefined;
+  const request = requestFor(inode, show);
+  const answer = new DataView(new ArrayBuffer(8192));
+  const sent = Number(send(fd, ptr(request), request.byteLength, MSG_DONTWAIT));
+  const length =
+    sent === request.byteLength ? Number(recv(fd, ptr(answer), answer.byteLength, MSG_DONTWAIT)) : 0;
+  close(fd);
+  return length > 0 ? attributeIn(answer, Math.min(length, answer.byteLength), attribute) : undefined;
+}
+
+function requestFor(inode: number, show: number): DataView {
+  const request = new DataView(new ArrayBuffer(REQUEST_BYTES));
+  request.setUint32(0, REQUEST_BYTES, true);
+  request.setUint16(4, SOCK_DIAG_BY_FAMILY, true);
+  request.setUint16(6, NLM_F_REQUEST, true);
+  request.setUint8(HEADER_BYTES, AF_UNIX);
+  // All states, and whatever cookie the socket has.
+  for (const at of [4, 16, 20]) request.setUint32(HEADER_BYTES + at, 0xffff_ffff, true);
+  request.setUint32(HEADER_BYTES + 8, inode, true);
+  request.setUint32(HEADER_BYTES + 12, show, true);
+  return request;
+}
+
+function attributeIn(answer: DataView, length: number, wanted: number): DataView | undefined {
+  if (length < HEADER_BYTES + ANSWER_BYTES || answer.getUint16(4, true) !== SOCK_DIAG_BY_FAMILY)
+    return undefined;
+  for (let at = HEADER_BYTES + ANSWER_BYTES; at + 4 <= length; ) {
+    const size = answer.getUint16(at, true);
+    if (size < 4 || at + size > length) return undefined;
+    if (answer.getUint16(at + 2, true) === wanted) return new DataView(answer.buffer, at + 4, size - 4);
+    at += (size + 3) & ~3;
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import type { SystemCallFacts } from "./process-facts.ts";
+
+/** What /proc/PID/stat and /proc/PID/task/TID/stat tell. */
+export interface Stat {
+  readonly name: string;
+  readonly state: string;
+  readonly cpuMs: number;
+}
+
+/** A tick of /proc: USER_HZ is 100 on x86-64 and arm64. */
+const TICK_MS = 10;
+const NANOSECONDS = 1e-6;
+
+/** undefined when the text is something else. */
+export function parseStat(text: string): Stat | undefined {
+  const open = text.indexOf("(");
+  // The name may hold anything, parentheses and spaces too.
+  const close = text.lastIndexOf(")");
+  if (open === -1 || close < open) return undefined;
+  const fields = text.slice(close + 2).split(" ");
+  // proc(5): state is field 3, utime and stime are fields 14 and 15.
+  const [state, ticks] = [fields[0] ?? "", Number(fields[11]) + Number(fields[12])];
+  if (!/^[A-Za-z]$/.test(state) || !Number.isFinite(ticks)) return undefined;
+  return { name: text.slice(open + 1, close), state, cpuMs: ticks * TICK_MS };
+}
+
+/** /proc/PID/syscall: the call a thread sits in; undefined when it is in none. */
+export function parseSyscall(text: string): SystemCallFacts | undefined {
+  const [, number, rest = ""] = /^(\d{1,4})((?: 0x[0-9a-f]{1,16}){6,8})\s*$/.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  const args = rest.trim().split(" ").slice(0, 6);
+  return { number: Number(number), args: args.map((arg) => Number(BigInt.asIntN(32, BigInt(arg)))) };
+}
+
+/** /proc/PID/wchan: "" when it does not sleep, or that may not be known. */
+export function parseWchan(text: string): string {
+  // Compilers append .constprop.0, .isra.0 and the like.
+  return /^[A-Za-z_]\w*/.exec(text)?.[0] ?? "";
+}
+
+/** /proc/PID/schedstat: milliseconds in which it was ready to run and did not. */
+export function parseCpuWait(text: string): number {
+  const [, wait] = /^\d+ (\d+)/.exec(text) ?? [];
+  return wait === undefined ? 0 : Number(wait) * NANOSECONDS;
+}
+
+/** Numbers, divided by spaces: /proc/PID/task/TID/children. */
+export function parsePids(text: string): number[] {
+  return text.split(/\s+/).filter(Boolean).map(Number).filter(Number.isSafeInteger);
+}
+
+/** /proc/locks: the processes that hold what a process waits for. Those in another pid namespace are left out. */
+export function parseLockHolders(text: string, waiter: number): number[] {
+  const holders = new Map<string, number>();
+  const found = new Set<number>();
+  // "1: FLOCK ADVISORY WRITE 812 fe:00:22 0 EOF", and below it those that wait: "1: -> FLOCK ADVISORY WRITE 813 …".
+  for (const line of text.split("\n")) {
+    const [, id, arrow, pid] = /^(\d+):\s+(->\s+)?\w+\s+\w+\s+\w+\s+(-?\d+) /.exec(line) ?? [];
+    if (id === undefined) continue;
+    if (arrow === undefined) holders.set(id, Number(pid));
+    else if (Number(pid) === waiter) found.add(holders.get(id) ?? 0);
+  }
+  return [...found].filter((pid) => pid > 0);
+}
+
+/** What a link of /proc/PID/fd says: the inode of a socket, or what else it is. */
+export function parseDescriptor(link: string): { readonly inode: string } | DescriptorText {
+  const socket = /^socket:\[(\d+)\]$/.exec(link)?.[1];
+  if (socket !== undefined) return { inode: socket };
+  if (link.startsWith("pipe:[")) return { kind: "pipe", name: "a pipe" };
+  if (link.startsWith("/dev/")) return { kind: "other", name: link };
+  if (link.startsWith("/")) return { kind: "file", name: link };
+  return { kind: "other", name: link.replace(/^anon_inode:\[?([^\]]*)\]?$/, "$1") };
+}
+
+interface DescriptorText {
+  readonly kind: "pipe" | "file" | "other";
+  readonly name: string;
+}

@@ -1,0 +1,205 @@
+import { open, readdir, readFile, readlink } from "node:fs/promises";
+import { errnoOf } from "../base/errors.ts";
+import { unixPeerPath } from "../base/unix-peer.ts";
+import {
+  parseCpuWait,
+  parseDescriptor,
+  parseLockHolders,
+  parsePids,
+  parseStat,
+  parseSyscall,
+  parseWchan,
+} from "./proc-text.ts";
+import type { DescriptorFacts, LockHolder, ProcessFacts, ThreadFacts } from "./process-facts.ts";
+import { parseSocketLine, SOCKET_TABLES, type SocketTable } from "./socket-table.ts";
+import { systemCall, type Waiting, waitingIn } from "./system-calls.ts";
+
+const MOST_THREADS = 64;
+const MOST_DESCRIPTORS = 64;
+const MOST_CHILDREN = 4;
+const MOST_HOLDERS = 4;
+/** A child, its child and theirs: a shell that runs a script that runs a program. */
+const DEEPEST = 3;
+/** A machine with more sockets, or locks, has some that cannot be named. */
+const MOST_TABLE_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 64 * 1024;
+/** The calls that only a look at all descriptors explains. */
+const OF_ALL_DESCRIPTORS: readonly (Waiting | undefined)[] = ["any", "file system"];
+
+/** What to look at. */
+export interface LookOptions {
+  /** What is in this folder is a connection of std-fpm to the program. */
+  readonly ownSockets: string;
+  /** The request came on the pipes that are descriptors 0 and 1. */
+  readonly isCgi: boolean;
+  /** Also what its descriptors are, and who holds its locks: needed once. */
+  readonly withNames: boolean;
+}
+
+/**
+ * Looks at a process in /proc, at a bounded number of its threads, descriptors and children; undefined when it has gone. Every read
+ * is asynchronous: some of these files wait for locks of the kernel.
+ */
+export async function lookAt(
+  pid: number,
+  options: LookOptions,
+  depth = 0,
+): Promise<ProcessFacts | undefined> {
+  const denied = new Set<string>();
+  const stat = parseStat((await read(`/proc/${pid}/stat`, denied)) ?? "");
+  if (!stat) return undefined;
+  const tids = (await list(`/proc/${pid}/task`, denied)).slice(0, MOST_THREADS);
+  const threads: ThreadFacts[] = [];
+  let cpuWaitMs = 0;
+  for (const tid of tids) {
+    const thread = await lookAtThread(pid, tid, denied);
+    if (thread) threads.push(thread);
+    cpuWaitMs += parseCpuWait((await read(`/proc/${pid}/task/${tid}/schedstat`, denied)) ?? "");
+  }
+  const waits = new Set(threads.map(waitingOf));
+  const descriptors = options.withNames ? await describe(pid, threads, waits, options, denied) : new Map();
+  const isAtPipe = [...descriptors.values()].some(({ kind }) => kind === "pipe") && waits.has("input");
+  const mayWaitForChild = waits.has("child") || isAtPipe || !options.withNames;
+  const childPids = mayWaitForChild && depth < DEEPEST ? await childrenOf(pid, tids) : [];
+  // Those have descriptors 0 and 1 of their own.
+  const ofChild = { ...options, isCgi: false };
+  const children = await Promise.all(childPids.map((child) => lookAt(child, ofChild, depth + 1)));
+  const needsLocks = options.withNames && waits.has("file lock");
+  return {
+    pid,
+    name: stat.name,
+    cpuMs: stat.cpuMs,
+    cpuWaitMs,
+    threads,
+    descriptors,
+    lockHolders: needsLocks ? await lockHoldersOf(pid) : [],
+    children: children.filter((child) => child !== undefined),
+    denied: [...denied],
+  };
+}
+
+async function lookAtThread(pid: number, tid: number, denied: Set<string>): Promise<ThreadFacts | undefined> {
+  const folder = `/proc/${pid}/task/${tid}`;
+  const stat = parseStat((await read(`${folder}/stat`, denied)) ?? "");
+  if (!stat) return undefined;
+  const kernelFunction = parseWchan((await read(`${folder}/wchan`, denied)) ?? "");
+  // A process that hangs in execve(2) holds a lock that a reader of this file would wait for, and threads that read are few.
+  const isReadable = stat.state !== "D" && stat.state !== "R";
+  const call = isReadable ? parseSyscall((await read(`${folder}/syscall`, denied)) ?? "") : undefined;
+  return { tid, state: stat.state, kernelFunction, call };
+}
+
+function waitingOf({ call, kernelFunction }: ThreadFacts): Waiting | undefined {
+  return (call && systemCall(process.arch, call.number)?.waiting) ?? waitingIn(kernelFunction);
+}
+
+async function childrenOf(pid: number, tids: readonly number[]): Promise<number[]> {
+  const texts = await Promise.all(tids.map((tid) => read(`/proc/${pid}/task/${tid}/children`)));
+  return texts.flatMap((text) => parsePids(text ?? "")).slice(-MOST_CHILDREN);
+}
+
+async function lockHoldersOf(pid: number): Promise<LockHolder[]> {
+  const pids = parseLockHolders(await readSome("/proc/locks"), pid).slice(0, MOST_HOLDERS);
+  const names = pids.map(async (each) => (await read(`/proc/${each}/comm`))?.trimEnd() ?? "");
+  return (await Promise.all(names)).map((name, at) => ({ pid: pids[at] as number, name }));
+}
+
+/** What those descriptors are that explain what the threads do. */
+async function describe(
+  pid: number,
+  threads: readonly ThreadFacts[],
+  waits: ReadonlySet<Waiting | undefined>,
+  { ownSockets, isCgi }: LookOptions,
+  denied: Set<string>,
+): Promise<Map<number, DescriptorFacts>> {
+  const wanted = new Set<number>();
+  for (const { call } of threads) {
+    const fd = call && systemCall(process.arch, call.number)?.hasFd ? call.args[0] : undefined;
+    if (fd !== undefined) wanted.add(fd);
+  }
+  if (OF_ALL_DESCRIPTORS.some((each) => waits.has(each))) {
+    const all = await list(`/proc/${pid}/fd`, denied);
+    for (const fd of all.slice(0, MOST_DESCRIPTORS)) wanted.add(fd);
+  }
+  const found = new Map<number, DescriptorFacts>();
+  const sockets = new Map<number, string>();
+  for (const fd of wanted) {
+    const link = await readlink(`/proc/${pid}/fd/${fd}`).catch((error) => noteDenied(error, "fd", denied));
+    const parsed = link === undefined ? undefined : parseDescriptor(link);
+    if (parsed && "inode" in parsed) sockets.set(fd, parsed.inode);
+    else if (parsed) found.set(fd, isCgi && fd <= 1 ? { kind: "own", name: parsed.name } : parsed);
+  }
+  const names = await nameSockets(pid, new Set(sockets.values()));
+  for (const [fd, inode] of sockets) {
+    const name = names.get(inode) ?? "a socket";
+    found.set(fd, { kind: name.startsWith(`unix ${ownSockets}/`) ? "own" : "socket", name });
+  }
+  return found;
+}
+
+/** The names of sockets by their inodes. */
+async function nameSockets(pid: number, inodes: ReadonlySet<string>): Promise<Map<string, string>> {
+  const names = new Map<string, string>();
+  for (const table of SOCKET_TABLES) {
+    if (names.size === inodes.size) break;
+    const text = await readSome(`/proc/${pid}/net/${table}`);
+    for (const inode of inodes) {
+      const name = socketIn(text, table, inode);
+      if (name !== undefined) names.set(inode, name);
+    }
+  }
+  for (const [inode, name] of names) {
+    const path = name === "unix" ? unixPeerPath(Number(inode)) : undefined;
+    if (path !== undefined) names.set(inode, `unix ${path}`);
+  }
+  return names;
+}
+
+/** Only lines that have the number somewhere are taken apart: there may be thousands. */
+function socketIn(text: string, table: SocketTable, inode: string): string | undefined {
+  for (let at = text.indexOf(` ${inode}`); at !== -1; at = text.indexOf(` ${inode}`, at + 1)) {
+    const end = text.indexOf("\n", at);
+    const line = text.slice(text.lastIndexOf("\n", at) + 1, end === -1 ? undefined : end);
+    const socket = parseSocketLine(table, line);
+    if (socket?.inode === inode) return socket.name;
+  }
+  return undefined;
+}
+
+/** Numbers that are names in a folder, in their order. */
+async function list(folder: string, denied: Set<string>): Promise<number[]> {
+  const names = await readdir(folder).catch((error) => noteDenied(error, "fd", denied));
+  return (names ?? []).map(Number).sort((a, b) => a - b);
+}
+
+async function read(path: string, denied?: Set<string>): Promise<string | undefined> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return await readFile(path, "utf8").catch((error) => noteDenied(error, name, denied));
+}
+
+function noteDenied(error: unknown, name: string, denied: Set<string> | undefined): undefined {
+  const errno = errnoOf(error);
+  if (errno === "EACCES" || errno === "EPERM") denied?.add(name);
+  return undefined;
+}
+
+/** The beginning of a file that may be large, in small parts: nothing else waits for it. */
+async function readSome(path: string): Promise<string> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (!file) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    const block = new Uint8Array(BLOCK_BYTES);
+    while (text.length < MOST_TABLE_BYTES) {
+      const { bytesRead } = await file.read(block, 0, block.length, null);
+      if (bytesRead === 0) break;
+      text += decoder.decode(block.subarray(0, bytesRead), { stream: true });
+    }
+  } catch {
+    // What has come is good.
+  } finally {
+    await file.close().catch(() => {});
+  }
+  return text;
+}
