@@ -141,7 +141,7 @@ export class SlowLog {
     let cause: string | undefined;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const pid = this.#pidFor(journey);
-      cause = pid === undefined ? undefined : await this.#causeOf(pid, isCgi(journey));
+      cause = pid === undefined ? undefined : await this.#causeOf(pid, journey);
       if (!this.#noticed.has(journey)) return;
       // It may have gone on to a process, or to another one.
       if (pid === this.#pidFor(journey)) break;
@@ -163,8 +163,10 @@ export class SlowLog {
   }
 
   /** undefined when the process has gone. */
-  async #causeOf(pid: number, isCgi: boolean): Promise<string | undefined> {
+  async #causeOf(pid: number, journey: Journey): Promise<string | undefined> {
     const { clock, ownSockets, registry } = this.#deps;
+    const isCgi = journey.stage === "program" && journey.lease?.backend.program.app.protocol === "cgi";
+    const isShared = journey.stage === "program" && (journey.lease?.backend.busy ?? 1) > 1;
     const before = await lookAt(pid, { ownSockets, isCgi, withNames: false });
     const lookedAt = clock.now();
     await new Promise<void>((resolve) => void clock.after(BETWEEN_LOOKS_MS, resolve));
@@ -175,14 +177,15 @@ export class SlowLog {
       const [lease] = registry.backendOf(other)?.leases ?? [];
       return lease?.head?.label;
     };
-    return causeOf({ before, after, elapsedMs, processor: process.arch, requestOf });
+    return causeOf({ before, after, elapsedMs, processor: process.arch, isShared, requestOf });
   }
 
   #presentOf(journey: Journey, cause: string | undefined, now: number): Present {
     const { stage, lease } = journey;
     if (stage === "program") {
       const isUnaccepted = lease?.isUnaccepted ?? false;
-      return { stage, cause, isUnaccepted, hasAnswer: journey.client.isAnswered };
+      const others = (lease?.backend.busy ?? 1) - 1;
+      return { stage, cause, isUnaccepted, hasAnswer: journey.client.isAnswered, others };
     }
     const status = stage === "queue" ? this.#statusFor(journey) : undefined;
     if (!status) return { stage: stage === "body" ? "body" : "route" };
@@ -193,10 +196,6 @@ export class SlowLog {
   #statusFor({ route }: Journey) {
     return route && this.#deps.registry.statusOf(route.program);
   }
-}
-
-function isCgi({ lease, stage }: Journey): boolean {
-  return stage === "program" && lease?.backend.program.app.protocol === "cgi";
 }
 
 /** CPU time of the process, all its threads; of a CGI program, whose processes come and go, that of their main threads. */

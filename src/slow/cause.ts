@@ -8,12 +8,16 @@ export interface Looks {
   readonly elapsedMs: number;
   /** As Bun names it. */
   readonly processor: string;
+  /** It works on other requests, too. */
+  readonly isShared: boolean;
   /** The request that a process works on, where it is one of a program here. */
   requestOf(pid: number): string | undefined;
 }
 
 /** From this share of a core on a process is said to compute. */
 const BUSY_SHARE = 0.5;
+/** From this part of the time on it is told that it waits for a CPU. */
+const TOLD_WAIT_SHARE = 0.1;
 const MOST_TOLD = 4;
 /** FUTEX_WAIT_BITSET on a futex that is not private, with the flag for the clock or without: how glibc waits for the end of a thread. */
 const JOIN_OPERATIONS = [9, 265];
@@ -40,13 +44,11 @@ const OWN_WORDS: Partial<Record<Waiting, string>> = {
 
 /** What a process does, in words. */
 export function causeOf(looks: Looks): string {
-  const { before, after } = looks;
-  const elapsedMs = Math.max(1, looks.elapsedMs);
-  const share = Math.max(0, after.cpuMs - before.cpuMs) / elapsedMs;
-  const waitShare = Math.max(0, after.cpuWaitMs - before.cpuWaitMs) / elapsedMs;
-  if (share + waitShare >= BUSY_SHARE) return computing(share, waitShare);
-  const told = new Map<string, number>();
-  for (const thread of tellingThreads(looks)) {
+  const busy = computing(looks);
+  if (busy !== undefined && !looks.isShared) return busy;
+  const threads = tellingThreads(looks).filter(({ state }) => busy === undefined || state !== "R");
+  const told = new Map<string, number>(busy === undefined ? [] : [[busy, 1]]);
+  for (const thread of threads) {
     const words = wordsOf(thread, looks);
     told.set(words, (told.get(words) ?? 0) + 1);
   }
@@ -54,15 +56,20 @@ export function causeOf(looks: Looks): string {
     return count === 1 ? words : `${count} threads: ${words}`;
   });
   if (told.size > MOST_TOLD) causes.push(`${told.size - MOST_TOLD} more`);
-  return `${causes.join("; ")}${childIn(looks)}${deniedIn(after)}`;
+  return `${causes.join("; ")}${childIn(looks)}${deniedIn(looks.after)}`;
 }
 
-function computing(share: number, waitShare: number): string {
-  const text = `computes: ${percent(share)} of a core`;
+/** Words for a process that uses a CPU, or would like to. */
+function computing({ before, after, elapsedMs }: Looks): string | undefined {
+  const spanMs = Math.max(1, elapsedMs);
+  const share = Math.max(0, after.cpuMs - before.cpuMs) / spanMs;
   // Of several threads the waits add up.
-  return waitShare < 0.1
-    ? text
-    : `${text}, and waits for a CPU that others use: ${percent(waitShare)} of the time`;
+  const waitShare = Math.max(0, after.cpuWaitMs - before.cpuWaitMs) / spanMs;
+  if (share + waitShare < BUSY_SHARE) return undefined;
+  const words = `computes: ${percent(share)} of a core`;
+  return waitShare < TOLD_WAIT_SHARE
+    ? words
+    : `${words}, and waits ${percent(waitShare)} of the time for a CPU that others use`;
 }
 
 function percent(share: number): string {
@@ -74,7 +81,12 @@ function tellingThreads({ after, processor }: Looks): readonly ThreadFacts[] {
   const { threads } = after;
   const tids = new Set(threads.map(({ tid }) => tid));
   const atWork = threads.filter((thread) => !isIdle(thread, tids, processor));
-  return atWork.length > 0 ? atWork : threads;
+  // Threads of a runtime wait for work in a futex: what the others do is nearer to the cause.
+  const inOrder = [
+    ...atWork.filter((thread) => waitingOf(thread, processor) !== "lock"),
+    ...atWork.filter((thread) => waitingOf(thread, processor) === "lock"),
+  ];
+  return inOrder.length > 0 ? inOrder : threads;
 }
 
 /** It waits for a request, or for the end of another thread. */
@@ -159,6 +171,7 @@ function childIn(looks: Looks): string {
   return `: ${child.name} (pid ${child.pid}) ${causeOf({ ...looks, before: earlier, after: child })}`;
 }
 
-function deniedIn({ denied }: ProcessFacts): string {
-  return denied.length === 0 ? "" : `; std-fpm may not read its ${denied.join(", ")} in /proc`;
+function deniedIn({ pid, denied }: ProcessFacts): string {
+  const files = denied.map((name) => `/proc/${pid}/${name}`);
+  return files.length === 0 ? "" : `; std-fpm may not read ${files.join(", ")}`;
 }

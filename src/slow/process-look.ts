@@ -149,8 +149,9 @@ async function nameSockets(pid: number, inodes: ReadonlySet<string>): Promise<Ma
     }
   }
   for (const [inode, name] of names) {
-    const path = name === "unix" ? unixPeerPath(Number(inode)) : undefined;
-    if (path !== undefined) names.set(inode, `unix ${path}`);
+    if (name !== "unix") continue;
+    const path = unixPeerPath(Number(inode));
+    names.set(inode, path === undefined ? "a Unix socket" : `unix ${path}`);
   }
   return names;
 }

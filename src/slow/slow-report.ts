@@ -49,14 +49,16 @@ export type Present =
       /** The program is known not to have accepted the request's connection. */
       readonly isUnaccepted: boolean;
       readonly hasAnswer: boolean;
+      /** Other requests that its process works on. */
+      readonly others: number;
     };
 
 /** Shorter stages are not told. */
-const TOLD_FROM_MS = 10;
+const TOLD_FROM_MS = 50;
 
 /** The report of a request that is still under way. */
 export function slowLine(tookMs: number, times: StageTimes, present: Present): string {
-  const past = pastStages(times);
+  const past = pastStages({ ...times, [present.stage]: 0 });
   const now = presentStage(times, present);
   return `slow request, ${seconds(tookMs)} so far: ${[...past, now].join(", ")}`;
 }
@@ -92,16 +94,17 @@ function pastStages(times: StageTimes): string[] {
 function presentStage(times: StageTimes, present: Present): string {
   switch (present.stage) {
     case "route":
-      return "its program is still looked for: the file system does not answer";
+      return `its program has been looked up for ${seconds(times.route)}: the file system does not answer`;
     case "body":
-      return "its body is still coming";
+      return `its body has been coming for ${seconds(times.body)}`;
     case "queue":
-      return queueWords(present.queue);
+      return `has waited ${seconds(times.queue)} for a process: ${queueWords(present.queue)}`;
     case "program": {
-      const { cause = "its process has ended", isUnaccepted, hasAnswer } = present;
-      const where = isUnaccepted ? "not accepted by its process, which" : "in the program:";
+      const { cause = "its process has ended", isUnaccepted, hasAnswer, others } = present;
+      const where = isUnaccepted ? "not accepted by its process" : "in the program";
+      const beside = others === 0 ? "" : ` (beside ${count(others, "other request")})`;
       const answer = hasAnswer ? "; its answer has begun" : "";
-      return `${seconds(times.program)} ${where} ${cause}${answer}`;
+      return `${seconds(times.program)} ${where}${beside}: ${cause}${answer}`;
     }
   }
 }
@@ -110,14 +113,14 @@ function queueWords({ ahead, busy, starting, slowest, limit }: QueueFacts): stri
   const words: string[] = [];
   if (starting) {
     const { pid, ageMs, what } = starting;
-    words.push(`a process is starting, pid ${pid}, for ${seconds(ageMs)}${what ? `: ${what}` : ""}`);
+    words.push(`pid ${pid} has been starting for ${seconds(ageMs)}${what ? `: it ${what}` : ""}`);
   }
   if (busy > 0) words.push(busy === 1 ? "the one process is busy" : `all ${busy} processes are busy`);
   const why = limitWords(limit);
   if (why !== "") words.push(why);
-  if (ahead > 0) words.push(`${ahead} ${ahead === 1 ? "request waits" : "requests wait"} before it`);
+  if (ahead > 0) words.push(`${count(ahead, "request")} before it`);
   if (slowest) words.push(`pid ${slowest.pid} has been at ${slowest.what} for ${seconds(slowest.ageMs)}`);
-  return `still waits for a process: ${words.join("; ")}`;
+  return words.join("; ");
 }
 
 function limitWords(limit: QueueLimit): string {
@@ -133,6 +136,10 @@ function limitWords(limit: QueueLimit): string {
     case "none":
       return "";
   }
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 function seconds(ms: number): string {

@@ -73,12 +73,13 @@ const CALLS: readonly (readonly [name: string, waiting: Waiting, x64: number, ar
   ["execve", "file system", 59, 221],
 ];
 
-/** Where in the kernel a process sits, when its call may not be read: the beginning of the function's name. */
+/** Where in the kernel a process sits, when its call may not be read: the beginning of the function's name, underscores left out. */
 const FUNCTIONS: readonly (readonly [start: string, waiting: Waiting])[] = [
   ["hrtimer_nanosleep", "sleep"],
   ["do_nanosleep", "sleep"],
   ["futex", "lock"],
   ["do_semtimedop", "lock"],
+  ["do_semop", "lock"],
   ["locks_lock", "file lock"],
   ["flock", "file lock"],
   ["fcntl_setlk", "file lock"],
@@ -90,27 +91,40 @@ const FUNCTIONS: readonly (readonly [start: string, waiting: Waiting])[] = [
   ["wait_woken", "input"],
   ["sk_wait_data", "input"],
   ["skb_wait_for", "input"],
+  ["skb_recv", "input"],
   ["tcp_recvmsg", "input"],
   ["pipe_write", "output"],
   ["anon_pipe_write", "output"],
   ["sock_alloc_send", "output"],
+  ["sk_stream_wait", "output"],
+  ["wait_for_space", "output"],
   ["poll_schedule", "any"],
   ["do_sys_poll", "any"],
   ["do_poll", "any"],
   ["do_select", "any"],
   ["ep_poll", "any"],
+  ["do_epoll", "any"],
   ["inet_csk_accept", "accept"],
   ["unix_accept", "accept"],
   ["inet_wait_for_connect", "connection"],
+  ["unix_wait_for_peer", "connection"],
   ["do_wait", "child"],
   ["kernel_wait4", "child"],
   ["sigsuspend", "signal"],
   ["do_sigtimedwait", "signal"],
+  ["do_sys_pause", "signal"],
+  ["x64_sys_pause", "signal"],
+  ["do_msgrcv", "message"],
+  ["wq_sleep", "message"],
   ["io_schedule", "file system"],
   ["folio_wait", "file system"],
   ["rpc_wait", "file system"],
   ["nfs", "file system"],
   ["request_wait_answer", "file system"],
+  ["bit_wait_io", "file system"],
+  ["wait_on_page", "file system"],
+  ["jbd2_log_wait", "file system"],
+  ["balance_dirty_pages", "file system"],
 ];
 
 /** The call of that number on a processor as Bun names it; undefined when it is none that takes long. */
@@ -124,5 +138,6 @@ export function systemCall(processor: string, number: number): SystemCall | unde
 
 /** What a process waits for that sits in this function of the kernel (/proc/PID/wchan). */
 export function waitingIn(kernelFunction: string): Waiting | undefined {
-  return FUNCTIONS.find(([start]) => kernelFunction.startsWith(start))?.[1];
+  const name = kernelFunction.replace(/^_+/, "");
+  return FUNCTIONS.find(([start]) => name.startsWith(start))?.[1];
 }

@@ -49,6 +49,14 @@ describe("values of the wrong kind", () => {
     ["server.listen = []", 'server.listen: expected an absolute path, "127.0.0.1:9000"'],
     ["server.listen_backlog = 0", "server.listen_backlog: expected a whole number from 1 to 65535, found 0"],
     ["server.listen_mode = 660", "server.listen_mode: expected octal permissions in quotes"],
+    [
+      'slow_log.after = "5"',
+      'slow_log.after: expected a duration such as "500ms", "30s", "3m" or "1h", found "5"',
+    ],
+    [
+      'slow_log.command = ["py-spy"]',
+      'slow_log.command: expected the absolute path of an executable first, found "py-spy"',
+    ],
     ['log.level = "trace"', 'log.level: expected "debug", "info", "warn", "error", found "trace"'],
     [`log.format = "${"x".repeat(500)}"`, `found "${"x".repeat(79)}…`],
   ];

@@ -60,6 +60,14 @@ describe("the queue", () => {
     expect(await again.lease).toBe(served);
   });
 
+  test("tells a request how many wait before it", () => {
+    const queue = new WaitQueue(new FakeClock());
+    const [first, second, third] = [1, 2, 3].map(() => queue.add(false, 1000, late));
+    expect([first?.ahead, second?.ahead, third?.ahead]).toEqual([0, 1, 2]);
+    first?.cancel();
+    expect([first?.ahead, second?.ahead, third?.ahead]).toEqual([0, 0, 1]);
+  });
+
   test("refuses only as many as it is told to, the oldest first", async () => {
     const queue = new WaitQueue(new FakeClock());
     const first = queue.add(false, 1000, late);
