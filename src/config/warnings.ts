@@ -41,6 +41,7 @@ export async function warningsOf(
   if (!(await isFolder(tables.server.spool_dir)))
     warnings.push(`server.spool_dir: there is no folder ${tables.server.spool_dir}`);
   warnings.push(...(await logWarnings(tables)));
+  warnings.push(...(await commandWarnings(tables.slow_log.command, "slow_log.command")));
   warnings.push(...(await appWarnings(tables.app, "app")));
   for (const [index, table] of tables.apps.entries()) {
     warnings.push(...(await appWarnings(table, `apps[${index}]`)));
@@ -66,12 +67,8 @@ async function appWarnings(table: Partial<AppTable>, name: string): Promise<stri
     const why = await whyRootHurts(root);
     if (why !== undefined) warnings.push(`${name}.roots[${index}]: ${why}`);
   }
-  for (const key of ["command", "wrapper"] as const) {
-    const [interpreter] = table[key] ?? [];
-    if (interpreter !== undefined && !(await isExecutable(interpreter))) {
-      warnings.push(`${name}.${key}: there is no executable file ${interpreter}`);
-    }
-  }
+  for (const key of ["command", "wrapper"] as const)
+    warnings.push(...(await commandWarnings(table[key], `${name}.${key}`)));
   if (table.cwd && !(await isFolder(table.cwd)))
     warnings.push(`${name}.cwd: there is no folder ${table.cwd}`);
   if (table.user && table.user !== "owner" && userId(table.user) === undefined)
@@ -80,6 +77,12 @@ async function appWarnings(table: Partial<AppTable>, name: string): Promise<stri
     warnings.push(`${name}.group: there is no group ${JSON.stringify(table.group)}: programs will not start`);
   warnings.push(...limitWarnings(table, name, childHardLimit));
   return warnings;
+}
+
+async function commandWarnings(command: readonly string[] = [], name: string): Promise<string[]> {
+  const [executable] = command;
+  if (executable === undefined || (await isExecutable(executable))) return [];
+  return [`${name}: there is no executable file ${executable}`];
 }
 
 async function whyRootHurts(root: string): Promise<string | undefined> {

@@ -36,6 +36,10 @@ test("an interpreter that is missing or not executable is named with its key", a
     `apps[0].command: there is no executable file ${folder}/main.toml`,
   ]);
   expect(await warningsOf(`app.command = ["${folder}"]`)).toHaveLength(1);
+  expect(await warningsOf(`slow_log.command = ["/none/py-spy"]\napp.wrapper = ["/none/ionice"]`)).toEqual([
+    "slow_log.command: there is no executable file /none/py-spy",
+    "app.wrapper: there is no executable file /none/ionice",
+  ]);
 });
 
 test("a file that every user can write is pointed out", async () => {
