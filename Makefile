@@ -79,6 +79,7 @@ dist/test-programs/%: test/fixtures/programs/%.c
 
 check: $(SETUP) ## types, style, unused code, architecture
 	$(BIN)/tsc -p .
+	$(BIN)/tsc -p src/admin/dashboard
 	$(BIN)/biome check --error-on-warnings
 	$(BIN)/knip
 	@mkdir -p dist/test-results

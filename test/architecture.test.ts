@@ -68,6 +68,10 @@ const PURE_BASE = [
   "base/escape-controls.ts",
   "base/state-table.ts",
 ];
+/** What runs in a browser. */
+const BROWSER = "src/admin/dashboard/";
+/** What is run and not imported: importing it does everything. */
+const ENTRIES = ["src/main.ts", `${BROWSER}main.ts`];
 const IMPURE_GLOBALS = ["Bun", "process", "performance", "Date", "setTimeout", "setInterval", "setImmediate"];
 
 const MAX_FILE_LINES = 300;
@@ -109,6 +113,15 @@ describe("the source", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("gives a browser nothing that it does not have", () => {
+    const pages = sources.filter((file) => file.startsWith(BROWSER));
+    const wrong = pages.flatMap((file) => {
+      const foreign = importsOf(file).filter((each) => !mayBrowserImport(each));
+      return foreign.map(({ from }) => `${file} imports ${from}`);
+    });
+    expect([pages.length > 5, wrong]).toEqual([true, []]);
+  });
+
   test("has no function over 50 lines, no default export, no enum, and no clock or system in pure modules", async () => {
     expect(await lintArchitecture()).toEqual([]);
   });
@@ -128,7 +141,7 @@ describe("the source", () => {
   });
 
   test("does nothing when a module is imported: no output, no timer, no open handle", async () => {
-    const modules = sources.filter((file) => layerOf(file) !== "main.ts");
+    const modules = sources.filter((file) => !ENTRIES.includes(file));
     const problems: string[] = [];
     const next = modules.values();
     const worker = async () => {
@@ -170,6 +183,11 @@ function mayPureImport(file: string, { from, isTypeOnly }: Import): boolean {
   if (isTypeOnly || !from.startsWith("src/")) return true;
   if (layerOf(from) === "base") return PURE_BASE.includes(from.slice("src/".length));
   return isPure(from) || layerOf(from) === layerOf(file);
+}
+
+function mayBrowserImport({ from, isTypeOnly }: Import): boolean {
+  if (isTypeOnly || from.startsWith(BROWSER)) return true;
+  return from.startsWith("src/") && (isPure(from) || PURE_BASE.includes(from.slice("src/".length)));
 }
 
 function localImports(file: string): Import[] {

@@ -1,6 +1,7 @@
 import { OPENMETRICS_TYPE, renderOpenMetrics } from "../status/render-openmetrics.ts";
 import { renderText } from "../status/render-text.ts";
 import type { ActionResult, Control } from "./control.ts";
+import { dashboardPage } from "./dashboard-page.ts";
 import type { EventStream } from "./event-stream.ts";
 import { refusalOf } from "./guard.ts";
 
@@ -18,7 +19,7 @@ export function createHandler(
   events: EventStream,
   mayAct: boolean,
 ): (request: Request) => Promise<Response> {
-  const pages = pagesOf(control, events);
+  const pages = pagesOf(control, events, mayAct);
   const actions = actionsOf(control);
   return async (request) => {
     const { method, headers } = request;
@@ -40,10 +41,12 @@ export function createHandler(
   };
 }
 
-function pagesOf(control: Control, events: EventStream): Readonly<Record<string, Page>> {
+function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readonly<Record<string, Page>> {
+  const dashboard = dashboardPage(mayAct);
   const isFull = (url: URL) => url.searchParams.has("full");
   const json = (url: URL) => typed(JSON.stringify(control.snapshot(isFull(url))), "application/json");
   return {
+    "/": () => new Response(dashboard.html, { headers: { ...HEADERS, ...dashboard.headers } }),
     "/status": (url, { headers }) =>
       prefersJson(headers.get("Accept")) ? json(url) : text(renderText(control.snapshot(isFull(url)))),
     "/status.json": json,

@@ -1,23 +1,28 @@
 /**
- * A Content-Security-Policy for a page that holds these styles and scripts and nothing else of the kind: none runs that was
- * put into it later. With `connects` its scripts may speak to where it came from.
+ * A Content-Security-Policy for a page that holds these styles and scripts: nothing else of the kind has an effect, and nothing is
+ * loaded but what `more` allows by its directives.
  */
-export function contentPolicy(page: {
-  readonly styles: readonly string[];
-  readonly scripts?: readonly string[];
-  readonly connects?: boolean;
-}): string {
-  const hashes = (texts: readonly string[] = []) =>
-    texts.length === 0 ? "'none'" : texts.map(hash).join(" ");
-  return [
-    "default-src 'none'",
-    `style-src ${hashes(page.styles)}`,
-    `script-src ${hashes(page.scripts)}`,
-    `connect-src ${page.connects ? "'self'" : "'none'"}`,
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
+export function contentPolicy(
+  styles: readonly string[],
+  scripts: readonly string[] = [],
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const directives = {
+    "default-src": "'none'",
+    "style-src": sources(styles),
+    "script-src": sources(scripts),
+    ...more,
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+  };
+  return Object.entries(directives)
+    .map((directive) => directive.join(" "))
+    .join("; ");
+}
+
+function sources(texts: readonly string[]): string {
+  return texts.length === 0 ? "'none'" : texts.map(hash).join(" ");
 }
 
 function hash(text: string): string {

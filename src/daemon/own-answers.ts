@@ -11,7 +11,7 @@ const ANSWERED: Outcome = { kind: "answered", appStatus: 0, protocolStatus: 0 };
 /** `ping_path` and `status_path`: requests that need no program, and so are answered however busy all of them are. */
 export class OwnAnswers {
   readonly #snapshot: OwnPages["snapshot"];
-  readonly #htmlPolicy = contentPolicy({ styles: [HTML_STYLE] });
+  readonly #htmlPolicy = contentPolicy([HTML_STYLE]);
   /** Undefined while there are none. */
   #pages: OwnPages | undefined;
 

@@ -1,0 +1,38 @@
+import type { Numbers, ProgramStatus, Snapshot } from "../../status/snapshot.ts";
+
+/** A number of things a second, or of cores: two digits that count. */
+export function formatRate(rate: number | undefined): string {
+  if (rate === undefined) return "-";
+  return rate >= 9.95 ? String(Math.round(rate)) : String(Number(rate.toFixed(rate >= 0.995 ? 1 : 2)));
+}
+
+/** "1 request", "2 requests". */
+export function countOf(count: number, thing: string, things = `${thing}s`): string {
+  return `${count} ${count === 1 ? thing : things}`;
+}
+
+/** All processes that live. */
+export function processCount({ processes }: Numbers): number {
+  return Object.values(processes).reduce((sum, each) => sum + each, 0);
+}
+
+/** All requests that have ended. */
+export function requestCount({ requests }: Numbers): number {
+  return Object.values(requests).reduce((sum, each) => sum + each, 0);
+}
+
+/** What a program's processes hold, as far as they were looked at; null when none was. */
+export function memoryOf({ process_list = [] }: ProgramStatus): number | null {
+  return process_list.reduce<number | null>(
+    (sum, { memory_bytes }) => (memory_bytes === null ? sum : (sum ?? 0) + memory_bytes),
+    null,
+  );
+}
+
+/** The same for all programs. */
+export function totalMemory({ programs }: Snapshot): number | null {
+  return programs.reduce<number | null>((sum, program) => {
+    const bytes = memoryOf(program);
+    return bytes === null ? sum : (sum ?? 0) + bytes;
+  }, null);
+}
