@@ -85,6 +85,7 @@ interface Import {
 
 const sources = filesBelow("src", "**/*.ts");
 const everything = [...sources, ...filesBelow("test", "**/*.ts"), ...filesBelow("bench", "**/*.ts")];
+const pageParts = filesBelow("src", "**/*.{html,css}");
 
 describe("the source", () => {
   test("has modules to look at", () => {
@@ -127,7 +128,7 @@ describe("the source", () => {
   });
 
   test("has no file over 300 lines", () => {
-    const long = everything.filter((file) => linesOf(file) > MAX_FILE_LINES);
+    const long = [...everything, ...pageParts].filter((file) => linesOf(file) > MAX_FILE_LINES);
     expect(long.map((file) => `${file}: ${linesOf(file)} lines`)).toEqual([]);
   });
 

@@ -9,6 +9,8 @@ export interface DashboardParts {
 }
 
 const FOLDER = join(import.meta.dir, "dashboard");
+/** In this order: the later ones win. */
+const STYLES = ["colors.css", "page.css", "stats.css", "controls.css"];
 
 /**
  * Reads the dashboard's source and makes one script of its modules. To be imported as a macro: it runs when std-fpm is built, and
@@ -20,5 +22,5 @@ export function dashboardParts(): DashboardParts {
   const command = [process.execPath, "build", join(FOLDER, "main.ts"), "--target=browser", "--minify"];
   const built = Bun.spawnSync(command);
   if (!built.success) throw new Error(`the dashboard's script cannot be built: ${built.stderr}`);
-  return { page: read("page.html"), style: read("style.css"), script: built.stdout.toString() };
+  return { page: read("page.html"), style: STYLES.map(read).join(""), script: built.stdout.toString() };
 }

@@ -152,6 +152,7 @@ describe("over HTTP", () => {
       200,
       "application/openmetrics-text; version=1.0.0; charset=utf-8",
     ]);
+    expect(await ask("/")).toEqual([200, "text/html; charset=utf-8"]);
     expect(await ask("/nowhere")).toEqual([404, text]);
     expect(await ask("/reload")).toEqual([405, text]);
     expect(await ask("/status", { method: "POST" })).toEqual([405, text]);

@@ -70,7 +70,7 @@ export function programActions(program: ProgramStatus): Action[] {
 export function killAction({ pid, requests }: ProcessStatus, program: ProgramStatus): Action {
   const [oldest] = requests;
   const atWork = oldest
-    ? `It is at work on ${oldest.method} ${oldest.uri} for ${formatSeconds(oldest.age_seconds)}: that fails.`
+    ? `It has been at work on ${oldest.method} ${oldest.uri} for ${formatSeconds(oldest.age_seconds)}: that breaks off, unless it is safe to ask another process.`
     : "It is not at work on a request.";
   return {
     path: `/kill?of=${pid}`,

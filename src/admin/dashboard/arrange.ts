@@ -14,10 +14,10 @@ export function arrange(parent: Element, wanted: readonly Element[]): void {
 
 /** Elements by a key: made when first asked for, dropped when not asked for in a round. */
 export class Keyed<Part extends { readonly element: Element }> {
-  readonly #create: (key: string) => Part;
+  readonly #create: () => Part;
   #parts = new Map<string, Part>();
 
-  constructor(create: (key: string) => Part) {
+  constructor(create: () => Part) {
     this.#create = create;
   }
 
@@ -27,7 +27,7 @@ export class Keyed<Part extends { readonly element: Element }> {
     for (const key of keys) {
       let free = key;
       for (let number = 2; parts.has(free); number++) free = `${key}\n${number}`;
-      parts.set(free, this.#parts.get(free) ?? this.#create(free));
+      parts.set(free, this.#parts.get(free) ?? this.#create());
     }
     this.#parts = parts;
     return [...parts.values()];

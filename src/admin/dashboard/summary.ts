@@ -44,9 +44,11 @@ export class Summary {
   }
 
   #addActions(first: Snapshot, confirmation: Confirmation): void {
+    const section = byId("daemon-actions");
+    section.hidden = false;
     for (const { path, label } of daemonActions(first)) {
       const action = () => this.#snapshot && daemonActions(this.#snapshot).find((each) => each.path === path);
-      byId("daemon-actions").append(confirmation.button(label, label, action));
+      section.append(confirmation.button(label, label, action));
     }
   }
 }
