@@ -25,9 +25,10 @@ PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl luajit python3 ruby ruby-fcgi
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES_STATUS := python3-prometheus-client
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) spawn-fcgi wrk
+PACKAGES_BROWSER := chromium fonts-dejavu-core
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,9 +93,10 @@ unit: $(SETUP) ## the unit tests
 
 # The chaos run in small.
 integration: export CHAOS_SECONDS := $(or $(CHAOS_SECONDS),6)
-integration: setup-debian ## real web servers, real programs, the compiled executable
+integration: setup-debian ## real web servers, real programs, a real browser, the compiled executable
 	@$(MAKE) build programs
 	$(call bun-test,integration,test/integration)
+	$(call bun-test,browser,test/browser)
 	$(call bun-test,servers,test/servers)
 	$(call bun-test,languages,test/languages)
 	$(call bun-test,chaos,test/chaos)
@@ -120,6 +122,11 @@ soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…), and a million
 	@$(MAKE) build programs
 	ACCESS_LOG_REQUESTS=1000000 $(BUN) test ./test/integration/access-log.test.ts
 	CHAOS_SECONDS=$(or $(SOAK_SECONDS),1800) $(BUN) test ./test/chaos
+
+screenshots: setup-debian ## the pictures of the dashboard in docs/images, after three minutes of traffic
+	@$(MAKE) build programs
+	@mkdir -p docs/images
+	$(BUN) test/browser/screenshots.ts
 
 simulate: $(SETUP) ## the process policy against others, in virtual time; WRITE=1 renews docs/scaling.md
 	$(BUN) bench/simulator/run.ts $(if $(WRITE),--write)
