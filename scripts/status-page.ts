@@ -30,6 +30,26 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
 127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act.
 
+## The dashboard
+
+\`/\` of the admin server shows all of this as it changes, once a second: each program with its processes, queue, requests a second, times, CPU and memory, what
+went wrong last and why, and the requests that are at work with their age. Rates and the times of the last minute are the differences between two events; the
+lines show the last three minutes, and begin when the page is opened.
+
+![The dashboard, light](images/dashboard-light.png)
+
+It follows the browser's choice of light or dark, fits a phone, and can be used by keys and with a screen reader. With more than 48 programs it shows the others when
+they are asked for; the filter finds any of them. When the connection breaks it says so, with the age of what it shows, and tries again each second.
+
+![The dashboard, dark](images/dashboard-dark.png)
+
+![The dashboard on a phone](images/dashboard-phone.png)
+
+The buttons do what the POST requests above do. Each asks first and says what exactly will happen. On a TCP address there are none.
+
+The page is a whole: it loads nothing, not even from std-fpm, but the events. Its Content-Security-Policy allows its own style sheet and script by their hashes and
+nothing else. Names, URIs and messages are put into it as text.
+
 ## Through the web server
 
 \`status_path\` and \`ping_path\` of \`[server]\`, both off by default, are answered over FastCGI by std-fpm itself, as php-fpm does with its \`pm.status_path\` and
