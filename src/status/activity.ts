@@ -1,17 +1,20 @@
 import { quantileMs } from "../base/histogram.ts";
 import type { Numbers } from "./snapshot.ts";
 
+/** How long requests took that ended in some time; null when none did. */
+export interface Times {
+  readonly p50Seconds: number | null;
+  readonly p90Seconds: number | null;
+  readonly p99Seconds: number | null;
+}
+
 /** What one program, or all together, did in the time between two snapshots. */
-export interface Activity {
+export interface Activity extends Times {
   readonly requestsPerSecond: number;
   /** Refused or broken off. */
   readonly failuresPerSecond: number;
   /** Cores that its processes used. */
   readonly cores: number;
-  /** Of the requests that ended in that time; null when there were none. */
-  readonly p50Seconds: number | null;
-  readonly p90Seconds: number | null;
-  readonly p99Seconds: number | null;
 }
 
 /** From the same counters at two moments, `elapsedSeconds` apart. What was not there before began at 0. */
@@ -25,21 +28,27 @@ export function activityBetween(
     const grown = read(after) - (before ? read(before) : 0);
     return (grown < 0 ? read(after) : grown) / elapsedSeconds;
   };
-  const counts = after.latency.buckets.map((count, bucket) =>
-    Math.max(0, count - (before?.latency.buckets[bucket] ?? 0)),
-  );
-  const quantile = (part: number) => {
-    const ms = quantileMs(counts, part);
-    return ms === undefined ? null : ms / 1000;
-  };
   return {
     requestsPerSecond: since(requestsOf),
     failuresPerSecond: since(failuresOf),
     cores: since(({ cpu_seconds }) => cpu_seconds),
-    p50Seconds: quantile(0.5),
-    p90Seconds: quantile(0.9),
-    p99Seconds: quantile(0.99),
+    ...timesBetween(before?.latency.buckets, after.latency.buckets),
   };
+}
+
+/** From the same histogram at two moments; without the first one, since the beginning. */
+export function timesBetween(before: readonly number[] | undefined, after: readonly number[]): Times {
+  const counts = after.map((count, bucket) => Math.max(0, count - (before?.[bucket] ?? 0)));
+  const seconds = (part: number) => {
+    const ms = quantileMs(counts, part);
+    return ms === undefined ? null : ms / 1000;
+  };
+  return { p50Seconds: seconds(0.5), p90Seconds: seconds(0.9), p99Seconds: seconds(0.99) };
+}
+
+/** All processes that live. */
+export function processesOf({ processes }: Numbers): number {
+  return Object.values(processes).reduce((sum, each) => sum + each, 0);
 }
 
 /** All requests that have ended. */

@@ -1,5 +1,5 @@
 import { escapeControls } from "../base/escape-controls.ts";
-import { failuresOf, requestsOf } from "./activity.ts";
+import { failuresOf, processesOf, requestsOf } from "./activity.ts";
 import type { Numbers, ProcessStatus, ProgramStatus, Snapshot } from "./snapshot.ts";
 import type { Column } from "./table.ts";
 import { formatBytes, formatSeconds, formatShare } from "./units.ts";
@@ -72,10 +72,9 @@ export function reportOf(snapshot: Snapshot): Report {
 /** What concerns the daemon as a whole, in a few lines. */
 export function headLines(snapshot: Snapshot): string[] {
   const { version, pid, state, uptime_seconds, total, connections, max_processes, cores } = snapshot;
-  const running = Object.values(total.processes).reduce((sum, each) => sum + each, 0);
   return [
     `std-fpm ${version}, pid ${pid}: ${state} for ${formatSeconds(uptime_seconds)}`,
-    `${running} of ${max_processes} processes on ${cores} cores, ${connections} connections, ` +
+    `${processesOf(total)} of ${max_processes} processes on ${cores} cores, ${connections} connections, ` +
       `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(total)} since the start`,
   ];
 }

@@ -23,7 +23,10 @@ function numbersAfter(answered: number, cpuSeconds = 0, timesMs: readonly number
 describe("the last minutes of a program", () => {
   test("are unknown until there are two events", () => {
     const history = new History();
-    expect([history.last, history.recent]).toEqual([undefined, { p50: null, p90: null, p99: null }]);
+    expect([history.last, history.recent]).toEqual([
+      undefined,
+      { p50Seconds: null, p90Seconds: null, p99Seconds: null },
+    ]);
     history.add(1, numbersAfter(500), null);
     expect([history.last, history.points]).toEqual([undefined, []]);
   });
@@ -34,11 +37,16 @@ describe("the last minutes of a program", () => {
     history.add(3, numbersAfter(520, 4, [1, 1, 30, 30]), 4096);
     expect(history.last).toMatchObject({ requestsPerSecond: 10, cores: 0.5, memoryBytes: 4096 });
     // Only what came since: above 16 ms, and not the two of 1 ms.
-    expect(history.last?.p50).toBeGreaterThan(0.016);
-    expect(history.last?.p50).toBeLessThanOrEqual(0.032);
+    expect(history.last?.p50Seconds).toBeGreaterThan(0.016);
+    expect(history.last?.p50Seconds).toBeLessThanOrEqual(0.032);
     history.add(4, numbersAfter(520, 4, [1, 1, 30, 30]), 4096);
-    expect(history.last).toMatchObject({ requestsPerSecond: 0, cores: 0, p50: null, p99: null });
-    expect(history.recent.p50).toBeGreaterThan(0.016);
+    expect(history.last).toMatchObject({
+      requestsPerSecond: 0,
+      cores: 0,
+      p50Seconds: null,
+      p99Seconds: null,
+    });
+    expect(history.recent.p50Seconds).toBeGreaterThan(0.016);
   });
 
   test("begin anew when counters do: another daemon, or a program that was forgotten", () => {
@@ -61,9 +69,9 @@ describe("the last minutes of a program", () => {
     const slow = (second: number) => (second < 2 ? [] : [BOUNDS_MS.at(-1) as number]);
     for (let second = 1; second <= 61; second++)
       history.add(second, numbersAfter(second, 0, slow(second)), null);
-    expect(history.recent.p99).toBeGreaterThan(60);
+    expect(history.recent.p99Seconds).toBeGreaterThan(60);
     history.add(62, numbersAfter(62, 0, slow(62)), null);
-    expect(history.recent.p99).toBeNull();
+    expect(history.recent.p99Seconds).toBeNull();
     for (let second = 63; second < 63 + REMEMBERED; second++) history.add(second, numbersAfter(second), null);
     expect(history.points.length).toBe(REMEMBERED);
   });

@@ -1,6 +1,7 @@
+import { processesOf } from "../../status/activity.ts";
 import type { ProcessStatus, ProgramStatus, Snapshot } from "../../status/snapshot.ts";
 import { formatSeconds } from "../../status/units.ts";
-import { countOf, processCount } from "./numbers.ts";
+import { countOf } from "./numbers.ts";
 
 /** Something that can be done to the daemon, in the words that it is asked for with. */
 export interface Action {
@@ -40,7 +41,7 @@ export function daemonActions({ pid, total }: Snapshot): Action[] {
       path: "/stop",
       label: "Stop",
       title: "Stop std-fpm?",
-      text: `Pid ${pid} takes no more requests, finishes ${requests}, ends ${countOf(processCount(total), "process", "processes")} of programs and then itself. This page cannot start it again.`,
+      text: `Pid ${pid} takes no more requests, finishes ${requests}, ends ${countOf(processesOf(total), "process", "processes")} of programs and then itself. This page cannot start it again.`,
     },
   ];
 }
@@ -48,7 +49,7 @@ export function daemonActions({ pid, total }: Snapshot): Action[] {
 /** The actions on one program. */
 export function programActions(program: ProgramStatus): Action[] {
   const { name } = program;
-  const processes = countOf(processCount(program), "process", "processes");
+  const processes = countOf(processesOf(program), "process", "processes");
   const of = `?of=${encodeURIComponent(name)}`;
   return [
     {

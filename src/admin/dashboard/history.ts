@@ -1,17 +1,10 @@
-import { quantileMs } from "../../base/histogram.ts";
+import { requestsOf, type Times, timesBetween } from "../../status/activity.ts";
 import type { Numbers } from "../../status/snapshot.ts";
 
 /** So many events are remembered: three minutes of one a second. */
 export const REMEMBERED = 180;
 /** What "the last minute" is, in events. */
 const RECENT = 60;
-
-/** Times of the requests in between two events; null where none ended. */
-export interface Times {
-  readonly p50: number | null;
-  readonly p90: number | null;
-  readonly p99: number | null;
-}
 
 /** What was between an event and the one before it. */
 export interface Point extends Times {
@@ -48,13 +41,12 @@ export class History {
   /** Times of the last minute. */
   get recent(): Times {
     const [first, last] = [this.#counters[0], this.#counters.at(-1)];
-    return timesOf(first && last ? grownBy(first, last) : []);
+    return timesBetween(first?.buckets, last?.buckets ?? []);
   }
 
   /** Another event, that long after the daemon's start. */
   add(atSeconds: number, numbers: Numbers, memoryBytes: number | null): void {
-    const { answered, refused, truncated, client_left } = numbers.requests;
-    const requests = answered + refused + truncated + client_left;
+    const requests = requestsOf(numbers);
     const now = { atSeconds, requests, cpuSeconds: numbers.cpu_seconds, buckets: numbers.latency.buckets };
     const before = this.#counters.at(-1);
     if (before && (now.atSeconds <= before.atSeconds || now.requests < before.requests)) {
@@ -72,20 +64,8 @@ export class History {
       requestsPerSecond: (now.requests - before.requests) / seconds,
       cores: Math.max(0, (now.cpuSeconds - before.cpuSeconds) / seconds),
       memoryBytes,
-      ...timesOf(grownBy(before, now)),
+      ...timesBetween(before.buckets, now.buckets),
     });
     if (this.#points.length > REMEMBERED) this.#points.shift();
   }
-}
-
-function grownBy(before: Counters, now: Counters): number[] {
-  return now.buckets.map((count, index) => count - (before.buckets[index] ?? 0));
-}
-
-function timesOf(buckets: readonly number[]): Times {
-  const seconds = (part: number) => {
-    const ms = quantileMs(buckets, part);
-    return ms === undefined ? null : ms / 1000;
-  };
-  return { p50: seconds(0.5), p90: seconds(0.9), p99: seconds(0.99) };
 }

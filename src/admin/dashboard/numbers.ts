@@ -1,4 +1,4 @@
-import type { Numbers, ProgramStatus, Snapshot } from "../../status/snapshot.ts";
+import type { ProgramStatus, Snapshot } from "../../status/snapshot.ts";
 
 /** A number of things a second, or of cores: two digits that count. */
 export function formatRate(rate: number | undefined): string {
@@ -9,16 +9,6 @@ export function formatRate(rate: number | undefined): string {
 /** "1 request", "2 requests". */
 export function countOf(count: number, thing: string, things = `${thing}s`): string {
   return `${count} ${count === 1 ? thing : things}`;
-}
-
-/** All processes that live. */
-export function processCount({ processes }: Numbers): number {
-  return Object.values(processes).reduce((sum, each) => sum + each, 0);
-}
-
-/** All requests that have ended. */
-export function requestCount({ requests }: Numbers): number {
-  return Object.values(requests).reduce((sum, each) => sum + each, 0);
 }
 
 /** What a program's processes hold, as far as they were looked at; null when none was. */

@@ -1,8 +1,9 @@
+import { requestsOf } from "../../status/activity.ts";
 import type { Numbers } from "../../status/snapshot.ts";
 import { formatBytes, formatSeconds } from "../../status/units.ts";
 import { cloneTemplate, Fields, setAttribute, setText } from "./fields.ts";
 import { type History, type Point, REMEMBERED } from "./history.ts";
-import { formatRate, requestCount } from "./numbers.ts";
+import { formatRate } from "./numbers.ts";
 import { highest, sparkPath } from "./sparkline.ts";
 
 const STATES = ["starting", "idle", "busy", "retiring", "stopping"] as const;
@@ -42,7 +43,7 @@ export class Stats {
       "oldest",
       queue_length > 0 ? `the oldest for ${formatSeconds(queue_oldest_seconds)}` : "",
     );
-    this.#fields.text("requests", String(requestCount(numbers)));
+    this.#fields.text("requests", String(requestsOf(numbers)));
     const codes = Object.entries(failures);
     const list = this.#fields.element("failures");
     list.hidden = codes.length === 0;
@@ -54,14 +55,14 @@ export class Stats {
 
   #showLatency({ latency }: Numbers, { points, recent }: History): void {
     for (const name of QUANTILES) {
-      this.#fields.text(`recent-${name}`, formatSeconds(recent[name]));
+      this.#fields.text(`recent-${name}`, formatSeconds(recent[`${name}Seconds`]));
       this.#fields.text(name, formatSeconds(latency[`${name}_seconds`]));
     }
-    const top = highest(points.map(({ p99 }) => p99));
+    const top = highest(points.map(({ p99Seconds }) => p99Seconds));
     const svg = this.#fields.svg("latency-spark");
     for (const name of QUANTILES) {
       const path = svg.querySelector(`.${name}`);
-      const values = points.map((point) => point[name]);
+      const values = points.map((point) => point[`${name}Seconds`]);
       if (path) setAttribute(path, "d", sparkPath(values, top, REMEMBERED));
     }
     setAttribute(svg, "aria-label", `Latency: a p99 of up to ${formatSeconds(top)} ${LAST_MINUTES}`);
