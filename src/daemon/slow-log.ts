@@ -167,11 +167,11 @@ export class SlowLog {
     const { clock, ownSockets, registry } = this.#deps;
     const isCgi = journey.stage === "program" && journey.lease?.backend.program.app.protocol === "cgi";
     const isShared = journey.stage === "program" && (journey.lease?.backend.busy ?? 1) > 1;
-    const before = await lookAt(pid, { ownSockets, isCgi, withNames: false });
+    const before = await lookAt(pid, { ownSockets, isCgi, onlyUsage: true });
     const lookedAt = clock.now();
     await new Promise<void>((resolve) => void clock.after(BETWEEN_LOOKS_MS, resolve));
     const elapsedMs = clock.now() - lookedAt;
-    const after = await lookAt(pid, { ownSockets, isCgi, withNames: true });
+    const after = await lookAt(pid, { ownSockets, isCgi });
     if (!before || !after) return undefined;
     const requestOf = (other: number) => {
       const [lease] = registry.backendOf(other)?.leases ?? [];

@@ -28,7 +28,7 @@ const WORDS: Record<Waiting, string> = {
   "file lock": "waits for a file lock",
   input: "waits for data",
   output: "waits until its data is taken",
-  any: "waits for its sockets, or a timeout",
+  any: "waits for its sockets or pipes, or a timeout",
   connection: "waits for a connection",
   accept: "waits for a request",
   child: "waits for a child",
@@ -160,15 +160,15 @@ function listed(before: string, names: readonly string[]): string {
   return `${before}${names.slice(0, MOST_TOLD).join(", ")}${more}`;
 }
 
-/** The child that it waits for. */
+/** The child that it waits for, or may wait for. */
 function childIn(looks: Looks): string {
   const { before, after, processor } = looks;
   const waiter = after.threads.find((thread) => waitingOf(thread, processor) === "child");
   const wanted = waiter?.call?.args.find((arg) => after.children.some(({ pid }) => pid === arg));
-  const child = after.children.find(({ pid }) => pid === wanted) ?? after.children.at(-1);
+  const child = after.children.find(({ pid }) => pid === wanted) ?? after.children[0];
   if (!child) return "";
   const earlier = before.children.find(({ pid }) => pid === child.pid) ?? child;
-  return `: ${child.name} (pid ${child.pid}) ${causeOf({ ...looks, before: earlier, after: child })}`;
+  return `${waiter ? ":" : "; its child"} ${child.name} (pid ${child.pid}) ${causeOf({ ...looks, before: earlier, after: child })}`;
 }
 
 function deniedIn({ pid, denied }: ProcessFacts): string {

@@ -69,8 +69,15 @@ export function parseDescriptor(link: string): { readonly inode: string } | Desc
   if (socket !== undefined) return { inode: socket };
   if (link.startsWith("pipe:[")) return { kind: "pipe", name: "a pipe" };
   if (link.startsWith("/dev/")) return { kind: "other", name: link };
-  if (link.startsWith("/")) return { kind: "file", name: link };
+  if (link.startsWith("/")) return { kind: "file", name: withoutTokens(link) };
   return { kind: "other", name: link.replace(/^anon_inode:\[?([^\]]*)\]?$/, "$1") };
+}
+
+/** A session's file is named after what its cookie holds: who reads the log must not be able to take it over. */
+function withoutTokens(path: string): string {
+  return path
+    .replace(/sess_[^/]+/g, "sess_…")
+    .replace(/[A-Za-z0-9]{20,}/g, (word) => (/\d/.test(word) ? "…" : word));
 }
 
 interface DescriptorText {

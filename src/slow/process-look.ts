@@ -18,8 +18,8 @@ const MOST_THREADS = 64;
 const MOST_DESCRIPTORS = 64;
 const MOST_CHILDREN = 4;
 const MOST_HOLDERS = 4;
-/** A child, its child and theirs: a shell that runs a script that runs a program. */
-const DEEPEST = 3;
+/** Of one tree: a shell that runs a script that runs a program, and some more. */
+const MOST_PROCESSES = 8;
 /** A machine with more sockets, or locks, has some that cannot be named. */
 const MOST_TABLE_BYTES = 1024 * 1024;
 const BLOCK_BYTES = 64 * 1024;
@@ -32,39 +32,43 @@ export interface LookOptions {
   readonly ownSockets: string;
   /** The request came on the pipes that are descriptors 0 and 1. */
   readonly isCgi: boolean;
-  /** Also what its descriptors are, and who holds its locks: needed once. */
-  readonly withNames: boolean;
+  /** Only what it has used of the CPU, it and its children: for a first look. */
+  readonly onlyUsage?: boolean;
+}
+
+/** What may still be looked at: a program may have started any number of processes, each with any number of threads. */
+interface Budget {
+  processes: number;
+  threads: number;
 }
 
 /**
- * Looks at a process in /proc, at a bounded number of its threads, descriptors and children; undefined when it has gone. Every read
- * is asynchronous: some of these files wait for locks of the kernel.
+ * Looks at a process in /proc, and at a bounded number of its threads, descriptors and children; undefined when it has gone. Every
+ * read is asynchronous: some of these files wait for locks of the kernel.
  */
-export async function lookAt(
-  pid: number,
-  options: LookOptions,
-  depth = 0,
-): Promise<ProcessFacts | undefined> {
+export async function lookAt(pid: number, options: LookOptions): Promise<ProcessFacts | undefined> {
+  return await look(pid, options, { processes: MOST_PROCESSES, threads: MOST_THREADS });
+}
+
+async function look(pid: number, options: LookOptions, budget: Budget): Promise<ProcessFacts | undefined> {
+  if (budget.processes-- <= 0) return undefined;
   const denied = new Set<string>();
   const stat = parseStat((await read(`/proc/${pid}/stat`, denied)) ?? "");
   if (!stat) return undefined;
-  const tids = (await list(`/proc/${pid}/task`, denied)).slice(0, MOST_THREADS);
+  const { onlyUsage = false } = options;
+  const tids = (await list(`/proc/${pid}/task`, denied)).slice(0, budget.threads);
+  budget.threads -= tids.length;
   const threads: ThreadFacts[] = [];
   let cpuWaitMs = 0;
   for (const tid of tids) {
-    const thread = await lookAtThread(pid, tid, denied);
+    const thread = onlyUsage ? undefined : await lookAtThread(pid, tid, denied);
     if (thread) threads.push(thread);
     cpuWaitMs += parseCpuWait((await read(`/proc/${pid}/task/${tid}/schedstat`, denied)) ?? "");
   }
   const waits = new Set(threads.map(waitingOf));
-  const descriptors = options.withNames ? await describe(pid, threads, waits, options, denied) : new Map();
-  const isAtPipe = [...descriptors.values()].some(({ kind }) => kind === "pipe") && waits.has("input");
-  const mayWaitForChild = waits.has("child") || isAtPipe || !options.withNames;
-  const childPids = mayWaitForChild && depth < DEEPEST ? await childrenOf(pid, tids) : [];
-  // Those have descriptors 0 and 1 of their own.
-  const ofChild = { ...options, isCgi: false };
-  const children = await Promise.all(childPids.map((child) => lookAt(child, ofChild, depth + 1)));
-  const needsLocks = options.withNames && waits.has("file lock");
+  const descriptors = await describe(pid, threads, waits, options, denied);
+  const mayWaitForChild =
+    onlyUsage || waits.has("child") || waits.has("signal") || mayReadFromChild(descriptors);
   return {
     pid,
     name: stat.name,
@@ -72,10 +76,34 @@ export async function lookAt(
     cpuWaitMs,
     threads,
     descriptors,
-    lockHolders: needsLocks ? await lockHoldersOf(pid) : [],
-    children: children.filter((child) => child !== undefined),
+    lockHolders: waits.has("file lock") ? await lockHoldersOf(pid) : [],
+    children: mayWaitForChild ? await lookAtChildren(pid, tids, options, budget) : [],
     denied: [...denied],
   };
+}
+
+/** What was described is what it may wait for; the pipes that are its standard descriptors lead to std-fpm. */
+function mayReadFromChild(descriptors: ReadonlyMap<number, DescriptorFacts>): boolean {
+  return [...descriptors].some(([fd, { kind }]) => kind === "pipe" && fd > 2);
+}
+
+/** The newest first: that is the one that is waited for, most of the time. */
+async function lookAtChildren(
+  pid: number,
+  tids: readonly number[],
+  options: LookOptions,
+  budget: Budget,
+): Promise<ProcessFacts[]> {
+  const children: ProcessFacts[] = [];
+  for (const tid of tids) {
+    const pids = parsePids((await read(`/proc/${pid}/task/${tid}/children`)) ?? "");
+    for (const child of pids.slice(-MOST_CHILDREN).reverse()) {
+      // Its descriptors 0 and 1 are its own.
+      const facts = await look(child, { ...options, isCgi: false }, budget);
+      if (facts) children.push(facts);
+    }
+  }
+  return children;
 }
 
 async function lookAtThread(pid: number, tid: number, denied: Set<string>): Promise<ThreadFacts | undefined> {
@@ -91,11 +119,6 @@ async function lookAtThread(pid: number, tid: number, denied: Set<string>): Prom
 
 function waitingOf({ call, kernelFunction }: ThreadFacts): Waiting | undefined {
   return (call && systemCall(process.arch, call.number)?.waiting) ?? waitingIn(kernelFunction);
-}
-
-async function childrenOf(pid: number, tids: readonly number[]): Promise<number[]> {
-  const texts = await Promise.all(tids.map((tid) => read(`/proc/${pid}/task/${tid}/children`)));
-  return texts.flatMap((text) => parsePids(text ?? "")).slice(-MOST_CHILDREN);
 }
 
 async function lockHoldersOf(pid: number): Promise<LockHolder[]> {

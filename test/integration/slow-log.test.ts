@@ -9,6 +9,7 @@ import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
 const WAITS = { "waits.fcgi": { copyOf: resolve("test/fixtures/programs/waits.fcgi") } };
+const CGI = '[[apps]]\nmatch = "$ROOT/cgi-*.fcgi"\nprotocol = "cgi"';
 const THREADS = { "threads.fcgi": { copyOf: resolve("dist/test-programs/threads") } };
 
 /** Take connections and say nothing. */
@@ -45,7 +46,7 @@ describe("a slow request's report", () => {
     const file = `${site.folder}/the.lock`;
     const query = `op=lock&file=${file}&ms=1500`;
     const holder = site.text(`waits.fcgi?${query}`);
-    await reportOf(site, "sockets, or a timeout (pselect6)");
+    await reportOf(site, "or a timeout (pselect6)");
     const waiter = site.text(`waits.fcgi/waiter?${query}`);
     const report = await reportOf(site, "waits for a file lock");
     expect(report).toContain(
@@ -95,7 +96,7 @@ describe("a slow request's report", () => {
     const report = await reportOf(site, "waits for its sockets");
     expect(report).toMatch(
       new RegExp(
-        `waits for its sockets, or a timeout \\(p?poll\\): tcp 127.0.0.1:${tcp.port} program="/usr/bin/php-cgi `,
+        `waits for its sockets or pipes, or a timeout \\(p?poll\\): tcp 127.0.0.1:${tcp.port} program="/usr/bin/php-cgi `,
       ),
     );
     tcp.stop(true);
@@ -103,11 +104,15 @@ describe("a slow request's report", () => {
   });
 
   test("says what the child does that its program waits for, also over a pipe", async () => {
-    await using site = await startSite({ log: SLOW_LOG, files: WAITS });
-    const answers = [site.text("waits.fcgi?op=child&ms=1000"), site.text("waits.fcgi?op=pipe&ms=1000")];
-    const child = /: sleep \(pid \d+\) sleeps \(clock_nanosleep\) program=/;
+    await using site = await startSite({ log: SLOW_LOG, files: WAITS, apps: CGI });
+    const run = "import subprocess\nsubprocess.run(['/bin/sleep', '1'], capture_output=True)\n";
+    site.put("cgi-run.fcgi", `#!/usr/bin/python3\n${run}print('Content-Type: text/plain\\n\\nrun')\n`);
+    const paths = ["waits.fcgi?op=child&ms=1000", "waits.fcgi?op=pipe&ms=1000", "cgi-run.fcgi"];
+    const answers = paths.map((path) => site.text(path));
+    const child = /(:|; its child) sleep \(pid \d+\) sleeps \(clock_nanosleep\) program=/;
     expect(await reportOf(site, "for a child (wait4)")).toMatch(child);
-    expect(await reportOf(site, "from a pipe")).toMatch(child);
+    expect(await reportOf(site, "from a pipe; its child sleep")).toMatch(child);
+    expect(await reportOf(site, "sockets or pipes, or a timeout (poll); its child")).toMatch(child);
     await Promise.all(answers);
   });
 
@@ -159,12 +164,11 @@ describe("a slow request's report", () => {
   test("says of a CGI program what it does, and that it waits for the body", async () => {
     const read =
       "#!/usr/bin/python3\nimport sys\nsys.stdin.buffer.read()\nprint('Content-Type: text/plain\\n\\nread')\n";
-    const apps = '[[apps]]\nmatch = "$ROOT/*.py"\nextensions = [".py"]\nprotocol = "cgi"';
-    await using site = await startSite({ log: SLOW_LOG, files: { "read.py": read }, apps });
+    await using site = await startSite({ log: SLOW_LOG, files: { "cgi-read.fcgi": read }, apps: CGI });
     using connection = await connectFcgi(site.fpm.socket);
     const bytes = 128 * 1024;
     const params = { REQUEST_METHOD: "POST", REQUEST_URI: "/upload", CONTENT_LENGTH: String(bytes) };
-    const request = connection.encode(`${site.root}/read.py`, { params, body: new Uint8Array(bytes) });
+    const request = connection.encode(`${site.root}/cgi-read.fcgi`, { params, body: new Uint8Array(bytes) });
     const half = request.length - 65536;
     await connection.send(request.subarray(0, half));
     expect(await reportOf(site, "/upload")).toMatch(

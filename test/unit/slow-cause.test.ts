@@ -107,7 +107,7 @@ describe("the cause", () => {
       [7, socket("unix /run/redis.sock")],
     ]);
     expect(cause(facts([thread("S", 7)], { descriptors }))).toBe(
-      "waits for its sockets, or a timeout (poll): tcp 192.0.2.1:3306, unix /run/redis.sock",
+      "waits for its sockets or pipes, or a timeout (poll): tcp 192.0.2.1:3306, unix /run/redis.sock",
     );
   });
 
@@ -139,8 +139,19 @@ describe("the cause", () => {
     const sleep = facts([thread("S", CLOCK_NANOSLEEP.x64)], { pid: 10, name: "sleep" });
     const sh = facts([thread("S", 61, [-1])], { pid: 9, name: "sh", children: [sleep] });
     const other = facts([thread("S", 0, [0])], { pid: 11, name: "logger" });
-    expect(cause(facts([thread("S", 61, [9])], { children: [sh, other] }))).toBe(
+    expect(cause(facts([thread("S", 61, [9])], { children: [other, sh] }))).toBe(
       "waits for a child (wait4): sh (pid 9) waits for a child (wait4): sleep (pid 10) sleeps (clock_nanosleep)",
+    );
+  });
+
+  test("tells the child also where it reads from a pipe, or waits for a signal as shells do", () => {
+    const children = [facts([thread("S", CLOCK_NANOSLEEP.x64)], { pid: 10, name: "sleep" })];
+    const descriptors = new Map<number, DescriptorFacts>([[3, { kind: "pipe", name: "a pipe" }]]);
+    expect(cause(facts([thread("S", 0, [3])], { children, descriptors }))).toBe(
+      "waits for data (read) from a pipe; its child sleep (pid 10) sleeps (clock_nanosleep)",
+    );
+    expect(cause(facts([thread("S", 130)], { children }))).toBe(
+      "waits for a signal (rt_sigsuspend); its child sleep (pid 10) sleeps (clock_nanosleep)",
     );
   });
 

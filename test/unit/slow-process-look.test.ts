@@ -3,11 +3,11 @@ import { openSync, readdirSync } from "node:fs";
 import { closeFd, connectUnix, listenUnix, tryLock } from "../../src/base/libc.ts";
 import { unixPeerPath } from "../../src/base/unix-peer.ts";
 import { lookAt } from "../../src/slow/process-look.ts";
-import { descriptorsOf } from "../support/processes.ts";
+import { descendantsOf, descriptorsOf } from "../support/processes.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-const OPTIONS = { ownSockets: "/nonexistent", isCgi: false, withNames: true };
+const OPTIONS = { ownSockets: "/nonexistent", isCgi: false };
 
 /** A process that ends with the test, by `await using`. */
 const start = (...command: string[]) => Bun.spawn(command, { stdio: ["pipe", "ignore", "ignore"] });
@@ -57,6 +57,23 @@ describe("a look at a process", () => {
     expect(facts.children.map(({ name }) => name)).toEqual(["sh"]);
     for (const pid of [facts.children[0]?.children[0]?.pid, facts.children[0]?.pid])
       process.kill(pid as number, "SIGKILL");
+  });
+
+  test("takes in a few of very many children", async () => {
+    await using shell = start("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 1000000 & done; wait");
+    const pids = await waitUntil("all have started", () => {
+      const children = descendantsOf(shell.pid);
+      return children.length === 9 ? children.sort((a, b) => b - a) : undefined;
+    });
+    for (const onlyUsage of [true, false]) {
+      const facts = await waitUntil("it waits for them", async () => {
+        const facts = await lookAt(shell.pid, { ...OPTIONS, onlyUsage });
+        return facts && facts.children.length > 0 ? facts : undefined;
+      });
+      expect(facts.children.map(({ pid }) => pid)).toEqual(pids.slice(0, 4));
+      expect(facts.threads.length).toBe(onlyUsage ? 0 : 1);
+    }
+    for (const pid of pids) process.kill(pid, "SIGKILL");
   });
 
   test("takes in 64 threads of a process that has more", async () => {
