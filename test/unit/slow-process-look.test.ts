@@ -55,7 +55,8 @@ describe("a look at a process", () => {
       return facts?.children[0]?.children[0]?.name === "sleep" ? facts : undefined;
     });
     expect(facts.children.map(({ name }) => name)).toEqual(["sh"]);
-    for (const pid of [facts.children[0]?.children[0]?.pid, facts.children[0]?.pid])
+    // The shell first: without its child it would end by itself.
+    for (const pid of [facts.children[0]?.pid, facts.children[0]?.children[0]?.pid])
       process.kill(pid as number, "SIGKILL");
   });
 
