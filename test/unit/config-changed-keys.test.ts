@@ -25,6 +25,7 @@ describe("changed keys", () => {
     const before: ConfigFile = { log: { level: "debug" }, app: { env: { PASSWORD: "old" } } };
     const after: ConfigFile = {
       server: { max_processes: 7, drain_timeout: "1s" },
+      slow_log: { after: "0", command: ["/usr/bin/py-spy", "--secret"] },
       app: { env: { PASSWORD: "new" }, idle_timeout: "5s" },
     };
     const { changed, needRestart } = changes(before, after);
@@ -34,6 +35,8 @@ describe("changed keys", () => {
       "log.level",
       "server.drain_timeout",
       "server.max_processes",
+      "slow_log.after",
+      "slow_log.command",
     ]);
     expect(needRestart).toEqual([]);
   });
