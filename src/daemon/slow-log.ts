@@ -132,6 +132,7 @@ export class SlowLog {
   #onSlow(journey: Journey): void {
     const noticed = this.#noticed.get(journey);
     const program = journey.route?.program.name ?? "no program yet";
+    this.#deps.registry.tallyOf(journey.route?.program).slow++;
     if (!noticed || !this.#limit.take(program)) return;
     noticed.isReported = this.#lanes.run(() => this.#report(journey));
     if (!noticed.isReported) this.#limit.leaveOut(program);

@@ -41,6 +41,8 @@ export class Tally {
   queued = 0;
   /** Second attempts. */
   retries = 0;
+  /** Requests that took longer than `[slow_log] after`. */
+  slow = 0;
   /** Bytes of records to and from the processes. */
   bytesIn = 0;
   bytesOut = 0;
@@ -90,6 +92,7 @@ export class Tally {
     this.failedStarts += other.failedStarts;
     this.queued += other.queued;
     this.retries += other.retries;
+    this.slow += other.slow;
     this.bytesIn += other.bytesIn;
     this.bytesOut += other.bytesOut;
     this.cpuMs += other.cpuMs;

@@ -155,6 +155,7 @@ function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): 
     queued: tally.queued,
     requests: outcomesOf(tally),
     failures: Object.fromEntries(tally.failures),
+    slow: tally.slow,
     retries: tally.retries,
     started: tally.started,
     failed_starts: tally.failedStarts,

@@ -62,6 +62,7 @@ export const METRICS: readonly Metric[] = [
     (now) => now.others.failures,
   ),
   counter("std_fpm_program_queued", "Requests that had to wait.", (of) => of.queued),
+  counter("std_fpm_program_slow_requests", "Requests that took longer than slow_log.after.", (of) => of.slow),
   counter("std_fpm_program_retries", "Requests sent to another process.", (of) => of.retries),
   counter("std_fpm_program_starts", "Processes started.", (of) => of.started),
   counter("std_fpm_program_failed_starts", "Starts that failed.", (of) => of.failed_starts),

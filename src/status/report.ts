@@ -41,6 +41,7 @@ const PROGRAM_COLUMNS = [
     "QUEUE",
     "REQUESTS",
     "FAILED",
+    "SLOW",
     "P50",
     "P90",
     "P99",
@@ -99,7 +100,16 @@ function numberCells(numbers: Numbers): string[] {
   const { processes, queue_length, latency } = numbers;
   const { starting, idle, busy, retiring, stopping } = processes;
   const leaving = retiring + stopping;
-  const counts = [starting, idle, busy, leaving, queue_length, requestsOf(numbers), failuresOf(numbers)];
+  const counts = [
+    starting,
+    idle,
+    busy,
+    leaving,
+    queue_length,
+    requestsOf(numbers),
+    failuresOf(numbers),
+    numbers.slow,
+  ];
   const times = [latency.p50_seconds, latency.p90_seconds, latency.p99_seconds];
   return [...counts.map(String), ...times.map(formatSeconds)];
 }

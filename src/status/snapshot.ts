@@ -65,6 +65,7 @@ const numbersSchema = Type.Object({
   failures: Type.Record(Type.String(), Type.Integer(), {
     description: "Requests that were refused or broke off, by code (docs/errors.md).",
   }),
+  slow: count("Requests that took longer than `[slow_log] after`; those that still do are counted."),
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
   started: count("Processes started."),
   failed_starts: count("Starts that failed: the program could not be executed, or ended too early."),

@@ -44,6 +44,7 @@ export class Stats {
       queue_length > 0 ? `the oldest for ${formatSeconds(queue_oldest_seconds)}` : "",
     );
     this.#fields.text("requests", String(requestsOf(numbers)));
+    this.#fields.text("slow", String(numbers.slow));
     const codes = Object.entries(failures);
     const list = this.#fields.element("failures");
     list.hidden = codes.length === 0;
