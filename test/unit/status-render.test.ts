@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { collect } from "../../src/status/collect.ts";
 import { METRICS } from "../../src/status/metrics.ts";
-import { renderOpenMetrics } from "../../src/status/render-openmetrics.ts";
 import { renderText } from "../../src/status/render-text.ts";
 import { renderTable } from "../../src/status/table.ts";
 import { formatBytes, formatSeconds, formatShare } from "../../src/status/units.ts";
@@ -76,28 +75,5 @@ describe("the metrics", () => {
         const others = Object.keys(sample.labels).filter((label) => !labels.includes(label));
         expect(others).toEqual([]);
       }
-  });
-
-  test("are read by Debian's prometheus_client as they are meant", () => {
-    const script = `
-import json, sys
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-families = text_string_to_metric_families(sys.stdin.read())
-print(json.dumps([[f.name, f.type, [[s.name, s.labels, s.value] for s in f.samples]] for f in families]))`;
-    const parser = Bun.spawnSync(["/usr/bin/python3", "-c", script], {
-      stdin: Buffer.from(renderOpenMetrics(snapshot)),
-    });
-    expect(parser.stderr.toString()).toBe("");
-    const families = JSON.parse(parser.stdout.toString()) as [string, string, [string, object, number][]][];
-    expect(families.map(([name, type]) => [name, type])).toEqual(
-      METRICS.map(({ name, type }) => [name, type]),
-    );
-    const samples = families.flatMap(([, , each]) => each);
-    const program = '/srv/we\\ird "name".fcgi';
-    expect(samples).toContainEqual(["std_fpm_program_starts_total", { program }, 5]);
-    expect(samples).toContainEqual(["std_fpm_program_latency_seconds_bucket", { program, le: "0.016" }, 1]);
-    expect(samples).toContainEqual(["std_fpm_program_latency_seconds_sum", { program }, 0.092]);
-    expect(samples).toContainEqual(["std_fpm_program_failures_total", { program: "", code: "PROTOCOL" }, 1]);
-    expect(samples).toContainEqual(["std_fpm_state", { std_fpm_state: "running" }, 1]);
   });
 });
