@@ -41,11 +41,12 @@ describe("concurrency", () => {
   });
 
   test("after request_timeout answers 504, lets the other requests end, then kills the process", async () => {
-    await using site = await threadedSite('max_processes = 2\nrequest_timeout = "600ms"');
+    await using site = await threadedSite('max_processes = 2\nrequest_timeout = "1500ms"');
     const first = await site.text("threads.fcgi");
     const hanging = site.ask("threads.fcgi?hang");
-    await Bun.sleep(300);
-    const other = site.text("threads.fcgi?ms=500");
+    await Bun.sleep(1000);
+    // It ends 900 ms after the other one's limit: there is time for a new process.
+    const other = site.text("threads.fcgi?ms=1400");
     expect((await hanging).status).toBe(504);
     // It takes no more requests at once.
     expect(await site.text("threads.fcgi")).not.toBe(first);
