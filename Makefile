@@ -28,7 +28,7 @@ PACKAGES_STATUS := python3-prometheus-client
 PACKAGES_BROWSER := chromium fonts-dejavu-core
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,10 @@ compatibility: setup-debian ## every web server, every language; renews the tabl
 bench: setup-debian ## requests per second, std-fpm against the program alone
 	@$(MAKE) build programs
 	$(BUN) bench/run.ts
+
+bench-against: setup-debian ## CPU a request, this std-fpm and another one in turns (BEFORE=/path/to/std-fpm)
+	@$(MAKE) build programs
+	$(BUN) bench/against.ts
 
 bench-decoder: $(SETUP) ## the record decoder alone
 	$(BUN) bench/decoder.ts

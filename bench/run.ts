@@ -9,6 +9,7 @@ import { cpuMs, residentBytes } from "../test/support/processes.ts";
 import { spawnFcgi } from "../test/support/spawn-fcgi.ts";
 import { startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
+import { median } from "./median.ts";
 import { runWrk, type WrkResult } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
@@ -106,12 +107,6 @@ function report(rounds: readonly Round[]): void {
   line("std-fpm", ({ managed }) => managed.direct, AIM.direct);
   line(`${many}, fastcgi_keep_conn on`, ({ alone }) => alone.kept);
   line("std-fpm, fastcgi_keep_conn on", ({ managed }) => managed.kept, AIM.kept);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
 }
 
 function row(name: string, ...cells: string[]): string {
