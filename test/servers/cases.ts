@@ -38,6 +38,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
   { name: "cookies both ways", run: cookies },
   { name: "file name with a space", run: (site) => fileName(site, "a space") },
   { name: "file name beyond ASCII", run: (site) => fileName(site, "grüße-日本") },
+  { name: "`ping_path`, `status_path`", run: ownAnswers },
   { name: "100 requests in a row", run: row },
   { name: "50 requests at once", run: atOnce },
   {
@@ -50,6 +51,15 @@ export const SERVER_CASES: readonly ServerCase[] = [
   { name: "crash in mid-answer", run: (site) => crashIn(site, "die-in-answer") },
   { name: "crash, Content-Length known", run: (site) => crashIn(site, "die-in-sized-answer") },
 ];
+
+async function ownAnswers(site: ServerSite): Promise<void> {
+  const ping = await site.ask("ping");
+  expectWhole(ping);
+  expect(ping.text()).toBe("pong");
+  const status = await site.ask("status", "?json&full");
+  expectWhole(status);
+  expect((JSON.parse(status.text()) as { pid: number }).pid).toBe(site.fpm.pid);
+}
 
 async function get(site: ServerSite): Promise<void> {
   const answer = await site.ask("lab");

@@ -8,8 +8,20 @@ import { startWay, type Way } from "./ways.ts";
 
 const LAB = resolve("dist/test-programs/lab");
 const HEADERS = resolve("test/fixtures/programs/headers.fcgi");
-/** The programs of a site. `one` has one process at most; the others test what a file's name may hold. */
-const PROGRAMS = { lab: LAB, one: LAB, "a space": LAB, "grüße-日本": LAB, headers: HEADERS, forbidden: LAB };
+/**
+ * The programs of a site. `one` has one process at most; in the place of `ping` and `status` std-fpm answers itself; the others test
+ * what a file's name may hold.
+ */
+const PROGRAMS = {
+  lab: LAB,
+  one: LAB,
+  "a space": LAB,
+  "grüße-日本": LAB,
+  headers: HEADERS,
+  forbidden: LAB,
+  ping: LAB,
+  status: LAB,
+};
 
 /** A web server in front of std-fpm, and programs. Ends with everything stopped and nothing left behind. */
 export interface ServerSite extends AsyncDisposable {
@@ -41,7 +53,7 @@ export async function startServerSite(way: Way): Promise<ServerSite> {
   writeFileSync(join(root, "page.html"), "a page");
   const fpm = await startStdFpm({
     folder: dir.path,
-    server: 'listen_mode = "0666"',
+    server: `listen_mode = "0666"\nping_path = "/${way.file("ping")}"\nstatus_path = "/${way.file("status")}"`,
     apps: '[[apps]]\nmatch = "/**/one.fcgi"\nmax_processes = 1',
   });
   const folder = dir.at("server");
