@@ -26,7 +26,7 @@ export const devCommand = defineCommand({
     const format = loaded?.config.log ?? { level: "info", format: "auto" };
     const log = createLog({ ...format, write: terminal.err, reader: () => terminal.errReader });
     for (const warning of loaded?.warnings ?? []) log.warn(warning);
-    const [{ startDev }, { startDaemon }, { runUntilSignalled }] = await Promise.all([
+    const [{ startDev }, { startDaemon }, { outlastSignals, runUntilSignalled }] = await Promise.all([
       import("../dev/dev-server.ts"),
       import("../daemon/start-daemon.ts"),
       import("../daemon/lifecycle.ts"),
@@ -37,6 +37,7 @@ export const devCommand = defineCommand({
       await terminal.out(`std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${programs}`);
       return dev;
     };
+    outlastSignals();
     return await runUntilSignalled(start, log);
   },
 });

@@ -27,7 +27,7 @@ export const serveCommand = defineCommand({
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/start-daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");
-    const { runUntilSignalled } = await import("../daemon/lifecycle.ts");
+    const { outlastSignals, runUntilSignalled } = await import("../daemon/lifecycle.ts");
     const source: ConfigSource = {
       tables,
       load: () => loadForCommand(file),
@@ -41,6 +41,7 @@ export const serveCommand = defineCommand({
       startDaemon({ config, log, inheritance, activated, source, command, operator });
     const manager = new ServiceManager(process.env, process.pid);
     try {
+      outlastSignals();
       return await runUntilSignalled(start, log, { manager, logs });
     } finally {
       await logs.close();

@@ -34,6 +34,11 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 const OTHER_SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
+/** Signals that come when everything has ended, and the process soon will: its exit status is settled. */
+export function outlastSignals(): void {
+  for (const signal of STOP_SIGNALS) process.on(signal, () => {});
+}
+
 /**
  * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
  * drain, a second one ends at once; SIGHUP reloads, SIGUSR1 reopens the logs, SIGUSR2 hands over. Returns the exit status. The signals are caught

@@ -83,7 +83,7 @@ describe("the admin socket", () => {
     await using site = await startSite();
     expect(await (await admin(site.fpm, "/readyz")).text()).toBe("ready\n");
     expect(await command(site.fpm, "status", "--ready")).toEqual({ out: "ready\n", err: "", status: 0 });
-    const inFlight = site.ask("lab.fcgi?op=sleep&ms=1000");
+    const inFlight = site.ask("lab.fcgi?op=sleep&ms=2500");
     await waitUntil("it is at work", async () => (await snapshotOf(site.fpm)).total.in_flight === 1);
     site.fpm.signal("SIGTERM");
     const ready = await waitUntil("it drains", async () => {

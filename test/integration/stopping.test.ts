@@ -86,6 +86,21 @@ describe("SIGTERM", () => {
     await inFlight;
   });
 
+  test("ends with status 0 however often it comes, up to the very end", async () => {
+    for (let turn = 0; turn < 5; turn++) {
+      await using site = await startSite();
+      await site.text("lab.fcgi");
+      const { pid } = site.fpm;
+      const exited = site.fpm.exited.then((status) => ({ status }));
+      let end: { status: number } | undefined;
+      while (!end) {
+        if (isAlive(pid)) process.kill(pid, "SIGTERM");
+        end = await Promise.race([exited, new Promise<undefined>((resolve) => setImmediate(resolve))]);
+      }
+      expect(end.status).toBe(0);
+    }
+  });
+
   test("ends a program that ignores it, after stop_timeout", async () => {
     await using site = await startSite({ lab: ["ignore-term.fcgi"], app: 'stop_timeout = "300ms"' });
     await site.text("ignore-term.fcgi");
