@@ -28,7 +28,7 @@ test(
       files: { "page.php": PHP },
       app: "nice = 1",
       apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\n',
-      level: "warn",
+      level: "info",
     });
     const seenFile = `${site.folder}/seen`;
     site.put("note.fcgi", NOTING.replace("SEEN", seenFile));
@@ -85,7 +85,9 @@ test(
     process.stdout.write(`${JSON.stringify([Object.fromEntries(answers), before, after])}\n`);
     const gets = [...answers].filter(([key]) => key.startsWith("GET")).map(([key]) => key);
     // An answer that had begun when its process was killed is aborted; all else is whole.
-    expect(gets.filter((key) => key !== "GET 200 whole" && key !== "GET 200 aborted")).toEqual([]);
+    const failed = gets.filter((key) => key !== "GET 200 whole" && key !== "GET 200 aborted");
+    if (failed.length > 0) process.stdout.write(`${refusedGets(site.fpm.log())}\n`);
+    expect(failed).toEqual([]);
     const seen = existsSync(seenFile) ? readFileSync(seenFile, "utf8").trim().split("\n") : [];
     const once = new Set(seen);
     expect(seen.length).toBe(once.size);
@@ -95,3 +97,10 @@ test(
   },
   (SECONDS + 60) * 1000,
 );
+
+/** What std-fpm logged of GETs that it refused, each with the lines before it. */
+function refusedGets(log: string): string {
+  const lines = log.split("\n");
+  const refused = lines.flatMap((line, at) => (/method=GET .*code=/.test(line) ? [at] : []));
+  return refused.map((at) => lines.slice(Math.max(0, at - 30), at + 1).join("\n")).join("\n\n");
+}
