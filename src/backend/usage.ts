@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type ProcStat, parseStat } from "../base/proc-stat.ts";
 
 /** What a process has used since it was started. */
 export interface Usage {
@@ -11,8 +12,6 @@ export interface Usage {
 const NANOSECONDS = 1e-6;
 /** A flag of /proc/PID/stat. */
 const PF_EXITING = 4;
-/** USER_HZ is 100 on x86-64 and arm64. */
-const TICK_MS = 10;
 const KIB = 1024;
 /** Of x86-64, and of arm64 as Debian builds it. */
 const PAGE_BYTES = 4096;
@@ -41,23 +40,23 @@ export function residentOf(pid: number): number | undefined {
 
 /** CPU time of a process in milliseconds, all its threads and those that have ended (/proc/PID/stat), in steps of 10. */
 export function cpuTimeOf(pid: number): number | undefined {
-  const fields = statFieldsOf(pid);
-  // utime and stime, fields 14 and 15, in ticks.
-  return fields && (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  return statOf(pid)?.cpuMs;
 }
 
 /** Whether the kernel is about to end a process, or has: its descriptors are closed before its parent hears of it. */
 export function isEnding(pid: number): boolean {
-  const fields = statFieldsOf(pid);
-  // State (3) and, as the sixth from there, flags (9).
-  if (!fields) return true;
-  return fields[0] === "Z" || fields[0] === "X" || (Number(fields[6]) & PF_EXITING) !== 0;
+  const stat = statOf(pid);
+  return !stat || stat.state === "Z" || stat.state === "X" || (stat.flags & PF_EXITING) !== 0;
 }
 
-/** The fields of proc(5) from the third on: the second, the name in parentheses, may hold anything. */
-function statFieldsOf(pid: number): string[] | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+/** When a process was started, as ProcStat has it; undefined when it has ended. */
+export function startOf(pid: number): string | undefined {
+  const stat = statOf(pid);
+  return stat && stat.state !== "Z" && stat.state !== "X" ? stat.startTicks : undefined;
+}
+
+function statOf(pid: number): ProcStat | undefined {
+  return parseStat(read(`/proc/${pid}/stat`) ?? "");
 }
 
 function read(path: string): string | undefined {

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { type CommandDef, defineCommand } from "citty";
+import { startOf } from "../backend/usage.ts";
 import { ADMIN_FLAGS, AdminClient, type Done } from "./admin-client.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { programName } from "./program-name.ts";
@@ -81,16 +81,4 @@ async function report({ isDone, message }: Done, terminal: CommandData["terminal
   if (isDone) await terminal.out(`${message}\n`);
   else terminal.err(`std-fpm: ${message.replaceAll("\n", "\nstd-fpm: ")}\n`);
   return isDone ? EXIT_OK : EXIT_FAILED;
-}
-
-/** When a process was started, in the kernel's ticks: another one with the same pid has another value. Undefined when it has ended. */
-function startOf(pid: number): string | undefined {
-  try {
-    // proc(5): after the name in parentheses comes field 3, the state; the start is field 22.
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }

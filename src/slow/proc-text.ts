@@ -1,28 +1,6 @@
 import type { SystemCallFacts } from "./process-facts.ts";
 
-/** What /proc/PID/stat and /proc/PID/task/TID/stat tell. */
-export interface Stat {
-  readonly name: string;
-  readonly state: string;
-  readonly cpuMs: number;
-}
-
-/** A tick of /proc: USER_HZ is 100 on x86-64 and arm64. */
-const TICK_MS = 10;
 const NANOSECONDS = 1e-6;
-
-/** undefined when the text is something else. */
-export function parseStat(text: string): Stat | undefined {
-  const open = text.indexOf("(");
-  // The name may hold anything, parentheses and spaces too.
-  const close = text.lastIndexOf(")");
-  if (open === -1 || close < open) return undefined;
-  const fields = text.slice(close + 2).split(" ");
-  // proc(5): state is field 3, utime and stime are fields 14 and 15.
-  const [state, ticks] = [fields[0] ?? "", Number(fields[11]) + Number(fields[12])];
-  if (!/^[A-Za-z]$/.test(state) || !Number.isFinite(ticks)) return undefined;
-  return { name: text.slice(open + 1, close), state, cpuMs: ticks * TICK_MS };
-}
 
 /** /proc/PID/syscall: the call a thread sits in; undefined when it is in none. */
 export function parseSyscall(text: string): SystemCallFacts | undefined {

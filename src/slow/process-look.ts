@@ -1,12 +1,12 @@
 import { open, readdir, readFile, readlink } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
+import { parseStat } from "../base/proc-stat.ts";
 import { unixPeerPath } from "../base/unix-peer.ts";
 import {
   parseCpuWait,
   parseDescriptor,
   parseLockHolders,
   parsePids,
-  parseStat,
   parseSyscall,
   parseWchan,
 } from "./proc-text.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { parseStat } from "../../src/base/proc-stat.ts";
 import {
   parseCpuWait,
   parseDescriptor,
   parseLockHolders,
   parsePids,
-  parseStat,
   parseSyscall,
   parseWchan,
 } from "../../src/slow/proc-text.ts";
@@ -15,10 +15,11 @@ const STAT_TAIL = "S 1 7 7 0 -1 4194560 4583 45488 0 14 120 34 13 20 0 1 0 21994
 
 describe("stat", () => {
   test("gives name, state and CPU time, whatever the name", () => {
-    expect(parseStat(`7 (php-cgi) ${STAT_TAIL}`)).toEqual({ name: "php-cgi", state: "S", cpuMs: 1540 });
+    const told = { state: "S", flags: 4_194_560, cpuMs: 1540, startTicks: "5124096" };
+    expect(parseStat(`7 (php-cgi) ${STAT_TAIL}`)).toEqual({ name: "php-cgi", ...told });
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (name) => {
-        expect(parseStat(`7 (${name}) ${STAT_TAIL}`)).toEqual({ name, state: "S", cpuMs: 1540 });
+        expect(parseStat(`7 (${name}) ${STAT_TAIL}`)).toEqual({ name, ...told });
       }),
     );
   });

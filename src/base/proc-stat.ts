@@ -1,0 +1,35 @@
+/** What /proc/PID/stat and /proc/PID/task/TID/stat tell (proc(5)). */
+export interface ProcStat {
+  readonly name: string;
+  /** A letter: R, S, D, Z, … */
+  readonly state: string;
+  /** The kernel's PF_… */
+  readonly flags: number;
+  /** In user and in kernel mode, of all threads of a process; in steps of 10. */
+  readonly cpuMs: number;
+  /** When it was started, in ticks since the machine was: another process with the same pid has another value. */
+  readonly startTicks: string;
+}
+
+/** A tick of /proc: USER_HZ is 100 on x86-64 and arm64. */
+const TICK_MS = 10;
+
+/** undefined when the text is something else. */
+export function parseStat(text: string): ProcStat | undefined {
+  const open = text.indexOf("(");
+  // The name may hold anything, parentheses and spaces too.
+  const close = text.lastIndexOf(")");
+  if (open === -1 || close < open) return undefined;
+  // The first of these is field 3.
+  const fields = text.slice(close + 2).split(" ");
+  const field = (number: number) => fields[number - 3];
+  const [state, ticks] = [field(3) ?? "", Number(field(14)) + Number(field(15))];
+  if (!/^[A-Za-z]$/.test(state) || !Number.isFinite(ticks)) return undefined;
+  return {
+    name: text.slice(open + 1, close),
+    state,
+    flags: Number(field(9)),
+    cpuMs: ticks * TICK_MS,
+    startTicks: field(22) ?? "",
+  };
+}
