@@ -89,12 +89,17 @@ export function setBacklog(fd: number, backlog: number): void {
   check("listen", libc().listen(fd, backlog), `descriptor ${fd}`);
 }
 
+/** A socket that closes on exec and belongs to the caller; undefined where there is none, as when descriptors have run out. */
+export function openSocket(family: number, type: number, protocol = 0): number | undefined {
+  const fd = libc().socket(family, type | SOCK_CLOEXEC, protocol);
+  return fd < 0 ? undefined : fd;
+}
+
 /** Connects to a Unix socket without waiting; the descriptor is non-blocking and belongs to the caller. */
 export function connectUnix(path: string): Connected {
   const address = socketAddress(path);
-  const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  // Descriptors may have run out.
-  if (fd < 0) return { kind: "refused", reason: errorText(lastErrno()) };
+  const fd = openSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+  if (fd === undefined) return { kind: "refused", reason: errorText(lastErrno()) };
   if (libc().connect(fd, ptr(address), address.length) === 0) return { kind: "connected", fd };
   const errno = lastErrno();
   closeFd(fd);

@@ -1,17 +1,15 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
+import { closeFd, openSocket } from "./libc.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
 const CLOCK_MONOTONIC = 1;
 
 const { i32, u32, u64, ptr: pointer, i64 } = FFIType;
 const SYMBOLS = {
-  socket: { args: [i32, i32, i32], returns: i32 },
   sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: i64 },
-  close: { args: [i32], returns: i32 },
   clock_gettime: { args: [i32, pointer], returns: i32 },
 } as const;
 
@@ -22,9 +20,8 @@ let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
  * nobody takes it.
  */
 export function sendDatagram(address: string, text: string): boolean {
-  const { socket, sendto, close } = libc();
-  const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
+  const fd = openSocket(AF_UNIX, SOCK_DGRAM);
+  if (fd === undefined) return false;
   const name = new TextEncoder().encode(address);
   const isAbstract = address.startsWith("@");
   // sockaddr_un: the family, then the path with a NUL, or a NUL and the abstract name.
@@ -34,8 +31,8 @@ export function sendDatagram(address: string, text: string): boolean {
   if (isAbstract) sockaddr[2] = 0;
   const bytes = new TextEncoder().encode(text);
   const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  const sent = sendto(fd, ptr(bytes), bytes.length, flags, ptr(sockaddr), sockaddr.length);
-  close(fd);
+  const sent = libc().sendto(fd, ptr(bytes), bytes.length, flags, ptr(sockaddr), sockaddr.length);
+  closeFd(fd);
   return Number(sent) === bytes.length;
 }
 

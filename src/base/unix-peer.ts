@@ -1,9 +1,9 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
+import { closeFd, openSocket } from "./libc.ts";
 
 const AF_UNIX = 1;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_SOCK_DIAG = 4;
 const SOCK_DIAG_BY_FAMILY = 20;
 const NLM_F_REQUEST = 1;
@@ -17,12 +17,10 @@ const UDIAG_SHOW_PEER = 4;
 const UNIX_DIAG_NAME = 0;
 const UNIX_DIAG_PEER = 2;
 
-const { i32, i64, u32, u64, ptr: pointer } = FFIType;
+const { i32, i64, u64, ptr: pointer } = FFIType;
 const SYMBOLS = {
-  socket: { args: [i32, i32, i32], returns: i32 },
   send: { args: [i32, pointer, u64, i32], returns: i64 },
   recv: { args: [i32, pointer, u64, i32], returns: i64 },
-  close: { args: [i32], returns: u32 },
 } as const;
 
 let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
@@ -44,15 +42,15 @@ export function unixPeerPath(inode: number): string | undefined {
 /** One attribute of the socket with this inode. */
 function ask(inode: number, show: number, attribute: number): DataView | undefined {
   loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  const { socket, send, recv, close } = loaded;
-  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (fd < 0) return undefined;
+  const { send, recv } = loaded;
+  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+  if (fd === undefined) return undefined;
   const request = requestFor(inode, show);
   const answer = new DataView(new ArrayBuffer(8192));
   const sent = Number(send(fd, ptr(request), request.byteLength, MSG_DONTWAIT));
   const length =
     sent === request.byteLength ? Number(recv(fd, ptr(answer), answer.byteLength, MSG_DONTWAIT)) : 0;
-  close(fd);
+  closeFd(fd);
   return length > 0 ? attributeIn(answer, Math.min(length, answer.byteLength), attribute) : undefined;
 }
 
