@@ -1,6 +1,6 @@
-import { lstatSync, renameSync, unlinkSync } from "node:fs";
-import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, connectUnix } from "../base/libc.ts";
+import { renameSync, unlinkSync } from "node:fs";
+import { errnoOf } from "../base/errors.ts";
+import { checkUnanswered, fileIdentity, isSocketAt, listenFailed } from "../front/socket-file.ts";
 
 /**
  * The file of a Unix socket that Bun.serve listens on. It is made under another name, that nobody looks for, and gets its own with one
@@ -16,7 +16,7 @@ export class AdminSocketFile {
   constructor(path: string, mayTakeOver: boolean) {
     this.path = path;
     this.draft = `${path}.${process.pid}`;
-    checkFree(path, mayTakeOver);
+    if (isSocketAt(path) && !mayTakeOver) checkUnanswered(path, "admin.listen");
     // Of a process that had the same pid, as the first one of a container always has.
     removeIfThere(this.draft);
   }
@@ -34,34 +34,18 @@ export class AdminSocketFile {
   /** From now on the path leads here. @throws FpmError LISTEN_FAILED. */
   publish(): void {
     try {
-      this.#identity = identityOf(this.draft);
+      this.#identity = fileIdentity(this.draft);
       renameSync(this.draft, this.path);
     } catch (error) {
-      throw failed(this.path, error);
+      throw listenFailed(this.path, error);
     }
   }
 
   /** Removes what is ours of the two files. */
   remove(): void {
     removeIfThere(this.draft);
-    if (this.#identity !== undefined && identityOf(this.path) === this.#identity) removeIfThere(this.path);
+    if (this.#identity !== undefined && fileIdentity(this.path) === this.#identity) removeIfThere(this.path);
   }
-}
-
-function checkFree(path: string, mayTakeOver: boolean): void {
-  const facts = lstatSync(path, { throwIfNoEntry: false });
-  if (!facts) return;
-  if (!facts.isSocket()) throw failed(path, "a file that is not a socket is there.");
-  if (mayTakeOver) return;
-  const connected = connectUnix(path);
-  if (connected.kind === "connected") closeFd(connected.fd);
-  if (connected.kind === "refused") return;
-  const what = `Cannot listen on ${path}: another process answers there. Stop it, or set another \`admin.listen\`.`;
-  throw new FpmError("LISTEN_IN_USE", "daemon", what);
-}
-
-function failed(path: string, cause: unknown): FpmError {
-  return new FpmError("LISTEN_FAILED", "daemon", `Cannot listen on ${path}: ${messageOf(cause)}`, { cause });
 }
 
 function removeIfThere(path: string): void {
@@ -71,10 +55,4 @@ function removeIfThere(path: string): void {
     // The folder may not be ours any more: then the file is stale, and the next start takes it over.
     if (errnoOf(error) === "") throw error;
   }
-}
-
-/** Device and inode; undefined when nothing is there. */
-function identityOf(path: string): string | undefined {
-  const facts = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return facts && `${facts.dev}:${facts.ino}`;
 }

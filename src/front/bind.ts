@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, unlinkSync } from "node:fs";
 import type { TCPSocketListener } from "bun";
-import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, connectUnix, duplicate, listenUnix } from "../base/libc.ts";
+import { errnoOf } from "../base/errors.ts";
+import { closeFd, duplicate, listenUnix } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
+import { checkUnanswered, fileIdentity, inUse, isSocketAt, listenFailed } from "./socket-file.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 
@@ -24,6 +25,9 @@ export interface BoundSocket {
   /** Somebody else made it and goes on to own it, such as systemd: its file and permissions are none of our business. */
   readonly isForeign: boolean;
 }
+
+/** What an address comes from. */
+const SETTING = "listen";
 
 /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
 export function bindSocket(address: ListenAddress, options: BindOptions): BoundSocket {
@@ -62,7 +66,10 @@ export function unlinkSocket(socket: BoundSocket): void {
  */
 function bindUnix(address: UnixAddress, options: BindOptions): BoundSocket {
   const { path } = address;
-  removeStale(path);
+  if (isSocketAt(path)) {
+    checkUnanswered(path, SETTING);
+    unlinkSync(path);
+  }
   let fd: number | undefined;
   try {
     fd = listenUnix(path, options.backlog);
@@ -82,21 +89,6 @@ function setPermissions(path: string, { uid, gid, mode }: BindOptions): void {
   chmodSync(path, mode);
 }
 
-function removeStale(path: string): void {
-  let isSocket: boolean;
-  try {
-    isSocket = lstatSync(path).isSocket();
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return;
-    throw listenFailed(path, error);
-  }
-  if (!isSocket) throw listenFailed(path, "a file that is not a socket is there.");
-  const connected = connectUnix(path);
-  if (connected.kind === "connected") closeFd(connected.fd);
-  if (connected.kind !== "refused") throw inUse(path);
-  unlinkSync(path);
-}
-
 /** A TCP socket bound by Bun and kept as a descriptor of our own. */
 function bindTcp(host: string, port: number): number {
   try {
@@ -107,25 +99,8 @@ function bindTcp(host: string, port: number): number {
     bound.stop();
     return fd;
   } catch (error) {
-    throw errnoOf(error) === "EADDRINUSE" ? inUse(`${host}:${port}`) : listenFailed(`${host}:${port}`, error);
-  }
-}
-
-function inUse(where: string): FpmError {
-  const what = `Cannot listen on ${where}: another process answers there. Stop it, or set another \`listen\`.`;
-  return new FpmError("LISTEN_IN_USE", "daemon", what);
-}
-
-function listenFailed(where: string, cause: unknown): FpmError {
-  return new FpmError("LISTEN_FAILED", "daemon", `Cannot listen on ${where}: ${messageOf(cause)}`, { cause });
-}
-
-/** Device and inode. */
-function fileIdentity(path: string): string | undefined {
-  try {
-    const { dev, ino } = lstatSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
+    throw errnoOf(error) === "EADDRINUSE"
+      ? inUse(`${host}:${port}`, SETTING)
+      : listenFailed(`${host}:${port}`, error);
   }
 }
