@@ -5,3 +5,8 @@ export function escapeControls(text: string): string {
     return char === "\t" ? "\\t" : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
 }
+
+/** JSON without the control characters that it allows. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+}

@@ -1,5 +1,5 @@
 import { createConsola, type LogObject } from "consola";
-import { escapeControls } from "./escape-controls.ts";
+import { escapeControls, jsonOf } from "./escape-controls.ts";
 
 /** What a line is about; printed as `key=value`, or as members in JSON. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -109,9 +109,4 @@ function renderFields(fields: LogFields | undefined): string {
     text += ` ${key}=${/^[^\s"=]+$/.test(printed) ? escapeControls(printed) : jsonOf(printed)}`;
   }
   return text;
-}
-
-/** JSON without the control characters that it allows. */
-export function jsonOf(value: unknown): string {
-  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }

@@ -67,7 +67,7 @@ export class RequestHead {
 
   /** What was asked for, without the query, which is nobody's business. */
   get path(): string | undefined {
-    return this.value("REQUEST_URI")?.replace(/\?.*$/s, "") || this.value("SCRIPT_NAME");
+    return pathAskedFor(this.value("REQUEST_URI"), this.value("SCRIPT_NAME"));
   }
 
   /** Method and path, as lines of the log name a request. */
@@ -194,4 +194,12 @@ function pairStraddles(params: Uint8Array, cuts: readonly number[]): boolean {
 
 function malformed(problem: string): FpmError {
   return new FpmError("PARAMS_MALFORMED", "client", `Malformed PARAMS: ${problem}.`);
+}
+
+/** What was asked for, without the query: from REQUEST_URI, or where there is none from SCRIPT_NAME. */
+export function pathAskedFor(
+  requestUri: string | undefined,
+  scriptName: string | undefined,
+): string | undefined {
+  return requestUri?.replace(/\?.*$/s, "") || scriptName;
 }

@@ -1,4 +1,6 @@
+import { jsonOf } from "../base/escape-controls.ts";
 import type { AccessField, AccessFormat, AccessValue } from "../config/access-format.ts";
+import { pathAskedFor } from "../fcgi/head.ts";
 import { utf8 } from "../fcgi/utf8.ts";
 import { type LocalTime, strftime } from "./strftime.ts";
 
@@ -132,7 +134,7 @@ function simpleValue(value: AccessValue, record: AccessRecord): string {
 
 function jsonLine(record: AccessRecord): string {
   const text = (value: string | undefined) => (value ? readable(value) : undefined);
-  const line = JSON.stringify({
+  const line = jsonOf({
     time: record.startedAt.toISOString(),
     remote: text(record.parameter("REMOTE_ADDR")),
     user: text(record.parameter("REMOTE_USER")),
@@ -148,12 +150,11 @@ function jsonLine(record: AccessRecord): string {
     outcome: record.outcome,
     code: record.errorCode,
   });
-  return `${line.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
+  return `${line}\n`;
 }
 
-/** What was asked for, without the query. */
 function pathOf(record: AccessRecord): string | undefined {
-  return record.parameter("REQUEST_URI")?.replace(/\?.*$/s, "") || record.parameter("SCRIPT_NAME");
+  return pathAskedFor(record.parameter("REQUEST_URI"), record.parameter("SCRIPT_NAME"));
 }
 
 function durationOf(of: "total" | "wait" | "cpu", record: AccessRecord): number | undefined {

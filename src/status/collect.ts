@@ -209,10 +209,9 @@ function processStatus(backend: Backend, source: StatusSource, looks: { left: nu
 }
 
 function requestStatus({ head, since }: Lease, now: number): RequestStatus {
-  const uri = head?.value("REQUEST_URI") ?? head?.value("SCRIPT_NAME") ?? "";
   return {
     method: head?.method ?? "",
-    uri: uri.replace(/\?.*$/s, "").slice(0, LONGEST_URI),
+    uri: (head?.path ?? "").slice(0, LONGEST_URI),
     age_seconds: seconds(now - since),
   };
 }

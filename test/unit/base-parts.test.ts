@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { escapeControls } from "../../src/base/escape-controls.ts";
+import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
 import { createFileLookup } from "../../src/base/file-facts.ts";
-import { createLog, jsonOf, type LogReader } from "../../src/base/log.ts";
+import { createLog, type LogReader } from "../../src/base/log.ts";
 import { Timers } from "../../src/base/timers.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
