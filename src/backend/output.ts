@@ -49,7 +49,9 @@ export class OutputReader {
     } catch {
       // A pipe that cannot be read any more has ended.
     }
-    if (this.#restBytes > 0) this.#sink.onLine(this.#takeRest(true));
+    const isOpen = this.#restBytes > 0;
+    const last = this.#takeRest(true);
+    if (isOpen || last !== "") this.#sink.onLine(last);
   }
 
   #split(chunk: Uint8Array): void {
@@ -73,28 +75,14 @@ export class OutputReader {
     if (isWhole || this.#restBytes >= MAX_LINE_BYTES) this.#sink.onLine(this.#takeRest(isWhole));
   }
 
-  /** With a line that goes on, the bytes of a character that is not complete wait for the rest of it. */
+  /** With a line that goes on, the decoder keeps a character that is not complete. */
   #takeRest(isWhole: boolean): string {
     const bytes = this.#rest.length === 1 ? (this.#rest[0] as Uint8Array) : Buffer.concat(this.#rest);
-    const end = isWhole ? bytes.length : bytes.length - openBytes(bytes);
-    this.#rest = end === bytes.length ? [] : [bytes.slice(end)];
-    this.#restBytes = bytes.length - end;
-    const text = this.#decoder.decode(bytes.subarray(0, end));
+    this.#rest = [];
+    this.#restBytes = 0;
+    const text = this.#decoder.decode(bytes, { stream: !isWhole });
     return isWhole ? text.replace(/\r$/, "") : text;
   }
-}
-
-/** How many bytes at the end begin a character of UTF-8 that is not complete. */
-function openBytes(bytes: Uint8Array): number {
-  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
-    const byte = bytes[bytes.length - count] as number;
-    if (byte < 0x80) return 0;
-    if (byte >= 0xc0) {
-      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-      return length > count ? count : 0;
-    }
-  }
-  return 0;
 }
 
 function readerOf(fd: number) {
