@@ -19,15 +19,15 @@ const AT_START = [
   "runtime_dir",
 ] as const;
 
+const LOGS = ["log", "access_log", "slow_log"] as const;
+
 /** What has changed from one configuration to another, in the order of the files' tables. */
 export function changedKeys(before: Tables, after: Tables): ChangedKeys {
   const server = differing(inOneForm(before.server), inOneForm(after.server));
   const admin = differing(before.admin, after.admin).map((key) => `admin.${key}`);
   const changed = [
     ...server.map((key) => `server.${key}`),
-    ...differing(before.log, after.log).map((key) => `log.${key}`),
-    ...differing(before.access_log, after.access_log).map((key) => `access_log.${key}`),
-    ...differing(before.slow_log, after.slow_log).map((key) => `slow_log.${key}`),
+    ...LOGS.flatMap((table) => differing(before[table], after[table]).map((key) => `${table}.${key}`)),
     ...admin,
     ...differing(before.app, after.app).map((key) => `app.${key}`),
     ...changedApps(before.apps, after.apps),

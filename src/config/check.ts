@@ -13,7 +13,6 @@ export interface Problem {
   readonly reason: string;
 }
 
-const TABLE_KEYS = ["server", "log", "access_log", "slow_log", "admin", "app", "apps"];
 const TABLES: Readonly<Record<string, TObject>> = {
   server: serverSchema,
   log: logSchema,
@@ -22,6 +21,7 @@ const TABLES: Readonly<Record<string, TObject>> = {
   app: appSchema,
   slow_log: slowLogSchema,
 };
+const TABLE_KEYS = [...Object.keys(TABLES), "apps"];
 const LONGEST_FOUND = 80;
 
 /** Everything that is wrong with the data of one file, in the order of the schema; empty for a good one. */

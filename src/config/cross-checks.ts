@@ -1,13 +1,13 @@
 import { groupId, userId } from "../base/accounts.ts";
 import { isLocal, parseListenAddress } from "./listen-address.ts";
+import type { ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
 import { defaultTables, layApp, layFile } from "./tables.ts";
 
 /** What no file can be blamed for before all are known: more processes kept than allowed. */
 export function crossChecks(sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
-  let { app } = defaultTables();
-  for (const source of sources) app = layApp(app, source.table.app ?? {});
+  const { app, server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
   const check = (source: SourceFile, table: string, merged: typeof app) => {
     const { min_processes: min, max_processes: max } = merged;
     if (max === 0 || min <= max) return;
@@ -17,7 +17,7 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
   if (last !== undefined) check(last, "app", app);
-  problems.push(...openAddresses(sources, app.roots), ...unknownAccounts(sources));
+  problems.push(...openAddresses(sources, server, app.roots), ...unknownAccounts(sources, server));
   if (problems.length > 0) return problems;
   for (const source of sources) {
     for (const [index, table] of (source.table.apps ?? []).entries()) {
@@ -28,8 +28,11 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
 }
 
 /** Whoever reaches an address over the network could run any program of the machine. */
-function openAddresses(sources: readonly SourceFile[], roots: readonly string[]): string[] {
-  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+function openAddresses(
+  sources: readonly SourceFile[],
+  server: ServerTable,
+  roots: readonly string[],
+): string[] {
   const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
   const open = [server.listen].flat().filter((text) => {
     const address = parseListenAddress(text);
@@ -46,9 +49,8 @@ function openAddresses(sources: readonly SourceFile[], roots: readonly string[])
 }
 
 /** Names without which the sockets cannot be made. */
-function unknownAccounts(sources: readonly SourceFile[]): string[] {
-  const { server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
-  const names: [keyof typeof server, "user" | "group", string][] = [
+function unknownAccounts(sources: readonly SourceFile[], server: ServerTable): string[] {
+  const names: [keyof ServerTable, "user" | "group", string][] = [
     ["listen_owner", "user", server.listen_owner],
     ["listen_group", "group", server.listen_group],
     ...server.allowed_users.map((user): (typeof names)[number] => ["allowed_users", "user", user]),
