@@ -1,5 +1,4 @@
-import { OPENMETRICS_TYPE, renderOpenMetrics } from "../status/render-openmetrics.ts";
-import { renderText } from "../status/render-text.ts";
+import { FORMS, type Form, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
 import type { EventStream } from "./event-stream.ts";
@@ -9,8 +8,6 @@ type Answer = Response | Promise<Response>;
 type Page = (url: URL, request: Request) => Answer;
 type Action = (argument: string) => Promise<ActionResult>;
 
-const HEADERS = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
-const TEXT = "text/plain; charset=utf-8";
 const PID = /^[1-9]\d{0,6}$/;
 
 /** Answers the requests to the admin server; `mayAct`: not only reading ones. */
@@ -44,13 +41,13 @@ export function createHandler(
 function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readonly<Record<string, Page>> {
   const dashboard = dashboardPage(mayAct);
   const isFull = (url: URL) => url.searchParams.has("full");
-  const json = (url: URL) => typed(JSON.stringify(control.snapshot(isFull(url))), "application/json");
+  const shown = ({ render, type }: Form, isFull: boolean) => typed(render(control.snapshot(isFull)), type);
   return {
-    "/": () => new Response(dashboard.html, { headers: { ...HEADERS, ...dashboard.headers } }),
+    "/": () => new Response(dashboard.html, { headers: { ...PAGE_HEADERS, ...dashboard.headers } }),
     "/status": (url, { headers }) =>
-      prefersJson(headers.get("Accept")) ? json(url) : text(renderText(control.snapshot(isFull(url)))),
-    "/status.json": json,
-    "/metrics": () => typed(renderOpenMetrics(control.snapshot(false)), OPENMETRICS_TYPE),
+      shown(prefersJson(headers.get("Accept")) ? FORMS.json : FORMS.text, isFull(url)),
+    "/status.json": (url) => shown(FORMS.json, isFull(url)),
+    "/metrics": () => shown(FORMS.openmetrics, false),
     "/healthz": () => text("ok\n"),
     "/readyz": () => {
       const { unreadiness } = control;
@@ -80,7 +77,7 @@ function actionsOf(control: Control): Readonly<Record<string, Action>> {
 
 /** 409: nothing is wrong with the request, but it was not done. */
 function actionAnswer(result: ActionResult): Response {
-  return Response.json(result, { status: result.isDone ? 200 : 409, headers: HEADERS });
+  return Response.json(result, { status: result.isDone ? 200 : 409, headers: PAGE_HEADERS });
 }
 
 /** Whether JSON is named before text in an Accept header. */
@@ -90,9 +87,12 @@ function prefersJson(accept: string | null): boolean {
 }
 
 function text(content: string, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(content, { status, headers: { ...HEADERS, "Content-Type": TEXT, ...headers } });
+  return new Response(content, {
+    status,
+    headers: { ...PAGE_HEADERS, "Content-Type": PLAIN_TEXT, ...headers },
+  });
 }
 
 function typed(content: string | ReadableStream<Uint8Array>, type: string): Response {
-  return new Response(content, { headers: { ...HEADERS, "Content-Type": type } });
+  return new Response(content, { headers: { ...PAGE_HEADERS, "Content-Type": type } });
 }

@@ -1,8 +1,6 @@
 import type { RequestHead } from "../fcgi/head.ts";
 import { FCGI_RESPONDER } from "../fcgi/protocol.ts";
-import { renderHtml } from "./render-html.ts";
-import { OPENMETRICS_TYPE, renderOpenMetrics } from "./render-openmetrics.ts";
-import { renderText } from "./render-text.ts";
+import { FORMS, PAGE_HEADERS, PLAIN_TEXT } from "./forms.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What std-fpm answers by itself instead of a program. */
@@ -24,19 +22,9 @@ export interface OwnPages {
   snapshot(isFull: boolean): Snapshot;
 }
 
-/** One way to show a snapshot. */
-interface Form {
-  readonly type: string;
-  readonly render: (snapshot: Snapshot) => string;
-}
-
-const TEXT: Form = { type: "text/plain; charset=utf-8", render: renderText };
-/** By the name that the query asks for. */
-const FORMS: Readonly<Record<string, Form>> = {
-  json: { type: "application/json", render: (snapshot) => JSON.stringify(snapshot) },
-  html: { type: "text/html; charset=utf-8", render: renderHtml },
-  openmetrics: { type: OPENMETRICS_TYPE, render: renderOpenMetrics },
-};
+/** What a query may ask for instead of text. */
+const OTHERS = ["json", "html", "openmetrics"] as const;
+type Other = (typeof OTHERS)[number];
 
 /**
  * The page that a request is for; undefined: it is for a program. SCRIPT_NAME alone decides, and only of a Responder: an
@@ -47,11 +35,11 @@ export function ownPageFor(head: RequestHead, pages: OwnPages): OwnPage | undefi
   const isOurs = name === pages.pingPath || name === pages.statusPath;
   if (!name || !isOurs || head.role !== FCGI_RESPONDER) return undefined;
   if (head.method !== "GET" && head.method !== "HEAD")
-    return pageOf("405 Method Not Allowed", TEXT.type, "Only GET and HEAD are known here.\n", {
+    return pageOf("405 Method Not Allowed", PLAIN_TEXT, "Only GET and HEAD are known here.\n", {
       Allow: "GET, HEAD",
     });
   // php-fpm ends it without a newline, too: monitors compare the whole text.
-  const page = name === pages.pingPath ? pageOf("200 OK", TEXT.type, "pong") : statusPage(head, pages);
+  const page = name === pages.pingPath ? pageOf("200 OK", PLAIN_TEXT, "pong") : statusPage(head, pages);
   return head.method === "HEAD" ? { ...page, body: "" } : page;
 }
 
@@ -63,13 +51,12 @@ export function responseOf({ status, headers, body }: OwnPage): string {
 
 function statusPage(head: RequestHead, { snapshot, htmlPolicy }: OwnPages): OwnPage {
   const query = new URLSearchParams(head.parameters(["QUERY_STRING"]).get("QUERY_STRING"));
-  const asked = [...query.keys()].find((name) => Object.hasOwn(FORMS, name));
-  const form = (asked !== undefined && FORMS[asked]) || TEXT;
-  const policy = form === FORMS["html"] ? { "Content-Security-Policy": htmlPolicy } : {};
+  const asked = [...query.keys()].find((name): name is Other => OTHERS.includes(name as Other));
+  const form = FORMS[asked ?? "text"];
+  const policy = asked === "html" ? { "Content-Security-Policy": htmlPolicy } : {};
   return pageOf("200 OK", form.type, form.render(snapshot(query.has("full"))), policy);
 }
 
 function pageOf(status: string, type: string, body: string, more: Record<string, string> = {}): OwnPage {
-  const common = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
-  return { status, headers: { "Content-Type": type, ...common, ...more }, body };
+  return { status, headers: { "Content-Type": type, ...PAGE_HEADERS, ...more }, body };
 }

@@ -1,9 +1,6 @@
 import { METRICS, type Sample } from "./metrics.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What the text is served as. */
-export const OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /** The snapshot in the OpenMetrics text format, version 1.0. */
 export function renderOpenMetrics(snapshot: Snapshot): string {
   const lines: string[] = [];
