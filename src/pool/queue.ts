@@ -63,11 +63,11 @@ export class WaitQueue {
     };
     this.#waiters.add(waiter);
     if (unserved) this.#unserved++;
-    const aheadOf = (each: Waiter) => [...this.#waiters].indexOf(each);
+    const waiters = this.#waiters;
     return {
       lease: promise,
       get ahead() {
-        return Math.max(0, aheadOf(waiter));
+        return Math.max(0, [...waiters].indexOf(waiter));
       },
       cancel: () => void this.#remove(waiter),
     };
