@@ -14,6 +14,8 @@ export class BackendSocket {
   /** What the program gets as its descriptor 0. */
   readonly fd: number;
   readonly #path: string;
+  /** Something came on a connection between two requests. */
+  readonly #onStray: () => void;
   /** How many connections the program takes at once. */
   readonly #concurrency: number;
   /** The silent connection by which a boot is noticed. */
@@ -24,8 +26,9 @@ export class BackendSocket {
   #newest: SocketLink | undefined;
 
   /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
-  constructor(path: string, concurrency: number) {
+  constructor(path: string, concurrency: number, onStray: () => void) {
     this.#path = path;
+    this.#onStray = onStray;
     this.#concurrency = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
     const connected = connectUnix(path);
@@ -58,7 +61,10 @@ export class BackendSocket {
     while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
     const bootFd = this.#bootFd;
     this.#bootFd = undefined;
-    const link = bootFd === undefined ? SocketLink.connect(this.#path) : SocketLink.adopt(bootFd);
+    const link =
+      bootFd === undefined
+        ? SocketLink.connect(this.#path, this.#onStray)
+        : SocketLink.adopt(bootFd, this.#onStray);
     if (link instanceof SocketLink) this.#newest = link;
     return link;
   }

@@ -2,6 +2,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import type { Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
@@ -21,6 +22,8 @@ export interface BackendOwner {
   /** A process has been started; with CGI each request is one. */
   onProcessStarted(): void;
   onProcessExited(pid: number, exit: Exit): void;
+  /** A record of an earlier request came on a connection to it, and was dropped. */
+  onStaleRecord(): void;
 }
 
 /** What backends need of their surroundings. */
@@ -29,6 +32,8 @@ export interface BackendDeps {
   readonly log: Log;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  /** What was learned of the program. */
+  readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
   /** A new path for a backend's socket. */
@@ -66,6 +71,15 @@ export interface Backend {
   /** Settles when it has ended and everything it printed was logged. */
   readonly finished: Promise<void>;
 
+  /** What was learned of the program. */
+  readonly conduct: Conduct;
+
+  /** It answered under the id that it was given, which was not 1. */
+  onEcho(): void;
+  /** A record of an earlier request came on a connection to it, and was dropped. */
+  onStaleRecord(): void;
+  /** It has answered under another id than it was given. */
+  onIgnoredId(): void;
   /** It works on one more request. Only while it is `free`. */
   lend(): Lease;
   /** See Lease.open. */

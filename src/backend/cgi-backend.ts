@@ -5,6 +5,7 @@ import { RequestHead } from "../fcgi/head.ts";
 import { utf8 } from "../fcgi/utf8.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
+import type { Conduct } from "./conduct.ts";
 import { describeExit, type StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
 import { Lease } from "./lease.ts";
@@ -136,6 +137,16 @@ export class CgiBackend implements Backend {
       closeFd(stdin.readFd);
     }
   }
+
+  get conduct(): Conduct {
+    return this.#deps.conduct;
+  }
+
+  onEcho(): void {}
+
+  onStaleRecord(): void {}
+
+  onIgnoredId(): void {}
 
   isUnaccepted(): boolean {
     return false;

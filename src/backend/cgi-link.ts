@@ -59,8 +59,24 @@ export class CgiLink implements Link, RecordSink {
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
   }
 
+  get requestId(): number {
+    return this.#requestId;
+  }
+
+  isStale(): boolean {
+    return false;
+  }
+
+  get isAllRead(): boolean {
+    return !this.isWaiting;
+  }
+
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get isReusable(): boolean {
+    return false;
   }
 
   get isCongested(): boolean {
@@ -83,6 +99,8 @@ export class CgiLink implements Link, RecordSink {
   writeLast(bytes: Uint8Array): void {
     this.write(bytes, 0, bytes.length);
   }
+
+  probe(): void {}
 
   pause(): void {
     this.#resumed ??= Promise.withResolvers();

@@ -3,6 +3,7 @@ import { BugError, type FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
+import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
 import { Lease } from "./lease.ts";
@@ -49,7 +50,9 @@ export class FastCgiBackend implements Backend {
     this.startedAt = deps.clock.now();
     this.idleSince = this.startedAt;
     this.#requests = new InFlight(deps.clock);
-    this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency);
+    this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency, () =>
+      this.onStaleRecord(),
+    );
     try {
       this.#process = new ProgramProcess(program, deps, {
         stdinFd: this.#socket.fd,
@@ -106,6 +109,36 @@ export class FastCgiBackend implements Backend {
     return this.#state === "ready" ? this.program.app.concurrency - this.busy : 0;
   }
 
+  get conduct(): Conduct {
+    return this.#deps.conduct;
+  }
+
+  onEcho(): void {
+    if (this.conduct.onEcho()) this.#tellOfFork();
+  }
+
+  onStaleRecord(): void {
+    this.#owner.onStaleRecord();
+    if (this.conduct.onStaleRecord()) this.#tellOfFork();
+  }
+
+  onIgnoredId(): void {
+    if (!this.conduct.onIgnoredId()) return;
+    const what =
+      "it answers under another request id than it is given: its connections are not kept any more";
+    this.#deps.log.warn(`${what} (FastCGI specification §3.3)`, {
+      program: this.program.name,
+      pid: this.pid,
+    });
+  }
+
+  #tellOfFork(): void {
+    const what =
+      "a child that it forked during a request wrote into its connection when it ended: what it wrote was dropped";
+    const remedy = "have such a child end with _exit, or close the request's handles in it";
+    this.#deps.log.warn(`${what}; ${remedy}`, { program: this.program.name, pid: this.pid });
+  }
+
   /** The one mutator of `state`. */
   #enter(event: BackendEvent): void {
     const wasReady = this.#state === "ready";
@@ -126,8 +159,8 @@ export class FastCgiBackend implements Backend {
       const wasBroken = !link.isOpen;
       this.served++;
       link.use(undefined);
-      if (keepLink && link.isOpen && link instanceof SocketLink && this.#state === "ready")
-        this.#socket.keep(link);
+      const isKept = keepLink && this.conduct.keepsConnections && this.#state === "ready";
+      if (isKept && link.isOpen && link instanceof SocketLink) this.#socket.keep(link);
       else link.close();
       // Lent once more it would fail one request after the other, until its exit is reported.
       if (wasBroken && this.#state === "ready" && isEnding(this.pid)) this.#enter("ending");

@@ -2,6 +2,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { Backend } from "./backend.ts";
+import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
 
@@ -45,6 +46,26 @@ export class Lease {
   /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */
   get isUnaccepted(): boolean {
     return this.#link !== undefined && this.backend.isUnaccepted(this.#link);
+  }
+
+  /** What was learned of the program. */
+  get conduct(): Conduct {
+    return this.backend.conduct;
+  }
+
+  /** The program answered under the id that it was given, which was not 1. */
+  onEcho(): void {
+    this.backend.onEcho();
+  }
+
+  /** A record of an earlier request came on its connection, and was dropped. */
+  onStaleRecord(): void {
+    this.backend.onStaleRecord();
+  }
+
+  /** The program goes by no id. */
+  onIgnoredId(): void {
+    this.backend.onIgnoredId();
   }
 
   /**

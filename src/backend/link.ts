@@ -9,17 +9,27 @@ export interface LinkUser {
 
 /** A connection that carries FastCGI records to a program and its answer back. */
 export interface Link {
+  /** The id that its request has here; the first one on a connection has 1. */
+  readonly requestId: number;
+  /** Whether an earlier request on this connection had the id. */
+  isStale(requestId: number): boolean;
   readonly isOpen: boolean;
+  /** Whether it could carry another request after this one. */
+  readonly isReusable: boolean;
   /** Whether so much waits to be sent that the client should be paused. */
   readonly isCongested: boolean;
-  /** Whether anything waits that the program has not taken. */
+  /** Whether anything waits that the kernel has not taken. */
   readonly isWaiting: boolean;
+  /** Whether the program has read all that was sent. */
+  readonly isAllRead: boolean;
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
   use(user: LinkUser | undefined): void;
   /** Sends `chunk[start, end)` now or later; by reference. */
   write(chunk: Uint8Array, start: number, end: number): void;
   /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
   writeLast(bytes: Uint8Array): void;
+  /** Sends what any program drops that reads on: it then reads for its next request (`isAllRead`). The link carries no other one. */
+  probe(): void;
   pause(): void;
   resume(): void;
   /** Closes in both directions at once; nothing is told to the user. */

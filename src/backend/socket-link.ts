@@ -1,11 +1,15 @@
 import type { Socket } from "bun";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, connectUnix, setSendBuffer } from "../base/libc.ts";
+import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import { Outbox } from "../base/outbox.ts";
+import { encodeAbortRequest } from "../fcgi/encoder.ts";
+import { Renumber } from "../fcgi/renumber.ts";
 import type { Link, LinkUser } from "./link.ts";
 
 const SEND_BUFFER_BYTES = 1024 * 1024;
+/** Ids have two bytes, and 0 is for management records (§3.3). */
+const LAST_REQUEST_ID = 0xffff;
 
 /** Bun.connect takes `fd`, which its types lack (Bun 1.4.5). */
 type ConnectByFd = (options: {
@@ -48,21 +52,29 @@ export class SocketLink implements Link {
   #socket: Socket<SocketLink> | undefined;
   #outbox: Outbox | undefined;
   #user: LinkUser | undefined;
+  /** The runtime's from the start. */
+  readonly #fd: number;
+  readonly #onStray: () => void;
+  readonly #renumber = new Renumber();
+  #requestId = 0;
+  /** All ids were used: every one but the present is an earlier request's. */
+  #hasWrapped = false;
   /** Nothing follows what waits in the outbox. */
   #isEnding = false;
   #isPaused = false;
+  #isSpoiled = false;
 
   /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
-  static connect(path: string): SocketLink | FpmError {
+  static connect(path: string, onStray: () => void): SocketLink | FpmError {
     const connected = connectUnix(path);
-    if (connected.kind === "connected") return SocketLink.adopt(connected.fd);
+    if (connected.kind === "connected") return SocketLink.adopt(connected.fd, onStray);
     const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
     return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
   }
 
-  /** Takes over a connected, non-blocking descriptor. */
-  static adopt(fd: number): SocketLink | FpmError {
-    const link = new SocketLink(fd);
+  /** Takes over a connected, non-blocking descriptor. `onStray`: something came between two requests; the link has closed. */
+  static adopt(fd: number, onStray: () => void): SocketLink | FpmError {
+    const link = new SocketLink(fd, onStray);
     if (link.isOpen) return link;
     return new FpmError(
       "CONNECT_FAILED",
@@ -72,7 +84,9 @@ export class SocketLink implements Link {
   }
 
   /** Bun calls `open` before this returns. */
-  private constructor(fd: number) {
+  private constructor(fd: number, onStray: () => void) {
+    this.#fd = fd;
+    this.#onStray = onStray;
     setSendBuffer(fd, SEND_BUFFER_BYTES);
     const connect = Bun.connect as unknown as ConnectByFd;
     connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {
@@ -85,12 +99,28 @@ export class SocketLink implements Link {
     return this.#socket !== undefined;
   }
 
+  get isReusable(): boolean {
+    return this.#socket !== undefined && !this.isWaiting && !this.#isSpoiled;
+  }
+
+  get requestId(): number {
+    return this.#requestId;
+  }
+
+  isStale(requestId: number): boolean {
+    if (requestId === 0 || requestId === this.#requestId) return false;
+    return requestId < this.#requestId || this.#hasWrapped;
+  }
+
+  get isAllRead(): boolean {
+    return this.#socket !== undefined && !this.isWaiting && unsentBytes(this.#fd) === 0;
+  }
+
   /** Whether so much waits to be sent that the client should be paused. */
   get isCongested(): boolean {
     return this.#outbox?.isHigh ?? false;
   }
 
-  /** Whether anything waits that the program has not taken. */
   get isWaiting(): boolean {
     return (this.#outbox?.bytes ?? 0) > 0;
   }
@@ -102,18 +132,28 @@ export class SocketLink implements Link {
     this.resume();
   }
 
-  /** Sends now or later; by reference. */
+  /** Sends now or later; by reference, the ids in it are changed. */
   write(chunk: Uint8Array, start: number, end: number): void {
+    this.#renumber.push(chunk, start, end);
     this.#outbox?.write(chunk, start, end);
   }
 
-  /** Sends a request's head and what came of its body, in as few system calls as possible. */
+  /** Sends a request's head and what came of its body, under an id of its own, in as few system calls as possible. */
   writeRequest(head: Uint8Array, body: ByteQueue): void {
     const outbox = this.#outbox;
     if (!outbox) return;
-    outbox.append(head);
-    body.visit((piece) => outbox.append(piece));
+    this.#hasWrapped ||= this.#requestId === LAST_REQUEST_ID;
+    this.#requestId = this.#requestId === LAST_REQUEST_ID ? 1 : this.#requestId + 1;
+    this.#renumber.begin(this.#requestId);
+    this.#append(outbox, head);
+    body.visit((piece) => this.#append(outbox, piece));
     outbox.flush();
+  }
+
+  probe(): void {
+    const question = encodeAbortRequest(this.#requestId === 1 ? LAST_REQUEST_ID : this.#requestId - 1);
+    this.#outbox?.write(question, 0, question.length);
+    this.#isSpoiled = true;
   }
 
   /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
@@ -150,7 +190,10 @@ export class SocketLink implements Link {
   onData(chunk: Uint8Array): void {
     if (this.#user) this.#user.onLinkData(chunk);
     // Bytes between two requests belong to none: what comes next on this connection could not be trusted.
-    else this.close();
+    else {
+      this.close();
+      this.#onStray();
+    }
   }
 
   onDrain(): void {
@@ -166,6 +209,11 @@ export class SocketLink implements Link {
     this.#forget();
     socket.end();
     user?.onLinkClosed(reason);
+  }
+
+  #append(outbox: Outbox, bytes: Uint8Array): void {
+    this.#renumber.push(bytes, 0, bytes.length);
+    outbox.append(bytes);
   }
 
   #forget(): void {

@@ -8,8 +8,18 @@ export interface RawSink {
 
 /** What a decoder tells its owner. Any of these may call `stop()` or `flush()` on the decoder. */
 export interface RecordSink {
-  /** A header is complete. The answer says where the raw bytes of this record go; null: nowhere. */
-  onRecord(type: number, requestId: number, contentLength: number, paddingLength: number): RawSink | null;
+  /**
+   * A header is complete: `chunk[at, at + 8)`, in which the request id may be changed. The answer says where the raw bytes of this
+   * record go; null: nowhere.
+   */
+  onRecord(
+    type: number,
+    requestId: number,
+    contentLength: number,
+    paddingLength: number,
+    chunk: Uint8Array,
+    at: number,
+  ): RawSink | null;
   /** A piece of the record's content, as it arrives: `chunk[start, end)`. */
   onContent(chunk: Uint8Array, start: number, end: number): void;
   /** The record is complete, padding included. Its raw bytes may still be due: see `flush()`. */
@@ -108,8 +118,15 @@ export class Decoder {
       this.#scratch[this.#scratchFill++] = chunk[this.#position++] as number;
     }
     if (this.#scratchFill < FCGI_HEADER_LEN) return;
+    const header = this.#scratch;
+    this.#scratch = undefined;
     this.#scratchFill = 0;
-    this.#onHeader(this.#scratch, 0);
+    // Put together it takes the place of its pieces: the sink may change it.
+    this.#held.clear();
+    this.#held.push(header, 0, FCGI_HEADER_LEN);
+    this.#recordStart = this.#position;
+    this.#runStart = this.#position;
+    this.#onHeader(header, 0);
   }
 
   #onHeader(bytes: Uint8Array, at: number): void {
@@ -125,7 +142,8 @@ export class Decoder {
     this.#left = contentLength;
     this.#padding = paddingLength;
     this.#state = CONTENT;
-    this.#rawSink = this.#sink.onRecord(bytes[at + 1] as number, requestId, contentLength, paddingLength);
+    const type = bytes[at + 1] as number;
+    this.#rawSink = this.#sink.onRecord(type, requestId, contentLength, paddingLength, bytes, at);
     if (this.#stopped()) return;
     if (this.#rawSink !== this.#runSink) {
       this.flush();

@@ -4,7 +4,7 @@ import type { Policy } from "./policy.ts";
 import type { Pool } from "./pool.ts";
 
 /** What pools need of their surroundings. */
-export interface PoolDeps extends Omit<BackendDeps, "outputLimit"> {
+export interface PoolDeps extends Omit<BackendDeps, "outputLimit" | "conduct"> {
   /** When to start a process. */
   readonly policy: Policy;
 }

@@ -38,7 +38,11 @@ export class Pool implements StartsOwner {
     this.#deps = deps;
     this.#queue = new WaitQueue(deps.clock, tally.wait);
     this.#population = new Population(program, owner.machine, deps.clock, tally);
-    this.#starts = new Starts(this, { ...deps, outputLimit: new OutputLimit(deps.clock, deps.log) });
+    this.#starts = new Starts(this, {
+      ...deps,
+      outputLimit: new OutputLimit(deps.clock, deps.log),
+      conduct: tally.conduct,
+    });
   }
 
   /** The newest version: what is started. */
@@ -228,6 +232,10 @@ export class Pool implements StartsOwner {
     if (causeOf(exit) !== "crash") return;
     const message = `pid ${pid} ${describeExit(exit)}`;
     this.tally.onError({ code: "BACKEND_BROKEN", message }, this.#deps.clock.now());
+  }
+
+  onStaleRecord(): void {
+    this.tally.staleRecords++;
   }
 
   onStartFailed(error: FpmError, pauseMs: number): void {

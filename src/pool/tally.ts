@@ -1,3 +1,4 @@
+import { Conduct } from "../backend/conduct.ts";
 import type { Exit, ExitCause } from "../backend/exit.ts";
 import { causeOf } from "../backend/exit.ts";
 import type { ErrorCode } from "../base/errors.ts";
@@ -48,7 +49,11 @@ export class Tally {
   bytesOut = 0;
   /** What the processes used of the CPU, as far as they were looked at. */
   cpuMs = 0;
+  /** Records of earlier requests that were dropped. */
+  staleRecords = 0;
   lastError: LastError | undefined;
+  /** What was learned of the program; it is not added up. */
+  readonly conduct = new Conduct();
 
   onExit(exit: Exit): void {
     this.exits[causeOf(exit)]++;
@@ -96,6 +101,7 @@ export class Tally {
     this.bytesIn += other.bytesIn;
     this.bytesOut += other.bytesOut;
     this.cpuMs += other.cpuMs;
+    this.staleRecords += other.staleRecords;
     if (other.lastError && other.lastError.at >= (this.lastError?.at ?? 0)) this.lastError = other.lastError;
   }
 }

@@ -6,6 +6,7 @@ import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
+import { FCGI_END_REQUEST } from "../fcgi/protocol.ts";
 import type { AnswerWatch } from "./answer-watch.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
@@ -44,6 +45,8 @@ export interface RelayOptions {
   readonly answer?: AnswerWatch | undefined;
 }
 
+/** How often a program is looked at of which nobody knows whether it goes by the ids of its requests. */
+const PROBE_MS = 20;
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
@@ -62,11 +65,14 @@ export function relay(client: ClientStream, lease: Lease, options: RelayOptions)
 class Relay implements ClientListener, LinkUser, ResponseListener {
   readonly #client: ClientStream;
   readonly #lease: Lease;
-  readonly #timers: Timers<"request" | "abort" | "body">;
+  readonly #timers: Timers<"request" | "abort" | "body" | "probe">;
   readonly #settle: (relayed: Relayed) => void;
-  readonly #watch: ResponseWatch;
+  readonly #answer: AnswerWatch | undefined;
+  #watch: ResponseWatch | undefined;
   #link: Link | undefined;
   #hasAnswerByte = false;
+  /** A record of the answer has come, under the right id. */
+  #hasRecord = false;
   /** Its client is gone: the answer is thrown away. */
   #isAbandoned = false;
 
@@ -80,7 +86,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     this.#lease = lease;
     this.#timers = new Timers(clock);
     this.#settle = settle;
-    this.#watch = new ResponseWatch(client.head.requestId, this, answer);
+    this.#answer = answer;
   }
 
   get #app(): AppConfig {
@@ -93,7 +99,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
 
   start({ changes, fresh }: RelayOptions): void {
     const { head, body } = this.#client;
-    const keepConn = this.#app.keepConnection;
+    const keepConn = this.#app.keepConnection && this.#lease.conduct.keepsConnections;
     const records = head.isVerbatim(changes)
       ? head.verbatimRecords(keepConn)
       : head.encode(keepConn, changes);
@@ -107,6 +113,8 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
       return;
     }
     this.#link = link;
+    const ids = { link: link.requestId, client: head.requestId, isStale: (id: number) => link.isStale(id) };
+    this.#watch = new ResponseWatch(ids, this, this.#answer);
     link.use(this);
     this.#lease.onGone = () => this.#onBackendGone();
     this.#client.listen(this);
@@ -141,7 +149,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   onLinkData(chunk: Uint8Array): void {
     this.#hasAnswerByte = true;
     this.#lease.bytesOut += chunk.length;
-    this.#watch.push(chunk);
+    this.#watch?.push(chunk);
   }
 
   onLinkDrain(): void {
@@ -155,6 +163,7 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   onRecords(chunk: Uint8Array, start: number, end: number): void {
+    this.#hasRecord = true;
     if (this.#isAbandoned) return;
     if (this.#client.respond(chunk, start, end)) this.#link?.pause();
   }
@@ -164,7 +173,9 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
       this.#finish({ kind: "client-left" });
       return;
     }
-    const keepLink = this.#client.isBodyComplete && !(this.#link as Link).isWaiting;
+    const link = this.#link as Link;
+    if (link.requestId > 1) this.#lease.onEcho();
+    const keepLink = this.#client.isBodyComplete && link.isReusable;
     this.#finish({ kind: "answered", appStatus, protocolStatus, keepLink });
   }
 
@@ -177,6 +188,28 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     this.#broken(`sent ${problem}`);
     // Nobody knows what it will send next.
     this.#lease.condemn("bad answer");
+  }
+
+  onStaleRecord(type: number): void {
+    this.#lease.onStaleRecord();
+    const isWhole = type === FCGI_END_REQUEST && !this.#hasRecord && this.#client.isBodyComplete;
+    if (!isWhole || this.#lease.conduct.echoesIds) return;
+    // Either a child of the program has sent a page of earlier, or the program calls every request by the same number.
+    (this.#link as Link).probe();
+    this.#awaitProbe();
+  }
+
+  #awaitProbe(): void {
+    this.#timers.set("probe", PROBE_MS, () => {
+      if (this.#hasRecord) return;
+      if (!this.#link?.isAllRead) {
+        this.#awaitProbe();
+        return;
+      }
+      this.#lease.onIgnoredId();
+      const what = `${this.#label} answered under another request id than it was given.`;
+      this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "if-safe");
+    });
   }
 
   /** The process has ended. What it sent before still comes, unless it never accepted the connection. */

@@ -19,15 +19,32 @@ export interface ResponseListener {
   onRejected(protocolStatus: number): void;
   /** What the program sends is not an answer to this request. */
   onBadAnswer(problem: string): void;
+  /** A record under the id of an earlier request of the connection has come, and was dropped. */
+  onStaleRecord(type: number): void;
 }
 
-/** Watches the record headers of a program's answer to one request: the bytes pass as they are. */
+/** Under which ids a request goes. */
+export interface RequestIds {
+  /** On the connection to the program. */
+  readonly link: number;
+  /** On that of the web server. */
+  readonly client: number;
+  /** Whether an earlier request of the connection to the program had this id there. */
+  isStale(requestId: number): boolean;
+}
+
+/**
+ * Watches the record headers of a program's answer to one request. The bytes pass as they are, but for the request's id, which is
+ * the web server's from here on. Records of earlier requests, which a child of the program may have kept in its buffers, are dropped.
+ */
 export class ResponseWatch implements RecordSink, RawSink {
-  readonly #requestId: number;
+  readonly #ids: RequestIds;
   readonly #listener: ResponseListener;
   readonly #answer: AnswerWatch | undefined;
   readonly #decoder = new Decoder(this);
   #type = 0;
+  /** The record in progress is of an earlier request. */
+  #isStale = false;
   /** The content of END_REQUEST, which may come in pieces (§5.5): how many of its bytes were read, and what they say. */
   #endBytes = 0;
   #appStatus = 0;
@@ -36,8 +53,8 @@ export class ResponseWatch implements RecordSink, RawSink {
   #isBegun = false;
 
   /** `answer` sees what the program says; without one nothing of it is looked at. */
-  constructor(requestId: number, listener: ResponseListener, answer?: AnswerWatch) {
-    this.#requestId = requestId;
+  constructor(ids: RequestIds, listener: ResponseListener, answer?: AnswerWatch) {
+    this.#ids = ids;
     this.#answer = answer;
     this.#listener = listener;
   }
@@ -50,21 +67,34 @@ export class ResponseWatch implements RecordSink, RawSink {
     this.#listener.onRecords(chunk, start, end);
   }
 
-  onRecord(type: number, requestId: number, contentLength: number): RawSink | null {
+  onRecord(
+    type: number,
+    requestId: number,
+    contentLength: number,
+    _paddingLength: number,
+    chunk: Uint8Array,
+    at: number,
+  ): RawSink | null {
+    const { link, client } = this.#ids;
     this.#type = type;
     const isAnswer = type === FCGI_STDOUT || type === FCGI_STDERR || type === FCGI_END_REQUEST;
-    if (!isAnswer || requestId !== this.#requestId) {
-      this.onMalformed(`${typeName(type)} for request ${requestId}, while it works on ${this.#requestId}`);
+    this.#isStale = isAnswer && this.#ids.isStale(requestId);
+    if (this.#isStale) return null;
+    if (!isAnswer || requestId !== link) {
+      this.onMalformed(`${typeName(type)} for request ${requestId}, while it works on ${link}`);
       return null;
     }
     if (type === FCGI_END_REQUEST && contentLength !== END_REQUEST_LENGTH) {
       this.onMalformed(`an FCGI_END_REQUEST of ${contentLength} bytes`);
       return null;
     }
+    chunk[at + 2] = client >>> 8;
+    chunk[at + 3] = client;
     return this;
   }
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#isStale) return;
     if (this.#type === FCGI_STDOUT) this.#answer?.push(chunk, start, end);
     if (this.#type !== FCGI_END_REQUEST) return;
     for (let at = start; at < end; at++, this.#endBytes++) {
@@ -75,6 +105,10 @@ export class ResponseWatch implements RecordSink, RawSink {
   }
 
   onRecordEnd(): void {
+    if (this.#isStale) {
+      this.#listener.onStaleRecord(this.#type);
+      return;
+    }
     if (this.#type !== FCGI_END_REQUEST) {
       this.#isBegun = true;
       return;

@@ -157,6 +157,7 @@ function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): 
     failures: Object.fromEntries(tally.failures),
     slow: tally.slow,
     retries: tally.retries,
+    stale_records: tally.staleRecords,
     started: tally.started,
     failed_starts: tally.failedStarts,
     exits: {

@@ -64,6 +64,11 @@ export const METRICS: readonly Metric[] = [
   counter("std_fpm_program_queued", "Requests that had to wait.", (of) => of.queued),
   counter("std_fpm_program_slow_requests", "Requests that took longer than slow_log.after.", (of) => of.slow),
   counter("std_fpm_program_retries", "Requests sent to another process.", (of) => of.retries),
+  counter(
+    "std_fpm_program_stale_records",
+    "Records of earlier requests that were dropped.",
+    (of) => of.stale_records,
+  ),
   counter("std_fpm_program_starts", "Processes started.", (of) => of.started),
   counter("std_fpm_program_failed_starts", "Starts that failed.", (of) => of.failed_starts),
   counters("std_fpm_program_exits", "Ends of processes by their cause.", "cause", (of) => ({ ...of.exits })),

@@ -67,6 +67,9 @@ const numbersSchema = Type.Object({
   }),
   slow: count("Requests that took longer than `[slow_log] after`; those that still do are counted."),
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
+  stale_records: count(
+    "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them.",
+  ),
   started: count("Processes started."),
   failed_starts: count("Starts that failed: the program could not be executed, or ended too early."),
   exits: described(exitsSchema, "Processes that have ended, by cause."),

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import type { BackendOwner } from "../../src/backend/backend.ts";
+import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
@@ -37,6 +38,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     onBackendLeaving() {},
     onProcessStarted() {},
     onProcessExited() {},
+    onStaleRecord() {},
     onBackendExit: (_backend, exit) => void exits.push(exit),
   };
   const nextSocketPath = () => dir.at(`${sockets++}.sock`);
@@ -49,6 +51,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     instance: "test",
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
+    conduct: new Conduct(),
   });
   return { backend, clock, exits };
 }

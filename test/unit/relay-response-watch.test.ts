@@ -8,19 +8,24 @@ import { ResponseWatch } from "../../src/relay/response-watch.ts";
 const text = (words: string) => new TextEncoder().encode(words);
 const joined = (...pieces: Uint8Array[]) => Uint8Array.from(pieces.flatMap((piece) => [...piece]));
 
-/** Feeds an answer to request 5 and writes down what comes of it. */
-function watch(chunks: readonly Uint8Array[]) {
+/** Feeds an answer to request 5 and writes down what comes of it; requests 1 to 4 were on the connection before. */
+function watch(chunks: readonly Uint8Array[], client = 5) {
   const events: string[] = [];
   let passed = "";
-  const watched = new ResponseWatch(5, {
-    onRecords(chunk, start, end) {
-      passed += latin1(chunk.subarray(start, end));
+  const watched = new ResponseWatch(
+    { link: 5, client, isStale: (id) => id >= 1 && id < 5 },
+    {
+      onRecords(chunk, start, end) {
+        passed += latin1(chunk.subarray(start, end));
+      },
+      onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+      onRejected: (protocolStatus) => void events.push(`rejected ${protocolStatus}`),
+      onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
+      onStaleRecord: (type) => void events.push(`stale ${type}`),
     },
-    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-    onRejected: (protocolStatus) => void events.push(`rejected ${protocolStatus}`),
-    onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
-  });
-  for (const chunk of chunks) watched.push(chunk);
+  );
+  // What is fed may be changed on the way.
+  for (const chunk of chunks) watched.push(chunk.slice());
   return { events, passed };
 }
 
@@ -40,6 +45,38 @@ describe("the watch over an answer", () => {
         expect(watch(chunks)).toEqual({ events: [`end ${0x01020304} 0`], passed: latin1(answer) });
       }),
     );
+  });
+
+  test("gives the client's id to every record, and drops those of earlier requests, wherever the bytes are cut", () => {
+    const leak = joined(
+      encodeStream(FCGI_STDOUT, 2, text("another's page"), true),
+      encodeEndRequest(2, 0, 0),
+    );
+    const answer = (id: number) =>
+      joined(encodeStream(FCGI_STDOUT, id, text("mine"), true), encodeEndRequest(id, 7, 0));
+    const stream = joined(
+      leak,
+      encodeRecord(FCGI_STDERR, 5, text("warning")),
+      encodeRecord(FCGI_STDERR, 3, text("old")),
+      answer(5),
+    );
+    const expected = {
+      events: ["stale 6", "stale 6", "stale 3", "stale 7", "end 7 0"],
+      passed: latin1(joined(encodeRecord(FCGI_STDERR, 0x1234, text("warning")), answer(0x1234))),
+    };
+    fc.assert(
+      fc.property(fc.array(fc.nat(stream.length)), (cuts) => {
+        const edges = [0, ...cuts.sort((a, b) => a - b), stream.length];
+        const chunks = edges.slice(1).map((end, i) => stream.slice(edges[i], end));
+        expect(watch(chunks, 0x1234)).toEqual(expected);
+      }),
+    );
+    expect(
+      watch(
+        [...stream].map((byte) => Uint8Array.of(byte)),
+        0x1234,
+      ),
+    ).toEqual(expected);
   });
 
   test("drops what comes after END_REQUEST", () => {

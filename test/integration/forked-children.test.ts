@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+// A program forks while it serves; its child ends by exit() in the middle of the next visitor's request and flushes what it
+// holds: a page of the earlier visitor, and that page's END_REQUEST.
+
+const PERL_CHILD = `
+sub child { my ($more) = @_; return if fork; select undef, undef, undef, 0.15; print $more; exit 0 }
+sub serve { my ($query) = @_; print "Content-Type: text/plain\\r\\n\\r\\n";
+  if ($query =~ /alice/) { print "Dear alice, this is yours\\n"; child($query =~ /prints/ ? "and more for alice\\n" : "") }
+  else { select undef, undef, undef, 0.4; print "Welcome, stranger, ", "a page of your own " x 40, "end\\n" } }
+`;
+const PERL = `#!/usr/bin/perl
+use FCGI;
+${PERL_CHILD}
+my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
+while ($request->Accept() >= 0) { serve($env{QUERY_STRING}) }
+`;
+const CGI_FAST = `#!/usr/bin/perl
+use CGI::Fast;
+${PERL_CHILD}
+while (my $request = CGI::Fast->new) { serve($ENV{QUERY_STRING}) }
+`;
+const PLACK = `#!/usr/bin/perl
+use Plack::Handler::FCGI;
+Plack::Handler::FCGI->new->run(sub {
+  my ($env) = @_;
+  if ($env->{QUERY_STRING} !~ /alice/) {
+    select undef, undef, undef, 0.4;
+    return [200, ['Content-Type' => 'text/plain'], ["Welcome, stranger, " . ("a page of your own " x 40) . "end\\n"]];
+  }
+  return sub {
+    my $writer = shift->([200, ['Content-Type' => 'text/plain']]);
+    $writer->write("Dear alice, this is yours\\n");
+    if (!fork) { select undef, undef, undef, 0.15; $writer->write("and more for alice\\n") if $env->{QUERY_STRING} =~ /prints/; exit 0 }
+    $writer->close;
+  };
+});
+`;
+const PHP = `#!/usr/bin/php-cgi
+<?php
+header('Content-Type: text/plain');
+if (!str_contains($_SERVER['QUERY_STRING'], 'alice')) { usleep(400000); echo 'Welcome, stranger, ', str_repeat('a page of your own ', 40), "end\\n"; exit; }
+echo "Dear alice, this is yours\\n";
+if (pcntl_fork() === 0) { usleep(150000); if (str_contains($_SERVER['QUERY_STRING'], 'prints')) echo "and more for alice\\n"; exit(0); }
+`;
+
+const OWN_PAGE = `Welcome, stranger, ${"a page of your own ".repeat(40)}end\n`;
+const PROGRAMS = [
+  { library: "Perl FCGI", source: PERL },
+  { library: "CGI::Fast", source: CGI_FAST },
+  { library: "Plack", source: PLACK },
+  { library: "php-cgi", source: PHP },
+];
+
+/** What a visitor gets through nginx; an answer to HEAD has no body. */
+async function visit(site: Site, file: string, method: string, query: string): Promise<string> {
+  const body = method === "POST" ? { body: Buffer.from("x=1") } : { method };
+  const answer = await site.ask(`${file}?${query}`, { way: "kept", ...body });
+  return answer.status === 200 ? answer.text() : `${answer.status} ${answer.end}: ${answer.text()}`;
+}
+
+/** The same without a web server in between. */
+async function visitDirectly(site: Site, file: string, method: string, query: string): Promise<string> {
+  using connection = await connectFcgi(site.fpm.socket);
+  const params = {
+    REQUEST_METHOD: method,
+    QUERY_STRING: query,
+    CONTENT_LENGTH: method === "POST" ? "3" : "",
+  };
+  const body = Buffer.from(method === "POST" ? "x=1" : "");
+  const { stdout } = await connection.request(`${site.root}/${file}`, {
+    id: 7,
+    keepConn: true,
+    params,
+    body,
+  });
+  return stdout.slice(stdout.indexOf("\r\n\r\n") + 4);
+}
+
+/** Every way to visit a program whose child is about to end: with each, one after the other, a program of its own. */
+const WAYS = [visit, visitDirectly].flatMap((way) =>
+  ["GET", "HEAD", "POST"].flatMap((method) => ["", "prints"].map((kind) => ({ way, method, kind }))),
+);
+
+describe.each(PROGRAMS)("a child that $library forked", ({ source }) => {
+  test("leaks nothing to the next visitor, by GET, HEAD and POST, silent and printing, through nginx and directly", async () => {
+    const files = Object.fromEntries(WAYS.map((_, index) => [`page${index}.fcgi`, source]));
+    await using site = await startSite({ files, lab: [], app: "max_processes = 1" });
+    const visits = WAYS.map(async ({ way, method, kind }, index) => {
+      const file = `page${index}.fcgi`;
+      const first = await way(site, file, "GET", `alice&${kind}`);
+      const seen = await way(site, file, method, "");
+      // Once more, when both have ended.
+      const last = await way(site, file, "GET", "");
+      const isRight = seen === OWN_PAGE || (method === "HEAD" && seen === "");
+      return first.startsWith("Dear alice, this is yours\n") && isRight && last === OWN_PAGE
+        ? "right"
+        : { way: way.name, method, kind, first, seen, last };
+    });
+    expect((await Promise.all(visits)).filter((result) => result !== "right")).toEqual([]);
+  });
+
+  test("leaks nothing to 20 visitors at once", async () => {
+    await using site = await startSite({ files: { "page.fcgi": source }, lab: [] });
+    for (let round = 0; round < 2; round++) {
+      const methods = Array.from({ length: 20 }, (_, i) => (i % 3 === 0 ? "POST" : "GET"));
+      await Promise.all(methods.map(() => visit(site, "page.fcgi", "GET", "alice&prints")));
+      const ways = methods.map((method, i) =>
+        (i % 2 === 0 ? visit : visitDirectly)(site, "page.fcgi", method, ""),
+      );
+      expect((await Promise.all(ways)).filter((page) => page !== OWN_PAGE)).toEqual([]);
+    }
+  });
+});
+
+test("records of a child's are counted and told once, with what to do", async () => {
+  await using site = await startSite({ files: { "perl.fcgi": PERL }, lab: [], app: "max_processes = 1" });
+  for (let round = 0; round < 3; round++) {
+    await visit(site, "perl.fcgi", "GET", "alice&prints");
+    expect(await visit(site, "perl.fcgi", "GET", "")).toBe(OWN_PAGE);
+  }
+  const told = "have such a child end with _exit, or close the request's handles in it";
+  await waitUntil("it is told", () => site.fpm.log().includes(told));
+  expect(site.fpm.log().split(told).length - 1).toBe(1);
+});
+
+/** It says "1", whatever id a request has, and keeps the connection as it is asked to. */
+const ALWAYS_ONE = `#!/usr/bin/perl
+open my $listener, '+<&=', 0 or die;
+for (;;) {
+  accept my $client, $listener or next;
+  while ((read $client, my $header, 8) == 8) {
+    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
+    read $client, my $content, $length + $padding if $length + $padding;
+    next unless $type == 5 && $length == 0;
+    my $page = "Content-Type: text/plain\\r\\n\\r\\n$$ " . ++$served;
+    syswrite $client, pack('CCnnCx', 1, 6, 1, length $page, 0) . $page . pack('CCnnCx NCx3', 1, 3, 1, 8, 0, 0, 0);
+  }
+}
+`;
+
+test("a program that calls every request 1 is served over a connection each, and told so once", async () => {
+  await using site = await startSite({
+    files: { "one.fcgi": ALWAYS_ONE },
+    lab: [],
+    app: "max_processes = 1",
+  });
+  const pages: string[] = [];
+  for (let i = 0; i < 6; i++) pages.push(await site.text("one.fcgi", i % 2 === 0 ? "direct" : "kept"));
+  expect(new Set(pages.map((page) => page.split(" ")[0])).size).toBe(1);
+  // The second one was asked twice, to find out.
+  expect(pages.map((page) => Number(page.split(" ")[1]))).toEqual([1, 3, 4, 5, 6, 7]);
+  const told = "it answers under another request id than it is given";
+  expect(site.fpm.log().split(told).length - 1).toBe(1);
+});
