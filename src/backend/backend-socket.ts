@@ -1,8 +1,8 @@
 import { unlinkSync } from "node:fs";
 import { FpmError } from "../base/errors.ts";
-import { closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
+import { acceptNow, closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
 import type { Link } from "./link.ts";
-import { SocketLink } from "./socket-link.ts";
+import { type LinkOwner, SocketLink } from "./socket-link.ts";
 
 /** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
 const SPARE_BACKLOG = 16;
@@ -14,29 +14,34 @@ export class BackendSocket {
   /** What the program gets as its descriptor 0. */
   readonly fd: number;
   readonly #path: string;
-  /** Something came on a connection between two requests. */
-  readonly #onStray: () => void;
+  readonly #owner: LinkOwner;
   /** How many connections the program takes at once. */
   readonly #concurrency: number;
-  /** The silent connection by which a boot is noticed. */
-  #bootFd: number | undefined;
+  /** The silent connection by which a boot, or a return, is noticed. */
+  #silentFd: number | undefined;
   /** Connections that wait for the next request, the most recently used last. */
   readonly #kept: SocketLink[] = [];
   /** The connection that was made last: connections are accepted in their order. */
   #newest: SocketLink | undefined;
 
   /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
-  constructor(path: string, concurrency: number, onStray: () => void) {
+  constructor(path: string, concurrency: number, owner: LinkOwner) {
     this.#path = path;
-    this.#onStray = onStray;
+    this.#owner = owner;
     this.#concurrency = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
-    const connected = connectUnix(path);
-    if (connected.kind === "connected") this.#bootFd = connected.fd;
-    else {
-      this.close();
-      throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed.`);
-    }
+    if (this.knock()) return;
+    this.close();
+    throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed.`);
+  }
+
+  /** Connects without a word: while `hasUnaccepted`, the program does not sit in accept(). False when its socket is out of reach. */
+  knock(): boolean {
+    if (this.#silentFd !== undefined) return true;
+    const connected = connectUnix(this.#path);
+    if (connected.kind === "connected") this.#silentFd = connected.fd;
+    // With a full backlog one of those is waited for.
+    return connected.kind !== "refused";
   }
 
   /** Whether a connection waits that the program has not accepted. */
@@ -50,6 +55,18 @@ export class BackendSocket {
   }
 
   /**
+   * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. False when
+   * the program was faster, or others may wait before it.
+   */
+  takeBack(link: Link): boolean {
+    if (!this.isUnaccepted(link)) return false;
+    const fd = acceptNow(this.fd);
+    if (fd === undefined) return false;
+    closeFd(fd);
+    return true;
+  }
+
+  /**
    * A kept connection, or a new one; with `fresh` always a new one. `busy`: requests that the program works on, this one
    * included. The request's bytes must follow at once.
    */
@@ -59,12 +76,12 @@ export class BackendSocket {
     }
     // A program takes no more connections than it serves requests.
     while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
-    const bootFd = this.#bootFd;
-    this.#bootFd = undefined;
+    const silentFd = this.#silentFd;
+    this.#silentFd = undefined;
     const link =
-      bootFd === undefined
-        ? SocketLink.connect(this.#path, this.#onStray)
-        : SocketLink.adopt(bootFd, this.#onStray);
+      silentFd === undefined
+        ? SocketLink.connect(this.#path, this.#owner)
+        : SocketLink.adopt(silentFd, this.#owner);
     if (link instanceof SocketLink) this.#newest = link;
     return link;
   }
@@ -78,8 +95,8 @@ export class BackendSocket {
 
   /** Closes the silent connection, unless a request has taken it: it would keep a program from accepting another. */
   dropSilent(): void {
-    if (this.#bootFd !== undefined) closeFd(this.#bootFd);
-    this.#bootFd = undefined;
+    if (this.#silentFd !== undefined) closeFd(this.#silentFd);
+    this.#silentFd = undefined;
   }
 
   /** Closes the connections that no request uses. */

@@ -4,19 +4,24 @@ import type { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
-import type { Lease } from "./lease.ts";
+import type { Ending, Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
 import type { OutputLimit } from "./output-limit.ts";
 import type { Program } from "./program.ts";
 import type { BackendState } from "./states.ts";
+import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
 
 /** Hears of a backend's life: its pool. */
 export interface BackendOwner {
+  /** It is in another state than `before`. */
+  onBackendMoved(backend: Backend, before: BackendState): void;
   /** The first connection was accepted. */
   onBackendReady(backend: Backend): void;
-  /** It takes no more requests. */
-  onBackendLeaving(backend: Backend): void;
+  /** It was on its own, and can take a request again. */
+  onBackendBack(backend: Backend): void;
+  /** It has read nothing of a request that it was handed, and works on something else. */
+  onBackendUnread(lease: Lease): void;
   /** The process has ended; what it printed last may still come until `backend.finished`. */
   onBackendExit(backend: Backend, exit: Exit): void;
   /** A process has been started; with CGI each request is one. */
@@ -32,6 +37,8 @@ export interface BackendDeps {
   readonly log: Log;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  /** Looks at requests that were handed over: of all programs. */
+  readonly unread: UnreadWatch;
   /** What was learned of the program. */
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
@@ -46,6 +53,12 @@ export interface Backend {
   program: Program;
   readonly startedAt: number;
   readonly state: BackendState;
+  /** Whether it was told to end. */
+  readonly isStopping: boolean;
+  /** Whether its process has ended, or is about to. */
+  readonly isDead: boolean;
+  /** Since when it has been on its own. */
+  readonly aloneSince: number;
   /** 0 while no process runs. */
   readonly pid: number;
   /** Program and pid, as messages name it. */
@@ -70,28 +83,35 @@ export interface Backend {
   readonly lastStderr: string;
   /** Settles when it has ended and everything it printed was logged. */
   readonly finished: Promise<void>;
-
   /** What was learned of the program. */
   readonly conduct: Conduct;
 
+  /** It works on one more request. Only while it is `free`. */
+  lend(): Lease;
+  /** See Lease.open. */
+  open(lease: Lease, records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
+  /** Whether a connection is known to wait for the program to accept it. */
+  isUnaccepted(link: Link): boolean;
+  /** Whether the program has read nothing of what was sent for the present request of a link. */
+  isUnread(link: Link): boolean;
+  /** See Lease.takeBack. */
+  takeBack(link: Link): boolean;
+  /** A request that it was handed is unread after a while; asked again as long as it is. */
+  onUnread(lease: Lease): void;
+  /** That it is free was a guess of which nobody is sure any more: it counts as on its own until it comes back. */
+  doubt(): void;
+  /** The request of a lease is over. */
+  end(lease: Lease, how: Ending): void;
+  /** See Lease.condemn. */
+  condemn(lease: Lease, reason: StopReason): void;
+  /** Takes no more requests, and is stopped when those it works on are over, and it has come back: at once when it is idle. */
+  retire(reason: StopReason, stopTimeoutMs: number): void;
+  /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
+  stop(reason: StopReason, stopTimeoutMs: number): void;
   /** It answered under the id that it was given, which was not 1. */
   onEcho(): void;
   /** A record of an earlier request came on a connection to it, and was dropped. */
   onStaleRecord(): void;
   /** It has answered under another id than it was given. */
   onIgnoredId(): void;
-  /** It works on one more request. Only while it is `free`. */
-  lend(): Lease;
-  /** See Lease.open. */
-  open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
-  /** Whether a connection is known to wait for the program to accept it. */
-  isUnaccepted(link: Link): boolean;
-  /** The request of a lease is over; with `keepLink` its connection is fit for the next one. */
-  end(lease: Lease, keepLink: boolean): void;
-  /** See Lease.condemn. */
-  condemn(lease: Lease, reason: StopReason): void;
-  /** Takes no more requests, and is stopped when those it works on are over: at once when it is idle. */
-  retire(reason: StopReason, stopTimeoutMs: number): void;
-  /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
-  stop(reason: StopReason, stopTimeoutMs: number): void;
 }

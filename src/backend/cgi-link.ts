@@ -1,10 +1,11 @@
-import { BugError } from "../base/errors.ts";
+import { BugError, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { latin1 } from "../fcgi/params.ts";
-import { FCGI_ABORT_REQUEST, FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
+import { FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { PipeWriter } from "./pipe-writer.ts";
 
@@ -20,16 +21,16 @@ export interface CgiPipes {
   readonly stdoutFd: number;
   /** Settles when the process has ended. */
   readonly exited: Promise<CgiExit>;
-  /** The web server's client has left. */
-  onAbort(): void;
   /** Its output has ended: it is about to end, too. */
   onOutputEnd(): void;
+  readonly log: Log;
 }
 
 /** A field name and a colon, or the status line of a program that writes the whole header itself (RFC 3875 §6.2). */
 const HEADER_START = /^(?:[!-9;-~]+:|HTTP\/)/;
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
+const ENDED = { done: true, value: undefined } as const;
 
 /**
  * A CGI process with the face of a FastCGI program (RFC 3875): the content of STDIN records goes into its stdin, what it
@@ -75,6 +76,10 @@ export class CgiLink implements Link, RecordSink {
     return this.#isOpen;
   }
 
+  get isPaused(): boolean {
+    return this.#resumed !== undefined;
+  }
+
   get isReusable(): boolean {
     return false;
   }
@@ -96,9 +101,7 @@ export class CgiLink implements Link, RecordSink {
     if (this.#isOpen) this.#decoder.push(chunk.subarray(start, end));
   }
 
-  writeLast(bytes: Uint8Array): void {
-    this.write(bytes, 0, bytes.length);
-  }
+  spoil(): void {}
 
   probe(): void {}
 
@@ -142,8 +145,7 @@ export class CgiLink implements Link, RecordSink {
   }
 
   onRecordEnd(): void {
-    if (this.#type === FCGI_ABORT_REQUEST) this.#pipes.onAbort();
-    else if (this.#type === FCGI_STDIN && this.#length === 0) this.#stdin.end();
+    if (this.#type === FCGI_STDIN && this.#length === 0) this.#stdin.end();
   }
 
   onMalformed(problem: string): void {
@@ -152,24 +154,30 @@ export class CgiLink implements Link, RecordSink {
 
   async #relayOutput(): Promise<void> {
     try {
-      for (;;) {
-        if (this.#resumed) await this.#resumed.promise;
-        this.#isReading = true;
-        const { done, value } = await this.#stdout.read();
-        this.#isReading = false;
-        if (done || !this.#isOpen) break;
-        this.#onOutput(value);
-      }
-    } catch {
-      // A pipe that cannot be read any more has ended.
+      await this.#readOutput();
+      this.#pipes.onOutputEnd();
+      this.#onEnd(await this.#pipes.exited);
+    } catch (error) {
+      this.#pipes.log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
+      this.onClosed("a bug in std-fpm");
     }
-    this.#pipes.onOutputEnd();
-    this.#onEnd(await this.#pipes.exited);
+  }
+
+  async #readOutput(): Promise<void> {
+    for (;;) {
+      if (this.#resumed) await this.#resumed.promise;
+      this.#isReading = true;
+      // A pipe that cannot be read any more has ended.
+      const { done, value } = await this.#stdout.read().catch(() => ENDED);
+      this.#isReading = false;
+      if (done || !value || !this.#isOpen) return;
+      this.#onOutput(value);
+    }
   }
 
   #onOutput(bytes: Uint8Array): void {
     if (!this.#hasOutput && !looksLikeHeader(bytes)) {
-      this.onClosed(`printed no header: its first line is ${JSON.stringify(firstLine(bytes))}`);
+      this.#fail(`printed no header: its first line is ${JSON.stringify(firstLine(bytes))}`);
       return;
     }
     this.#hasOutput = true;
@@ -179,12 +187,19 @@ export class CgiLink implements Link, RecordSink {
   #onEnd({ code, signal }: CgiExit): void {
     if (!this.#isOpen) return;
     if (signal !== null) this.onClosed(`ended by ${signal}`);
-    else if (!this.#hasOutput) this.onClosed(`exited with status ${code} and printed nothing`);
+    else if (!this.#hasOutput) this.#fail(`exited with status ${code} and printed nothing`);
     else {
       const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);
       this.#user?.onLinkData(Buffer.concat([closing, end]));
     }
+  }
+
+  /** What it said is its answer, and is none. */
+  #fail(problem: string): void {
+    const user = this.#user;
+    this.close();
+    user?.onLinkUnanswered(problem);
   }
 }
 

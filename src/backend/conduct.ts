@@ -1,23 +1,35 @@
+/** So many returns in a row without delay, and a program is trusted again. */
+const QUICK_RETURNS = 1000;
+/** A return that takes no longer is one without delay. */
+const QUICK_MS = 5;
+
 /**
  * How the processes of one program behave on their connections, as far as it was seen: what the specification leaves open, and
- * what a program makes of it. Plain facts; each `on…` tells whether it is news.
+ * what a program makes of it. Plain facts; where a method answers, it tells whether they are news.
  */
 export class Conduct {
   /** It has answered a request under an id other than 1: it says whatever id it was given. */
   #echoesIds = false;
   /** It has answered under another id than it was given. */
   #ignoresIds = false;
+  #answersEarly = false;
+  #quickReturns = 0;
   #hasStaleRecords = false;
   #isForkTold = false;
 
   /** Whether a connection to it may carry one request after the other. */
   get keepsConnections(): boolean {
-    return !this.#ignoresIds;
+    return !this.#ignoresIds && !this.#answersEarly;
   }
 
   /** Whether it is known to answer under the id that it was given. */
   get echoesIds(): boolean {
     return this.#echoesIds;
+  }
+
+  /** Whether its processes go on after END_REQUEST, so that they are free only when they are seen to accept a connection. */
+  get answersEarly(): boolean {
+    return this.#answersEarly;
   }
 
   /** A request with an id above 1 was answered under that id. True when it is known now that children of it write to its connections. */
@@ -37,6 +49,30 @@ export class Conduct {
   onStaleRecord(): boolean {
     this.#hasStaleRecords = true;
     return this.#isForkNews();
+  }
+
+  /** A process that had answered its last request was at something else when it got the next one. True when that is news. */
+  onAnsweredEarly(): boolean {
+    const isNews = !this.#answersEarly;
+    this.#answersEarly = true;
+    this.#quickReturns = 0;
+    return isNews;
+  }
+
+  /** A process that was on its own for `ms` has come back. */
+  onBack(ms: number): void {
+    this.#quickReturns = ms <= QUICK_MS ? this.#quickReturns + 1 : 0;
+    if (this.#quickReturns >= QUICK_RETURNS) this.#answersEarly = false;
+  }
+
+  /** Another version of the program: what was learned of the one before says nothing of it. */
+  forget(): void {
+    this.#echoesIds = false;
+    this.#ignoresIds = false;
+    this.#answersEarly = false;
+    this.#quickReturns = 0;
+    this.#hasStaleRecords = false;
+    this.#isForkTold = false;
   }
 
   /** Such records say nothing of children while the program may be one that calls every request by the same number. */

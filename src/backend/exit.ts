@@ -16,6 +16,8 @@ export type StopReason =
   | "request timeout"
   | "abort timeout"
   | "bad answer"
+  | "left alone"
+  | "unreachable"
   | "request over";
 
 /** How a process ended. */

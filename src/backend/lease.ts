@@ -6,13 +6,26 @@ import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
 
+/**
+ * How a request has ended for the backend that worked on it. `kept`: with END_REQUEST, and its connection is fit for another one.
+ * `over`: with END_REQUEST. `stale`: its connection was of no use, which says nothing of the process. `left`: without an end, so that the
+ * process may still be at work.
+ */
+export type Ending = "kept" | "over" | "stale" | "left";
+
+/** Hears of a backend that is lent: the relay of the request. */
+export interface LeaseUser {
+  /** The process has ended; what it sent before may still come. */
+  onBackendGone(): void;
+  /** Its connection was taken back before the program had accepted it: nobody has seen the request. */
+  onTakenBack(): void;
+}
+
 /** A backend lent to one request, and the connection that carries it. */
 export class Lease {
   readonly backend: Backend;
   /** When it was lent. */
   readonly since: number;
-  /** Called at once when the process has ended: set by the relay of the request. */
-  onGone: (() => void) | undefined;
   /** What it is lent for. */
   head: RequestHead | undefined;
   /** The process that got the request; 0 before. */
@@ -20,7 +33,13 @@ export class Lease {
   /** Bytes of records to the program, and from it. */
   bytesIn = 0;
   bytesOut = 0;
+  user: LeaseUser | undefined;
+  /** Whether the request may go to another process if this one does not accept it. */
+  mayBeTakenBack = true;
+  /** CPU time of the process when its request was first found unread, in milliseconds. */
+  unreadRunMs: number | undefined;
   #link: Link | undefined;
+  #isRead = false;
 
   constructor(backend: Backend, since: number) {
     this.backend = backend;
@@ -31,13 +50,18 @@ export class Lease {
     return this.#link;
   }
 
+  /** What was learned of the program. */
+  get conduct(): Conduct {
+    return this.backend.conduct;
+  }
+
   /**
    * Sends the request: its head and what has come of its body, on a kept connection or a new one; with `fresh` always on a
    * new one.
    */
   open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
     this.bytesIn += records.length + body.bytes;
-    const link = this.backend.open(records, body, fresh);
+    const link = this.backend.open(this, records, body, fresh);
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;
     return link;
@@ -48,24 +72,18 @@ export class Lease {
     return this.#link !== undefined && this.backend.isUnaccepted(this.#link);
   }
 
-  /** What was learned of the program. */
-  get conduct(): Conduct {
-    return this.backend.conduct;
+  /** Whether the program has read nothing of the request, as far as the kernel tells. */
+  get isUnread(): boolean {
+    if (this.#isRead || this.#link === undefined || this.user === undefined) return false;
+    this.#isRead = this.bytesOut > 0 || !this.backend.isUnread(this.#link);
+    return !this.#isRead;
   }
 
-  /** The program answered under the id that it was given, which was not 1. */
-  onEcho(): void {
-    this.backend.onEcho();
-  }
-
-  /** A record of an earlier request came on its connection, and was dropped. */
-  onStaleRecord(): void {
-    this.backend.onStaleRecord();
-  }
-
-  /** The program goes by no id. */
-  onIgnoredId(): void {
-    this.backend.onIgnoredId();
+  /** Takes the request back from a program that has not accepted its connection. False when it has by now. */
+  takeBack(): boolean {
+    const isTaken = this.#link !== undefined && this.backend.takeBack(this.#link);
+    if (isTaken) this.user?.onTakenBack();
+    return isTaken;
   }
 
   /**

@@ -5,6 +5,8 @@ export interface LinkUser {
   onLinkDrain(): void;
   /** The connection is over: the program closed it (`reason` undefined) or it broke. */
   onLinkClosed(reason: string | undefined): void;
+  /** The program has ended the request in order, and what it said is no answer. */
+  onLinkUnanswered(problem: string): void;
 }
 
 /** A connection that carries FastCGI records to a program and its answer back. */
@@ -16,6 +18,8 @@ export interface Link {
   readonly isOpen: boolean;
   /** Whether it could carry another request after this one. */
   readonly isReusable: boolean;
+  /** Whether its user has stopped reading. */
+  readonly isPaused: boolean;
   /** Whether so much waits to be sent that the client should be paused. */
   readonly isCongested: boolean;
   /** Whether anything waits that the kernel has not taken. */
@@ -26,9 +30,9 @@ export interface Link {
   use(user: LinkUser | undefined): void;
   /** Sends `chunk[start, end)` now or later; by reference. */
   write(chunk: Uint8Array, start: number, end: number): void;
-  /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
-  writeLast(bytes: Uint8Array): void;
-  /** Sends what any program drops that reads on: it then reads for its next request (`isAllRead`). The link carries no other one. */
+  /** It carries no other request after this one. */
+  spoil(): void;
+  /** Sends what any program drops that reads on: it then reads for its next request (`isAllRead`). */
   probe(): void;
   pause(): void;
   resume(): void;

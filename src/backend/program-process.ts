@@ -7,8 +7,8 @@ import type { Program } from "./program.ts";
 import { type Environment, INSTANCE_VARIABLE, spawnProgram } from "./spawn.ts";
 import { cpuUsageOf, type Usage } from "./usage.ts";
 
-/** A program that sits in accept() and did not leave on SIGTERM is woken after this time. */
-const WAKE_AFTER_MS = 500;
+/** A program that sits in accept() and did not leave on SIGTERM is woken after this time, and again: its processes may be several. */
+const WAKE_EVERY_MS = 250;
 /** How long descendants may go on printing into the pipes of a program that has ended. */
 const OUTPUT_GRACE_MS = 200;
 
@@ -84,8 +84,15 @@ export class ProgramProcess {
   end(stopTimeoutMs: number): void {
     this.#signal("SIGTERM");
     if (this.#timers.has("kill")) return;
-    this.#timers.set("wake", Math.min(WAKE_AFTER_MS, stopTimeoutMs / 2), () => this.#options.wake());
+    this.#wakeAfter(Math.min(WAKE_EVERY_MS, stopTimeoutMs / 2));
     this.#timers.set("kill", stopTimeoutMs, () => this.kill());
+  }
+
+  #wakeAfter(ms: number): void {
+    this.#timers.set("wake", ms, () => {
+      this.#options.wake();
+      this.#wakeAfter(WAKE_EVERY_MS);
+    });
   }
 
   /** SIGKILL to all of it. */

@@ -1,8 +1,11 @@
+import { fstatSync } from "node:fs";
 import type { Socket } from "bun";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
+import { unreadByPeer } from "../base/unix-peer.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import { Renumber } from "../fcgi/renumber.ts";
 import type { Link, LinkUser } from "./link.ts";
@@ -18,6 +21,13 @@ type ConnectByFd = (options: {
   data: SocketLink;
   socket: typeof HANDLERS;
 }) => Promise<Socket<SocketLink>>;
+
+/** What a link tells beside its user: the backend. */
+export interface LinkOwner {
+  readonly log: Log;
+  /** Something came between two requests, and the link has closed. */
+  onStray(): void;
+}
 
 const HANDLERS = {
   open(socket: Socket<SocketLink>) {
@@ -38,8 +48,8 @@ const HANDLERS = {
   connectError(socket: Socket<SocketLink>, error: Error) {
     socket.data.onClosed(error.message);
   },
-  error(_socket: Socket<SocketLink>, error: Error) {
-    throw error;
+  error(socket: Socket<SocketLink>, error: Error) {
+    socket.data.onBug(error);
   },
 };
 
@@ -54,27 +64,27 @@ export class SocketLink implements Link {
   #user: LinkUser | undefined;
   /** The runtime's from the start. */
   readonly #fd: number;
-  readonly #onStray: () => void;
+  readonly #owner: LinkOwner;
   readonly #renumber = new Renumber();
   #requestId = 0;
+  /** Of the present request. */
+  #sentBytes = 0;
   /** All ids were used: every one but the present is an earlier request's. */
   #hasWrapped = false;
-  /** Nothing follows what waits in the outbox. */
-  #isEnding = false;
   #isPaused = false;
   #isSpoiled = false;
 
   /** Connects; the bytes of a request must follow at once, a silent connection blocks the program. */
-  static connect(path: string, onStray: () => void): SocketLink | FpmError {
+  static connect(path: string, owner: LinkOwner): SocketLink | FpmError {
     const connected = connectUnix(path);
-    if (connected.kind === "connected") return SocketLink.adopt(connected.fd, onStray);
+    if (connected.kind === "connected") return SocketLink.adopt(connected.fd, owner);
     const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
     return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
   }
 
-  /** Takes over a connected, non-blocking descriptor. `onStray`: something came between two requests; the link has closed. */
-  static adopt(fd: number, onStray: () => void): SocketLink | FpmError {
-    const link = new SocketLink(fd, onStray);
+  /** Takes over a connected, non-blocking descriptor. */
+  static adopt(fd: number, owner: LinkOwner): SocketLink | FpmError {
+    const link = new SocketLink(fd, owner);
     if (link.isOpen) return link;
     return new FpmError(
       "CONNECT_FAILED",
@@ -84,9 +94,9 @@ export class SocketLink implements Link {
   }
 
   /** Bun calls `open` before this returns. */
-  private constructor(fd: number, onStray: () => void) {
+  private constructor(fd: number, owner: LinkOwner) {
     this.#fd = fd;
-    this.#onStray = onStray;
+    this.#owner = owner;
     setSendBuffer(fd, SEND_BUFFER_BYTES);
     const connect = Bun.connect as unknown as ConnectByFd;
     connect({ fd, allowHalfOpen: true, data: this, socket: HANDLERS }).catch((error) => {
@@ -112,6 +122,17 @@ export class SocketLink implements Link {
     return requestId < this.#requestId || this.#hasWrapped;
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Whether the program has read nothing of what was sent for the present request. */
+  get isUnread(): boolean {
+    if (this.#socket === undefined || unsentBytes(this.#fd) === 0) return false;
+    const waiting = this.#outbox?.bytes ?? 0;
+    return unreadByPeer(fstatSync(this.#fd).ino) === this.#sentBytes - waiting;
+  }
+
   get isAllRead(): boolean {
     return this.#socket !== undefined && !this.isWaiting && unsentBytes(this.#fd) === 0;
   }
@@ -134,6 +155,7 @@ export class SocketLink implements Link {
 
   /** Sends now or later; by reference, the ids in it are changed. */
   write(chunk: Uint8Array, start: number, end: number): void {
+    this.#sentBytes += end - start;
     this.#renumber.push(chunk, start, end);
     this.#outbox?.write(chunk, start, end);
   }
@@ -145,6 +167,7 @@ export class SocketLink implements Link {
     this.#hasWrapped ||= this.#requestId === LAST_REQUEST_ID;
     this.#requestId = this.#requestId === LAST_REQUEST_ID ? 1 : this.#requestId + 1;
     this.#renumber.begin(this.#requestId);
+    this.#sentBytes = head.length + body.bytes;
     this.#append(outbox, head);
     body.visit((piece) => this.#append(outbox, piece));
     outbox.flush();
@@ -153,14 +176,10 @@ export class SocketLink implements Link {
   probe(): void {
     const question = encodeAbortRequest(this.#requestId === 1 ? LAST_REQUEST_ID : this.#requestId - 1);
     this.#outbox?.write(question, 0, question.length);
-    this.#isSpoiled = true;
   }
 
-  /** Sends `bytes` as the last: the program then reads the end of the stream. Its answer can still come. */
-  writeLast(bytes: Uint8Array): void {
-    this.write(bytes, 0, bytes.length);
-    this.#isEnding = true;
-    if (!this.isWaiting) this.#socket?.shutdown();
+  spoil(): void {
+    this.#isSpoiled = true;
   }
 
   pause(): void {
@@ -192,14 +211,12 @@ export class SocketLink implements Link {
     // Bytes between two requests belong to none: what comes next on this connection could not be trusted.
     else {
       this.close();
-      this.#onStray();
+      this.#owner.onStray();
     }
   }
 
   onDrain(): void {
-    if (!this.#outbox?.flush()) return;
-    if (this.#isEnding) this.#socket?.shutdown();
-    else this.#user?.onLinkDrain();
+    if (this.#outbox?.flush()) this.#user?.onLinkDrain();
   }
 
   onClosed(reason: string | undefined): void {
@@ -214,6 +231,12 @@ export class SocketLink implements Link {
   #append(outbox: Outbox, bytes: Uint8Array): void {
     this.#renumber.push(bytes, 0, bytes.length);
     outbox.append(bytes);
+  }
+
+  /** An exception of ours while it carried a request: that one ends, the others go on. */
+  onBug(error: Error): void {
+    this.#owner.log.error(`a bug in std-fpm: ${error.message}`, { stack: error.stack });
+    this.onClosed("a bug in std-fpm");
   }
 
   #forget(): void {

@@ -1,36 +1,44 @@
 import { nextOf, type StateTable } from "../base/state-table.ts";
 
 /**
- * The life of a process. Which requests it works on is another question: see its leases. Why it stops as well: see
- * `StopReason`.
+ * The life of a backend. Why it leaves is another question: see `StopReason`.
  *
- *     starting ──accepted──► ready ──retire──► retiring ───┐
- *        │                     ├───────ending──► ending ─────┤
- *        └─────────────────────┴─────────────────────────────┤
- *                                                            ├── stop ──► stopping ──exited──► gone
- *                                                            └── exited ────────────────────► gone
+ *     starting ──accepted──► free ◄──freed, lent──► lent
+ *        │                    │ ▲                     │
+ *        │          left alone│ │accepted             │left alone
+ *        │                    ▼ │                     │
+ *        │                  on its own ◄──────────────┘
+ *        └────────┬───────────┴──────────────┬────────┘
+ *               leave                      exited
+ *                 ▼                          ▼
+ *              leaving ───────exited──────► gone
+ *
+ * free: it can take a request now, as far as anybody knows. lent: it works on as many as it can take. on its own: no request of ours
+ * is at work, and it has not come back yet: its client has left, or it works on after its answer. leaving: it takes no more.
  */
-export type BackendState = "starting" | "ready" | "retiring" | "ending" | "stopping" | "gone";
+export type BackendState = "starting" | "free" | "lent" | "on its own" | "leaving" | "gone";
 
 export type BackendEvent =
-  /** Its first connection was accepted: the program has started. */
+  /** It sits in accept(): it has taken a connection without a byte. */
   | "accepted"
-  /** It takes no more requests; those it works on go on. */
-  | "retire"
-  /** It ends by itself; its exit is about to be reported. */
-  | "ending"
-  /** The stop ladder has begun. */
-  | "stop"
+  /** It has its last request. */
+  | "lent"
+  /** One of its requests is over. */
+  | "freed"
+  /** It may still work on, without us. */
+  | "left alone"
+  /** It takes no more requests; those it works on go on, unless it is stopped. */
+  | "leave"
   /** The process has ended. */
   | "exited";
 
 const TABLE: StateTable<BackendState, BackendEvent> = {
-  starting: { accepted: "ready", stop: "stopping", exited: "gone" },
-  ready: { retire: "retiring", ending: "ending", stop: "stopping", exited: "gone" },
-  retiring: { retire: "retiring", stop: "stopping", exited: "gone" },
-  ending: { retire: "ending", stop: "stopping", exited: "gone" },
-  stopping: { accepted: "stopping", retire: "stopping", stop: "stopping", exited: "gone" },
-  gone: { retire: "gone", stop: "gone" },
+  starting: { accepted: "free", leave: "leaving", exited: "gone" },
+  free: { lent: "lent", "left alone": "on its own", leave: "leaving", exited: "gone" },
+  lent: { freed: "free", "left alone": "on its own", leave: "leaving", exited: "gone" },
+  "on its own": { accepted: "free", leave: "leaving", exited: "gone" },
+  leaving: { leave: "leaving", exited: "gone" },
+  gone: {},
 };
 
 /** The state after `event`. @throws BugError where the table has no arrow. */

@@ -49,6 +49,11 @@ export function isEnding(pid: number): boolean {
   return !stat || stat.state === "Z" || stat.state === "X" || (stat.flags & PF_EXITING) !== 0;
 }
 
+/** The state letter of a process's main thread (/proc/PID/stat); undefined when it has gone. */
+export function stateOf(pid: number): string | undefined {
+  return statOf(pid)?.state;
+}
+
 /** When a process was started, as ProcStat has it; undefined when it has ended. */
 export function startOf(pid: number): string | undefined {
   const stat = statOf(pid);

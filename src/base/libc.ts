@@ -10,6 +10,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
+const SO_RCVTIMEO = 20;
 const SO_ACCEPTCONN = 30;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -33,6 +34,7 @@ const SYMBOLS = {
   bind: { args: [i32, pointer, u32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   connect: { args: [i32, pointer, u32], returns: i32 },
+  accept4: { args: [i32, pointer, pointer, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   ioctl: { args: [i32, u64, pointer], returns: i32 },
@@ -130,6 +132,19 @@ export function unsentBytes(fd: number): number {
 /** Whether a connection waits on a listening socket that nobody has accepted. */
 export function hasUnaccepted(listenFd: number): boolean {
   return isReadable(listenFd);
+}
+
+/**
+ * Accepts a connection that waits on a blocking listening socket, which others may hold and accept on; undefined when somebody was faster. Waits
+ * for no longer than the kernel's shortest timeout, 8 ms at most, and only in that case. Whoever sits in accept() there is not disturbed.
+ */
+export function acceptNow(listenFd: number): number | undefined {
+  const timeval = new BigInt64Array([0n, 1n]);
+  libc().setsockopt(listenFd, SOL_SOCKET, SO_RCVTIMEO, ptr(timeval), timeval.byteLength);
+  const fd = libc().accept4(listenFd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  timeval.fill(0n);
+  libc().setsockopt(listenFd, SOL_SOCKET, SO_RCVTIMEO, ptr(timeval), timeval.byteLength);
+  return fd < 0 ? undefined : fd;
 }
 
 /** Whether bytes, or a connection, wait on a descriptor; the end alone does not count. */

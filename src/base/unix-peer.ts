@@ -14,8 +14,10 @@ const ANSWER_BYTES = 16;
 const REQUEST_BYTES = HEADER_BYTES + 24;
 const UDIAG_SHOW_NAME = 1;
 const UDIAG_SHOW_PEER = 4;
+const UDIAG_SHOW_RQLEN = 16;
 const UNIX_DIAG_NAME = 0;
 const UNIX_DIAG_PEER = 2;
+const UNIX_DIAG_RQLEN = 4;
 
 const { i32, i64, u64, ptr: pointer } = FFIType;
 const SYMBOLS = {
@@ -30,13 +32,25 @@ let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
  * undefined where the kernel does not tell, or nobody has accepted the connection yet. Never waits (sock_diag(7)).
  */
 export function unixPeerPath(inode: number): string | undefined {
-  const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
-  const peerInode = peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
-  const name = peerInode === 0 ? undefined : ask(peerInode, UDIAG_SHOW_NAME, UNIX_DIAG_NAME);
+  const peer = peerOf(inode);
+  const name = peer === 0 ? undefined : ask(peer, UDIAG_SHOW_NAME, UNIX_DIAG_NAME);
   if (name === undefined) return undefined;
   const text = new TextDecoder().decode(new Uint8Array(name.buffer, name.byteOffset, name.byteLength));
   const path = text.startsWith("\0") ? `@${text.slice(1)}` : text.replace(/\0.*$/s, "");
   return path === "" ? undefined : path;
+}
+
+/** How many bytes the other end of a connected Unix socket, given by its inode, has not read; undefined where the kernel does not tell. */
+export function unreadByPeer(inode: number): number | undefined {
+  const peer = peerOf(inode);
+  const lengths = peer === 0 ? undefined : ask(peer, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);
+  return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
+}
+
+/** The inode of the other end; 0 where there is none. */
+function peerOf(inode: number): number {
+  const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
+  return peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
 }
 
 /** One attribute of the socket with this inode. */

@@ -27,6 +27,7 @@ const COLUMNS: readonly NumberColumn[] = [
   column("START", 9, 5, ({ numbers }) => String(numbers.processes.starting)),
   column("IDLE", 5, 4, ({ numbers }) => String(numbers.processes.idle)),
   column("BUSY", 1, 4, ({ numbers }) => String(numbers.processes.busy)),
+  column("ALONE", 10, 5, ({ numbers }) => String(numbers.processes.on_its_own)),
   column("LEAVE", 8, 5, ({ numbers }) => String(numbers.processes.retiring + numbers.processes.stopping)),
   column("QUEUE", 1, 5, ({ numbers }) => String(numbers.queue_length)),
   column("REQ/S", 1, 6, ({ activity }) => rate(activity.requestsPerSecond)),

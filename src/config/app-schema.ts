@@ -127,7 +127,10 @@ export const appSchema = Type.Object(
       "Bodies taken whole before a process gets them: auto = those of unknown length, always = all, never = none.",
     ),
     max_body: size("A larger request body is refused with 413; 0 = no limit."),
-    abort_timeout: duration("10s", "How long a process may go on for a client that has left."),
+    abort_timeout: duration(
+      "0",
+      "How long a process may go on for a client that has left; 0 = as long as it likes.",
+    ),
     stop_timeout: duration("10s", "How long a process may take to end after SIGTERM."),
     output_limit: integer(
       0,

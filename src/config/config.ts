@@ -136,6 +136,7 @@ export interface AppConfig {
   readonly spool: "auto" | "always" | "never";
   /** 0 = no limit. */
   readonly maxBodyBytes: number;
+  /** 0 = none. */
   readonly abortTimeoutMs: number;
   readonly stopTimeoutMs: number;
   /** Lines a second; 0 = no limit. */

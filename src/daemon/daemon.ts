@@ -1,11 +1,11 @@
 import type { AdminServer } from "../admin/admin-server.ts";
-import { type ErrorCode, FpmError, messageOf } from "../base/errors.ts";
+import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
-import { type DispatchDeps, dispatch } from "./dispatch.ts";
+import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
@@ -226,15 +226,9 @@ export class Daemon implements RunningDaemon {
 
   #onRequest(request: FrontRequest): void {
     this.#inFlight++;
-    dispatch(request, this.#deps)
-      .catch((error) => {
-        this.#deps.log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
-        if (request.isAnswered) request.truncate();
-        else request.refuse(new FpmError("BACKEND_BROKEN", "daemon", "A bug in std-fpm."));
-      })
-      .finally(() => {
-        this.#inFlight--;
-      });
+    new Dispatch(request, this.#deps, () => {
+      this.#inFlight--;
+    }).start();
   }
 
   /** Ends what is this daemon's own; the runtime folder, too, unless the one after it goes on with it. */

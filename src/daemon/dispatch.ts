@@ -1,25 +1,24 @@
-import { Lease } from "../backend/lease.ts";
+import type { Ending, Lease } from "../backend/lease.ts";
 import { explainSpawnError } from "../backend/start-failure.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Waiter } from "../pool/queue.ts";
 import type { Registry } from "../pool/registry.ts";
-import { collectBody } from "../relay/body-collector.ts";
+import { type CollectedBody, collectBody } from "../relay/body-collector.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
-import { isSafeMethod, type Relayed, relay } from "../relay/relay.ts";
+import { isSafeMethod, Relay, type Relayed, type RelayOwner } from "../relay/relay.ts";
 import { checkBodySize, mustBeSpooled } from "../relay/spool.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
-import { statusOf } from "../reply/error-reply.ts";
 import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
+import { Attempts } from "./attempts.ts";
 import { Journey } from "./journey.ts";
+import { logOutcome } from "./outcome-line.ts";
 import type { OwnAnswers } from "./own-answers.ts";
 import type { SlowLog } from "./slow-log.ts";
-
-/** Backends that may end before they accept a request, one after the other, until it is given up. */
-const MAX_ATTEMPTS = 8;
 
 /** What every request passes through. */
 export interface DispatchDeps {
@@ -34,148 +33,223 @@ export interface DispatchDeps {
   spoolDir(): string;
 }
 
-/** The way of one request: route, lease, relay, release, once more where that is safe; one outcome, one log line. */
-export async function dispatch(client: ClientStream, deps: DispatchDeps): Promise<Outcome> {
-  const journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
-  deps.slowLog.add(journey);
-  let outcome: Outcome;
-  try {
-    outcome = deps.ownAnswers.answer(journey) ?? (await toProgram(client, deps, journey));
-  } catch (error) {
-    if (!(error instanceof FpmError)) {
-      deps.slowLog.forget(journey);
-      throw error;
-    }
-    client.refuse(error);
-    outcome = { kind: "refused", error };
+/**
+ * The way of one request: its body where that must be whole, route, lease, relay, release, once more where that is safe; one outcome, one log line.
+ * Plain calls: it waits for nothing but the disk, a body, a place in the queue and the program, and hears of each.
+ */
+export class Dispatch implements Waiter, RelayOwner {
+  readonly #deps: DispatchDeps;
+  readonly #journey: Journey;
+  readonly #attempts: Attempts;
+  readonly #onOver: () => void;
+  /** The web server's side, or what was taken of it. */
+  #client: ClientStream;
+  #spooled: SpooledClient | undefined;
+  #route: Route | undefined;
+  #pool: Pool | undefined;
+  #lease: Lease | undefined;
+  #waitingSince: number | undefined;
+  #isOver = false;
+
+  /** `onOver` hears when all is done. */
+  constructor(client: ClientStream, deps: DispatchDeps, onOver: () => void) {
+    this.#client = client;
+    this.#deps = deps;
+    this.#onOver = onOver;
+    this.#journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
+    this.#attempts = new Attempts(isSafeMethod(client.head.method));
   }
-  const now = deps.clock.now();
-  const tookMs = now - journey.startedAt;
-  deps.registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
-  logOutcome(journey, outcome, tookMs, deps.log);
-  deps.slowLog.end(journey, outcome);
-  deps.accessLog.add(journey, outcome);
-  return outcome;
-}
 
-/** @throws FpmError the reason why no program could answer. */
-async function toProgram(client: ClientStream, deps: DispatchDeps, journey: Journey): Promise<Outcome> {
-  const route = await deps.router.route(client.head);
-  journey.route = route;
-  const { app } = route.program;
-  checkBodySize(client, app);
-  return await (mustBeSpooled(client, app) ? serveSpooled : serve)(client, route, deps, journey);
-}
+  get waitingSince(): number {
+    return this.#waitingSince ?? 0;
+  }
 
-/** @throws FpmError the reason why no program could answer. */
-async function serve(
-  client: ClientStream,
-  route: Route,
-  deps: DispatchDeps,
-  journey: Journey,
-): Promise<Outcome> {
-  const pool = deps.registry.poolFor(route.program);
-  const isSafe = isSafeMethod(client.head.method);
-  let safeRetries = 1;
-  for (let attempt = 1; ; attempt++) {
-    // The first try may have met the end of a kept connection: the next one goes to any process, on a new connection. After
-    // that only to one that has not served yet: the program may be one that exits after each answer.
-    journey.wait(deps.clock.now());
-    const lease = await leaseFor(client, pool, attempt > (isSafe ? 2 : 1), journey);
-    journey.go(lease, deps.clock.now());
-    if (!lease) return { kind: "client-left" };
-    // What must not run twice goes out on a new connection, and so does a second try.
-    const fresh = !isSafe || attempt > 1;
-    deps.accessLog.onLent(journey);
-    deps.slowLog.onLent(journey);
-    const options = { changes: route.changes, fresh, clock: deps.clock, answer: journey.answer };
-    const relayed = await relay(client, lease, options).catch((bug) => {
-      // Nobody knows what it is at: it must not stay lent for ever.
-      lease.condemn("bad answer");
-      throw bug;
+  start(): void {
+    this.#deps.slowLog.add(this.#journey);
+    this.#try(() => {
+      const outcome = this.#deps.ownAnswers.answer(this.#journey);
+      if (outcome) this.#end(outcome);
+      else void this.#toProgram();
     });
-    pool.release(lease, relayed.kind === "answered" && relayed.keepLink);
-    if (relayed.kind !== "unanswered") return conclude(client, relayed);
-    const mayTryAgain =
-      relayed.again === "always" || (relayed.again === "if-safe" && isSafe && safeRetries-- > 0);
-    if (relayed.error.code === "SPAWN_FAILED") throw await explainSpawnError(route.program, relayed.error);
-    if (!mayTryAgain || attempt === MAX_ATTEMPTS || !client.isHeld) throw relayed.error;
-    if (client.isGone) return { kind: "client-left" };
+  }
+
+  /** Never rejects. */
+  async #toProgram(): Promise<void> {
+    try {
+      let route = await this.#findRoute();
+      checkBodySize(this.#client, route.program.app);
+      if (mustBeSpooled(this.#client, route.program.app)) {
+        const collected = await this.#collect(route);
+        if (!collected) {
+          this.#end({ kind: "client-left" });
+          return;
+        }
+        // Files and settings may have changed while the body came.
+        route = await this.#findRoute();
+        const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
+        route = { ...route, changes };
+      }
+      this.#route = route;
+      this.#pool = this.#deps.registry.poolFor(route.program);
+      this.#ask();
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  async #findRoute(): Promise<Route> {
+    const route = await this.#deps.router.route(this.#client.head);
+    this.#journey.route = route;
+    return route;
+  }
+
+  /** Takes the whole body before a program is asked for. */
+  async #collect({ program }: Route): Promise<CollectedBody | undefined> {
+    const { clock } = this.#deps;
+    const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = program.app;
+    this.#journey.receive(clock.now());
+    const options = { maxBytes, timeoutMs, folder: this.#deps.spoolDir(), clock };
+    const collected = await collectBody(this.#client, options);
+    if (!collected) return undefined;
+    this.#spooled = new SpooledClient(this.#client, collected);
+    this.#client = this.#spooled;
+    return collected;
+  }
+
+  /** Asks for a process: it is there at once, or `onLease` or `onRefused` follows. */
+  #ask(): void {
+    const now = this.#deps.clock.now();
+    const pool = this.#pool as Pool;
+    this.#waitingSince ??= now;
+    this.#journey.wait(now);
+    if (this.#client.isGone) {
+      this.#end({ kind: "client-left" });
+      return;
+    }
+    const lease = pool.lease(this);
+    if (lease) {
+      this.onLease(lease);
+      return;
+    }
+    // It may have heard already.
+    if (this.#isOver || this.#journey.stage !== "queue") return;
+    this.#journey.ahead = () => pool.ahead(this);
+    this.#client.whenLeft(() => {
+      pool.giveUp(this);
+      this.#end({ kind: "client-left" });
+    });
+  }
+
+  onLease(lease: Lease): void {
+    this.#lease = lease;
+    this.#client.whenLeft(undefined);
+    this.#try(() => this.#relay(lease));
+  }
+
+  onRefused(error: FpmError): void {
+    this.#client.whenLeft(undefined);
+    this.#try(() => this.#refuse(error));
+  }
+
+  onRelayed(relayed: Relayed): void {
+    this.#try(() => {
+      this.#release(relayed.ending);
+      if (relayed.kind === "unanswered") this.#onUnanswered(relayed);
+      else this.#conclude(relayed);
+    });
+  }
+
+  #relay(lease: Lease): void {
+    const { clock, accessLog, slowLog } = this.#deps;
+    const journey = this.#journey;
+    journey.ahead = undefined;
+    journey.go(lease, clock.now());
+    accessLog.onLent(journey);
+    slowLog.onLent(journey);
+    const { changes } = this.#route as Route;
+    lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
+    new Relay(this.#client, lease, clock, this).start({
+      changes,
+      fresh: this.#attempts.needsNewConnection,
+      answer: journey.answer,
+    });
+  }
+
+  #release(ending: Ending): void {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease) this.#pool?.release(lease, ending);
+  }
+
+  #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>): void {
+    const program = (this.#route as Route).program;
+    if (error.code === "SPAWN_FAILED") {
+      void explainSpawnError(program, error).then((explained) => this.#try(() => this.#refuse(explained)));
+      return;
+    }
+    if (!this.#attempts.mayRepeat(failure) || !this.#client.isHeld) {
+      this.#refuse(error);
+      return;
+    }
+    const pool = this.#pool as Pool;
     pool.tally.retries++;
-    deps.log.info("sent to another process", { program: route.program.name, why: relayed.error.message });
+    const level = failure === "lost" ? "info" : "debug";
+    this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });
+    this.#ask();
   }
-}
 
-/** Takes the whole body before a program is asked for, and tells it the right length. @throws as serve, and for the body. */
-async function serveSpooled(
-  client: ClientStream,
-  route: Route,
-  deps: DispatchDeps,
-  journey: Journey,
-): Promise<Outcome> {
-  const { maxBodyBytes, bodyTimeoutMs } = route.program.app;
-  const limits = { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs };
-  journey.receive(deps.clock.now());
-  const collected = await collectBody(client, { ...limits, folder: deps.spoolDir(), clock: deps.clock });
-  if (!collected) return { kind: "client-left" };
-  const spooled = new SpooledClient(client, collected);
-  const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
-  try {
-    return await serve(spooled, { ...route, changes }, deps, journey);
-  } finally {
-    spooled.close();
-  }
-}
-
-/** A backend of the pool, waited for if need be; undefined when the client leaves before. */
-async function leaseFor(
-  client: ClientStream,
-  pool: Pool,
-  unserved: boolean,
-  journey: Journey,
-): Promise<Lease | undefined> {
-  if (client.isGone) return undefined;
-  const leased = pool.lease(unserved);
-  if (leased instanceof Lease) return leased;
-  journey.place = leased;
-  const left = new Promise<undefined>((resolve) => {
-    client.whenLeft(() => {
-      leased.cancel();
-      resolve(undefined);
-    });
-  });
-  try {
-    const lease = await Promise.race([leased.lease, left]);
-    if (lease && client.isGone) {
-      pool.takeBack(lease);
-      return undefined;
+  #conclude(relayed: Exclude<Relayed, { kind: "unanswered" }>): void {
+    if (relayed.kind === "refused") {
+      this.#refuse(relayed.error);
+      return;
     }
-    return lease;
-  } finally {
-    client.whenLeft(undefined);
+    if (relayed.kind === "answered") this.#client.complete();
+    else if (relayed.kind === "truncated") this.#client.truncate();
+    this.#end(relayed);
   }
-}
 
-function conclude(client: ClientStream, relayed: Exclude<Relayed, { kind: "unanswered" }>): Outcome {
-  if (relayed.kind === "answered") client.complete();
-  else if (relayed.kind === "truncated") client.truncate();
-  return relayed;
-}
+  #refuse(error: FpmError): void {
+    this.#client.refuse(error);
+    this.#end({ kind: "refused", error });
+  }
 
-function logOutcome({ client, route }: Journey, outcome: Outcome, tookMs: number, log: Log): void {
-  if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
-  const { head } = client;
-  const fields = {
-    method: head.method,
-    uri: head.path,
-    program: route?.program.name,
-    ms: Math.round(tookMs * 10) / 10,
-  };
-  if (outcome.kind === "answered") log.debug("answered", { ...fields, status: outcome.appStatus });
-  else if (outcome.kind === "client-left") log.debug("client left", fields);
-  else {
-    const status = outcome.kind === "refused" ? statusOf(outcome.error) : "aborted";
-    const level = outcome.error.fault === "client" ? "info" : "error";
-    log[level](messageOf(outcome.error), { ...fields, code: outcome.error.code, status });
+  /** Whatever one request runs into, the others go on. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  #onError(thrown: unknown): void {
+    if (thrown instanceof FpmError && !this.#lease) {
+      this.#refuse(thrown);
+      return;
+    }
+    this.#deps.log.error(`a bug in std-fpm: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
+    // Nobody knows what it is at: it must not stay lent for ever.
+    const lease = this.#lease;
+    this.#release("left");
+    lease?.condemn("bad answer");
+    const error = new FpmError("BACKEND_BROKEN", "daemon", "A bug in std-fpm.");
+    if (this.#client.isAnswered) this.#client.truncate();
+    else this.#client.refuse(error);
+    this.#end({ kind: this.#client.isAnswered ? "truncated" : "refused", error });
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { clock, registry, log, slowLog, accessLog } = this.#deps;
+    const journey = this.#journey;
+    this.#spooled?.close();
+    const now = clock.now();
+    const tookMs = now - journey.startedAt;
+    registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
+    logOutcome(journey, outcome, tookMs, log);
+    slowLog.end(journey, outcome);
+    accessLog.add(journey, outcome);
+    this.#onOver();
   }
 }

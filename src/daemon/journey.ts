@@ -1,5 +1,4 @@
 import type { Lease } from "../backend/lease.ts";
-import type { Waiting } from "../pool/queue.ts";
 import type { AnswerWatch } from "../relay/answer-watch.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import type { Route } from "../route/router.ts";
@@ -16,10 +15,10 @@ export class Journey {
   readonly answer: AnswerWatch | undefined;
   /** Undefined until the program is known. */
   route: Route | undefined;
-  /** Its place in the queue. */
-  place: Waiting | undefined;
   /** Of the process that it was lent last. */
   lease: Lease | undefined;
+  /** How many requests wait before it, while it waits itself. */
+  ahead: (() => number) | undefined;
   /** CPU time that this process had used before, where that is wanted. */
   cpuBeforeMs: number | undefined;
   #stage: Stage = "route";
@@ -52,7 +51,6 @@ export class Journey {
   go(lease: Lease | undefined, now: number): void {
     const waitingSince = this.#stageSince;
     this.#enter("program", now);
-    this.place = undefined;
     this.lease = lease;
     if (!lease) return;
     lease.head = this.client.head;

@@ -190,7 +190,7 @@ export class SlowLog {
     }
     const status = stage === "queue" ? this.#statusFor(journey) : undefined;
     if (!status) return { stage: stage === "body" ? "body" : "route" };
-    const ahead = journey.place?.ahead ?? 0;
+    const ahead = journey.ahead?.() ?? 0;
     return { stage: "queue", queue: queueFactsOf(status, ahead, this.#deps.registry.room(), now, cause) };
   }
 

@@ -1,4 +1,5 @@
 import { AdminServer } from "../admin/admin-server.ts";
+import { UnreadWatch } from "../backend/unread-watch.ts";
 import { systemClock } from "../base/clock.ts";
 import { createFileLookup } from "../base/file-facts.ts";
 import { outliveParent } from "../base/libc.ts";
@@ -36,7 +37,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   }
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const { instance } = runtimeDir.lock;
-  const poolDeps = { clock, log, instance, nextSocketPath, policy };
+  const poolDeps = { clock, log, instance, nextSocketPath, policy, unread: new UnreadWatch(clock) };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = new Router(
     (path) => config.appFor(path),

@@ -218,6 +218,10 @@ export class FrontRequest implements ClientStream, RawSink {
     return this.#port.send(chunk, start, end);
   }
 
+  forwardStderr(chunk: Uint8Array, start: number, end: number): boolean {
+    return !this.isGone && this.#port.send(chunk, start, end);
+  }
+
   complete(): void {
     if (this.isGone) return;
     this.#letGo();
@@ -259,7 +263,7 @@ export class FrontRequest implements ClientStream, RawSink {
       if (this.body.bytes > MAX_HELD_RAW_BYTES) this.#port.pause(this);
       return;
     }
-    if (this.body.bytes > MAX_HELD_RAW_BYTES) this.#letGo();
+    if (this.body.bytes > MAX_HELD_RAW_BYTES && !this.#listener.mayBeUnseen) this.#letGo();
     this.#listener.onBody(chunk, start, end);
   }
 

@@ -18,11 +18,6 @@ export class FreeList {
     return this.#backends.reduce((sum, { free }) => sum + free, 0);
   }
 
-  /** How many have not served a request yet. */
-  get unserved(): number {
-    return this.#backends.reduce((sum, { served }) => sum + (served === 0 ? 1 : 0), 0);
-  }
-
   /** The one that has been idle for longest. */
   get idlest(): Backend | undefined {
     return this.#backends.find(({ busy }) => busy === 0);
@@ -34,9 +29,9 @@ export class FreeList {
     this.#backends.push(backend);
   }
 
-  /** The most recently used; with `unserved` the youngest of those that have not served. It stays in the list. */
-  next(unserved: boolean): Backend | undefined {
-    return unserved ? this.#backends.findLast(({ served }) => served === 0) : this.#backends.at(-1);
+  /** The most recently used; it stays in the list. */
+  get next(): Backend | undefined {
+    return this.#backends.at(-1);
   }
 
   remove(backend: Backend): void {

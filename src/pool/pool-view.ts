@@ -11,10 +11,10 @@ export function viewOf(population: Population, queue: WaitQueue, room: number): 
   const { concurrency, minProcesses } = program.app;
   return {
     waiting: queue.length,
-    waitingForUnserved: queue.lengthUnserved,
+    waitingForUnserved: 0,
     oldestWaitMs: queue.oldestWaitMs,
     idle: free.places,
-    idleUnserved: free.unserved,
+    idleUnserved: 0,
     busy: workload.busy,
     starting: population.starting * concurrency,
     total: population.size * concurrency,

@@ -1,8 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
 import { causeOf, describeExit, type Exit, type StopReason } from "../backend/exit.ts";
-import type { Lease } from "../backend/lease.ts";
+import type { Ending, Lease } from "../backend/lease.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { Program } from "../backend/program.ts";
+import type { BackendState } from "../backend/states.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { PoolShare } from "./eviction.ts";
@@ -13,12 +14,14 @@ import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
 import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { viewOf } from "./pool-view.ts";
 import { Population } from "./population.ts";
-import { lateError, type Waiting, WaitQueue } from "./queue.ts";
+import { lateError, type Waiter, WaitQueue } from "./queue.ts";
 import { Restart } from "./restart.ts";
 import { Starts, type StartsOwner } from "./starts.ts";
 import type { Tally } from "./tally.ts";
 
 const DEFAULT_QUEUE_LENGTH = 1024;
+/** Where requests wait at a cap, a process on its own may go on for so long. */
+const LONE_MS = 10_000;
 
 /** The backends of one program and the queue of its requests. */
 export class Pool implements StartsOwner {
@@ -31,12 +34,15 @@ export class Pool implements StartsOwner {
   readonly #restart = new Restart();
   #retryTimer: Timer | undefined;
   #isStopping = false;
+  /** Leases that were not given back; their processes may have gone. */
+  #lent = 0;
 
   constructor(program: Program, owner: PoolOwner, deps: PoolDeps, tally: Tally) {
     this.tally = tally;
     this.#owner = owner;
     this.#deps = deps;
-    this.#queue = new WaitQueue(deps.clock, tally.wait);
+    const late = () => lateError(this.program.name, this.program.app.queueTimeoutMs);
+    this.#queue = new WaitQueue(deps.clock, program.app.queueTimeoutMs, late, tally.wait);
     this.#population = new Population(program, owner.machine, deps.clock, tally);
     this.#starts = new Starts(this, {
       ...deps,
@@ -65,7 +71,7 @@ export class Pool implements StartsOwner {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    return this.size === 0 && this.waiting === 0 && this.#starts.waitMs === 0;
+    return this.size === 0 && this.waiting === 0 && this.#lent === 0 && this.#starts.waitMs === 0;
   }
 
   /** What the cap of all programs together needs to know of this one. */
@@ -91,6 +97,8 @@ export class Pool implements StartsOwner {
   /** Uses another version of the program, or other settings, from now on. */
   update(program: Program): void {
     const change = this.#population.replace(program);
+    this.#queue.timeoutMs = program.app.queueTimeoutMs;
+    if (change === "file") this.tally.conduct.forget();
     if (change === "file" || change === "launch settings") {
       const what =
         change === "file" ? "the program's file was replaced" : "the program's settings have changed";
@@ -119,44 +127,51 @@ export class Pool implements StartsOwner {
   }
 
   /**
-   * A backend for one request: at once where one is free, otherwise a place in the queue. `unserved` asks for one that
-   * has not served yet.
+   * A backend for one request: at once where one is free, otherwise a place in the queue; the waiter then hears what comes of it.
    * @throws FpmError QUEUE_FULL, BREAKER_OPEN, SHUTTING_DOWN.
    */
-  lease(unserved: boolean): Lease | Waiting {
+  lease(waiter: Waiter): Lease | undefined {
     if (this.#isStopping) throw shuttingDown();
     const { name, app } = this.program;
     const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
-    const hasFree = this.#population.hasFree(unserved);
-    const view = { hasFree, waiting: this.#queue.length, queueLength };
+    const view = { hasFree: this.#population.hasFree, waiting: this.#queue.length, queueLength };
     const arrival = onArrival({ ...view, isBreakerOpen: this.#breakerIsOpen });
     if (arrival === "breaker open") throw this.#starts.refusal();
     if (arrival === "queue full") {
       throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
     }
-    const lease = arrival === "lend" ? this.#population.lend(unserved) : undefined;
+    const lease = arrival === "lend" ? this.#population.lend() : undefined;
     if (lease) {
+      this.#lent++;
       this.tally.wait.observe(0);
       return lease;
     }
     this.tally.queued++;
-    const waiting = this.#queue.add(unserved, app.queueTimeoutMs, () => lateError(name, app.queueTimeoutMs));
+    this.#queue.add(waiter);
     this.act();
-    return waiting;
+    return undefined;
   }
 
-  /** Takes a backend back after its request. `keepLink`: its connection is fit for another one. */
-  release(lease: Lease, keepLink: boolean): void {
+  /** A request that waits has left. */
+  giveUp(waiter: Waiter): void {
+    this.#queue.remove(waiter);
+  }
+
+  /** How many requests wait before this one. */
+  ahead(waiter: Waiter): number {
+    return this.#queue.ahead(waiter);
+  }
+
+  /** Takes a backend back after its request. */
+  release(lease: Lease, how: Ending): void {
+    this.#lent--;
     this.tally.bytesIn += lease.bytesIn;
     this.tally.bytesOut += lease.bytesOut;
-    this.#population.workload.onDone(lease);
-    this.#end(lease, keepLink && this.program.app.keepConnection);
-  }
-
-  /** Takes a backend back that was lent and not used. */
-  takeBack(lease: Lease): void {
-    this.#population.workload.onUnused(lease);
-    this.#end(lease, false);
+    if (how === "left") this.#population.workload.onUnused(lease);
+    else this.#population.workload.onDone(lease);
+    lease.backend.end(lease, how);
+    this.#population.onFree(lease.backend);
+    this.act();
   }
 
   /** Lends, starts and refuses whatever is due now. */
@@ -165,6 +180,7 @@ export class Pool implements StartsOwner {
     const population = this.#population;
     const isEnough = this.#queue.length === 0 && this.size >= population.kept && !population.needsSuccessor;
     if (isEnough || this.#isStopping) return;
+    this.#makeRoom();
     const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
       this.#actAt(pauseMs);
@@ -209,8 +225,26 @@ export class Pool implements StartsOwner {
     this.act();
   }
 
-  onBackendLeaving(backend: Backend): void {
-    this.#population.free.remove(backend);
+  onBackendMoved(backend: Backend, before: BackendState): void {
+    this.#population.move(backend, before);
+  }
+
+  onBackendBack(backend: Backend): void {
+    this.#population.onFree(backend);
+    this.act();
+  }
+
+  /** It works on after its last answer. With another process at hand the request goes there; nobody has seen it. */
+  onBackendUnread(lease: Lease): void {
+    const { program, pid } = lease.backend;
+    if (lease.backend.served > 0 && this.tally.conduct.onAnsweredEarly()) {
+      const what =
+        "it works on after its answer: its processes count as free when they accept the next connection";
+      this.#deps.log.info(what, { program: program.name, pid });
+      this.#population.doubtFree();
+    }
+    const isElsewhere = this.#population.hasFree || (this.#isBelowCap && this.#starts.waitMs === 0);
+    if (isElsewhere && lease.mayBeTakenBack) lease.takeBack();
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
@@ -259,21 +293,25 @@ export class Pool implements StartsOwner {
     return this.#starts.isBreakerOpen && !this.#population.isServing;
   }
 
-  #end(lease: Lease, keepLink: boolean): void {
-    lease.backend.end(lease, keepLink);
-    this.#population.onFree(lease.backend);
-    this.act();
+  /** Whether one more process may be started. */
+  get #isBelowCap(): boolean {
+    return this.#owner.room() > 0 && this.size < this.#population.cap;
   }
 
   #lendToWaiting(): void {
-    if (this.#queue.length === 0) return;
-    // Where no more can be started, a request that would like a fresh process takes any.
-    const takesAny = this.#owner.room() <= 0 || this.size >= this.#population.cap;
     while (this.#queue.length > 0) {
-      const onlyUnserved = !takesAny && this.#queue.length === this.#queue.lengthUnserved;
-      const lease = this.#population.lend(onlyUnserved);
-      if (!lease || !this.#queue.give(lease, takesAny)) break;
+      const lease = this.#population.lend();
+      if (!lease) return;
+      this.#lent++;
+      this.#queue.give(lease);
     }
+  }
+
+  /** Where no more can be started for requests that wait, those make room that nobody waits for. */
+  #makeRoom(): void {
+    if (this.#queue.length === 0 || this.#isBelowCap) return;
+    const loneliest = this.#population.loneliest(LONE_MS);
+    loneliest?.stop("left alone", this.program.app.stopTimeoutMs);
   }
 
   /** False when the program cannot be started. */

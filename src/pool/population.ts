@@ -2,6 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { StopReason } from "../backend/exit.ts";
 import type { Lease } from "../backend/lease.ts";
 import type { Program } from "../backend/program.ts";
+import type { BackendState } from "../backend/states.ts";
 import type { Clock } from "../base/clock.ts";
 import { bootsAtOnce, type Machine, processCap } from "./cap.ts";
 import type { PoolShare } from "./eviction.ts";
@@ -20,6 +21,14 @@ export class Population {
   readonly #succession: Succession;
   /** With the chance, 0 to 1, by which each lives longer or shorter than another. */
   readonly #chances = new Map<Backend, number>();
+  readonly #counts: Record<BackendState, number> = {
+    starting: 0,
+    free: 0,
+    lent: 0,
+    "on its own": 0,
+    leaving: 0,
+    gone: 0,
+  };
   /** Processes that go after their request, for the sake of another program. */
   #owed = 0;
   /** No request asks for the program any more. */
@@ -48,11 +57,17 @@ export class Population {
 
   /** All but those that are on their way out. */
   get living(): number {
-    return this.starting + this.#count("ready");
+    const { starting, free, lent } = this.#counts;
+    return starting + free + lent + this.alone;
   }
 
   get starting(): number {
-    return this.#count("starting");
+    return this.#counts.starting;
+  }
+
+  /** Those that nobody waits for, and that have not come back yet. */
+  get alone(): number {
+    return this.#counts["on its own"];
   }
 
   /** Whether any is free or at work. */
@@ -101,11 +116,21 @@ export class Population {
 
   add(backend: Backend): void {
     this.#chances.set(backend, Math.random());
+    this.#counts[backend.state]++;
+  }
+
+  /** It is in another state than before. */
+  move(backend: Backend, before: BackendState): void {
+    // One that is being made is counted when it is added.
+    if (!this.#chances.has(backend)) return;
+    this.#counts[before]--;
+    this.#counts[backend.state]++;
+    if (before === "free") this.free.remove(backend);
   }
 
   /** The process has ended. */
   remove(backend: Backend): void {
-    this.#chances.delete(backend);
+    if (this.#chances.delete(backend)) this.#counts[backend.state]--;
     this.free.remove(backend);
     this.workload.forget(backend);
   }
@@ -115,10 +140,9 @@ export class Population {
     return this.#succession.patienceMs(this.#clock.now());
   }
 
-  /** Whether a request can be lent a process now; with `unserved` one that has not served yet. */
-  hasFree(unserved: boolean): boolean {
-    if (this.free.isEmpty || this.patienceMs > 0) return false;
-    return !unserved || this.free.unserved > 0;
+  /** Whether a request can be lent a process now. */
+  get hasFree(): boolean {
+    return !this.free.isEmpty && this.patienceMs === 0;
   }
 
   /** A start has failed: requests are not kept for the new version any longer. */
@@ -126,19 +150,18 @@ export class Population {
     this.#succession.onStartFailed();
   }
 
-  /** Lends a free one to a request; with `unserved` only one that has not served yet. */
-  lend(unserved: boolean): Lease | undefined {
-    const backend = this.patienceMs > 0 ? undefined : this.free.next(unserved);
+  /** Lends a free one to a request. */
+  lend(): Lease | undefined {
+    const backend = this.hasFree ? this.free.next : undefined;
     if (!backend) return undefined;
     const lease = backend.lend();
-    if (backend.free === 0) this.free.remove(backend);
     this.workload.onLent(lease);
     return lease;
   }
 
-  /** It is ready, or a request of it has ended: it can take another one, or leaves. */
+  /** It is ready, has come back, or a request of it has ended: it can take another one, or leaves. */
   onFree(backend: Backend): void {
-    if (backend.free === 0) return;
+    if (backend.free <= 0) return;
     const reason = this.#partingReason(backend);
     if (reason) this.retire(backend, reason);
     else this.free.put(backend);
@@ -182,6 +205,23 @@ export class Population {
     else this.#owed++;
   }
 
+  /** END_REQUEST of this program says nothing of its processes: those that seem to be free must come back. */
+  doubtFree(): void {
+    for (const backend of this.free.idle) if (backend.served > 0) backend.doubt();
+  }
+
+  /** Of those that have been on their own for `ms`, the one that is it for longest. */
+  loneliest(ms: number): Backend | undefined {
+    if (this.alone === 0) return undefined;
+    const until = this.#clock.now() - ms;
+    let oldest: Backend | undefined;
+    for (const backend of this.#chances.keys()) {
+      if (backend.state !== "on its own" || backend.aloneSince > until) continue;
+      if (!oldest || backend.aloneSince < oldest.aloneSince) oldest = backend;
+    }
+    return oldest;
+  }
+
   /** It leaves when its requests are over; `stop_timeout` after SIGTERM it is killed. */
   retire(backend: Backend, reason: StopReason): void {
     backend.retire(reason, this.program.app.stopTimeoutMs);
@@ -210,11 +250,5 @@ export class Population {
       return "room for others";
     }
     return this.recycleReason(backend);
-  }
-
-  #count(state: Backend["state"]): number {
-    let count = 0;
-    for (const backend of this.#chances.keys()) if (backend.state === state) count++;
-    return count;
   }
 }

@@ -3,106 +3,125 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { Histogram } from "../base/histogram.ts";
 
-/** A request's place in the queue. */
-export interface Waiting {
-  /** Settles with a backend lent to the request, or rejects with the FpmError that refuses it. */
-  readonly lease: Promise<Lease>;
-  /** How many requests wait before it. */
-  readonly ahead: number;
-  /** Gives the place up: the client has left. The promise then never settles. */
-  cancel(): void;
-}
-
-interface Waiter {
-  readonly unserved: boolean;
-  readonly since: number;
-  readonly timer: Timer;
-  readonly resolve: (lease: Lease) => void;
-  readonly reject: (error: FpmError) => void;
+/** A request that waits for a backend, and hears what comes of it: exactly one of the two, unless it leaves before. */
+export interface Waiter {
+  /** When it began to ask for one; it stands in this order. */
+  readonly waitingSince: number;
+  /** A backend was lent to it. */
+  onLease(lease: Lease): void;
+  onRefused(error: FpmError): void;
 }
 
 /** Requests that wait for a backend of one program, first come, first served; bounded in time here, in length by the pool. */
 export class WaitQueue {
   readonly #clock: Clock;
-  /** In order of arrival: a Set keeps it, and lets one that left go at once. */
-  readonly #waiters = new Set<Waiter>();
+  /** In their order: a Set keeps it, and lets one that left go at once. */
+  #waiters = new Set<Waiter>();
   readonly #waits: Histogram;
-  #unserved = 0;
+  readonly #late: () => FpmError;
+  #timeoutMs: number;
+  /** Who came last, though it may have left. */
+  #newest: Waiter | undefined;
+  /** Fires when the first one has waited for too long, or the one that was the first when it was set. */
+  #timer: Timer | undefined;
+  #watchedSince = 0;
 
-  /** `waits` gets how long each waited that was given a backend. */
-  constructor(clock: Clock, waits = new Histogram()) {
+  /** `waits` gets how long each waited that was given a backend; `late` refuses one that waited for `timeoutMs`. */
+  constructor(clock: Clock, timeoutMs: number, late: () => FpmError, waits = new Histogram()) {
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#late = late;
     this.#waits = waits;
+  }
+
+  /** Other settings, for those that wait as well. */
+  set timeoutMs(timeoutMs: number) {
+    if (timeoutMs === this.#timeoutMs) return;
+    this.#timeoutMs = timeoutMs;
+    this.#timer?.cancel();
+    this.#watch();
   }
 
   get length(): number {
     return this.#waiters.size;
   }
 
-  /** How many wait for a backend that has not served yet. */
-  get lengthUnserved(): number {
-    return this.#unserved;
-  }
-
   get oldestWaitMs(): number {
-    const oldest = this.#first(true);
-    return oldest ? this.#clock.now() - oldest.since : 0;
+    const oldest = this.#first;
+    return oldest ? this.#clock.now() - oldest.waitingSince : 0;
   }
 
-  /** Adds a request; it is refused with `late()` when `timeoutMs` have passed. */
-  add(unserved: boolean, timeoutMs: number, late: () => FpmError): Waiting {
-    const { promise, resolve, reject } = Promise.withResolvers<Lease>();
-    const waiter: Waiter = {
-      unserved,
-      since: this.#clock.now(),
-      timer: this.#clock.after(timeoutMs, () => {
-        if (this.#remove(waiter)) reject(late());
-      }),
-      resolve,
-      reject,
-    };
-    this.#waiters.add(waiter);
-    if (unserved) this.#unserved++;
-    const waiters = this.#waiters;
-    return {
-      lease: promise,
-      get ahead() {
-        return Math.max(0, [...waiters].indexOf(waiter));
-      },
-      cancel: () => void this.#remove(waiter),
-    };
+  /** Adds a request: at the end, or before those that came later. */
+  add(waiter: Waiter): void {
+    const isFirst = this.#waiters.size === 0;
+    if (isFirst || !this.#newest || this.#newest.waitingSince <= waiter.waitingSince) {
+      this.#waiters.add(waiter);
+      this.#newest = waiter;
+    } else this.#insert(waiter);
+    // A timer that was set for an earlier one comes early, and looks again.
+    if (this.#timer && waiter.waitingSince >= this.#watchedSince) return;
+    this.#timer?.cancel();
+    this.#watch();
   }
 
-  /** Gives a lease to the first request that may have it; with `toAnyone` to the first. False when there is none. */
-  give(lease: Lease, toAnyone: boolean): boolean {
-    const waiter = this.#first(toAnyone || lease.backend.served === 0);
+  /** It gives its place up: it hears of nothing any more. */
+  remove(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** How many requests wait before it. */
+  ahead(waiter: Waiter): number {
+    let ahead = 0;
+    for (const each of this.#waiters) {
+      if (each === waiter) return ahead;
+      ahead++;
+    }
+    return 0;
+  }
+
+  /** Gives a lease to the first request. False when there is none. */
+  give(lease: Lease): boolean {
+    const waiter = this.#first;
     if (!waiter) return false;
-    this.#remove(waiter);
-    this.#waits.observe(this.#clock.now() - waiter.since);
-    waiter.resolve(lease);
+    this.#waiters.delete(waiter);
+    this.#waits.observe(this.#clock.now() - waiter.waitingSince);
+    waiter.onLease(lease);
     return true;
   }
 
   /** Refuses the first `count` requests. */
   refuse(count: number, error: FpmError): void {
     for (const waiter of [...this.#waiters].slice(0, count)) {
-      this.#remove(waiter);
-      waiter.reject(error);
+      if (this.#waiters.delete(waiter)) waiter.onRefused(error);
     }
   }
 
-  #first(toAnyone: boolean): Waiter | undefined {
-    for (const waiter of this.#waiters) {
-      if (toAnyone || !waiter.unserved) return waiter;
-    }
+  get #first(): Waiter | undefined {
+    for (const waiter of this.#waiters) return waiter;
     return undefined;
   }
 
-  #remove(waiter: Waiter): boolean {
-    if (!this.#waiters.delete(waiter)) return false;
-    waiter.timer.cancel();
-    if (waiter.unserved) this.#unserved--;
-    return true;
+  /** One that has asked before goes back to its place. */
+  #insert(waiter: Waiter): void {
+    const waiters = [...this.#waiters];
+    const later = waiters.findIndex(({ waitingSince }) => waitingSince > waiter.waitingSince);
+    const at = later === -1 ? waiters.length : later;
+    this.#waiters = new Set([...waiters.slice(0, at), waiter, ...waiters.slice(at)]);
+  }
+
+  /** All wait for the same time, so the first one is due first. */
+  #watch(): void {
+    this.#timer = undefined;
+    const first = this.#first;
+    if (!first) return;
+    this.#watchedSince = first.waitingSince;
+    const leftMs = first.waitingSince + this.#timeoutMs - this.#clock.now();
+    if (leftMs > 0) this.#timer = this.#clock.after(leftMs, () => this.#watch());
+    else {
+      this.#waiters.delete(first);
+      first.onRefused(this.#late());
+      this.#watch();
+    }
   }
 }
 

@@ -93,6 +93,12 @@ class BodyCollector implements ClientListener, RecordSink {
     this.#end(() => this.#resolve(undefined));
   }
 
+  readonly mayBeUnseen = false;
+
+  onBodyFailed(error: FpmError): void {
+    this.#fail(error);
+  }
+
   onClientDrain(): void {}
 
   onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {

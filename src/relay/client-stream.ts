@@ -12,6 +12,10 @@ export interface ClientListener {
   onClientDrain(): void;
   /** Nobody waits for the answer any more. */
   onClientLeft(): void;
+  /** The rest of the body will not come, though the client is there. */
+  onBodyFailed(error: FpmError): void;
+  /** Whether the program may not have seen the request yet: the client keeps the whole body then, in case another one gets it. */
+  readonly mayBeUnseen: boolean;
 }
 
 /** The web server's side of one request, as the relay needs it. */
@@ -36,6 +40,8 @@ export interface ClientStream {
   resumeBody(): void;
   /** Hands on whole records of the answer. True when the client is slow: wait for `onClientDrain`. */
   respond(chunk: Uint8Array, start: number, end: number): boolean;
+  /** Hands on whole records of STDERR, which are no answer. True when the client is slow. */
+  forwardStderr(chunk: Uint8Array, start: number, end: number): boolean;
   /** The answer is complete, END_REQUEST was part of it. What is left of the body is drained. */
   complete(): void;
   /** std-fpm answers itself. Only before `isAnswered`. */

@@ -1,44 +1,53 @@
-import type { Lease } from "../backend/lease.ts";
+import type { Ending, Lease, LeaseUser } from "../backend/lease.ts";
 import type { Link, LinkUser } from "../backend/link.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
-import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
 import { FCGI_END_REQUEST } from "../fcgi/protocol.ts";
 import type { AnswerWatch } from "./answer-watch.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
 
-/** How one attempt at a request ended. The backend is then free again, or stopping. */
+/** How one attempt at a request ended. */
 export type Relayed =
   /** END_REQUEST has come and was handed on. */
   | {
       readonly kind: "answered";
       readonly appStatus: number;
       readonly protocolStatus: number;
-      readonly keepLink: boolean;
+      readonly ending: Ending;
     }
   /** Nothing of an answer was handed on. */
-  | { readonly kind: "unanswered"; readonly again: Again; readonly error: FpmError }
+  | {
+      readonly kind: "unanswered";
+      readonly failure: Failure;
+      readonly ending: Ending;
+      readonly error: FpmError;
+    }
+  /** It is to be refused for its own sake, as it did not come completely. */
+  | { readonly kind: "refused"; readonly ending: Ending; readonly error: FpmError }
   /** A part of the answer was handed on, the rest will not come. */
-  | { readonly kind: "truncated"; readonly error: FpmError }
-  /** Nobody waits for the answer; the program has finished with it, or was made to. */
-  | { readonly kind: "client-left" };
+  | { readonly kind: "truncated"; readonly ending: Ending; readonly error: FpmError }
+  /** Nobody waits for the answer. */
+  | { readonly kind: "client-left"; readonly ending: Ending };
 
 /**
- * Whether a request may be sent a second time: `always` when the listening socket proves that it was never accepted;
- * `if-safe` when not a byte of an answer came.
+ * Why a request was not answered. `unseen`: the kernel proves that the program never accepted its connection. `taken back`: the same,
+ * since we accepted it ourselves. `stale`: a connection that was kept had ended, or was of no use. `lost`: the process died over it, or broke the connection
+ * without a byte of an answer. `bad`: that was an answer.
  */
-export type Again = "always" | "if-safe" | "never";
+export type Failure = "unseen" | "taken back" | "stale" | "lost" | "bad";
+
+/** Hears how an attempt ended, exactly once: whoever sent the request. */
+export interface RelayOwner {
+  onRelayed(relayed: Relayed): void;
+}
 
 export interface RelayOptions {
   readonly changes: ParamChanges;
-  /**
-   * Whether the request needs a new connection. Whether a kept one is still good shows only by using it; with a new one
-   * the listening socket tells whether the program accepted it.
-   */
+  /** Whether the request needs a new connection: whether a kept one is still good shows only by using it. */
   readonly fresh: boolean;
   readonly clock: Clock;
   /** Sees what the program answers. */
@@ -47,6 +56,9 @@ export interface RelayOptions {
 
 /** How often a program is looked at of which nobody knows whether it goes by the ids of its requests. */
 const PROBE_MS = 20;
+/** So much of a body is sent to a program that has not accepted the connection. */
+const MAX_UNSEEN_BYTES = 128 * 1024;
+const ACCEPT_LOOK_MS = 2;
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
@@ -58,35 +70,20 @@ export function isSafeMethod(method: string): boolean {
  * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
  * one side is gone.
  */
-export function relay(client: ClientStream, lease: Lease, options: RelayOptions): Promise<Relayed> {
-  return new Promise((resolve) => new Relay(client, lease, options, resolve).start(options));
-}
-
-class Relay implements ClientListener, LinkUser, ResponseListener {
+export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListener {
   readonly #client: ClientStream;
   readonly #lease: Lease;
-  readonly #timers: Timers<"request" | "abort" | "body" | "probe">;
-  readonly #settle: (relayed: Relayed) => void;
-  readonly #answer: AnswerWatch | undefined;
-  #watch: ResponseWatch | undefined;
+  readonly #owner: RelayOwner;
+  readonly #timers: Timers<"request" | "body" | "accept" | "probe">;
   #link: Link | undefined;
-  #hasAnswerByte = false;
-  /** A record of the answer has come, under the right id. */
-  #hasRecord = false;
-  /** Its client is gone: the answer is thrown away. */
-  #isAbandoned = false;
+  #watch: ResponseWatch | undefined;
+  #isOver = false;
 
-  constructor(
-    client: ClientStream,
-    lease: Lease,
-    { clock, answer }: RelayOptions,
-    settle: (relayed: Relayed) => void,
-  ) {
+  constructor(client: ClientStream, lease: Lease, clock: Clock, owner: RelayOwner) {
     this.#client = client;
     this.#lease = lease;
     this.#timers = new Timers(clock);
-    this.#settle = settle;
-    this.#answer = answer;
+    this.#owner = owner;
   }
 
   get #app(): AppConfig {
@@ -97,7 +94,8 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     return this.#lease.backend.label;
   }
 
-  start({ changes, fresh }: RelayOptions): void {
+  /** Sends the request. */
+  start({ changes, fresh, answer }: Omit<RelayOptions, "clock">): void {
     const { head, body } = this.#client;
     const keepConn = this.#app.keepConnection && this.#lease.conduct.keepsConnections;
     const records = head.isVerbatim(changes)
@@ -105,24 +103,25 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
       : head.encode(keepConn, changes);
     const link = this.#lease.open(records, body, fresh);
     if (link instanceof FpmError) {
-      this.#finish({
-        kind: "unanswered",
-        again: link.code === "SPAWN_FAILED" ? "never" : "always",
-        error: link,
-      });
+      const failure = link.code === "SPAWN_FAILED" ? "bad" : "unseen";
+      this.#finish({ kind: "unanswered", failure, ending: "left", error: link });
       return;
     }
     this.#link = link;
     const ids = { link: link.requestId, client: head.requestId, isStale: (id: number) => link.isStale(id) };
-    this.#watch = new ResponseWatch(ids, this, this.#answer);
+    this.#watch = new ResponseWatch(ids, this, answer);
+    this.#lease.user = this;
     link.use(this);
-    this.#lease.onGone = () => this.#onBackendGone();
     this.#client.listen(this);
     const { requestTimeoutMs } = this.#app;
-    if (requestTimeoutMs > 0) {
+    if (requestTimeoutMs > 0)
       this.#timers.set("request", requestTimeoutMs, () => this.#onRequestTimeout(requestTimeoutMs));
-    }
     if (!this.#client.isBodyComplete) this.#awaitBody();
+  }
+
+  /** Whether the program may not have seen the request yet: then it must be kept, so that it can be sent to another one. */
+  get mayBeUnseen(): boolean {
+    return this.#lease.isUnaccepted;
   }
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
@@ -131,6 +130,14 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     link.write(chunk, start, end);
     this.#awaitBody();
     if (link.isCongested) this.#client.pauseBody();
+    else if (this.#client.isHeld && this.#client.body.bytes > MAX_UNSEEN_BYTES && this.mayBeUnseen) {
+      this.#client.pauseBody();
+      this.#awaitAccept();
+    }
+  }
+
+  onBodyFailed(error: FpmError): void {
+    this.#finish({ kind: this.#client.isAnswered ? "truncated" : "refused", ending: "left", error });
   }
 
   onBodyEnd(): void {
@@ -142,18 +149,15 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
   }
 
   onClientLeft(): void {
-    this.#client.listen(undefined);
-    this.#abandon();
+    this.#finish({ kind: "client-left", ending: "left" });
   }
 
   onLinkData(chunk: Uint8Array): void {
-    this.#hasAnswerByte = true;
     this.#lease.bytesOut += chunk.length;
     this.#watch?.push(chunk);
   }
 
   onLinkDrain(): void {
-    if (this.#isAbandoned) return;
     this.#client.resumeBody();
     if (!this.#client.isBodyComplete) this.#awaitBody();
   }
@@ -162,71 +166,75 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
     this.#broken(reason === undefined ? "closed the connection" : `broke the connection (${reason})`);
   }
 
+  onLinkUnanswered(problem: string): void {
+    this.onUnanswered(problem);
+  }
+
   onRecords(chunk: Uint8Array, start: number, end: number): void {
-    this.#hasRecord = true;
-    if (this.#isAbandoned) return;
     if (this.#client.respond(chunk, start, end)) this.#link?.pause();
   }
 
-  onEnd(appStatus: number, protocolStatus: number): void {
-    if (this.#isAbandoned) {
-      this.#finish({ kind: "client-left" });
-      return;
-    }
-    const link = this.#link as Link;
-    if (link.requestId > 1) this.#lease.onEcho();
-    const keepLink = this.#client.isBodyComplete && link.isReusable;
-    this.#finish({ kind: "answered", appStatus, protocolStatus, keepLink });
+  onStderr(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#client.forwardStderr(chunk, start, end)) this.#link?.pause();
   }
 
-  onRejected(protocolStatus: number): void {
-    const what = `${this.#label} did not take the request: END_REQUEST with protocol status ${protocolStatus}.`;
-    this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "never");
+  onEnd(appStatus: number, protocolStatus: number): void {
+    const link = this.#link as Link;
+    if (link.requestId > 1) this.#lease.backend.onEcho();
+    const isKept = this.#app.keepConnection && this.#client.isBodyComplete && link.isReusable;
+    this.#finish({ kind: "answered", appStatus, protocolStatus, ending: isKept ? "kept" : "over" });
+  }
+
+  onUnanswered(problem: string): void {
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#label} ${problem}.`), "bad", "over");
   }
 
   onBadAnswer(problem: string): void {
-    this.#broken(`sent ${problem}`);
-    // Nobody knows what it will send next.
-    this.#lease.condemn("bad answer");
+    // What it sends next nobody knows.
+    const { backend } = this.#lease;
+    const lease = this.#lease;
+    this.#broken(`sent ${problem}`, "bad");
+    backend.condemn(lease, "bad answer");
   }
 
   onStaleRecord(type: number): void {
-    this.#lease.onStaleRecord();
-    const isWhole = type === FCGI_END_REQUEST && !this.#hasRecord && this.#client.isBodyComplete;
+    this.#lease.backend.onStaleRecord();
+    // Whoever wrote it may read there as well: a child of php-cgi goes on to the next request.
+    this.#link?.spoil();
+    const isWhole = type === FCGI_END_REQUEST && !this.#watch?.hasBegun && this.#client.isBodyComplete;
     if (!isWhole || this.#lease.conduct.echoesIds) return;
     // Either a child of the program has sent a page of earlier, or the program calls every request by the same number.
     (this.#link as Link).probe();
     this.#awaitProbe();
   }
 
+  /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
+  onBackendGone(): void {
+    if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
+  }
+
+  onTakenBack(): void {
+    this.#broken("works on after its last answer: the request was taken back", "taken back");
+  }
+
+  /** More of a body than is kept goes out only when its program has accepted the connection. */
+  #awaitAccept(): void {
+    this.#timers.set("accept", ACCEPT_LOOK_MS, () => {
+      if (this.mayBeUnseen) this.#awaitAccept();
+      else if (!this.#link?.isCongested) this.#client.resumeBody();
+    });
+  }
+
   #awaitProbe(): void {
     this.#timers.set("probe", PROBE_MS, () => {
-      if (this.#hasRecord) return;
+      if (this.#watch?.hasBegun) return;
       if (!this.#link?.isAllRead) {
         this.#awaitProbe();
         return;
       }
-      this.#lease.onIgnoredId();
+      this.#lease.backend.onIgnoredId();
       const what = `${this.#label} answered under another request id than it was given.`;
-      this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "if-safe");
-    });
-  }
-
-  /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
-  #onBackendGone(): void {
-    if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "always");
-  }
-
-  /** The client left: asks the program to stop, waits for its END_REQUEST, kills it when that does not come. */
-  #abandon(): void {
-    this.#isAbandoned = true;
-    this.#timers.cancel("body");
-    const link = this.#link as Link;
-    link.writeLast(encodeAbortRequest(this.#client.head.requestId));
-    link.resume();
-    this.#timers.set("abort", this.#app.abortTimeoutMs, () => {
-      this.#finish({ kind: "client-left" });
-      this.#lease.condemn("abort timeout");
+      this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "stale", "stale");
     });
   }
 
@@ -241,38 +249,43 @@ class Relay implements ClientListener, LinkUser, ResponseListener {
       this.#awaitBody();
       return;
     }
-    const client = this.#client;
-    client.listen(undefined);
-    if (client.isAnswered) client.truncate();
-    else
-      client.refuse(
-        new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterMs / 1000} s.`),
-      );
-    this.#abandon();
+    this.onBodyFailed(
+      new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterMs / 1000} s.`),
+    );
   }
 
   #onRequestTimeout(afterMs: number): void {
     const what = `${this.#label} did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
-    this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "never");
-    this.#lease.condemn("request timeout");
+    const { backend } = this.#lease;
+    this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
+    backend.condemn(this.#lease, "request timeout");
   }
 
-  #broken(what: string, again: Again = this.#hasAnswerByte ? "never" : "if-safe"): void {
-    const when = this.#client.isAnswered ? "in mid-answer" : "before it answered";
-    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#label} ${what} ${when}.`), again);
+  #broken(what: string, failure?: Failure): void {
+    const hasBegun = this.#watch?.hasBegun ?? false;
+    const when = hasBegun ? "in mid-answer" : "before it answered";
+    const why = failure ?? (hasBegun ? "bad" : this.#isStale ? "stale" : "lost");
+    const error = new FpmError("BACKEND_BROKEN", "backend", `${this.#label} ${what} ${when}.`);
+    this.#fail(error, why, why === "stale" ? "stale" : "left");
   }
 
-  #fail(error: FpmError, again: Again): void {
-    if (this.#isAbandoned) this.#finish({ kind: "client-left" });
-    else if (this.#client.isAnswered) this.#finish({ kind: "truncated", error });
-    else this.#finish({ kind: "unanswered", again, error });
+  /** Some libraries close a connection a moment after the answer although they were asked to keep it. */
+  get #isStale(): boolean {
+    return (this.#link?.requestId ?? 0) > 1 && !this.#lease.backend.isDead;
+  }
+
+  #fail(error: FpmError, failure: Failure, ending: Ending = "left"): void {
+    if (this.#client.isAnswered) this.#finish({ kind: "truncated", ending, error });
+    else this.#finish({ kind: "unanswered", failure, ending, error });
   }
 
   #finish(relayed: Relayed): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#timers.cancelAll();
-    this.#lease.onGone = undefined;
+    this.#lease.user = undefined;
     this.#link?.use(undefined);
-    if (!this.#isAbandoned) this.#client.listen(undefined);
-    this.#settle(relayed);
+    this.#client.listen(undefined);
+    this.#owner.onRelayed(relayed);
   }
 }

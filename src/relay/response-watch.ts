@@ -1,3 +1,4 @@
+import { ByteQueue } from "../base/byte-queue.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import {
   END_REQUEST_LENGTH,
@@ -8,15 +9,18 @@ import {
   typeName,
 } from "../fcgi/protocol.ts";
 import type { AnswerWatch } from "./answer-watch.ts";
+import { ResponseHead } from "./response-head.ts";
 
 /** What a program's answer comes to. */
 export interface ResponseListener {
-  /** Whole records of the answer, END_REQUEST among them. */
+  /** Whole records of the answer, END_REQUEST among them; the first ones when the header of the answer is complete. */
   onRecords(chunk: Uint8Array, start: number, end: number): void;
+  /** Whole records of STDERR, which are no part of the answer. */
+  onStderr(chunk: Uint8Array, start: number, end: number): void;
   /** END_REQUEST has come and was handed on. */
   onEnd(appStatus: number, protocolStatus: number): void;
-  /** END_REQUEST has come as the only record, and says that the program did not take the request. */
-  onRejected(protocolStatus: number): void;
+  /** END_REQUEST has come, and what came before is no answer: nothing of it was handed on. */
+  onUnanswered(problem: string): void;
   /** What the program sends is not an answer to this request. */
   onBadAnswer(problem: string): void;
   /** A record under the id of an earlier request of the connection has come, and was dropped. */
@@ -33,15 +37,22 @@ export interface RequestIds {
   isStale(requestId: number): boolean;
 }
 
+/** A header that does not end is handed on from this size on: web servers take none of it. */
+const MAX_HELD_BYTES = 64 * 1024;
+
 /**
  * Watches the record headers of a program's answer to one request. The bytes pass as they are, but for the request's id, which is
  * the web server's from here on. Records of earlier requests, which a child of the program may have kept in its buffers, are dropped.
+ * The answer's header is held back until it is complete: without it Apache would show an empty page of success.
  */
 export class ResponseWatch implements RecordSink, RawSink {
   readonly #ids: RequestIds;
   readonly #listener: ResponseListener;
   readonly #answer: AnswerWatch | undefined;
   readonly #decoder = new Decoder(this);
+  readonly #head = new ResponseHead();
+  #held: ByteQueue | undefined;
+  #stderr: RawSink | undefined;
   #type = 0;
   /** The record in progress is of an earlier request. */
   #isStale = false;
@@ -49,8 +60,7 @@ export class ResponseWatch implements RecordSink, RawSink {
   #endBytes = 0;
   #appStatus = 0;
   #protocolStatus = 0;
-  /** A record of the answer has come. */
-  #isBegun = false;
+  #hasBegun = false;
 
   /** `answer` sees what the program says; without one nothing of it is looked at. */
   constructor(ids: RequestIds, listener: ResponseListener, answer?: AnswerWatch) {
@@ -59,11 +69,25 @@ export class ResponseWatch implements RecordSink, RawSink {
     this.#listener = listener;
   }
 
+  /** Whether the program has begun to answer this request. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   push(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {
+    if (!this.#head.isComplete) {
+      this.#held ??= new ByteQueue();
+      this.#held.push(chunk, start, end);
+      if (this.#held.bytes <= MAX_HELD_BYTES) return;
+      this.#head.isComplete = true;
+      this.#release(this.#held);
+      return;
+    }
+    if (this.#held) this.#release(this.#held);
     this.#listener.onRecords(chunk, start, end);
   }
 
@@ -88,15 +112,48 @@ export class ResponseWatch implements RecordSink, RawSink {
       this.onMalformed(`an FCGI_END_REQUEST of ${contentLength} bytes`);
       return null;
     }
+    this.#hasBegun = true;
     chunk[at + 2] = client >>> 8;
     chunk[at + 3] = client;
-    return this;
+    return type === FCGI_STDERR ? this.#stderrSink() : this;
   }
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isStale) return;
-    if (this.#type === FCGI_STDOUT) this.#answer?.push(chunk, start, end);
-    if (this.#type !== FCGI_END_REQUEST) return;
+    if (this.#type === FCGI_STDOUT) {
+      if (!this.#head.isComplete) this.#head.push(chunk, start, end);
+      this.#answer?.push(chunk, start, end);
+    } else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
+  }
+
+  onRecordEnd(): void {
+    if (this.#isStale) this.#listener.onStaleRecord(this.#type);
+    else if (this.#type === FCGI_END_REQUEST) this.#onEnd();
+  }
+
+  onMalformed(problem: string): void {
+    this.#decoder.flush();
+    this.#decoder.stop();
+    this.#listener.onBadAnswer(problem);
+  }
+
+  #onEnd(): void {
+    const problem = this.#head.isComplete ? undefined : this.#problem();
+    if (problem === undefined) this.#decoder.flush();
+    this.#decoder.stop();
+    if (problem === undefined) this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
+    else this.#listener.onUnanswered(problem);
+  }
+
+  /** What is wrong with an answer that ends before its header does. */
+  #problem(): string {
+    if (this.#head.hasBegun) return "ended the request in the middle of the header of its answer";
+    if (this.#protocolStatus === FCGI_REQUEST_COMPLETE)
+      return "ended the request without a byte of an answer";
+    return `did not take the request: END_REQUEST with protocol status ${this.#protocolStatus}`;
+  }
+
+  #readEnd(chunk: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; at++, this.#endBytes++) {
       const byte = chunk[at] as number;
       if (this.#endBytes < 4) this.#appStatus = ((this.#appStatus << 8) | byte) >>> 0;
@@ -104,27 +161,13 @@ export class ResponseWatch implements RecordSink, RawSink {
     }
   }
 
-  onRecordEnd(): void {
-    if (this.#isStale) {
-      this.#listener.onStaleRecord(this.#type);
-      return;
-    }
-    if (this.#type !== FCGI_END_REQUEST) {
-      this.#isBegun = true;
-      return;
-    }
-    const protocolStatus = this.#protocolStatus;
-    // Handed on alone, it would be shown as an empty success by Apache.
-    const isRejection = !this.#isBegun && protocolStatus !== FCGI_REQUEST_COMPLETE;
-    if (!isRejection) this.#decoder.flush();
-    this.#decoder.stop();
-    if (isRejection) this.#listener.onRejected(protocolStatus);
-    else this.#listener.onEnd(this.#appStatus, protocolStatus);
+  #release(held: ByteQueue): void {
+    this.#held = undefined;
+    held.visit((piece) => this.#listener.onRecords(piece, 0, piece.length));
   }
 
-  onMalformed(problem: string): void {
-    this.#decoder.flush();
-    this.#decoder.stop();
-    this.#listener.onBadAnswer(problem);
+  #stderrSink(): RawSink {
+    this.#stderr ??= { onRaw: (chunk, start, end) => this.#listener.onStderr(chunk, start, end) };
+    return this.#stderr;
   }
 }

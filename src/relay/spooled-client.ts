@@ -73,6 +73,10 @@ export class SpooledClient implements ClientStream, ClientListener {
     return this.#client.respond(chunk, start, end);
   }
 
+  forwardStderr(chunk: Uint8Array, start: number, end: number): boolean {
+    return this.#client.forwardStderr(chunk, start, end);
+  }
+
   complete(): void {
     this.#client.complete();
   }
@@ -96,6 +100,15 @@ export class SpooledClient implements ClientStream, ClientListener {
 
   onBodyEnd(): void {}
 
+  /** All of it is kept anyway. */
+  get mayBeUnseen(): boolean {
+    return false;
+  }
+
+  onBodyFailed(error: FpmError): void {
+    this.#listener?.onBodyFailed(error);
+  }
+
   onClientDrain(): void {
     this.#listener?.onClientDrain();
   }
@@ -113,20 +126,13 @@ export class SpooledClient implements ClientStream, ClientListener {
       const piece = await file.read(this.#position, READ_BYTES).catch((error: FpmError) => error);
       if (this.#listener !== listener) return;
       if (piece instanceof FpmError) {
-        this.#giveUp(piece, listener);
+        // The program must not take a part for the whole.
+        listener.onBodyFailed(piece);
         return;
       }
       this.#position += piece.length;
       listener.onBody(piece, 0, piece.length);
     }
     if (this.#listener === listener) listener.onBodyEnd();
-  }
-
-  /** The disk failed: the program must not take a part for the whole. */
-  #giveUp(error: FpmError, listener: ClientListener): void {
-    this.#client.listen(undefined);
-    if (this.isAnswered) this.truncate();
-    else this.refuse(error);
-    listener.onClientLeft();
   }
 }

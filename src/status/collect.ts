@@ -133,7 +133,7 @@ function goneStatus({ name, settings, tally }: GoneProgram, now: number): Progra
 type Present = Pick<PoolStatus, "backends" | "waiting" | "oldestWaitMs">;
 
 function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): Numbers {
-  const processes = { starting: 0, idle: 0, busy: 0, retiring: 0, stopping: 0 };
+  const processes = { starting: 0, idle: 0, busy: 0, on_its_own: 0, retiring: 0, stopping: 0 };
   let { bytesIn, bytesOut } = tally;
   let inFlight = 0;
   for (const backend of backends) {
@@ -218,10 +218,20 @@ function requestStatus({ head, since }: Lease, now: number): RequestStatus {
 }
 
 /** What a process is at; undefined when it has gone. */
-function stateOf({ state, busy }: Backend): keyof Numbers["processes"] | undefined {
-  if (state === "ready") return busy > 0 ? "busy" : "idle";
-  if (state === "ending") return "retiring";
-  return state === "gone" ? undefined : state;
+function stateOf({ state, busy, isStopping }: Backend): keyof Numbers["processes"] | undefined {
+  switch (state) {
+    case "starting":
+      return "starting";
+    case "free":
+    case "lent":
+      return busy > 0 ? "busy" : "idle";
+    case "on its own":
+      return "on_its_own";
+    case "leaving":
+      return isStopping ? "stopping" : "retiring";
+    case "gone":
+      return undefined;
+  }
 }
 
 function lastErrorOf({ lastError }: Tally, now: number): ProgramStatus["last_error"] {

@@ -37,6 +37,7 @@ const PROGRAM_COLUMNS = [
     "START",
     "IDLE",
     "BUSY",
+    "ALONE",
     "LEAVE",
     "QUEUE",
     "REQUESTS",
@@ -98,12 +99,13 @@ function totalRow(total: Numbers): string[] {
 
 function numberCells(numbers: Numbers): string[] {
   const { processes, queue_length, latency } = numbers;
-  const { starting, idle, busy, retiring, stopping } = processes;
+  const { starting, idle, busy, on_its_own, retiring, stopping } = processes;
   const leaving = retiring + stopping;
   const counts = [
     starting,
     idle,
     busy,
+    on_its_own,
     leaving,
     queue_length,
     requestsOf(numbers),

@@ -37,6 +37,7 @@ const statesSchema = Type.Object({
   starting: count("Started, and nothing accepted yet."),
   idle: count("Ready, and no request at work."),
   busy: count("At work on a request."),
+  on_its_own: count("Not back yet: its client has left, or it works on after its answer."),
   retiring: count("At work on their last request, or about to end by themselves."),
   stopping: count("Told to end."),
 });
@@ -100,7 +101,7 @@ const requestSchema = Type.Object({
 
 const processSchema = Type.Object({
   pid: count("Its process id; 0 while none runs (a place for CGI processes)."),
-  state: text("`starting`, `idle`, `busy`, `retiring` or `stopping`."),
+  state: text("`starting`, `idle`, `busy`, `on_its_own`, `retiring` or `stopping`."),
   age_seconds: number("How long ago it was started."),
   idle_seconds: number("How long it has been without work; 0 while it is at work."),
   served: count("Requests it has answered."),

@@ -5,6 +5,7 @@ import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
+import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
@@ -13,7 +14,7 @@ import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
-import { type Relayed, relay } from "../../src/relay/relay.ts";
+import { Relay, type Relayed } from "../../src/relay/relay.ts";
 import { appConfig } from "../support/app-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { isAlive } from "../support/processes.ts";
@@ -34,8 +35,10 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
   const clock = new FakeClock();
   const exits: Exit[] = [];
   const owner: BackendOwner = {
+    onBackendMoved() {},
     onBackendReady() {},
-    onBackendLeaving() {},
+    onBackendBack() {},
+    onBackendUnread() {},
     onProcessStarted() {},
     onProcessExited() {},
     onStaleRecord() {},
@@ -52,6 +55,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
     conduct: new Conduct(),
+    unread: new UnreadWatch(clock),
   });
   return { backend, clock, exits };
 }
@@ -67,7 +71,7 @@ async function readyBackend(app: Partial<AppConfig>, argv?: readonly [string, ..
   const started = startBackend(app, argv);
   await waitUntil("it is ready", () => {
     started.clock.advance(1);
-    return started.backend.state === "ready";
+    return started.backend.state === "free";
   });
   return started;
 }
@@ -99,6 +103,9 @@ class Client implements ClientStream {
   respond(): boolean {
     return false;
   }
+  forwardStderr(): boolean {
+    return false;
+  }
   refuse(error: FpmError): void {
     this.refused = error;
   }
@@ -114,9 +121,12 @@ async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) 
   const started = await readyBackend(app);
   const lease = started.backend.lend();
   let relayed: Relayed | undefined;
-  void relay(client, lease, { changes: new Map(), fresh: false, clock: started.clock }).then((how) => {
+  const onRelayed = (how: Relayed) => {
     relayed = how;
-  });
+    if (how.kind === "refused") client.refuse(how.error);
+    started.backend.end(lease, how.ending);
+  };
+  new Relay(client, lease, started.clock, { onRelayed }).start({ changes: new Map(), fresh: false });
   return { ...started, client, ended: () => relayed };
 }
 
@@ -140,7 +150,7 @@ describe("stop_timeout", () => {
     started.backend.stop("idle", LIMIT_MS);
     started.clock.advance(LIMIT_MS - 1);
     await Bun.sleep(50);
-    expect([started.backend.state, isAlive(started.backend.pid)]).toEqual(["stopping", true]);
+    expect([started.backend.state, isAlive(started.backend.pid)]).toEqual(["leaving", true]);
     started.clock.advance(1);
     expect(await gone(started)).toMatchObject({ signal: "SIGKILL", reason: "idle" });
   });
@@ -156,7 +166,7 @@ describe("request_timeout", () => {
     expect(await gone(work)).toMatchObject({ signal: "SIGKILL", reason: "request timeout" });
     expect(work.ended()).toMatchObject({
       kind: "unanswered",
-      again: "never",
+      failure: "bad",
       error: { code: "REQUEST_TIMEOUT" },
     });
   });
@@ -166,12 +176,12 @@ describe("abort_timeout", () => {
   test("kills a process that goes on for a client that has left, not a millisecond before", async () => {
     const work = await hanging({ abortTimeoutMs: LIMIT_MS });
     work.client.listener?.onClientLeft();
+    expect(work.ended()).toEqual({ kind: "client-left", ending: "left" });
     work.clock.advance(LIMIT_MS - 1);
     await Bun.sleep(20);
-    expect([work.ended(), isAlive(work.backend.pid)]).toEqual([undefined, true]);
+    expect([work.backend.state, isAlive(work.backend.pid)]).toEqual(["on its own", true]);
     work.clock.advance(1);
     expect(await gone(work)).toMatchObject({ signal: "SIGKILL", reason: "abort timeout" });
-    expect(work.ended()).toEqual({ kind: "client-left" });
   });
 });
 

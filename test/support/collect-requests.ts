@@ -63,6 +63,8 @@ function collect(request: FrontRequest, collecting: Collecting): void {
   request.listen({
     onBody: (chunk, start, end) => void collecting.pieces.push(chunk.subarray(start, end)),
     onBodyEnd: () => request.complete(),
+    onBodyFailed() {},
+    mayBeUnseen: false,
     onClientDrain() {},
     onClientLeft() {
       collecting.isAborted = true;

@@ -44,11 +44,11 @@ export function sampleSource(): StatusSource & { tallies: Tallies } {
   tally.started = 5;
   const backends = [
     backendOf("starting", 11),
-    backendOf("ready", 12),
-    backendOf("ready", 13, "/shop/cart?card=4111"),
-    backendOf("retiring", 14, "/long"),
-    backendOf("ending", 15),
-    backendOf("stopping", 16),
+    backendOf("free", 12),
+    backendOf("lent", 13, "/shop/cart?card=4111"),
+    backendOf("leaving", 14, "/long"),
+    backendOf("on its own", 15),
+    { ...backendOf("leaving", 16), isStopping: true },
   ];
   const tallies = new Tallies();
   tallies.others.onRejected("PROTOCOL");

@@ -32,6 +32,7 @@ describe("the live status", () => {
       "START",
       "IDLE",
       "BUSY",
+      "ALONE",
       "LEAVE",
       "QUEUE",
       "REQ/S",
@@ -61,8 +62,8 @@ describe("the live status", () => {
       uptime_seconds: sample.uptime_seconds + 2,
     };
     const line = textOf(seen(later, withPrograms(named("/a"))), 140).find((each) => each.endsWith("/a"));
-    expect(line?.trim().split(/ {2,}/)[5]).toBe("60");
-    expect(line?.trim().split(/ {2,}/)[7]).toBe("-");
+    expect(line?.trim().split(/ {2,}/)[6]).toBe("60");
+    expect(line?.trim().split(/ {2,}/)[8]).toBe("-");
   });
 
   test("of a program that came anew begins at 0", () => {
@@ -71,7 +72,7 @@ describe("the live status", () => {
     );
     const now = { ...withPrograms(named("/a")), uptime_seconds: sample.uptime_seconds + 1 };
     const line = textOf(seen(now, before), 140).find((each) => each.endsWith("/a"));
-    expect(line?.trim().split(/ {2,}/)[5]).toBe("2.0");
+    expect(line?.trim().split(/ {2,}/)[6]).toBe("2.0");
   });
 
   test("says how many programs it leaves out", () => {

@@ -4,77 +4,120 @@ import { Lease } from "../../src/backend/lease.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import { BootRecord } from "../../src/pool/boot-record.ts";
 import { FreeList } from "../../src/pool/free-list.ts";
-import { WaitQueue } from "../../src/pool/queue.ts";
+import { type Waiter, WaitQueue } from "../../src/pool/queue.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 /** The queue and the list look only at these of a backend. */
 const backend = (facts: { served?: number; busy?: number; free?: number }) =>
   ({ served: 0, busy: 0, free: 1, ...facts }) as Backend;
-const lease = (served: number) => new Lease(backend({ served }), 0);
+const lease = () => new Lease(backend({}), 0);
 const late = () => new FpmError("QUEUE_TIMEOUT", "daemon", "too late");
 
+/** A request that notes what it hears. */
+class Request implements Waiter {
+  readonly waitingSince: number;
+  heard: Lease | string | undefined;
+
+  constructor(waitingSince = 0) {
+    this.waitingSince = waitingSince;
+  }
+
+  onLease(given: Lease): void {
+    this.heard = given;
+  }
+
+  onRefused(error: FpmError): void {
+    this.heard = error.message;
+  }
+}
+
+function queueWith(...requests: Request[]) {
+  const clock = new FakeClock();
+  const queue = new WaitQueue(clock, 1000, late);
+  for (const request of requests) queue.add(request);
+  return { clock, queue };
+}
+
 describe("the queue", () => {
-  test("gives backends in the order of arrival", async () => {
-    const queue = new WaitQueue(new FakeClock());
-    const first = queue.add(false, 1000, late);
-    const second = queue.add(false, 1000, late);
-    const [one, two] = [lease(1), lease(1)];
-    expect(queue.give(one, false)).toBe(true);
-    expect(queue.give(two, false)).toBe(true);
-    expect(queue.give(lease(1), false)).toBe(false);
-    expect(await Promise.all([first.lease, second.lease])).toEqual([one, two]);
+  test("gives backends in the order of arrival", () => {
+    const [first, second] = [new Request(), new Request()];
+    const { queue } = queueWith(first, second);
+    const [one, two] = [lease(), lease()];
+    expect([queue.give(one), queue.give(two), queue.give(lease())]).toEqual([true, true, false]);
+    expect([first.heard, second.heard]).toEqual([one, two]);
   });
 
-  test("refuses a request when its time is over, not a millisecond before", async () => {
-    const clock = new FakeClock();
-    const queue = new WaitQueue(clock);
-    const waiting = queue.add(false, 1000, late);
-    clock.advance(999);
-    expect(queue.length).toBe(1);
-    expect(queue.oldestWaitMs).toBe(999);
+  test("refuses a request when its time is over, not a millisecond before, and the next one when its own is", () => {
+    const [first, second] = [new Request(0), new Request(300)];
+    const { clock, queue } = queueWith(first);
+    clock.advance(300);
+    queue.add(second);
+    clock.advance(699);
+    expect([queue.length, queue.oldestWaitMs, first.heard]).toEqual([2, 999, undefined]);
     clock.advance(1);
-    expect(queue.length).toBe(0);
-    await expect(waiting.lease).rejects.toThrow("too late");
+    expect([queue.length, first.heard, second.heard]).toEqual([1, "too late", undefined]);
+    clock.advance(299);
+    expect(second.heard).toBeUndefined();
+    clock.advance(1);
+    expect([queue.length, second.heard, clock.timers]).toEqual([0, "too late", 0]);
   });
 
-  test("forgets a request whose client left, and its timer", () => {
-    const clock = new FakeClock();
-    const queue = new WaitQueue(clock);
-    queue.add(true, 1000, late).cancel();
-    expect([queue.length, queue.lengthUnserved, clock.timers]).toEqual([0, 0, 0]);
-    expect(queue.give(lease(0), false)).toBe(false);
+  test("goes by another time once that is set, for those that wait as well", () => {
+    const request = new Request();
+    const { clock, queue } = queueWith(request);
+    queue.timeoutMs = 100;
+    clock.advance(99);
+    expect(request.heard).toBeUndefined();
+    clock.advance(1);
+    expect(request.heard).toBe("too late");
   });
 
-  test("keeps a request that asks for an unserved backend from a served one, unless anyone may have it", async () => {
-    const queue = new WaitQueue(new FakeClock());
-    const picky = queue.add(true, 1000, late);
-    const other = queue.add(false, 1000, late);
-    const [served, fresh] = [lease(3), lease(0)];
-    queue.give(served, false);
-    expect(await other.lease).toBe(served);
-    expect(queue.give(lease(1), false)).toBe(false);
-    queue.give(fresh, false);
-    expect(await picky.lease).toBe(fresh);
-    const again = queue.add(true, 1000, late);
-    queue.give(served, true);
-    expect(await again.lease).toBe(served);
+  test("forgets a request whose client left: it hears of nothing any more", () => {
+    const [gone, other] = [new Request(), new Request()];
+    const { clock, queue } = queueWith(gone, other);
+    queue.remove(gone);
+    queue.give(lease());
+    clock.advance(5000);
+    expect([queue.length, gone.heard, clock.timers]).toEqual([0, undefined, 0]);
+    expect(other.heard).toBeInstanceOf(Lease);
+  });
+
+  test("puts a request that asks once more back to its place, before those that came later", () => {
+    const [older, newer, again] = [new Request(0), new Request(50), new Request(20)];
+    const { clock, queue } = queueWith();
+    clock.advance(60);
+    for (const request of [older, newer, again]) queue.add(request);
+    expect([older, again, newer].map((request) => queue.ahead(request))).toEqual([0, 1, 2]);
+    // Its time began when it first asked.
+    clock.advance(959);
+    expect([older.heard, again.heard]).toEqual(["too late", undefined]);
+    clock.advance(1);
+    expect([again.heard, newer.heard]).toEqual(["too late", undefined]);
+  });
+
+  test("lets a request that asked first be the first again, with its own time", () => {
+    const [late, early] = [new Request(50), new Request(10)];
+    const { clock, queue } = queueWith();
+    clock.advance(100);
+    queue.add(late);
+    queue.add(early);
+    clock.advance(910);
+    expect([early.heard, late.heard]).toEqual(["too late", undefined]);
   });
 
   test("tells a request how many wait before it", () => {
-    const queue = new WaitQueue(new FakeClock());
-    const [first, second, third] = [1, 2, 3].map(() => queue.add(false, 1000, late));
-    expect([first?.ahead, second?.ahead, third?.ahead]).toEqual([0, 1, 2]);
-    first?.cancel();
-    expect([first?.ahead, second?.ahead, third?.ahead]).toEqual([0, 0, 1]);
+    const requests = [new Request(), new Request(), new Request()];
+    const { queue } = queueWith(...requests);
+    expect(requests.map((request) => queue.ahead(request))).toEqual([0, 1, 2]);
+    queue.remove(requests[0] as Request);
+    expect(queue.ahead(requests[2] as Request)).toBe(1);
   });
 
-  test("refuses only as many as it is told to, the oldest first", async () => {
-    const queue = new WaitQueue(new FakeClock());
-    const first = queue.add(false, 1000, late);
-    queue.add(false, 1000, late);
+  test("refuses only as many as it is told to, the oldest first", () => {
+    const [first, second] = [new Request(), new Request()];
+    const { queue } = queueWith(first, second);
     queue.refuse(1, new FpmError("BOOT_FAILED", "backend", "no"));
-    await expect(first.lease).rejects.toThrow("no");
-    expect(queue.length).toBe(1);
+    expect([first.heard, second.heard, queue.length]).toEqual(["no", undefined, 1]);
   });
 });
 
@@ -84,19 +127,9 @@ describe("the list of free backends", () => {
     const [a, b] = [backend({ served: 1 }), backend({ served: 1 })];
     list.put(a);
     list.put(b);
-    expect([list.idlest, list.next(false)]).toEqual([a, b]);
+    expect([list.idlest, list.next]).toEqual([a, b]);
     list.put(a);
-    expect([list.idlest, list.next(false)]).toEqual([b, a]);
-  });
-
-  test("finds one that has not served among those that have", () => {
-    const list = new FreeList();
-    const fresh = backend({ served: 0 });
-    list.put(fresh);
-    list.put(backend({ served: 5 }));
-    expect([list.unserved, list.next(true)]).toEqual([1, fresh]);
-    list.remove(fresh);
-    expect([list.unserved, list.next(true), list.isEmpty]).toEqual([0, undefined, false]);
+    expect([list.idlest, list.next]).toEqual([b, a]);
   });
 
   test("counts the requests that its backends can take, and does not take one that is at work for idle", () => {

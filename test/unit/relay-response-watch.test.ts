@@ -19,7 +19,10 @@ function watch(chunks: readonly Uint8Array[], client = 5) {
         passed += latin1(chunk.subarray(start, end));
       },
       onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-      onRejected: (protocolStatus) => void events.push(`rejected ${protocolStatus}`),
+      onStderr(chunk, start, end) {
+        passed += latin1(chunk.subarray(start, end));
+      },
+      onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
       onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
       onStaleRecord: (type) => void events.push(`stale ${type}`),
     },
@@ -49,11 +52,11 @@ describe("the watch over an answer", () => {
 
   test("gives the client's id to every record, and drops those of earlier requests, wherever the bytes are cut", () => {
     const leak = joined(
-      encodeStream(FCGI_STDOUT, 2, text("another's page"), true),
+      encodeStream(FCGI_STDOUT, 2, text("Status: 200\n\nanother's page"), true),
       encodeEndRequest(2, 0, 0),
     );
     const answer = (id: number) =>
-      joined(encodeStream(FCGI_STDOUT, id, text("mine"), true), encodeEndRequest(id, 7, 0));
+      joined(encodeStream(FCGI_STDOUT, id, text("Status: 200\n\nmine"), true), encodeEndRequest(id, 7, 0));
     const stream = joined(
       leak,
       encodeRecord(FCGI_STDERR, 5, text("warning")),
@@ -84,8 +87,59 @@ describe("the watch over an answer", () => {
     expect(watch([joined(stdout, end, stdout)]).passed).toBe(latin1(joined(stdout, end)));
   });
 
-  test("hands on nothing of a lone END_REQUEST that rejects the request: Apache would show an empty 200", () => {
-    expect(watch([encodeEndRequest(5, 0, 2)])).toEqual({ events: ["rejected 2"], passed: "" });
+  const END = encodeEndRequest(5, 0, 0);
+  const header = (words: string) => encodeRecord(FCGI_STDOUT, 5, text(words));
+
+  test.each([
+    ["a lone END_REQUEST", [END], "ended the request without a byte of an answer"],
+    [
+      "an empty STDOUT",
+      [encodeStream(FCGI_STDOUT, 5, text(""), true), END],
+      "ended the request without a byte",
+    ],
+    ["a header cut in mid-line", [header("Content-Ty"), END], "in the middle of the header"],
+    ["a header without its empty line", [header("Status: 200 OK\r\n"), END], "in the middle of the header"],
+    ["a header cut before its last newline", [header("A: b\r\n\r"), END], "in the middle of the header"],
+    [
+      "a rejection",
+      [encodeEndRequest(5, 0, 2)],
+      "did not take the request: END_REQUEST with protocol status 2",
+    ],
+  ])("hands on nothing of %s, which Apache would show as an empty 200", (_what, records, problem) => {
+    const { events, passed } = watch([joined(...records)]);
+    expect([events.length, passed]).toEqual([1, ""]);
+    expect(events[0]).toContain(`unanswered: `);
+    expect(events[0]).toContain(problem);
+    expect(watch([...joined(...records)].map((byte) => Uint8Array.of(byte)))).toEqual({ events, passed });
+  });
+
+  test("hands STDERR on at once, also where no answer follows", () => {
+    const stderr = encodeRecord(FCGI_STDERR, 5, text("no database"));
+    const { events, passed } = watch([joined(stderr, END)]);
+    expect([events.length, passed]).toEqual([1, latin1(stderr)]);
+  });
+
+  test("hands on a header that comes in many records when it is complete, with all that is before and behind", () => {
+    const answer = joined(
+      header("Content-Type: te"),
+      header("xt/plain\n"),
+      header("\nbo"),
+      header("dy"),
+      END,
+    );
+    const seen: string[] = [];
+    for (let at = 0; at <= answer.length; at++) seen.push(watch([answer.slice(0, at)]).passed);
+    expect(seen.at(-1)).toBe(latin1(answer));
+    // With the newline that is the first byte of the third record.
+    expect(seen.findIndex((passed) => passed !== "")).toBe(3 * 8 + 16 + 9 + 1);
+    expect(watch([answer]).events).toEqual(["end 0 0"]);
+  });
+
+  test("gives up a header that does not end at 64 KiB, and hands it on", () => {
+    const line = header(`X: ${"y".repeat(8000)}\n`);
+    const lines = Array.from({ length: 9 }, () => line);
+    expect(watch(lines.slice(0, 8)).passed).toBe("");
+    expect(watch(lines).passed.length).toBe(9 * line.length);
   });
 
   test("passes a protocol status that comes with an answer", () => {

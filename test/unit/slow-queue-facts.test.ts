@@ -14,7 +14,7 @@ interface ProcessFacts {
   lentAt?: number[];
 }
 
-function processOf({ pid, state = "ready", startedAt = 0, lentAt = [] }: ProcessFacts): Backend {
+function processOf({ pid, state = "free", startedAt = 0, lentAt = [] }: ProcessFacts): Backend {
   const backend = { pid, state, startedAt, busy: lentAt.length } as Backend;
   const leases = lentAt.map((since) => ({ backend, since, head: { label: `GET /${since}` } }) as Lease);
   return Object.assign(backend, { leases: new Set(leases) });

@@ -4,23 +4,41 @@ import { nextDaemonState } from "../../src/daemon/states.ts";
 import { nextConnectionState } from "../../src/front/states.ts";
 
 describe("a backend", () => {
-  test("starts, serves, retires and ends", () => {
-    const events = ["accepted", "retire", "retire", "stop", "exited"] as const;
+  test("starts, is lent and freed, is left alone and comes back, leaves and ends", () => {
+    const events = [
+      "accepted",
+      "lent",
+      "freed",
+      "lent",
+      "left alone",
+      "accepted",
+      "leave",
+      "exited",
+    ] as const;
     const states: BackendState[] = ["starting"];
     for (const event of events) states.push(nextState(states.at(-1) as BackendState, event));
-    expect(states).toEqual(["starting", "ready", "retiring", "retiring", "stopping", "gone"]);
+    expect(states.slice(1)).toEqual([
+      "free",
+      "lent",
+      "free",
+      "lent",
+      "on its own",
+      "free",
+      "leaving",
+      "gone",
+    ]);
   });
 
-  test("may exit in every state that lives", () => {
-    for (const state of ["starting", "ready", "retiring", "ending", "stopping"] as const)
-      expect(nextState(state, "exited")).toBe("gone");
+  test("may leave and may exit in every state that lives", () => {
+    for (const state of ["starting", "free", "lent", "on its own", "leaving"] as const)
+      expect([nextState(state, "leave"), nextState(state, "exited")]).toEqual(["leaving", "gone"]);
   });
 
-  test("is ready only once, and does not come back from where it stops", () => {
-    for (const state of ["ready", "retiring", "gone"] as const)
+  test("does not come back from where it leaves, and accepts only when it was away", () => {
+    for (const state of ["free", "lent", "leaving", "gone"] as const)
       expect(() => nextState(state, "accepted")).toThrow(`A backend that is ${state} cannot be accepted.`);
-    for (const event of ["accepted", "retire", "stop"] as const)
-      expect(nextState("stopping", event)).toBe("stopping");
+    for (const event of ["lent", "freed", "left alone"] as const)
+      expect(() => nextState("leaving", event)).toThrow(`A backend that is leaving cannot be ${event}.`);
   });
 });
 

@@ -14,7 +14,14 @@ describe("a snapshot", () => {
 
   test("counts each living process in one state", () => {
     const [program] = collect(sampleSource(), true).programs;
-    expect(program?.processes).toEqual({ starting: 1, idle: 1, busy: 1, retiring: 2, stopping: 1 });
+    expect(program?.processes).toEqual({
+      starting: 1,
+      idle: 1,
+      busy: 1,
+      on_its_own: 1,
+      retiring: 1,
+      stopping: 1,
+    });
     expect(program?.in_flight).toBe(2);
   });
 
@@ -25,7 +32,7 @@ describe("a snapshot", () => {
 
   test("shows no query string, and cuts long paths", () => {
     const source = sampleSource();
-    const long = { ...source.pools[0], backends: [backendOf("ready", 9, `/${"x".repeat(300)}`)] };
+    const long = { ...source.pools[0], backends: [backendOf("free", 9, `/${"x".repeat(300)}`)] };
     const requests = (snapshot: ReturnType<typeof collect>) =>
       snapshot.programs[0]?.process_list?.flatMap((process) => process.requests) ?? [];
     expect(requests(collect(source, true)).map(({ uri }) => uri)).toEqual(["/shop/cart", "/long"]);
@@ -43,7 +50,7 @@ describe("a snapshot", () => {
 
   test("looks at 256 processes at most", () => {
     const source = sampleSource();
-    const backends = Array.from({ length: 300 }, (_, index) => backendOf("ready", index + 1));
+    const backends = Array.from({ length: 300 }, (_, index) => backendOf("free", index + 1));
     let looks = 0;
     const memoryOf = () => ++looks;
     const many = { ...source.pools[0], backends } as (typeof source.pools)[number];

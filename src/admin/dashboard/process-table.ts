@@ -5,6 +5,9 @@ import { arrange, Keyed } from "./arrange.ts";
 import type { Confirmation } from "./confirmation.ts";
 import { cloneTemplate, Fields } from "./fields.ts";
 
+/** States that people read under another name. */
+const STATE_WORDS: Readonly<Record<string, string>> = { retiring: "leaving", on_its_own: "on its own" };
+
 /** So many processes of a program have a row. */
 export const MOST_ROWS = 100;
 
@@ -48,7 +51,7 @@ class ProcessRow {
     const { pid, state, age_seconds, served, cpu_seconds, memory_bytes, requests } = process;
     this.element.className = state;
     this.#fields.text("pid", pid === 0 ? "-" : String(pid));
-    this.#fields.text("state", state === "retiring" ? "leaving" : state);
+    this.#fields.text("state", STATE_WORDS[state] ?? state);
     this.#fields.text("age", formatSeconds(age_seconds));
     this.#fields.text("served", String(served));
     this.#fields.text("cpu", formatSeconds(cpu_seconds));

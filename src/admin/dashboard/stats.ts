@@ -6,7 +6,7 @@ import { type History, type Point, REMEMBERED } from "./history.ts";
 import { formatRate } from "./numbers.ts";
 import { highest, sparkPath } from "./sparkline.ts";
 
-const STATES = ["starting", "idle", "busy", "retiring", "stopping"] as const;
+const STATES = ["starting", "idle", "busy", "on_its_own", "retiring", "stopping"] as const;
 const QUANTILES = ["p50", "p90", "p99"] as const;
 const LAST_MINUTES = "in the last three minutes";
 

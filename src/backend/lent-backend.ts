@@ -1,0 +1,212 @@
+import type { ByteQueue } from "../base/byte-queue.ts";
+import { BugError, type FpmError } from "../base/errors.ts";
+import { Timers } from "../base/timers.ts";
+import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
+import type { Conduct } from "./conduct.ts";
+import type { StopReason } from "./exit.ts";
+import { InFlight } from "./in-flight.ts";
+import { type Ending, Lease } from "./lease.ts";
+import type { Link } from "./link.ts";
+import type { Program } from "./program.ts";
+import { type BackendEvent, type BackendState, nextState } from "./states.ts";
+import type { Usage } from "./usage.ts";
+
+/**
+ * What FastCGI processes and places for CGI processes have in common: they are lent to requests, are left on their own, come back, and leave. One
+ * mutator of the state; whoever hears of it is told once.
+ */
+export abstract class LentBackend implements Backend {
+  program: Program;
+  readonly startedAt: number;
+  idleSince: number;
+  aloneSince = 0;
+  served = 0;
+  memoryBytes: number | undefined;
+  protected readonly deps: BackendDeps;
+  protected readonly owner: BackendOwner;
+  protected readonly requests: InFlight;
+  protected readonly timers: Timers<"look" | "start" | "kill" | "request" | "abort">;
+  readonly #leases = new Set<Lease>();
+  #state: BackendState = "starting";
+  #stopReason: StopReason | undefined;
+  /** How long it may take to end, once it leaves. */
+  #stopTimeoutMs = 0;
+  #isStopping = false;
+  /** It has not come back from a request that is over for us. */
+  #isAway = false;
+
+  abstract readonly pid: number;
+  abstract readonly label: string;
+  abstract readonly isDead: boolean;
+  abstract readonly usage: Usage | undefined;
+  abstract readonly firstStdout: string;
+  abstract readonly lastStderr: string;
+  abstract readonly finished: Promise<void>;
+  /** Requests that it serves at once. */
+  protected abstract readonly capacity: number;
+
+  protected constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
+    this.program = program;
+    this.owner = owner;
+    this.deps = deps;
+    this.startedAt = deps.clock.now();
+    this.idleSince = this.startedAt;
+    this.requests = new InFlight(deps.clock);
+    this.timers = new Timers(deps.clock);
+  }
+
+  abstract open(lease: Lease, records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
+  abstract isUnaccepted(link: Link): boolean;
+  abstract isUnread(link: Link): boolean;
+  abstract takeBack(link: Link): boolean;
+  abstract onUnread(lease: Lease): void;
+  abstract onEcho(): void;
+  abstract onStaleRecord(): void;
+  abstract onIgnoredId(): void;
+
+  /** Closes or keeps the connection of a request that is over. True when the process may still be at work. */
+  protected abstract closeLink(lease: Lease, how: Ending): boolean;
+  /** Begins to watch for its return: `onBack`. */
+  protected abstract awaitReturn(): void;
+  /** Begins to end it. With 0 it is killed. */
+  protected abstract endProcess(stopTimeoutMs: number): void;
+
+  get state(): BackendState {
+    return this.#state;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  get stopReason(): StopReason | undefined {
+    return this.#stopReason;
+  }
+
+  get conduct(): Conduct {
+    return this.deps.conduct;
+  }
+
+  get leases(): ReadonlySet<Lease> {
+    return this.#leases;
+  }
+
+  get busy(): number {
+    return this.#leases.size;
+  }
+
+  get free(): number {
+    return this.#state === "free" ? this.capacity - this.busy : 0;
+  }
+
+  lend(): Lease {
+    if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
+    const lease = new Lease(this, this.deps.clock.now());
+    this.#leases.add(lease);
+    if (this.free === 0) this.enter("lent");
+    return lease;
+  }
+
+  end(lease: Lease, how: Ending): void {
+    lease.user = undefined;
+    if (how === "kept" || how === "over") this.served++;
+    const isAway = this.closeLink(lease, how);
+    this.#leases.delete(lease);
+    this.requests.onEnd(lease);
+    if (this.busy === 0) this.idleSince = this.deps.clock.now();
+    if (this.#state === "gone" || this.#isStopping) return;
+    if (isAway) this.#leaveAlone(lease, how);
+    else if (this.#state === "lent") this.enter("freed");
+    else if (this.#state === "leaving" && this.busy === 0) this.#stopNow();
+  }
+
+  doubt(): void {
+    if (this.#state !== "free" || this.busy > 0) return;
+    this.#goAway();
+  }
+
+  condemn(lease: Lease, reason: StopReason): void {
+    const others = this.#leases.size - (this.#leases.has(lease) ? 1 : 0);
+    if (others === 0) {
+      this.stop(reason, 0);
+      return;
+    }
+    this.retire(reason, 0);
+    const { requestTimeoutMs, stopTimeoutMs } = this.program.app;
+    this.timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
+  }
+
+  retire(reason: StopReason, stopTimeoutMs: number): void {
+    this.#stopReason ??= reason;
+    this.#stopTimeoutMs = stopTimeoutMs;
+    if (this.busy === 0 && !this.#isAway) this.#stopNow();
+    else if (this.#state !== "gone") this.enter("leave");
+  }
+
+  /** Whoever uses a link must hear of it: nobody else will tell. */
+  stop(reason: StopReason, stopTimeoutMs: number): void {
+    if (this.#state === "gone") return;
+    this.#stopReason ??= reason;
+    this.#isStopping = true;
+    this.enter("leave");
+    for (const { link } of [...this.#leases]) link?.onClosed(`stopped: ${reason}`);
+    this.endProcess(stopTimeoutMs);
+  }
+
+  /** The one mutator of the state. */
+  protected enter(event: BackendEvent): void {
+    const before = this.#state;
+    this.#state = nextState(before, event);
+    if (before !== this.#state) this.owner.onBackendMoved(this, before);
+  }
+
+  /** It takes connections: for the first time, or again. */
+  protected onBack(): void {
+    const wasAway = this.#isAway;
+    this.#isAway = false;
+    this.timers.cancel("request");
+    this.timers.cancel("abort");
+    if (this.#isStopping) return;
+    if (this.#state === "leaving") {
+      this.#stopNow();
+      return;
+    }
+    this.idleSince = this.deps.clock.now();
+    this.enter("accepted");
+    if (wasAway) this.owner.onBackendBack(this);
+    else this.owner.onBackendReady(this);
+  }
+
+  /** The process has ended. */
+  protected onGone(): void {
+    this.timers.cancelAll();
+    this.enter("exited");
+    for (const lease of [...this.#leases]) lease.user?.onBackendGone();
+  }
+
+  #stopNow(): void {
+    this.stop(this.#stopReason as StopReason, this.#stopTimeoutMs);
+  }
+
+  #leaveAlone(lease: Lease, how: Ending): void {
+    if (how === "left") this.#limitWork(lease.since);
+    this.#goAway();
+  }
+
+  #goAway(): void {
+    this.#isAway = true;
+    this.aloneSince = this.deps.clock.now();
+    if (this.#state !== "leaving") this.enter("left alone");
+    this.awaitReturn();
+  }
+
+  /** Nobody waits for what it does now, but its limits go on. */
+  #limitWork(since: number): void {
+    const { requestTimeoutMs, abortTimeoutMs } = this.program.app;
+    if (requestTimeoutMs > 0) {
+      const leftMs = Math.max(0, since + requestTimeoutMs - this.deps.clock.now());
+      this.timers.set("request", leftMs, () => this.stop("request timeout", 0));
+    }
+    if (abortTimeoutMs > 0) this.timers.set("abort", abortTimeoutMs, () => this.stop("abort timeout", 0));
+  }
+}
