@@ -1,4 +1,4 @@
-import { unlinkSync } from "node:fs";
+import { fstatSync, unlinkSync } from "node:fs";
 import { FpmError } from "../base/errors.ts";
 import { acceptNow, closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
 import type { Link } from "./link.ts";
@@ -13,6 +13,8 @@ const MOST_WAKES = 256;
 export class BackendSocket {
   /** What the program gets as its descriptor 0. */
   readonly fd: number;
+  /** Tells its socket from all others. */
+  readonly inode: number;
   readonly #path: string;
   readonly #owner: LinkOwner;
   /** How many connections the program takes at once. */
@@ -30,6 +32,7 @@ export class BackendSocket {
     this.#owner = owner;
     this.#concurrency = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
+    this.inode = fstatSync(this.fd).ino;
     if (this.knock()) return;
     this.close();
     throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed.`);

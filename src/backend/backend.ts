@@ -83,6 +83,8 @@ export interface Backend {
   readonly lastStderr: string;
   /** Settles when it has ended and everything it printed was logged. */
   readonly finished: Promise<void>;
+  /** Settles with the processes that it left in the background when it ended before it had started; they have been ended. Empty for others. */
+  readonly leftBehind: Promise<readonly number[]>;
   /** What was learned of the program. */
   readonly conduct: Conduct;
 

@@ -7,7 +7,9 @@ import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
 import type { Program } from "./program.ts";
 import { ProgramProcess } from "./program-process.ts";
+import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
+import { backgroundProblem } from "./start-failure.ts";
 import { isEnding, type Usage } from "./usage.ts";
 import { isAtWork } from "./work-signs.ts";
 
@@ -19,6 +21,8 @@ const LAST_LOOK_MS = 100;
 const LINK_GRACE_MS = 1000;
 /** One that ends after fewer requests, with the next one unread, ends for the sake of its answer; others recycle themselves. */
 const FEW_REQUESTS = 16;
+/** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
+const STILL_ACCEPTING_MS = 100;
 
 /** One process of a program, its listening socket and the connections to it: one for each request at work, others kept. */
 export class FastCgiBackend extends LentBackend {
@@ -195,13 +199,37 @@ export class FastCgiBackend extends LentBackend {
 
   #onExit(): void {
     const { exitCode: code, signalCode: signal } = this.#process;
-    if (code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined) this.#noteEarlyExit();
+    const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
+    if (isByItself) this.#noteEarlyExit();
+    if (isByItself) this.leftBehind = this.#endBackground();
     this.onGone();
     const exit = { code, signal, wasStarted: this.#readyAt !== undefined, reason: this.stopReason };
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
-    this.#socket.close();
+    void this.leftBehind.then((pids) => this.#onNobodyLeft(pids));
     this.#awaitLinks();
+  }
+
+  /** A program that puts itself into the background has ended for us: what it left there is of no use to anybody, and could not be ended later. */
+  async #endBackground(): Promise<readonly number[]> {
+    const isStarted = this.#readyAt !== undefined;
+    if (isStarted && !(await this.#isStillAccepting())) return [];
+    return await endHoldersOf(this.#socket.inode);
+  }
+
+  /** Whether somebody accepts on its socket, now that it has ended. A mere child of it would not. */
+  #isStillAccepting(): Promise<boolean> {
+    this.#socket.closeIdle();
+    this.#socket.knock();
+    return new Promise((resolve) => {
+      this.deps.clock.after(STILL_ACCEPTING_MS, () => resolve(!this.#socket.hasUnaccepted));
+    });
+  }
+
+  #onNobodyLeft(pids: readonly number[]): void {
+    this.#socket.close();
+    if (pids.length > 0 && this.#readyAt !== undefined)
+      this.deps.log.error(backgroundProblem(pids), { program: this.program.name, pid: this.pid });
   }
 
   /** A request was handed to it that it did not read: it exits after its answer. */

@@ -11,6 +11,8 @@ import type { Program } from "./program.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 import type { Usage } from "./usage.ts";
 
+const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
+
 /**
  * What FastCGI processes and places for CGI processes have in common: they are lent to requests, are left on their own, come back, and leave. One
  * mutator of the state; whoever hears of it is told once.
@@ -22,6 +24,7 @@ export abstract class LentBackend implements Backend {
   aloneSince = 0;
   served = 0;
   memoryBytes: number | undefined;
+  leftBehind: Promise<readonly number[]> = NOBODY;
   protected readonly deps: BackendDeps;
   protected readonly owner: BackendOwner;
   protected readonly requests: InFlight;

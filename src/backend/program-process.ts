@@ -7,8 +7,12 @@ import type { Program } from "./program.ts";
 import { type Environment, INSTANCE_VARIABLE, spawnProgram } from "./spawn.ts";
 import { cpuUsageOf, type Usage } from "./usage.ts";
 
-/** A program that sits in accept() and did not leave on SIGTERM is woken after this time, and again: its processes may be several. */
-const WAKE_EVERY_MS = 250;
+/**
+ * How often a program that did not leave on SIGTERM is nudged. One that sits in accept() is woken, and again, as its processes may be several; and
+ * in these turns those that it has started are told, too.
+ */
+const NUDGE_EVERY_MS = 250;
+const GROUP_TURNS: readonly number[] = [4, 8];
 /** How long descendants may go on printing into the pipes of a program that has ended. */
 const OUTPUT_GRACE_MS = 200;
 
@@ -40,7 +44,7 @@ export class ProgramProcess {
   readonly #options: ProcessOptions;
   readonly #process: Subprocess;
   readonly #outputs: OutputReader[];
-  readonly #timers: Timers<"wake" | "kill">;
+  readonly #timers: Timers<"nudge" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
 
   /** @throws FpmError SPAWN_FAILED. */
@@ -80,32 +84,29 @@ export class ProgramProcess {
     return this.#finished.promise;
   }
 
-  /** SIGTERM to all of it, then a nudge, SIGKILL after `stopTimeoutMs`. Told once more, it gets no more time. */
+  /**
+   * SIGTERM, then a nudge from time to time, SIGKILL to all of it after `stopTimeoutMs`. Told once more, it gets no more time. Only the process that we
+   * have started is told at first: one that has started others ends them itself, and may lose count when all end at once.
+   */
   end(stopTimeoutMs: number): void {
-    this.#signal("SIGTERM");
+    signal(this.pid, "SIGTERM");
     if (this.#timers.has("kill")) return;
-    this.#wakeAfter(Math.min(WAKE_EVERY_MS, stopTimeoutMs / 2));
+    this.#nudge(1, Math.min(NUDGE_EVERY_MS, stopTimeoutMs / 4));
     this.#timers.set("kill", stopTimeoutMs, () => this.kill());
-  }
-
-  #wakeAfter(ms: number): void {
-    this.#timers.set("wake", ms, () => {
-      this.#options.wake();
-      this.#wakeAfter(WAKE_EVERY_MS);
-    });
   }
 
   /** SIGKILL to all of it. */
   kill(): void {
-    this.#signal("SIGKILL");
+    signal(-this.pid, "SIGKILL");
   }
 
-  #signal(signal: NodeJS.Signals): void {
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // ESRCH: the whole group has ended already.
-    }
+  /** Never both at once: a process that handles the one may miss the other. */
+  #nudge(turn: number, everyMs: number): void {
+    this.#timers.set("nudge", everyMs, () => {
+      if (GROUP_TURNS.includes(turn)) signal(-this.pid, "SIGTERM");
+      else this.#options.wake();
+      this.#nudge(turn + 1, everyMs);
+    });
   }
 
   #onExit(): void {
@@ -136,5 +137,14 @@ export class ProgramProcess {
     if (stream === "stdout") this.firstStdout ||= line;
     const request = this.#options.requestInFlight()?.label;
     this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream, request });
+  }
+}
+
+/** To a process, or with a negative number to its group. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // ESRCH: it has ended already.
   }
 }

@@ -7,6 +7,8 @@ import type { Program } from "./program.ts";
 
 /** What a shell and env(1) exit with when a command is missing. */
 const STATUS_NOT_FOUND = 127;
+/** A program that daemonises itself has ended for whoever started it. */
+const FOREGROUND = "it must stay in the foreground, without an option like --daemonize";
 /** What a CGI program prints first (RFC 3875 §6.2). */
 const CGI_HEADER = /^(?:content-type|status|location):/i;
 
@@ -53,9 +55,17 @@ async function spawnErrorReason(program: Program, cause: unknown): Promise<strin
   }
 }
 
+/** Of a program that has ended and goes on in the background. */
+export function backgroundProblem(pids: readonly number[]): string {
+  return `it went on in the background (pid ${pids.join(", ")}, ended): ${FOREGROUND}`;
+}
+
 async function bootFailureReason(backend: Backend, exit: Exit): Promise<string> {
+  const leftBehind = await backend.leftBehind;
+  if (leftBehind.length > 0) return backgroundProblem(leftBehind);
   if (CGI_HEADER.test(backend.firstStdout))
     return 'it spoke CGI on stdout: not a FastCGI program; set `protocol = "cgi"` for it';
+  if (exit.code === 0) return `if it goes on in the background: ${FOREGROUND}`;
   if (exit.code !== STATUS_NOT_FOUND) return "";
   const file = backend.program.argv[0];
   const script = await scriptFacts(file);

@@ -184,3 +184,37 @@ describe("the socket", () => {
     expect(mode).toBe("600 socket");
   });
 });
+
+/** Three workers below a manager that counts them, and waits for each. */
+const MANAGED = `#!/usr/bin/perl
+use FCGI; use FCGI::ProcManager;
+my $manager = FCGI::ProcManager->new({ n_processes => 3 });
+my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
+$manager->pm_manage();
+while ($request->Accept() >= 0) {
+  $manager->pm_pre_dispatch();
+  print "Content-Type: text/plain\\r\\n\\r\\n$$\\n";
+  select undef, undef, undef, 0.1 if $env{QUERY_STRING} =~ /slow/;
+  $request->Finish();
+  exit 0 if $env{QUERY_STRING} =~ /leave/;
+  $manager->pm_post_dispatch();
+}
+`;
+
+test.each([1, 3])(
+  "a program that manages workers of its own ends in order, with concurrency = %i",
+  async (concurrency) => {
+    await using site = await startSite({
+      files: { "managed.fcgi": MANAGED },
+      lab: [],
+      app: `concurrency = ${concurrency}\nmax_processes = 3`,
+    });
+    await Promise.all(Array.from({ length: 12 }, () => site.text("managed.fcgi?slow")));
+    for (let i = 0; i < 4; i++) await site.text("managed.fcgi?leave", i % 2 === 0 ? "direct" : "kept");
+    const stopping = performance.now();
+    site.fpm.signal("SIGTERM");
+    expect(await site.fpm.exited).toBe(0);
+    expect(performance.now() - stopping).toBeLessThan(3000);
+    expect(site.fpm.log()).not.toContain("ended by SIGKILL");
+  },
+);
