@@ -234,7 +234,7 @@ export class Pool implements StartsOwner {
     this.act();
   }
 
-  /** It works on after its last answer. With another process at hand the request goes there; nobody has seen it. */
+  /** It works on after its last answer. Whoever is free first gets the request: nobody has seen it. */
   onBackendUnread(lease: Lease): void {
     const { program, pid } = lease.backend;
     if (lease.backend.served > 0 && this.tally.conduct.onAnsweredEarly()) {
@@ -243,8 +243,7 @@ export class Pool implements StartsOwner {
       this.#deps.log.info(what, { program: program.name, pid });
       this.#population.doubtFree();
     }
-    const isElsewhere = this.#population.hasFree || (this.#isBelowCap && this.#starts.waitMs === 0);
-    if (isElsewhere && lease.mayBeTakenBack) lease.takeBack();
+    if (lease.mayBeTakenBack) lease.takeBack();
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
@@ -293,11 +292,6 @@ export class Pool implements StartsOwner {
     return this.#starts.isBreakerOpen && !this.#population.isServing;
   }
 
-  /** Whether one more process may be started. */
-  get #isBelowCap(): boolean {
-    return this.#owner.room() > 0 && this.size < this.#population.cap;
-  }
-
   #lendToWaiting(): void {
     while (this.#queue.length > 0) {
       const lease = this.#population.lend();
@@ -309,7 +303,9 @@ export class Pool implements StartsOwner {
 
   /** Where no more can be started for requests that wait, those make room that nobody waits for. */
   #makeRoom(): void {
-    if (this.#queue.length === 0 || this.#isBelowCap) return;
+    const isBelowCap = this.#owner.room() > 0 && this.size < this.#population.cap;
+    const leaving = this.size - this.#population.living;
+    if (isBelowCap || leaving >= this.#queue.length) return;
     const loneliest = this.#population.loneliest(LONE_MS);
     loneliest?.stop("left alone", this.program.app.stopTimeoutMs);
   }

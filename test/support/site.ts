@@ -19,7 +19,7 @@ export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   log?: string;
   /** More directives for nginx's `http` block. */
   nginx?: string;
-  /** More locations of its server; FASTCGI stands for std-fpm's address. */
+  /** More locations of its server; FASTCGI stands for the address of std-fpm, $ROOT for the root. */
   locations?: string;
 }
 
@@ -58,13 +58,14 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const server = options.server?.replaceAll("$FOLDER", dir.path) ?? "";
   const log = options.log?.replaceAll("$FOLDER", dir.path) ?? "";
   const fpmOptions = { ...options, apps, server, log, folder: dir.path };
+  const locations = options.locations?.replaceAll("$ROOT", root) ?? "";
   let fpm = await startStdFpm(fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),
     root,
     fastcgi: `unix:${fpm.socket}`,
     http: options.nginx ?? "",
-    locations: options.locations ?? "",
+    locations,
   }).catch(async (error) => {
     await fpm.kill();
     throw error;
