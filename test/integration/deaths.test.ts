@@ -98,15 +98,27 @@ describe("a process that is killed", () => {
     expect((await answer).end).toBe("aborted");
   });
 
-  test("again and again under load costs at most the requests it was busy with", async () => {
-    await using site = await startSite({ app: "max_processes = 4" });
-    const statuses: number[] = [];
+  test("again and again under load fails no GET, and a POST only where its own process was killed", async () => {
+    await using site = await startSite({ app: "max_processes = 8" });
+    const failed: string[] = [];
     let isOver = false;
-    const clients = Array.from({ length: 10 }, async () => {
-      while (!isOver) statuses.push((await site.ask("lab.fcgi?op=sleep&ms=2")).status);
+    let asked = 0;
+    const clients = Array.from({ length: 20 }, async (_, index) => {
+      const isPost = index % 4 === 3;
+      while (!isOver) {
+        const body = isPost ? { body: Buffer.from("x") } : {};
+        const { status } = await site.ask("lab.fcgi?op=sleep&ms=2", {
+          way: index % 2 === 0 ? "kept" : "direct",
+          ...body,
+        });
+        asked++;
+        if (status !== 200) failed.push(isPost ? "POST" : "GET");
+      }
     });
-    for (let kills = 0; kills < 20; ) {
-      const pid = site.fpm.backends()[0];
+    const KILLS = 60;
+    for (let kills = 0; kills < KILLS; ) {
+      const pids = site.fpm.backends();
+      const pid = pids[kills % pids.length];
       if (pid !== undefined) {
         process.kill(pid, "SIGKILL");
         kills++;
@@ -115,9 +127,9 @@ describe("a process that is killed", () => {
     }
     isOver = true;
     await Promise.all(clients);
-    // A GET is asked once more, so only one that is hit twice can fail.
-    expect(statuses.filter((status) => status !== 200).length).toBeLessThanOrEqual(5);
-    expect(statuses.length).toBeGreaterThan(50);
+    expect(failed.filter((method) => method === "GET")).toEqual([]);
+    expect(failed.length).toBeLessThanOrEqual(KILLS);
+    expect(asked).toBeGreaterThan(200);
   });
 });
 
@@ -146,6 +158,20 @@ describe("a program that ends by itself", () => {
     const pids = new Set<string>();
     for (let i = 0; i < 20; i++) pids.add(await site.text("exit-each.fcgi", i % 2 === 0 ? "direct" : "kept"));
     expect(pids.size).toBe(20);
+  });
+
+  test("after each answer fails nobody of 50 clients at once", async () => {
+    await using site = await startSite({ lab: ["exit-each.fcgi"], app: "max_processes = 16" });
+    const wrong: unknown[] = [];
+    let left = 1500;
+    const client = async (way: Way) => {
+      while (left-- > 0) {
+        const { status, text } = await site.ask("exit-each.fcgi", { way });
+        if (status !== 200) wrong.push([status, text()]);
+      }
+    };
+    await Promise.all(Array.from({ length: 50 }, (_, index) => client(index % 2 === 0 ? "direct" : "kept")));
+    expect(wrong).toEqual([]);
   });
 
   test("after each answer is there for every POST", async () => {
