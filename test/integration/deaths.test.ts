@@ -99,7 +99,8 @@ describe("a process that is killed", () => {
   });
 
   test("again and again under load fails no GET, and a POST only where its own process was killed", async () => {
-    await using site = await startSite({ app: "max_processes = 8" });
+    // Of so many processes no GET meets three that die.
+    await using site = await startSite({ app: "max_processes = 8\nmin_processes = 8" });
     const failed: string[] = [];
     let isOver = false;
     let asked = 0;
@@ -112,10 +113,10 @@ describe("a process that is killed", () => {
           ...body,
         });
         asked++;
-        if (status !== 200) failed.push(isPost ? "POST" : "GET");
+        if (status !== 200) failed.push(`${isPost ? "POST" : "GET"} ${status}`);
       }
     });
-    const KILLS = 60;
+    const KILLS = 40;
     for (let kills = 0; kills < KILLS; ) {
       const pids = site.fpm.backends();
       const pid = pids[kills % pids.length];
@@ -123,11 +124,11 @@ describe("a process that is killed", () => {
         process.kill(pid, "SIGKILL");
         kills++;
       }
-      await Bun.sleep(50);
+      await Bun.sleep(100);
     }
     isOver = true;
     await Promise.all(clients);
-    expect(failed.filter((method) => method === "GET")).toEqual([]);
+    expect(failed.filter((each) => each !== "POST 502")).toEqual([]);
     expect(failed.length).toBeLessThanOrEqual(KILLS);
     expect(asked).toBeGreaterThan(200);
   });
