@@ -1,13 +1,34 @@
+import type { Socket } from "bun";
+import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, unsentBytes } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
-import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { FrontRequest } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
+
+/** A Bun socket; its types lack `fd` (Bun 1.4.5). */
+export type FrontSocket = Socket<Connection> & { readonly fd: number };
+
+/** What connections need of their surroundings. */
+export interface ConnectionDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly headTimeoutMs: number;
+  /** How long a client may send no byte of a body, or take no byte of its answer. */
+  readonly bodyTimeoutMs: number;
+  readonly maxConns: number;
+  /** A request was refused, or a connection closed, before there was anything to work on. */
+  onRejected(code: ErrorCode): void;
+  /** A request can be worked on. */
+  onRequest(request: FrontRequest): void;
+  /** The connection is over. */
+  onClosed(connection: Connection): void;
+}
 
 /** How long a client may take to close after our side was shut down, and how much may still come. */
 const LINGER_MS = 30_000;

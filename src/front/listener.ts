@@ -3,8 +3,7 @@ import type { Timer } from "../base/clock.ts";
 import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
 import type { Admission } from "./admission.ts";
 import { type BoundSocket, unlinkSocket } from "./bind.ts";
-import { Connection } from "./connection.ts";
-import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
+import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 
 /** How often connections are looked at for what is overdue. */
 const LOOK_MS = 1000;
