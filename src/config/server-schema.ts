@@ -83,7 +83,10 @@ export const serverSchema = Type.Object(
     ),
     ping_path: scriptName("SCRIPT_NAME that std-fpm answers with `pong`; empty for none."),
     head_timeout: duration("30s", "Longest time a client may take for the head of a request.", "positive"),
-    drain_timeout: duration("30s", "How long requests in flight may go on after a stop was asked for."),
+    drain_timeout: duration(
+      "30s",
+      "How long requests in flight may go on, and clients may read their answers, after a stop was asked for.",
+    ),
   },
   TABLE,
 );

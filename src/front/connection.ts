@@ -59,7 +59,7 @@ export class Connection implements IntakeOwner {
   #lingerBytes = 0;
   /** Since when a head is due: from the start, and while one comes in. */
   #headDueSince: number | undefined;
-  /** When the last request ended. */
+  /** When the last request ended, or the last byte came that belongs to none. */
   #idleSince: number;
 
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
@@ -73,8 +73,11 @@ export class Connection implements IntakeOwner {
 
   /** Bytes from the web server. */
   onData(chunk: Uint8Array): void {
-    if (this.#state === "open") this.#intake.push(chunk);
-    else {
+    if (this.#state === "open") {
+      this.#intake.push(chunk);
+      if (this.#intake.size === 0) this.#idleSince = this.#deps.clock.now();
+    } else {
+      this.#idleSince = this.#deps.clock.now();
       this.#lingerBytes += chunk.length;
       if (this.#lingerBytes > MAX_LINGER_BYTES) this.close();
     }
@@ -117,17 +120,14 @@ export class Connection implements IntakeOwner {
     if (this.#intake.size === 0) this.#finish();
   }
 
-  /** Whether requests may come or are at work. */
-  get isOpen(): boolean {
-    return this.#state === "open";
-  }
-
   /**
-   * Closes the connection if no request has been at work on it for `idleMs`. Just after an answer the web server may be
-   * sending the next request already: nginx turned a tenth of such POSTs into 502.
+   * Ends the connection if no request has been at work on it for `idleMs`; it is closed when its client has read all. Just after
+   * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502.
    */
   retire(idleMs: number): void {
-    if (this.#intake.isIdle && this.#deps.clock.now() - this.#idleSince >= idleMs) this.#finish();
+    if (this.#intake.size > 0 || this.#deps.clock.now() - this.#idleSince < idleMs) return;
+    if (this.#state === "open") this.#finish();
+    else if (this.#state === "lingering" && unsentBytes(this.#socket.fd) === 0) this.close();
   }
 
   /** Ends the connection at once; its requests learn that their client is gone. */
@@ -266,6 +266,7 @@ export class Connection implements IntakeOwner {
       return;
     }
     this.#socket.shutdown();
+    this.#idleSince = this.#deps.clock.now();
     this.#timers.set("linger", LINGER_MS, () => this.close());
   }
 

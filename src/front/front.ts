@@ -43,9 +43,9 @@ export class Front {
     }
   }
 
-  /** Connections on which requests may come or are at work; one more for each address that is accepted on. */
-  get openConnections(): number {
-    return this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
+  /** Whether nobody is connected, and nobody waits to be. Only after `close` or `yield`. */
+  get isEmpty(): boolean {
+    return this.#listeners.every((listener) => listener.isClosed && listener.connections === 0);
   }
 
   /** Open connections, those included that are about to close. */
@@ -79,7 +79,7 @@ export class Front {
     for (const listener of this.#listeners) listener.limit(limits);
   }
 
-  /** Closes the connections on which no request has been at work for `idleMs`. */
+  /** Ends the connections on which no request has been at work for `idleMs`, as soon as their clients have read all. */
   retire(idleMs: number): void {
     for (const listener of this.#listeners) listener.retire(idleMs);
   }

@@ -7,6 +7,8 @@ import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.
 
 /** How often connections are looked at for what is overdue. */
 const LOOK_MS = 1000;
+/** How often the backlog of an address that was given up is looked at, while there is no room for who waits there. */
+const CLOSE_LOOK_MS = 10;
 /** How often refused connections are logged. */
 const REFUSED_EVERY_MS = 10_000;
 
@@ -72,7 +74,7 @@ export class Listener {
     Object.assign(this.#deps, { headTimeoutMs, bodyTimeoutMs, maxConns: maxConnections });
     this.#look.cancel();
     this.#look = this.#lookRegularly();
-    if (this.#phase === "open" && this.#isFull) this.#pauseAccepting();
+    if (this.#isFull) this.#pauseAccepting();
     else this.#acceptAgain();
   }
 
@@ -81,11 +83,9 @@ export class Listener {
     return this.#connections.size;
   }
 
-  /** Connections on which requests may come or are at work; one more while new ones are accepted. */
-  get openConnections(): number {
-    let open = 0;
-    for (const connection of this.#connections) if (connection.isOpen) open++;
-    return this.#accepting ? open + 1 : open;
+  /** Whether no connection comes any more. */
+  get isClosed(): boolean {
+    return this.#phase === "closed";
   }
 
   /** Removes the socket's file; who has connected before is still accepted. */
@@ -101,7 +101,7 @@ export class Listener {
     this.#closeSocket();
   }
 
-  /** Closes the connections on which no request has been at work for `idleMs`. */
+  /** Ends the connections on which no request has been at work for `idleMs`, as soon as their clients have read all. */
   retire(idleMs: number): void {
     for (const connection of [...this.#connections]) connection.retire(idleMs);
   }
@@ -135,13 +135,11 @@ export class Listener {
     setBacklog(this.bound.fd, this.#backlog);
   }
 
-  /** A closed socket would reset the connections that wait in its backlog. */
+  /** A closed socket would reset the connections that wait in its backlog: for room, too, while there are too many. */
   #closeWhenEmpty(): void {
-    if (this.#accepting && this.#phase === "closing" && hasUnaccepted(this.bound.fd)) {
-      this.#deps.clock.after(1, () => this.#closeWhenEmpty());
-      return;
-    }
-    this.#closeSocket();
+    if (this.#phase !== "closing") return;
+    if (!hasUnaccepted(this.bound.fd)) this.#closeSocket();
+    else this.#deps.clock.after(this.#accepting ? 1 : CLOSE_LOOK_MS, () => this.#closeWhenEmpty());
   }
 
   #closeSocket(): void {
@@ -194,7 +192,7 @@ export class Listener {
   }
 
   #acceptAgain(): void {
-    if (!this.#accepting && this.#phase === "open" && !this.#isFull) this.#accept();
+    if (!this.#accepting && this.#phase !== "closed" && !this.#isFull) this.#accept();
   }
 }
 

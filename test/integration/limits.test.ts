@@ -3,6 +3,7 @@ import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.t
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_DATA, FCGI_FILTER, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { freePort } from "../support/server-process.ts";
 import { startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -124,9 +125,7 @@ describe("the roles", () => {
 
 describe("a listener on TCP", () => {
   test("serves beside one on a Unix socket", async () => {
-    const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-    const { port } = probe;
-    probe.stop(true);
+    const port = freePort();
     await using site = await startSite({ alsoListen: [`127.0.0.1:${port}`] });
     using connection = await connectFcgi({ hostname: "127.0.0.1", port });
     expect((await connection.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
