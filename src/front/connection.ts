@@ -1,26 +1,24 @@
 import type { Socket } from "bun";
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, FpmError } from "../base/errors.ts";
+import type { ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
+import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
-import type { FrontRequest } from "./request.ts";
+import type { FrontRequest, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
 
 /** A Bun socket; its types lack `fd` (Bun 1.4.5). */
 export type FrontSocket = Socket<Connection> & { readonly fd: number };
 
 /** What connections need of their surroundings. */
-export interface ConnectionDeps {
+export interface ConnectionDeps extends RequestTimes {
   readonly clock: Clock;
   readonly log: Log;
-  readonly headTimeoutMs: number;
-  /** How long a client may send no byte of a body, or take no byte of its answer. */
-  readonly bodyTimeoutMs: number;
   readonly maxConns: number;
   /** A request was refused, or a connection closed, before there was anything to work on. */
   onRejected(code: ErrorCode): void;
@@ -33,8 +31,6 @@ export interface ConnectionDeps {
 /** How long a client may take to close after our side was shut down, and how much may still come. */
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
-/** How long the rest of a body that nobody wants may take on a connection that is kept. */
-const DRAIN_MS = 30_000;
 /** How often a paused connection is asked whether its client has left: pausing hides that. */
 const HANGUP_LOOK_MS = 1000;
 /** How often it is asked whether the client has read all of an answer that broke off. */
@@ -57,8 +53,10 @@ export class Connection implements IntakeOwner {
   /** Nothing more is due from the web server: it has shut its side down, or its last body was complete. */
   #isInputDone = false;
   #lingerBytes = 0;
-  /** Since when a head is due: from the start, and while one comes in. */
-  #headDueSince: number | undefined;
+  /** No request has begun here. */
+  #isNew = true;
+  /** When a request must have begun; 0: none is due, or nobody has looked yet. */
+  #beginDueAt = 0;
   /** When the last request ended, or the last byte came that belongs to none. */
   #idleSince: number;
 
@@ -68,7 +66,6 @@ export class Connection implements IntakeOwner {
     this.#outbox = new Outbox(socket);
     this.#timers = new Timers(deps.clock);
     this.#idleSince = deps.clock.now();
-    this.#headDueSince = this.#idleSince;
   }
 
   /** Bytes from the web server. */
@@ -105,19 +102,17 @@ export class Connection implements IntakeOwner {
 
   /** Looked at from time to time, which is cheaper than timers: refuses what has been due for too long. */
   checkOverdue(now: number): void {
-    this.#checkHead(now);
-    for (const request of this.#intake.requests) request.checkBody(now, this.#deps.bodyTimeoutMs);
+    if (this.#state !== "open") return;
+    for (const request of this.#intake.requests) request.checkOverdue(now, this.#deps);
+    this.#checkBegin(now);
   }
 
-  #checkHead(now: number): void {
-    const { headTimeoutMs } = this.#deps;
-    if (this.#headDueSince === undefined || now - this.#headDueSince < headTimeoutMs) return;
-    this.#headDueSince = undefined;
-    const what = `A request's head did not arrive within head_timeout (${headTimeoutMs / 1000} s).`;
-    for (const request of this.#intake.requests) {
-      if (request.phase === "head") request.refuse(new FpmError("HEAD_TIMEOUT", "client", what));
-    }
-    if (this.#intake.size === 0) this.#finish();
+  /** On a new connection a request must begin in time, and so must one of which the first bytes have come. */
+  #checkBegin(now: number): void {
+    const isDue = this.#intake.size === 0 && (this.#isNew || !this.#intake.isIdle);
+    if (!isDue) this.#beginDueAt = 0;
+    else if (this.#beginDueAt === 0) this.#beginDueAt = now + this.#deps.headTimeoutMs;
+    else if (now >= this.#beginDueAt) this.#finish();
   }
 
   /**
@@ -141,12 +136,15 @@ export class Connection implements IntakeOwner {
   }
 
   onBegin(): void {
-    this.#headDueSince ??= this.#deps.clock.now();
+    this.#isNew = false;
     this.#throttle();
   }
 
-  onHeadEnd(): void {
-    this.#headDueSince = undefined;
+  onBeginRefused(requestId: number, error: FpmError): void {
+    const reply = errorReply(requestId, error);
+    this.send(reply, 0, reply.length);
+    this.onRejected(error.code);
+    this.#throttle();
   }
 
   onManagement(type: number, content: Uint8Array): void {
@@ -192,20 +190,15 @@ export class Connection implements IntakeOwner {
   }
 
   onDraining(request: FrontRequest): void {
-    if (!request.keepConn) {
-      this.onEnded(request);
-      return;
-    }
-    this.#timers.set("linger", DRAIN_MS, () => {
-      if (request.phase === "draining") this.onOverrun(request);
-    });
+    if (!request.keepConn) this.onEnded(request);
   }
 
+  /** What still comes for it belongs to nobody. Other requests on the connection go on. */
   onOverrun(request: FrontRequest): void {
-    this.#deps.log.info("closed a connection: the body of a request that was answered does not end", {
-      request: request.id,
-    });
-    this.close();
+    const { id } = request;
+    this.#deps.log.info("the body of a request that was answered does not end", { request: id });
+    this.#drop(request);
+    if (this.#intake.size === 0) this.close();
   }
 
   onTruncated(request: FrontRequest): void {

@@ -18,10 +18,10 @@ const MAX_REQUESTS = 256;
 
 /** What the intake tells its connection. */
 export interface IntakeOwner extends RequestPort {
-  /** A request has begun: its head must arrive in time. */
+  /** A request has begun. */
   onBegin(): void;
-  /** A request's head is complete. */
-  onHeadEnd(): void;
+  /** A request was not taken: it is over with this. */
+  onBeginRefused(requestId: number, error: FpmError): void;
   /** A management record (request id 0), with its content. */
   onManagement(type: number, content: Uint8Array): void;
   /** The web server broke the protocol; the intake has stopped. */
@@ -42,9 +42,9 @@ export class Intake implements RecordSink {
     this.#owner = owner;
   }
 
-  /** Requests that are not over, in the order they began. */
-  get requests(): readonly FrontRequest[] {
-    return [...this.#requests.values()];
+  /** Requests that are not over, in the order they began; each may end while they are gone through. */
+  get requests(): Iterable<FrontRequest> {
+    return this.#requests.values();
   }
 
   /** How many requests are not over. */
@@ -87,7 +87,7 @@ export class Intake implements RecordSink {
       case FCGI_STDIN:
       case FCGI_DATA:
         if (request?.phase === "head") break;
-        return request ?? null;
+        return request?.takesBody(type, contentLength) ? request : null;
       case FCGI_ABORT_REQUEST:
         return null;
     }
@@ -107,19 +107,16 @@ export class Intake implements RecordSink {
       return;
     }
     const request = this.#requests.get(this.#requestId);
-    const isStep = this.#contentLength === 0 || type === FCGI_BEGIN_REQUEST || type === FCGI_ABORT_REQUEST;
-    if (!request || !isStep) return;
     if (type === FCGI_BEGIN_REQUEST) {
-      this.#onBegun(request);
+      if (request) this.#owner.onBegin();
+      else this.#owner.onBeginRefused(this.#requestId, tooMany());
       return;
     }
+    if (!request || (this.#contentLength > 0 && type !== FCGI_ABORT_REQUEST)) return;
     this.#decoder.flush();
     if (type === FCGI_ABORT_REQUEST) request.abort();
-    else if (type !== FCGI_PARAMS) request.endBody(type);
-    else if (request.phase === "head") {
-      this.#owner.onHeadEnd();
-      request.endHead();
-    }
+    else if (type !== FCGI_PARAMS) request.endBody();
+    else if (request.phase === "head") request.endHead();
   }
 
   onMalformed(problem: string): void {
@@ -137,18 +134,11 @@ export class Intake implements RecordSink {
       this.onMalformed(`an ${typeName(FCGI_BEGIN_REQUEST)} of ${contentLength} bytes`);
       return null;
     }
+    existing?.supersede();
+    if (this.#requests.size >= MAX_REQUESTS) return null;
     const request = new FrontRequest(requestId, this.#owner);
     this.#requests.set(requestId, request);
     return request;
-  }
-
-  #onBegun(request: FrontRequest): void {
-    this.#owner.onBegin();
-    if (this.#requests.size <= MAX_REQUESTS) return;
-    this.#decoder.flush();
-    request.refuse(
-      new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`),
-    );
   }
 
   #limitHead(request: FrontRequest, contentLength: number): void {
@@ -157,4 +147,8 @@ export class Intake implements RecordSink {
     const what = `PARAMS of more than ${MAX_HEAD_BYTES} bytes are not taken.`;
     request.refuse(new FpmError("HEAD_TOO_LARGE", "client", what));
   }
+}
+
+function tooMany(): FpmError {
+  return new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`);
 }

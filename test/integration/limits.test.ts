@@ -24,6 +24,32 @@ describe("head_timeout", () => {
     await connection.closed();
   });
 
+  test.each([true, false])(
+    "holds for each head by itself, also while others come and go (kept: %j)",
+    async (keepConn) => {
+      await using site = await startSite({ server: 'head_timeout = "400ms"' });
+      using connection = await connectFcgi(site.fpm.socket);
+      await connection.send(
+        encodeRecord(FCGI_BEGIN_REQUEST, 9, Uint8Array.of(0, 1, Number(keepConn), 0, 0, 0, 0, 0)),
+      );
+      const started = performance.now();
+      let id = 10;
+      const isRefused = () => connection.records.some(({ requestId }) => requestId === 9);
+      while (!isRefused() && performance.now() - started < 5_000)
+        await connection.request(`${site.root}/lab.fcgi`, { id: id++, keepConn: true });
+      expect((await connection.answer(9)).stdout).toStartWith("Status: 408 Request Timeout\r\n");
+      expect(id).toBeGreaterThan(11);
+    },
+  );
+
+  test("closes a kept connection on which only the first bytes of a request come", async () => {
+    await using site = await startSite({ server: 'head_timeout = "200ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.request(`${site.root}/lab.fcgi`, { keepConn: true });
+    await connection.send(Uint8Array.of(1, 1, 0));
+    await connection.closed();
+  });
+
   test("leaves a kept connection alone that waits between two requests", async () => {
     await using site = await startSite({ server: 'head_timeout = "100ms"' });
     using connection = await connectFcgi(site.fpm.socket);

@@ -26,7 +26,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
   const nothing = () => {};
   const owner: IntakeOwner = {
     onBegin: nothing,
-    onHeadEnd: nothing,
+    onBeginRefused: nothing,
     onManagement: nothing,
     onMalformed(problem) {
       throw new Error(problem);

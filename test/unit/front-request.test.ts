@@ -1,8 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { FpmError } from "../../src/base/errors.ts";
+import { Decoder } from "../../src/fcgi/decoder.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams, latin1 } from "../../src/fcgi/params.ts";
-import { FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
+import {
+  FCGI_ABORT_REQUEST,
+  FCGI_BEGIN_REQUEST,
+  FCGI_DATA,
+  FCGI_PARAMS,
+  FCGI_STDIN,
+} from "../../src/fcgi/protocol.ts";
 import { Intake, type IntakeOwner } from "../../src/front/intake.ts";
 import { type FrontRequest, MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
 
@@ -13,7 +20,7 @@ function connection() {
   let sent = "";
   const owner: IntakeOwner = {
     onBegin: () => void log.push("begin"),
-    onHeadEnd: () => void log.push("head end"),
+    onBeginRefused: (id, { code }) => void log.push(`refused ${id}: ${code}`),
     onManagement: (type) => void log.push(`management ${type}`),
     onMalformed: (problem) => void log.push(`malformed: ${problem}`),
     send(chunk, start, end) {
@@ -41,6 +48,7 @@ function connection() {
 
 const head = (params: Record<string, string> = {}, id = 1, role = 1) =>
   encodeHead(id, role, true, encodeParams(Object.entries(params)));
+const begin = (id: number) => encodeRecord(FCGI_BEGIN_REQUEST, id, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0));
 const stdin = (bytes: number, end: boolean, id = 1) =>
   encodeStream(FCGI_STDIN, id, new Uint8Array(bytes), end);
 const ofLength = (length: number) => head({ CONTENT_LENGTH: String(length) });
@@ -50,7 +58,7 @@ describe("a request is ready", () => {
     const { intake, notes } = connection();
     intake.push(ofLength(MAX_HELD_BYTES));
     intake.push(stdin(MAX_HELD_BYTES, false));
-    expect(notes()).toEqual(["begin", "head end"]);
+    expect(notes()).toEqual(["begin"]);
     intake.push(stdin(0, true));
     expect(notes().at(-1)).toBe("ready");
   });
@@ -58,7 +66,7 @@ describe("a request is ready", () => {
   test("when a body one byte larger has begun", () => {
     const { intake, notes } = connection();
     intake.push(ofLength(MAX_HELD_BYTES + 1));
-    expect(notes()).toEqual(["begin", "head end"]);
+    expect(notes()).toEqual(["begin"]);
     intake.push(stdin(1, false));
     expect(notes().at(-1)).toBe("ready");
   });
@@ -74,7 +82,7 @@ describe("a request is ready", () => {
     const { intake, notes } = connection();
     intake.push(ofLength(10));
     intake.push(stdin(MAX_HELD_BYTES, false));
-    expect(notes().at(-1)).toBe("head end");
+    expect(notes()).not.toContain("ready");
     intake.push(stdin(MAX_HELD_BYTES, false));
     expect(notes()).toContain("ready");
   });
@@ -113,19 +121,61 @@ describe("a request that waits for a process", () => {
   });
 });
 
-describe("a body that must be complete first", () => {
-  test("may stand still for the time limit, not longer; each byte begins it anew", () => {
+describe("in time", () => {
+  const times = { headTimeoutMs: 1000, bodyTimeoutMs: 1000 };
+  const lookAt = (intake: Intake, ...moments: number[]) => {
+    for (const now of moments) for (const request of intake.requests) request.checkOverdue(now, times);
+  };
+
+  test("a body that must be complete first may stand still for the time limit, not longer; each byte begins it anew", () => {
     const { intake, sent } = connection();
     intake.push(ofLength(10));
-    const [request] = intake.requests;
-    request?.checkBody(0, 1000);
-    request?.checkBody(999, 1000);
+    lookAt(intake, 0, 999);
     intake.push(stdin(1, false));
-    request?.checkBody(1500, 1000);
-    request?.checkBody(2499, 1000);
+    lookAt(intake, 1500, 2499);
     expect(sent()).toBe("");
-    request?.checkBody(2500, 1000);
+    lookAt(intake, 2500);
     expect(sent()).toContain("Status: 408");
+  });
+
+  test("a head must be complete, whatever else comes on its connection", () => {
+    const { intake, sent, notes } = connection();
+    intake.push(begin(7));
+    lookAt(intake, 0);
+    for (let id = 1; id <= 6; id++) {
+      intake.push(head({}, id));
+      intake.push(encodeRecord(FCGI_PARAMS, 7, new Uint8Array(10)));
+      lookAt(intake, 166 * id);
+    }
+    expect(sent()).toBe("");
+    lookAt(intake, 1000);
+    expect(notes().filter((note) => note.startsWith("rejected"))).toEqual(["rejected HEAD_TIMEOUT"]);
+    expect(sent()).toContain("Status: 408");
+  });
+
+  test("the rest of a body that nobody wants must end, half a minute after the answer", () => {
+    const { intake, ready, log } = connection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    lookAt(intake, 0);
+    intake.push(stdin(1000, false));
+    lookAt(intake, 29_999);
+    expect(log).not.toContain("overrun");
+    lookAt(intake, 30_000);
+    expect(log).toContain("overrun");
+  });
+
+  test("a request has no limit once it can be worked on, and the next one with its id has limits of its own", () => {
+    const { intake, ready, log, sent } = connection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    lookAt(intake, 0);
+    intake.push(head());
+    intake.push(stdin(0, true));
+    lookAt(intake, 30_000, 60_000, 90_000);
+    expect([log.includes("overrun"), sent()]).toEqual([false, ""]);
   });
 });
 
@@ -148,8 +198,18 @@ describe("an answered request", () => {
     intake.push(stdin(1000, false));
     ready[0]?.complete();
     intake.push(head());
+    expect([ready[0]?.isGone, intake.size]).toEqual([true, 1]);
     intake.push(stdin(0, true));
     expect(ready.length).toBe(2);
+  });
+
+  test("is over when the client aborts it in the middle of its body", () => {
+    const { intake, ready, notes, sent } = connection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    intake.push(encodeRecord(FCGI_ABORT_REQUEST, 1, new Uint8Array(0)));
+    expect([notes().at(-1), intake.size, sent()]).toEqual(["ended", 0, ""]);
   });
 
   test("can be neither refused nor answered again", () => {
@@ -170,7 +230,7 @@ describe("a head", () => {
       [1, "Status: 400"],
     ] as const) {
       const { intake, sent, ready } = connection();
-      intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+      intake.push(begin(1));
       for (let left = MAX_HEAD_BYTES + over; left > 0; left -= 60_000) {
         intake.push(encodeRecord(FCGI_PARAMS, 1, new Uint8Array(Math.min(left, 60_000))));
       }
@@ -181,7 +241,7 @@ describe("a head", () => {
 
   test("that is malformed is a 400, and the connection goes on", () => {
     const { intake, sent, ready } = connection();
-    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+    intake.push(begin(1));
     intake.push(encodeStream(FCGI_PARAMS, 1, Uint8Array.of(200), true));
     expect(sent()).toContain("Status: 400 Bad Request");
     intake.push(stdin(0, true));
@@ -199,11 +259,14 @@ describe("a head", () => {
 });
 
 describe("records out of order", () => {
-  const begin = encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0));
   test.each([
-    ["a second BEGIN for a request at work", [begin, begin], "a second FCGI_BEGIN_REQUEST for request 1"],
+    [
+      "a second BEGIN for a request at work",
+      [begin(1), begin(1)],
+      "a second FCGI_BEGIN_REQUEST for request 1",
+    ],
     ["a BEGIN of 7 bytes", [encodeRecord(1, 1, new Uint8Array(7))], "an FCGI_BEGIN_REQUEST of 7 bytes"],
-    ["STDIN before the end of PARAMS", [begin, stdin(1, false)], "FCGI_STDIN for request 1 (head)"],
+    ["STDIN before the end of PARAMS", [begin(1), stdin(1, false)], "FCGI_STDIN for request 1 (head)"],
     ["PARAMS after their end", [head(), head().slice(16)], "FCGI_PARAMS for request 1 (body)"],
     [
       "an answer from the web server",
@@ -225,15 +288,88 @@ describe("records out of order", () => {
   test("STDIN and ABORT for a request that is over are ignored", () => {
     const { intake, log } = connection();
     intake.push(stdin(5, true, 9));
-    intake.push(encodeRecord(2, 9, new Uint8Array(0)));
+    intake.push(encodeRecord(FCGI_ABORT_REQUEST, 9, new Uint8Array(0)));
     expect(log).toEqual([]);
   });
 
-  test("more than 256 requests at once on one connection are refused", () => {
-    const { intake, sent } = connection();
+  test("more than 256 requests at once on one connection are refused, and nothing of them is kept", () => {
+    const { intake, notes, ready } = connection();
     for (let id = 1; id <= 256; id++) intake.push(head({}, id));
-    expect(sent()).toBe("");
-    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 257, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
-    expect(sent()).toContain("Status: 503");
+    expect(notes()).not.toContain("refused 257: QUEUE_FULL");
+    for (let id = 257; id <= 65_535; id++) intake.push(begin(id));
+    expect(notes().filter((note) => note.startsWith("refused")).length).toBe(65_535 - 256);
+    expect(intake.size).toBe(256);
+    // The rest of a refused one belongs to nobody.
+    intake.push(head({}, 300).subarray(16));
+    intake.push(stdin(100, true, 300));
+    intake.push(stdin(0, true, 1));
+    expect(ready.map(({ id }) => id)).toEqual([1]);
+    ready[0]?.complete();
+    intake.push(head({}, 300));
+    expect(intake.size).toBe(256);
+  });
+
+  test("256 answered requests whose bodies go on leave room for those that supersede them", () => {
+    const { intake, notes, ready } = connection();
+    for (let id = 1; id <= 256; id++) {
+      intake.push(head({ CONTENT_LENGTH: "1000000" }, id));
+      intake.push(stdin(1, false, id));
+    }
+    for (const request of ready) request.complete();
+    for (let id = 1; id <= 256; id++) intake.push(head({}, id));
+    expect(notes().filter((note) => note.startsWith("refused"))).toEqual([]);
+    expect(intake.size).toBe(256);
+  });
+});
+
+describe("what comes after the end of a stream", () => {
+  /** The types of the records that a program would get of such a body. */
+  function forwarded(role: number, ...records: Uint8Array[]) {
+    const { intake, ready } = connection();
+    intake.push(head({ CONTENT_LENGTH: "100000" }, 1, role));
+    for (const record of records) intake.push(record);
+    const types: number[] = [];
+    const decoder = new Decoder({
+      onRecord(type) {
+        types.push(type);
+        return null;
+      },
+      onContent() {},
+      onRecordEnd() {},
+      onMalformed() {},
+    });
+    ready[0]?.body.visit((piece) => decoder.push(piece));
+    return { isComplete: ready[0]?.isBodyComplete, types };
+  }
+  const stdinRecord = (bytes: number) => encodeRecord(FCGI_STDIN, 1, new Uint8Array(bytes));
+  const dataRecord = (bytes: number) => encodeRecord(FCGI_DATA, 1, new Uint8Array(bytes));
+  const [STDIN, DATA] = [FCGI_STDIN, FCGI_DATA];
+
+  test("belongs to nobody: STDIN of a Responder", () => {
+    const { isComplete, types } = forwarded(
+      1,
+      stdinRecord(1),
+      stdinRecord(0),
+      stdinRecord(9),
+      stdinRecord(0),
+    );
+    expect([isComplete, types]).toEqual([true, [STDIN, STDIN]]);
+  });
+
+  test("and DATA of a Responder neither reaches a program nor ends the body", () => {
+    const { isComplete, types } = forwarded(1, stdinRecord(1), dataRecord(5), dataRecord(0), stdinRecord(2));
+    expect([isComplete, types]).toEqual([false, [STDIN, STDIN]]);
+  });
+
+  test("and the body of a Filter is complete when both streams are", () => {
+    const early = forwarded(3, stdinRecord(1), dataRecord(0), dataRecord(1));
+    expect([early.isComplete, early.types]).toEqual([false, [STDIN, DATA]]);
+    const whole = forwarded(3, stdinRecord(1), stdinRecord(0), dataRecord(1), dataRecord(0), dataRecord(7));
+    expect([whole.isComplete, whole.types]).toEqual([true, [STDIN, STDIN, DATA, DATA]]);
+  });
+
+  test("and an Authorizer has no body", () => {
+    const { isComplete, types } = forwarded(2, stdinRecord(0), stdinRecord(3));
+    expect([isComplete, types]).toEqual([true, []]);
   });
 });
