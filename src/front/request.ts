@@ -12,6 +12,7 @@ import {
   FCGI_REQUEST_COMPLETE,
   FCGI_RESPONDER,
 } from "../fcgi/protocol.ts";
+import { bodyTooLarge } from "../relay/body-limit.ts";
 import type { ClientListener, ClientStream } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
 
@@ -81,6 +82,8 @@ export class FrontRequest implements ClientStream, RawSink {
   #isHeld = true;
   #isAnswered = false;
   #paramsBytes = 0;
+  #bodyBytes = 0;
+  #maxBodyBytes = Number.POSITIVE_INFINITY;
   #drainedBytes = 0;
   /** When this phase has lasted too long; 0: nobody has looked at it yet. */
   #dueAt = 0;
@@ -113,13 +116,19 @@ export class FrontRequest implements ClientStream, RawSink {
     return this.#paramsBytes <= MAX_HEAD_BYTES;
   }
 
-  /** Whether another record of STDIN or DATA belongs to the body; false after the end of its stream, and where there is none. */
+  /** Counts another record of STDIN or DATA. False when it is none of the body: after the end of its stream, or where there is none. */
   takesBody(type: number, contentLength: number): boolean {
     if (type === FCGI_DATA ? this.#isDataOver : this.#isStdinOver) return false;
-    if (contentLength > 0) return true;
-    if (type === FCGI_DATA) this.#isDataOver = true;
+    if (contentLength > 0) {
+      this.#bodyBytes += contentLength;
+      if (this.#bodyBytes > this.#maxBodyBytes) this.#refuseBody();
+    } else if (type === FCGI_DATA) this.#isDataOver = true;
     else this.#isStdinOver = true;
     return true;
+  }
+
+  get bodyBytes(): number {
+    return this.#bodyBytes;
   }
 
   get isBodyComplete(): boolean {
@@ -235,6 +244,10 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#onLeft = onLeft;
   }
 
+  limitBody(maxBytes: number): void {
+    this.#maxBodyBytes = maxBytes;
+  }
+
   pauseBody(): void {
     this.#port.pause(this);
   }
@@ -319,6 +332,18 @@ export class FrontRequest implements ClientStream, RawSink {
     }
     if (this.body.bytes > MAX_HELD_RAW_BYTES && !this.#listener.mayBeUnseen) this.#letGo();
     this.#listener.onBody(chunk, start, end);
+  }
+
+  /** More of the body has come than may. */
+  #refuseBody(): void {
+    if (this.#phase !== "open") return;
+    const error = bodyTooLarge(this.#maxBodyBytes);
+    if (this.#listener) {
+      this.#listener.onBodyFailed(error);
+      return;
+    }
+    this.refuse(error);
+    this.#leave();
   }
 
   /** The request cannot be sent again from now on. */

@@ -3,8 +3,6 @@ import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
-import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
-import { FCGI_STDIN } from "../fcgi/protocol.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { SpoolFile } from "./spool-file.ts";
 
@@ -22,15 +20,13 @@ export interface CollectedBody {
 
 export interface CollectOptions {
   readonly folder: string;
-  /** Most bytes of content; 0 = no limit. */
-  readonly maxBytes: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
 /**
  * Takes a request's body until it is complete: small ones into memory, others into a file. Settles with undefined when the
- * client leaves. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FAILED.
+ * client leaves, or has left. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FAILED.
  */
 export function collectBody(
   client: ClientStream,
@@ -39,16 +35,14 @@ export function collectBody(
   return new Promise((resolve, reject) => new BodyCollector(client, options, resolve, reject).start());
 }
 
-class BodyCollector implements ClientListener, RecordSink {
+class BodyCollector implements ClientListener {
   readonly #client: ClientStream;
   readonly #options: CollectOptions;
   readonly #resolve: (body: CollectedBody | undefined) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #decoder = new Decoder(this);
   readonly #timers: Timers<"body">;
   readonly #records = new ByteQueue();
   #file: SpoolFile | undefined;
-  #contentBytes = 0;
   #isWriting = false;
   #isComplete = false;
   #isOver = false;
@@ -67,6 +61,10 @@ class BodyCollector implements ClientListener, RecordSink {
   }
 
   start(): void {
+    if (this.#client.isGone) {
+      this.onClientLeft();
+      return;
+    }
     this.#isComplete = this.#client.isBodyComplete;
     const begun: Uint8Array[] = [];
     this.#client.body.visit((piece) => begun.push(piece));
@@ -79,7 +77,6 @@ class BodyCollector implements ClientListener, RecordSink {
     if (this.#isOver) return;
     this.#timers.set("body", this.#options.timeoutMs, () => this.#onTimeout());
     this.#records.push(chunk, start, end);
-    this.#decoder.push(chunk.subarray(start, end));
     if (this.#file || this.#records.bytes > MAX_IN_MEMORY) void this.#write();
     if (this.#records.bytes > OUTBOX_HIGH_WATER) this.#client.pauseBody();
   }
@@ -100,21 +97,6 @@ class BodyCollector implements ClientListener, RecordSink {
   }
 
   onClientDrain(): void {}
-
-  onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
-    if (type === FCGI_STDIN) this.#contentBytes += contentLength;
-    const { maxBytes } = this.#options;
-    if (maxBytes > 0 && this.#contentBytes > maxBytes) this.#fail(tooLarge(maxBytes));
-    return null;
-  }
-
-  onContent(): void {}
-
-  onRecordEnd(): void {}
-
-  onMalformed(problem: string): void {
-    this.#fail(new FpmError("PROTOCOL", "client", `The body holds ${problem}.`));
-  }
 
   async #write(): Promise<void> {
     if (this.#isWriting) return;
@@ -140,7 +122,7 @@ class BodyCollector implements ClientListener, RecordSink {
     if (this.#isWriting || this.#isOver) return;
     this.#isOver = true;
     this.#release();
-    this.#resolve({ contentBytes: this.#contentBytes, records: this.#records, file: this.#file });
+    this.#resolve({ contentBytes: this.#client.bodyBytes, records: this.#records, file: this.#file });
   }
 
   #onTimeout(): void {
@@ -162,13 +144,7 @@ class BodyCollector implements ClientListener, RecordSink {
 
   #release(): void {
     this.#timers.cancelAll();
-    this.#decoder.stop();
     this.#client.listen(undefined);
     this.#client.resumeBody();
   }
-}
-
-/** What a client is told whose body is larger than `max_body`. */
-export function tooLarge(maxBytes: number): FpmError {
-  return new FpmError("BODY_TOO_LARGE", "client", `The body has more than max_body (${maxBytes}) bytes.`);
 }
