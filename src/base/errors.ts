@@ -18,6 +18,7 @@ export type ErrorCode =
   | "BODY_TIMEOUT"
   | "BODY_TOO_LARGE"
   | "SPOOL_FAILED"
+  | "SPOOL_FULL"
   | "PARAMS_MALFORMED"
   | "SCRIPT_MISSING"
   | "SCRIPT_INVALID"

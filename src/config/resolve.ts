@@ -60,6 +60,7 @@ function resolveServer(table: ServerTable): ServerConfig {
     allowedUsers: table.allowed_users,
     runtimeDir: plainFolder(table.runtime_dir),
     spoolDir: plainFolder(table.spool_dir),
+    spoolLimitBytes: bytes(table.spool_limit),
     maxProcesses: table.max_processes,
     maxConnections: table.max_connections,
     statusPath: table.status_path,

@@ -105,10 +105,6 @@ export class Daemon implements RunningDaemon {
     return server.drainTimeoutMs + app.stopTimeoutMs + STOP_MARGIN_MS;
   }
 
-  get spoolDir(): string {
-    return this.#config.server.spoolDir;
-  }
-
   get finished(): Promise<DaemonEnd> {
     return this.#finished.promise;
   }
@@ -211,6 +207,7 @@ export class Daemon implements RunningDaemon {
     this.#config = config;
     this.#deps.accessLog.use(config.accessLog);
     this.#deps.ownAnswers.use(config.server);
+    this.#deps.spoolSpace.use(config.server);
     this.#deps.slowLog.use(config.slowLog);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);

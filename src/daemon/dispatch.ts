@@ -12,6 +12,7 @@ import { limitBody } from "../relay/body-limit.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import { isSafeMethod, Relay, type Relayed, type RelayOwner } from "../relay/relay.ts";
 import { mustBeSpooled } from "../relay/spool.ts";
+import type { SpoolSpace } from "../relay/spool-space.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
 import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
@@ -31,7 +32,7 @@ export interface DispatchDeps {
   readonly ownAnswers: OwnAnswers;
   readonly slowLog: SlowLog;
   /** Where bodies are kept that are too large for the memory. */
-  spoolDir(): string;
+  readonly spoolSpace: SpoolSpace;
 }
 
 /**
@@ -109,7 +110,7 @@ export class Dispatch implements Waiter, RelayOwner {
     const { clock } = this.#deps;
     const { bodyTimeoutMs: timeoutMs } = program.app;
     this.#journey.receive(clock.now());
-    const options = { timeoutMs, folder: this.#deps.spoolDir(), clock };
+    const options = { timeoutMs, space: this.#deps.spoolSpace, clock };
     const collected = await collectBody(this.#client, options);
     if (!collected) return undefined;
     this.#spooled = new SpooledClient(this.#client, collected);

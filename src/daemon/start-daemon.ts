@@ -5,6 +5,7 @@ import { createFileLookup } from "../base/file-facts.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
+import { SpoolSpace } from "../relay/spool-space.ts";
 import { Router } from "../route/router.ts";
 import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
@@ -57,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     admin =
       address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
     if (!inheritance) admin?.publish();
-    const spoolDir = () => daemon.spoolDir;
+    const spoolSpace = new SpoolSpace(config.server, clock);
     const accessLog = new AccessLog(clock, log);
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
@@ -65,7 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const ownSockets = runtimeDir.socketFolder;
     const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
     slowLog.use(config.slowLog);
-    const deps = { router, registry, clock, log, accessLog, slowLog, ownAnswers, spoolDir };
+    const deps = { router, registry, clock, log, accessLog, slowLog, ownAnswers, spoolSpace };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });

@@ -5,6 +5,7 @@ import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { SpoolFile } from "./spool-file.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 
 /** Up to this size a body stays in memory. */
 const MAX_IN_MEMORY = 64 * 1024;
@@ -19,14 +20,14 @@ export interface CollectedBody {
 }
 
 export interface CollectOptions {
-  readonly folder: string;
+  readonly space: SpoolSpace;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
 /**
  * Takes a request's body until it is complete: small ones into memory, others into a file. Settles with undefined when the
- * client leaves, or has left. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FAILED.
+ * client leaves, or has left. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FULL, SPOOL_FAILED.
  */
 export function collectBody(
   client: ClientStream,
@@ -102,7 +103,7 @@ class BodyCollector implements ClientListener {
     if (this.#isWriting) return;
     this.#isWriting = true;
     try {
-      this.#file ??= await SpoolFile.create(this.#options.folder);
+      this.#file ??= await SpoolFile.create(this.#options.space);
       while (this.#records.bytes > 0) {
         const piece = this.#records.join();
         this.#records.clear();

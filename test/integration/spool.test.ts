@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_END_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
-import { connectFcgi } from "../support/fcgi-connection.ts";
+import { connectFcgi, type FcgiConnection } from "../support/fcgi-connection.ts";
 import { descriptorsOf } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** Tells its CONTENT_LENGTH, how much it could read (by itself, to the end of STDIN), a checksum, and its process id. */
@@ -226,6 +227,53 @@ test("a spool_dir that is not there is a 500 that says so; small bodies need non
     broken.fpm.log().includes("cannot be kept in /var/tmp/no-such-folder"),
   );
   expect((await chunked(60_000)).text()).toStartWith("[60000] ");
+});
+
+describe("spool_limit", () => {
+  const params = { REQUEST_METHOD: "POST" };
+
+  /** An upload that goes no further, and does not end. */
+  async function hold(script: string, socket: string, bytes: number): Promise<FcgiConnection> {
+    const connection = await connectFcgi(socket);
+    await connection.send(connection.encode(script, { params, body: null }));
+    await connection.send(encodeStream(FCGI_STDIN, 1, pattern(bytes), false));
+    return connection;
+  }
+
+  test.each([true, false])("lets no body have more than half of it (kept: %j)", async (keepConn) => {
+    await using limited = await startSite({ files: { "tell.fcgi": TELLING }, server: 'spool_limit = "1M"' });
+    const script = `${limited.root}/tell.fcgi`;
+    using connection = await connectFcgi(limited.fpm.socket);
+    const answer = await connection.request(script, { params, keepConn, body: pattern(2_000_000) });
+    expect(answer.stdout).toStartWith("Status: 413 Content Too Large\r\n");
+    using other = keepConn ? connection : await connectFcgi(limited.fpm.socket);
+    const fitting = await other.request(script, { id: 2, params, keepConn, body: pattern(500_000) });
+    expect(fitting.stdout).toContain("[500000] 500000 ");
+  });
+
+  test("is not used up by those who hold a body and do not go on: what does not fit is refused, the rest is served", async () => {
+    await using limited = await startSite({ files: { "tell.fcgi": TELLING }, server: 'spool_limit = "1M"' });
+    const { socket } = limited.fpm;
+    const script = `${limited.root}/tell.fcgi`;
+    const deleted = () =>
+      [...descriptorsOf(limited.fpm.pid).values()].filter((path) => path.includes("(deleted)"));
+    const before = deleted().length;
+    const holders = [];
+    for (let i = 1; i <= 4; i++) {
+      holders.push(await hold(script, socket, 200_000));
+      await waitUntil("it is spooled", () => deleted().length === before + i);
+    }
+    const upload = async (bytes: number) => {
+      using connection = await connectFcgi(socket);
+      return (await connection.request(script, { params, body: pattern(bytes) })).stdout;
+    };
+    expect(await upload(200_000)).toStartWith("Status: 503 Service Unavailable\r\n");
+    await logged(limited.fpm, "code=SPOOL_FULL");
+    expect(await upload(100_000)).toContain("[100000] 100000 ");
+    for (const holder of holders) holder[Symbol.dispose]();
+    await waitUntil("their room is free again", () => deleted().length === before);
+    expect(await upload(500_000)).toContain("[500000] 500000 ");
+  });
 });
 
 test("an upload that stalls is refused after body_timeout", async () => {

@@ -56,6 +56,7 @@ describe("a good file", () => {
       allowedUsers: [],
       runtimeDir: "/run/std-fpm",
       spoolDir: "/var/tmp",
+      spoolLimitBytes: 0,
       maxProcesses: 0,
       maxConnections: 0,
       statusPath: "",
