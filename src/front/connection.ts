@@ -9,6 +9,7 @@ import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
 import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
+import type { Occupant, Places } from "./places.ts";
 import type { FrontRequest, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
 
@@ -19,7 +20,7 @@ export type FrontSocket = Socket<Connection> & { readonly fd: number };
 export interface ConnectionDeps extends RequestTimes {
   readonly clock: Clock;
   readonly log: Log;
-  readonly maxConns: number;
+  readonly places: Places;
   /** A request was refused, or a connection closed, before there was anything to work on. */
   onRejected(code: ErrorCode): void;
   /** A request can be worked on. */
@@ -41,7 +42,9 @@ const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
 const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
 
 /** One connection from a web server: carries its requests in, in turn or interleaved, and their answers out. */
-export class Connection implements IntakeOwner {
+export class Connection implements IntakeOwner, Occupant {
+  previous: Occupant | undefined;
+  next: Occupant | undefined;
   readonly #deps: ConnectionDeps;
   readonly #socket: FrontSocket;
   readonly #intake: Intake = new Intake(this);
@@ -49,7 +52,8 @@ export class Connection implements IntakeOwner {
   readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
   readonly #paused = new Set<FrontRequest | this>();
-  #state: ConnectionState = "open";
+  #state: ConnectionState = "waiting";
+  #isPausedForPlace = false;
   /** Nothing more is due from the web server: it has shut its side down, or its last body was complete. */
   #isInputDone = false;
   #lingerBytes = 0;
@@ -68,11 +72,33 @@ export class Connection implements IntakeOwner {
     this.#idleSince = deps.clock.now();
   }
 
+  admit(): void {
+    this.#enter("admitted");
+    if (!this.#isPausedForPlace) return;
+    this.#isPausedForPlace = false;
+    this.#idleSince = this.#deps.clock.now();
+    this.#socket.resume();
+  }
+
+  wait(): void {
+    this.#isPausedForPlace = true;
+    this.#socket.pause();
+  }
+
+  giveWay(idleMs: number): boolean {
+    const isIdle = this.#state === "open" && this.#intake.isIdle && this.#outbox.bytes === 0;
+    if (!isIdle || this.#deps.clock.now() - this.#idleSince < idleMs) return false;
+    // What the client has not read could be lost with a close.
+    if (unsentBytes(this.#socket.fd) > 0) return false;
+    this.close();
+    return true;
+  }
+
   /** Bytes from the web server. */
   onData(chunk: Uint8Array): void {
     if (this.#state === "open") {
       this.#intake.push(chunk);
-      if (this.#intake.size === 0) this.#idleSince = this.#deps.clock.now();
+      if (this.#intake.size === 0) this.#onIdle();
     } else {
       this.#idleSince = this.#deps.clock.now();
       this.#lingerBytes += chunk.length;
@@ -137,6 +163,7 @@ export class Connection implements IntakeOwner {
 
   onBegin(): void {
     this.#isNew = false;
+    if (this.#intake.size === 1) this.#deps.places.onBusy(this);
     this.#throttle();
   }
 
@@ -148,7 +175,7 @@ export class Connection implements IntakeOwner {
   }
 
   onManagement(type: number, content: Uint8Array): void {
-    const answer = answerManagement(type, content, this.#deps);
+    const answer = answerManagement(type, content, { maxConns: this.#deps.places.limit });
     this.send(answer, 0, answer.length);
     this.#throttle();
   }
@@ -182,7 +209,7 @@ export class Connection implements IntakeOwner {
 
   onEnded(request: FrontRequest): void {
     this.#drop(request);
-    this.#idleSince = this.#deps.clock.now();
+    if (this.#intake.size === 0) this.#onIdle();
     if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
     // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
     if (request.isInputDone && this.#intake.isIdle) this.#isInputDone = true;
@@ -231,6 +258,11 @@ export class Connection implements IntakeOwner {
     if (this.#outbox.isHigh) this.pause(this);
   }
 
+  #onIdle(): void {
+    this.#idleSince = this.#deps.clock.now();
+    if (this.#state === "open") this.#deps.places.onIdle(this);
+  }
+
   #drop(request: FrontRequest): void {
     this.#intake.remove(request);
     this.resume(request);
@@ -239,6 +271,7 @@ export class Connection implements IntakeOwner {
 
   #endRequests(event: ConnectionEvent): void {
     this.#enter(event);
+    this.#deps.places.onBusy(this);
     this.#intake.stop();
     if (this.#intake.size === 0) return;
     for (const request of this.#intake.requests) this.#drop(request);
