@@ -43,6 +43,8 @@ export class Daemon implements RunningDaemon {
   /** Settles when nothing is waited for any more. */
   readonly #hurry = Promise.withResolvers<void>();
   #isHurried = false;
+  /** Something could not be ended or removed. */
+  #isIncomplete = false;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
@@ -242,19 +244,40 @@ export class Daemon implements RunningDaemon {
     this.#state = nextDaemonState(this.#state, "drained");
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
-    await registry.stopAll();
-    this.#front.abandon();
+    await this.#attempt(() => registry.stopAll());
+    await this.#attempt(() => this.#front.abandon());
     // One that was killed while it started.
     await this.#successor?.started;
     // Its backends have their sockets in the runtime folder, too.
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
-    await this.#admin?.close();
-    if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
-    this.#runtimeDir.release();
-    await Promise.all([this.#deps.accessLog.close(), this.#deps.slowLog.close()]);
+    await this.#attempt(() => this.#admin?.close());
+    if (end === "stopped")
+      await this.#attempt(() => endStraysOf(this.#runtimeDir.lock.instance, "programs", log));
+    for (const problem of this.#runtimeDir.release()) this.#leaveBehind(`not removed: ${problem}`);
+    await this.#attempt(() => this.#deps.accessLog.close());
+    await this.#attempt(() => this.#deps.slowLog.close());
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
-    this.#finished.resolve(end);
+    this.#finished.resolve(end === "stopped" && this.#isIncomplete ? "incomplete" : end);
+  }
+
+  /** A step of the end: those after it are done whatever comes of it. */
+  async #attempt(step: () => unknown): Promise<void> {
+    try {
+      await step();
+    } catch (bug) {
+      this.#isIncomplete = true;
+      this.#tellBug(bug);
+    }
+  }
+
+  #tellBug(bug: unknown): void {
+    this.#deps.log.error(`a bug in std-fpm: ${messageOf(bug)}`, { stack: (bug as Error).stack });
+  }
+
+  #leaveBehind(what: string): void {
+    this.#isIncomplete = true;
+    this.#deps.log.warn(what);
   }
 }

@@ -188,7 +188,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   /** An exception of ours while this connection was served: it ends, the others go on. */
   onBug(error: Error): void {
-    this.#deps.log.error(`a bug in std-fpm: ${error.message}`, { stack: error.stack });
+    this.#tell(error);
     this.close();
   }
 
@@ -273,8 +273,18 @@ export class Connection implements IntakeOwner, Occupant {
     this.#enter(event);
     this.#deps.places.onBusy(this);
     this.#intake.stop();
-    if (this.#intake.size === 0) return;
-    for (const request of this.#intake.requests) this.#drop(request);
+    for (const request of this.#intake.requests) {
+      try {
+        this.#drop(request);
+      } catch (bug) {
+        // One that cannot be told keeps neither the others nor the connection from their end.
+        this.#tell(bug as Error);
+      }
+    }
+  }
+
+  #tell(bug: Error): void {
+    this.#deps.log.error(`a bug in std-fpm: ${bug.message}`, { stack: bug.stack });
   }
 
   /** No more requests; the rest of the answer goes out, then our side is shut down. */
