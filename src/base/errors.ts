@@ -31,6 +31,7 @@ export type ErrorCode =
   | "BREAKER_OPEN"
   | "BACKEND_BROKEN"
   | "REQUEST_TIMEOUT"
+  | "BUFFER_FULL"
   | "QUEUE_FULL"
   | "QUEUE_TIMEOUT"
   | "SHUTTING_DOWN"

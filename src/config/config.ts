@@ -43,6 +43,8 @@ export interface ServerConfig {
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
   readonly maxConnections: number;
+  /** 0 = from the machine's memory. */
+  readonly bufferLimitBytes: number;
   /** What SCRIPT_NAME must be; "" for none. */
   readonly statusPath: string;
   readonly pingPath: string;

@@ -63,6 +63,7 @@ function resolveServer(table: ServerTable): ServerConfig {
     spoolLimitBytes: bytes(table.spool_limit),
     maxProcesses: table.max_processes,
     maxConnections: table.max_connections,
+    bufferLimitBytes: bytes(table.buffer_limit),
     statusPath: table.status_path,
     pingPath: table.ping_path,
     headTimeoutMs: milliseconds(table.head_timeout),

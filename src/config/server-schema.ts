@@ -79,6 +79,9 @@ export const serverSchema = Type.Object(
       0,
       "Most connections from web servers; 0 = from the descriptor limit.",
     ),
+    buffer_limit: size(
+      "Most memory for all requests and answers that wait for somebody; 0 = from the memory.",
+    ),
     status_path: scriptName(
       "SCRIPT_NAME that std-fpm answers with its status (docs/status.md); empty for none.",
     ),

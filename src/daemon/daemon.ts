@@ -61,13 +61,13 @@ export class Daemon implements RunningDaemon {
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
-    const { clock, log } = deps;
+    const { clock, log, buffers } = deps;
     const apply = (next: Config) => this.#reconfigure(next);
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
-    const frontDeps = { clock, log, onRejected, onRequest };
+    const frontDeps = { clock, log, buffers, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     for (const socket of this.#front.sockets)
@@ -87,6 +87,10 @@ export class Daemon implements RunningDaemon {
 
   get connections(): number {
     return this.#front.connections;
+  }
+
+  get places(): Front["places"] {
+    return this.#front.places;
   }
 
   get lastReload(): Reloaded | undefined {
@@ -210,6 +214,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.accessLog.use(config.accessLog);
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
+    this.#deps.buffers.limit(limits.bufferLimitBytes);
     this.#deps.slowLog.use(config.slowLog);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);

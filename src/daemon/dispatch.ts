@@ -1,5 +1,6 @@
 import type { Ending, Lease } from "../backend/lease.ts";
 import { explainSpawnError } from "../backend/start-failure.ts";
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -33,6 +34,8 @@ export interface DispatchDeps {
   readonly slowLog: SlowLog;
   /** Where bodies are kept that are too large for the memory. */
   readonly spoolSpace: SpoolSpace;
+  /** What is held in memory of all requests and answers. */
+  readonly buffers: ByteBudget;
 }
 
 /**
@@ -110,7 +113,7 @@ export class Dispatch implements Waiter, RelayOwner {
     const { clock } = this.#deps;
     const { bodyTimeoutMs: timeoutMs } = program.app;
     this.#journey.receive(clock.now());
-    const options = { timeoutMs, space: this.#deps.spoolSpace, clock };
+    const options = { timeoutMs, space: this.#deps.spoolSpace, buffers: this.#deps.buffers, clock };
     const collected = await collectBody(this.#client, options);
     if (!collected) return undefined;
     this.#spooled = new SpooledClient(this.#client, collected);

@@ -10,6 +10,10 @@ const BYTES_PER_BACKEND = 32 * 1024 * 1024;
 const MEMORY_SHARE = 0.8;
 const LEAST_PROCESSES = 64;
 const LEAST_CONNECTIONS = 16;
+/** The part of the memory that requests and answers may take that wait, and its bounds. */
+const BUFFER_SHARE = 1 / 8;
+const LEAST_BUFFER_BYTES = 64 * 1024 * 1024;
+const MOST_BUFFER_BYTES = 4 * 1024 * 1024 * 1024;
 /** Where the system sets no limit. */
 const MOST_DESCRIPTORS = 1_048_576;
 
@@ -20,6 +24,7 @@ export interface Limits {
   readonly maxConnections: number;
   /** So many descriptors may be open. */
   readonly descriptors: number;
+  readonly bufferLimitBytes: number;
   readonly machine: Machine;
 }
 
@@ -37,8 +42,13 @@ export function limitsOf(server: ServerConfig, descriptors = openFileLimit()): L
     maxProcesses,
     maxConnections: Math.min(server.maxConnections || fitting, fitting),
     descriptors,
+    bufferLimitBytes: server.bufferLimitBytes || automaticBufferBytes(totalmem()),
     machine: { cores: availableParallelism(), memoryBudgetBytes: totalmem() * MEMORY_SHARE },
   };
+}
+
+function automaticBufferBytes(memoryBytes: number): number {
+  return Math.min(MOST_BUFFER_BYTES, Math.max(LEAST_BUFFER_BYTES, Math.floor(memoryBytes * BUFFER_SHARE)));
 }
 
 function openFileLimit(): number {

@@ -1,6 +1,7 @@
 import type { Socket } from "bun";
+import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
-import type { ErrorCode, FpmError } from "../base/errors.ts";
+import { type ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
@@ -21,17 +22,23 @@ export interface ConnectionDeps extends RequestTimes {
   readonly clock: Clock;
   readonly log: Log;
   readonly places: Places;
+  /** What all connections hold. */
+  readonly buffers: ByteBudget;
   /** A request was refused, or a connection closed, before there was anything to work on. */
   onRejected(code: ErrorCode): void;
   /** A request can be worked on. */
   onRequest(request: FrontRequest): void;
   /** The connection is over. */
   onClosed(connection: Connection): void;
+  /** Requests were refused since too much is held. */
+  onSpent(): void;
 }
 
 /** How long a client may take to close after our side was shut down, and how much may still come. */
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
+/** What one connection may have us hold of its requests: heads and bodies that a program is not asked for yet. */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
 /** How often a paused connection is asked whether its client has left: pausing hides that. */
 const HANGUP_LOOK_MS = 1000;
 /** How often it is asked whether the client has read all of an answer that broke off. */
@@ -47,7 +54,9 @@ export class Connection implements IntakeOwner, Occupant {
   next: Occupant | undefined;
   readonly #deps: ConnectionDeps;
   readonly #socket: FrontSocket;
-  readonly #intake: Intake = new Intake(this);
+  readonly #intake: Intake;
+  /** What is held of its requests. */
+  readonly #held: ByteBudget;
   readonly #outbox: Outbox;
   readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
@@ -67,7 +76,9 @@ export class Connection implements IntakeOwner, Occupant {
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
-    this.#outbox = new Outbox(socket);
+    this.#held = new ByteBudget(MAX_HELD_BYTES, deps.buffers);
+    this.#intake = new Intake(this, this.#held);
+    this.#outbox = new Outbox(socket, deps.buffers);
     this.#timers = new Timers(deps.clock);
     this.#idleSince = deps.clock.now();
   }
@@ -99,6 +110,7 @@ export class Connection implements IntakeOwner, Occupant {
     if (this.#state === "open") {
       this.#intake.push(chunk);
       if (this.#intake.size === 0) this.#onIdle();
+      if (this.#held.isSpent) this.#shed();
     } else {
       this.#idleSince = this.#deps.clock.now();
       this.#lingerBytes += chunk.length;
@@ -204,7 +216,8 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   onReady(request: FrontRequest): void {
-    this.#deps.onRequest(request);
+    if (this.#held.isSpent) this.#refuseForRoom(request);
+    else this.#deps.onRequest(request);
   }
 
   onEnded(request: FrontRequest): void {
@@ -251,6 +264,21 @@ export class Connection implements IntakeOwner, Occupant {
     if (!this.#paused.delete(who) || this.#paused.size > 0) return;
     this.#timers.cancel("hangup");
     this.#socket.resume();
+  }
+
+  /** Too much is held: requests that no program is asked for yet are refused, the newest first, as long as that is so. */
+  #shed(): void {
+    for (const request of [...this.#intake.requests].reverse()) {
+      if (!this.#held.isSpent) return;
+      if (request.phase === "head" || request.phase === "body") this.#refuseForRoom(request);
+    }
+  }
+
+  #refuseForRoom(request: FrontRequest): void {
+    // Nobody else has heard of it.
+    if (request.phase === "open") this.onRejected("BUFFER_FULL");
+    request.refuse(new FpmError("BUFFER_FULL", "daemon", "Too much is held of other requests and answers."));
+    this.#deps.onSpent();
   }
 
   /** A client that asks and asks and does not read its answers is not read from either. */

@@ -1,4 +1,5 @@
 import type { Timer } from "../base/clock.ts";
+import { RareLine } from "../base/rare-line.ts";
 import type { Admission } from "./admission.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 import { type Gate, type PlaceLimits, Places } from "./places.ts";
@@ -7,9 +8,6 @@ import { type Gate, type PlaceLimits, Places } from "./places.ts";
 const LOOK_MS = 1000;
 /** After so long without a word of it a web server's machine is asked whether it is still there. */
 const KEEP_ALIVE_MS = 60_000;
-/** How often refused connections are logged. */
-const REFUSED_EVERY_MS = 10_000;
-
 /** What is asked of the connections. */
 export interface FrontLimits extends PlaceLimits {
   readonly headTimeoutMs: number;
@@ -18,7 +16,7 @@ export interface FrontLimits extends PlaceLimits {
 }
 
 /** What the connections need of their surroundings. */
-export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "onRejected" | "onRequest">;
+export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "buffers" | "onRejected" | "onRequest">;
 
 /** All connections from web servers, whichever address they came in by. */
 export class Connections {
@@ -28,16 +26,18 @@ export class Connections {
   readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
   #admission: Admission;
   #look: Timer;
-  /** Since when refused connections are counted and not logged. */
-  #refusedSince = Number.NEGATIVE_INFINITY;
-  #refused = 0;
+  readonly #refused: RareLine;
+  readonly #spent: RareLine;
 
   constructor(limits: FrontLimits, deps: FrontDeps, gate: Gate) {
     const { clock, log } = deps;
     const { headTimeoutMs, bodyTimeoutMs } = limits;
     const onClosed = (connection: Connection) => this.#onClosed(connection);
+    const onSpent = () => this.#onSpent();
+    this.#refused = new RareLine(clock);
+    this.#spent = new RareLine(clock);
     this.#places = new Places(limits, { clock, log, gate });
-    this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, places: this.#places, onClosed };
+    this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, places: this.#places, onClosed, onSpent };
     this.#admission = limits.admission;
     this.#look = this.#lookRegularly();
   }
@@ -45,6 +45,11 @@ export class Connections {
   /** Open connections, those included that wait for a place or are about to close. */
   get size(): number {
     return this.#connections.size;
+  }
+
+  /** Most that are served at once; how many wait for a place, and how many had to. */
+  get places(): Pick<Places, "limit" | "waiting" | "waited"> {
+    return this.#places;
   }
 
   /** Other limits from now on, for open connections too. */
@@ -63,7 +68,10 @@ export class Connections {
     socket.data = connection;
     const refusal = this.#admission.refusal(socket, isUnix);
     if (refusal) {
-      this.#onRefused(refusal);
+      const { log } = this.#deps;
+      this.#refused.add((times) =>
+        log.warn(`refused a connection: ${refusal}`, { code: "NOT_ALLOWED", times }),
+      );
       connection.close();
       return;
     }
@@ -92,15 +100,17 @@ export class Connections {
     });
   }
 
-  /** One line in a while: whoever knocks again and again shall not fill the log. */
-  #onRefused(why: string): void {
-    this.#refused++;
-    const { clock, log } = this.#deps;
-    const now = clock.now();
-    if (now - this.#refusedSince < REFUSED_EVERY_MS) return;
-    log.warn(`refused a connection: ${why}`, { code: "NOT_ALLOWED", times: this.#refused });
-    this.#refusedSince = now;
-    this.#refused = 0;
+  #onSpent(): void {
+    const { log, buffers } = this.#deps;
+    const { heldBytes: held, limitBytes } = buffers;
+    this.#spent.add((times) =>
+      log.warn("buffer_limit reached: requests are refused", {
+        code: "BUFFER_FULL",
+        held,
+        buffer_limit: limitBytes,
+        times,
+      }),
+    );
   }
 
   #onClosed(connection: Connection): void {

@@ -59,6 +59,11 @@ export class Front implements Gate {
     return this.#connections.size;
   }
 
+  /** Most connections that are served at once; how many wait for a place, and how many had to. */
+  get places(): Connections["places"] {
+    return this.#connections.places;
+  }
+
   openGate(): void {
     for (const listener of this.#listeners) listener.accept();
   }

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
@@ -31,15 +32,20 @@ export interface IntakeOwner extends RequestPort {
 /** Turns the records of one connection into its requests: which record may come when, and whose it is. */
 export class Intake implements RecordSink {
   readonly #owner: IntakeOwner;
-  readonly #decoder = new Decoder(this);
+  readonly #budget: ByteBudget;
+  readonly #decoder: Decoder;
   readonly #requests = new Map<number, FrontRequest>();
-  readonly #management = new ByteQueue();
+  readonly #management: ByteQueue;
   #type = 0;
   #requestId = 0;
   #contentLength = 0;
 
-  constructor(owner: IntakeOwner) {
+  /** What is held of requests that came in is held of `budget`. */
+  constructor(owner: IntakeOwner, budget: ByteBudget) {
     this.#owner = owner;
+    this.#budget = budget;
+    this.#decoder = new Decoder(this, budget);
+    this.#management = new ByteQueue(budget);
   }
 
   /** Requests that are not over, in the order they began; each may end while they are gone through. */
@@ -64,6 +70,7 @@ export class Intake implements RecordSink {
   /** Ignores whatever comes from now on. */
   stop(): void {
     this.#decoder.stop();
+    this.#management.clear();
   }
 
   /** The request is over. */
@@ -136,7 +143,7 @@ export class Intake implements RecordSink {
     }
     existing?.supersede();
     if (this.#requests.size >= MAX_REQUESTS) return null;
-    const request = new FrontRequest(requestId, this.#owner);
+    const request = new FrontRequest(requestId, this.#owner, this.#budget);
     this.#requests.set(requestId, request);
     return request;
   }

@@ -68,8 +68,7 @@ export class Places {
   #episode: Episode | undefined;
   /** Until the next idle one may give way. */
   #retry: Timer | undefined;
-  /** How many connections had to wait, since the start. */
-  waited = 0;
+  #waited = 0;
 
   constructor(limits: PlaceLimits, deps: PlacesDeps) {
     this.#limits = limits;
@@ -83,6 +82,11 @@ export class Places {
   /** Connections that wait here; more may wait in backlogs. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** How many connections had to wait, since the start. */
+  get waited(): number {
+    return this.#waited;
   }
 
   /** Other limits from now on. */
@@ -180,7 +184,7 @@ export class Places {
   #tell(isShort: boolean): void {
     const { clock, log } = this.#deps;
     const now = clock.now();
-    this.waited++;
+    this.#waited++;
     if (this.#episode) {
       this.#episode.times++;
       this.#episode.lastAt = now;

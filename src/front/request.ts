@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
@@ -68,9 +69,9 @@ export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
 
 export class FrontRequest implements ClientStream, RawSink {
   readonly id: number;
-  readonly body = new ByteQueue();
+  readonly body: ByteQueue;
   readonly #port: RequestPort;
-  readonly #headRecords = new ByteQueue();
+  readonly #headRecords: ByteQueue;
   #phase: RequestPhase = "head";
   #head: RequestHead | undefined;
   #listener: ClientListener | undefined;
@@ -80,6 +81,8 @@ export class FrontRequest implements ClientStream, RawSink {
   #isDataOver = true;
   #isBodyComplete = false;
   #isHeld = true;
+  /** Of one that is over without a head: its connection goes on. */
+  #wasKept = false;
   #isAnswered = false;
   #paramsBytes = 0;
   #bodyBytes = 0;
@@ -90,9 +93,12 @@ export class FrontRequest implements ClientStream, RawSink {
   /** How much of the body was there when it was last looked at. */
   #seenBytes = 0;
 
-  constructor(id: number, port: RequestPort) {
+  /** What is held of it is held of `budget`. */
+  constructor(id: number, port: RequestPort, budget: ByteBudget) {
     this.id = id;
     this.#port = port;
+    this.body = new ByteQueue(budget);
+    this.#headRecords = new ByteQueue(budget);
   }
 
   get phase(): RequestPhase {
@@ -106,8 +112,7 @@ export class FrontRequest implements ClientStream, RawSink {
 
   /** Whether the web server keeps the connection open after this request. */
   get keepConn(): boolean {
-    if (this.#head) return this.#head.keepConn;
-    return ((this.#headRecords.join()[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
+    return this.#head?.keepConn ?? this.#wasKept;
   }
 
   /** Counts another record of PARAMS. False when the head is too large with it. */
@@ -168,7 +173,6 @@ export class FrontRequest implements ClientStream, RawSink {
   endHead(): void {
     try {
       this.#head = new RequestHead(this.#headRecords.join());
-      this.#headRecords.clear();
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.refuse(error);
@@ -269,7 +273,6 @@ export class FrontRequest implements ClientStream, RawSink {
 
   complete(): void {
     if (this.isGone) return;
-    this.#letGo();
     this.#port.resume(this);
     if (this.#isBodyComplete) {
       this.#end();
@@ -373,5 +376,13 @@ export class FrontRequest implements ClientStream, RawSink {
   #enter(phase: RequestPhase): void {
     this.#phase = phase;
     this.#dueAt = 0;
+    if (phase !== "draining" && phase !== "ended") return;
+    if (!this.#head && this.#headRecords.bytes > 0) this.#wasKept = keepsConnection(this.#headRecords.join());
+    this.#headRecords.clear();
+    this.#letGo();
   }
+}
+
+function keepsConnection(beginRequest: Uint8Array): boolean {
+  return ((beginRequest[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
 }

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
@@ -21,6 +22,7 @@ export interface CollectedBody {
 
 export interface CollectOptions {
   readonly space: SpoolSpace;
+  readonly buffers: ByteBudget;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
@@ -42,7 +44,7 @@ class BodyCollector implements ClientListener {
   readonly #resolve: (body: CollectedBody | undefined) => void;
   readonly #reject: (error: unknown) => void;
   readonly #timers: Timers<"body">;
-  readonly #records = new ByteQueue();
+  readonly #records: ByteQueue;
   #file: SpoolFile | undefined;
   #isWriting = false;
   #isComplete = false;
@@ -59,6 +61,7 @@ class BodyCollector implements ClientListener {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#timers = new Timers(options.clock);
+    this.#records = new ByteQueue(options.buffers);
   }
 
   start(): void {
@@ -139,6 +142,7 @@ class BodyCollector implements ClientListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#release();
+    this.#records.clear();
     if (!this.#isWriting) this.#file?.close();
     settle();
   }

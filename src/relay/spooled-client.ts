@@ -100,10 +100,11 @@ export class SpooledClient implements ClientStream, ClientListener {
     this.#client.truncate();
   }
 
-  /** Gives up the file. */
+  /** Gives up the body. */
   close(): void {
     this.#listener = undefined;
     this.resumeBody();
+    this.#collected.records.clear();
     this.#collected.file?.close();
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, readFileSync } from "node:fs";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
@@ -30,7 +31,7 @@ function frontWith(onRequest: (request: FrontRequest) => void) {
     [{ kind: "unix", path: socket }],
     { ...bind, ...limits, admission: new Admission([], []) },
     [],
-    { clock: systemClock, log, onRejected() {}, onRequest },
+    { clock: systemClock, log, buffers: new ByteBudget(1e9), onRejected() {}, onRequest },
   );
   return {
     front,

@@ -59,6 +59,7 @@ describe("a good file", () => {
       spoolLimitBytes: 0,
       maxProcesses: 0,
       maxConnections: 0,
+      bufferLimitBytes: 0,
       statusPath: "",
       pingPath: "",
       headTimeoutMs: 30_000,

@@ -2,6 +2,13 @@ import { expect, test } from "bun:test";
 import type { ServerConfig } from "../../src/config/config.ts";
 import { limitsOf } from "../../src/daemon/limits.ts";
 
+test("what is buffered has a limit of its own, also where none is set", () => {
+  expect(limitsOf({ bufferLimitBytes: 1234 } as ServerConfig, 1024).bufferLimitBytes).toBe(1234);
+  const { bufferLimitBytes } = limitsOf({ bufferLimitBytes: 0 } as ServerConfig, 1024);
+  expect(bufferLimitBytes).toBeGreaterThanOrEqual(64 * 1024 * 1024);
+  expect(bufferLimitBytes).toBeLessThanOrEqual(4 * 1024 * 1024 * 1024);
+});
+
 const limits = (maxProcesses: number, maxConnections: number, descriptors: number) =>
   limitsOf({ maxProcesses, maxConnections } as ServerConfig, descriptors);
 
