@@ -57,6 +57,8 @@ export class Connection implements IntakeOwner, Occupant {
   readonly #intake: Intake;
   /** What is held of its requests. */
   readonly #held: ByteBudget;
+  /** An answer broke off: what the connection is to end with. */
+  #ending: Uint8Array | undefined;
   readonly #outbox: Outbox;
   readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
@@ -135,6 +137,7 @@ export class Connection implements IntakeOwner, Occupant {
     for (const request of this.#intake.requests) {
       if (!request.isBodyComplete) this.#drop(request);
     }
+    this.#breakWhenAnswered();
     if (this.#intake.size === 0) this.#finish();
   }
 
@@ -222,6 +225,10 @@ export class Connection implements IntakeOwner, Occupant {
 
   onEnded(request: FrontRequest): void {
     this.#drop(request);
+    if (this.#ending) {
+      this.#breakWhenAnswered();
+      return;
+    }
     if (this.#intake.size === 0) this.#onIdle();
     if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
     // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
@@ -231,6 +238,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   onDraining(request: FrontRequest): void {
     if (!request.keepConn) this.onEnded(request);
+    else this.#breakWhenAnswered();
   }
 
   /** What still comes for it belongs to nobody. Other requests on the connection go on. */
@@ -241,15 +249,14 @@ export class Connection implements IntakeOwner, Occupant {
     if (this.#intake.size === 0) this.close();
   }
 
+  /** The connection has to break for it: other requests that are at work there come to their end before, new ones are refused. */
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
     const isNginx = request.head.value("SERVER_SOFTWARE")?.startsWith("nginx") ?? false;
-    const ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
-    this.#outbox.write(ending, 0, ending.length);
-    this.#endRequests("break");
-    this.#timers.set("linger", LINGER_MS, () => this.close());
-    if (isNginx && this.#outbox.bytes === 0) this.close();
-    else this.#closeWhenRead();
+    this.#ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
+    this.#intake.takesMore = false;
+    this.#drop(request);
+    this.#breakWhenAnswered();
   }
 
   pause(who: FrontRequest | this): void {
@@ -313,6 +320,16 @@ export class Connection implements IntakeOwner, Occupant {
 
   #tell(bug: Error): void {
     this.#deps.log.error(`a bug in std-fpm: ${bug.message}`, { stack: bug.stack });
+  }
+
+  #breakWhenAnswered(): void {
+    const ending = this.#ending;
+    if (!ending || this.#intake.isAnswerDue) return;
+    this.#outbox.write(ending, 0, ending.length);
+    this.#endRequests("break");
+    this.#timers.set("linger", LINGER_MS, () => this.close());
+    if (ending === BROKEN_HEADER && this.#outbox.bytes === 0) this.close();
+    else this.#closeWhenRead();
   }
 
   /** No more requests; the rest of the answer goes out, then our side is shut down. */

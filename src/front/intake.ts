@@ -36,6 +36,8 @@ export class Intake implements RecordSink {
   readonly #decoder: Decoder;
   readonly #requests = new Map<number, FrontRequest>();
   readonly #management: ByteQueue;
+  /** Whether requests are taken that begin from now on. */
+  takesMore = true;
   #type = 0;
   #requestId = 0;
   #contentLength = 0;
@@ -56,6 +58,12 @@ export class Intake implements RecordSink {
   /** How many requests are not over. */
   get size(): number {
     return this.#requests.size;
+  }
+
+  /** Whether somebody waits for the answer, or the rest of it, to one of them. */
+  get isAnswerDue(): boolean {
+    for (const { phase } of this.#requests.values()) if (phase !== "draining") return true;
+    return false;
   }
 
   /** Whether the bytes so far end between two requests. */
@@ -116,7 +124,7 @@ export class Intake implements RecordSink {
     const request = this.#requests.get(this.#requestId);
     if (type === FCGI_BEGIN_REQUEST) {
       if (request) this.#owner.onBegin();
-      else this.#owner.onBeginRefused(this.#requestId, tooMany());
+      else this.#owner.onBeginRefused(this.#requestId, this.takesMore ? tooMany() : breaking());
       return;
     }
     if (!request || (this.#contentLength > 0 && type !== FCGI_ABORT_REQUEST)) return;
@@ -142,7 +150,7 @@ export class Intake implements RecordSink {
       return null;
     }
     existing?.supersede();
-    if (this.#requests.size >= MAX_REQUESTS) return null;
+    if (!this.takesMore || this.#requests.size >= MAX_REQUESTS) return null;
     const request = new FrontRequest(requestId, this.#owner, this.#budget);
     this.#requests.set(requestId, request);
     return request;
@@ -158,4 +166,9 @@ export class Intake implements RecordSink {
 
 function tooMany(): FpmError {
   return new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`);
+}
+
+function breaking(): FpmError {
+  const what = "An answer on this connection broke off: it ends when the others are complete.";
+  return new FpmError("QUEUE_FULL", "client", what);
 }
