@@ -89,6 +89,7 @@ export class Connections {
   abandon(): void {
     this.#look.cancel();
     for (const connection of this.#connections) connection.close();
+    this.#places.close();
   }
 
   #lookRegularly(): Timer {

@@ -104,6 +104,7 @@ export class Places {
     }
     occupant.wait();
     this.#waiting.add(occupant);
+    this.#waited++;
     this.#tell(isShort);
     if (this.#waiting.size >= MAX_WAITING) this.#closeGate();
     this.#makeRoom();
@@ -132,8 +133,10 @@ export class Places {
 
   /** Done from time to time: descriptors run out, and are to be had again, without a word. */
   look(): void {
-    if (this.#isShort(nextDescriptor() ?? Number.POSITIVE_INFINITY)) this.#closeGate();
-    else {
+    if (this.#isShort(nextDescriptor() ?? Number.POSITIVE_INFINITY)) {
+      if (this.#isGateOpen) this.#tell(true);
+      this.#closeGate();
+    } else {
       this.#admitWaiting();
       if (this.#waiting.size === 0) this.#openGate();
     }
@@ -142,7 +145,12 @@ export class Places {
     if (!episode || this.#waiting.size > 0 || clock.now() - episode.lastAt < EPISODE_MS) return;
     this.#episode = undefined;
     const seconds = Math.ceil((episode.lastAt - episode.since) / 1000);
-    log.info("connections wait no more", { waited: episode.times, seconds });
+    log.info("connections wait no more", { times: episode.times, seconds });
+  }
+
+  /** Every connection has been closed. */
+  close(): void {
+    this.#retry?.cancel();
   }
 
   #admit(occupant: Occupant): void {
@@ -184,7 +192,6 @@ export class Places {
   #tell(isShort: boolean): void {
     const { clock, log } = this.#deps;
     const now = clock.now();
-    this.#waited++;
     if (this.#episode) {
       this.#episode.times++;
       this.#episode.lastAt = now;

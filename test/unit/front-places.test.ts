@@ -138,7 +138,7 @@ describe("the log", () => {
     expect(lines.length).toBe(1);
     clock.advance(1000);
     places.look();
-    expect(lines[1]).toEqual(["connections wait no more", { waited: 100, seconds: 5 }]);
+    expect(lines[1]).toEqual(["connections wait no more", { times: 100, seconds: 5 }]);
     expect(places.waited).toBe(100);
   });
 });
@@ -155,9 +155,11 @@ describe("when descriptors run out", () => {
   });
 
   test("nothing is accepted, also when nobody has come", () => {
-    const { places, happened } = world(100, 0);
+    const { places, happened, lines } = world(100, 0);
+    places.look();
     places.look();
     expect(happened()).toEqual(["close"]);
+    expect(lines.length).toBe(1);
     places.use({ maxConnections: 100, descriptors: 10_000 });
     places.look();
     expect(happened()).toEqual(["open"]);
