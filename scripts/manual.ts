@@ -61,7 +61,8 @@ export async function programPage(): Promise<string> {
     "It failed: a wrong configuration, a daemon that cannot start, a request that did not complete.",
   );
   page +=
-    item("2", "The command line makes no sense.") + item("70", "A bug in std\\-fpm; the log has its stack.");
+    item("2", "The command line makes no sense.") +
+    item("70", "A bug in std\\-fpm, or a stop that left something behind: see its log.");
   page += `.SH FILES\n${item(bold("/etc/std-fpm/std-fpm.toml"), "The configuration; it may be missing.")}`;
   page += item(bold("/etc/std-fpm/conf.d/*.toml"), "More of it, in the order of the names.");
   page += item(bold("/run/std-fpm/std-fpm.sock"), "Where web servers reach it.");

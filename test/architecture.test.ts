@@ -59,6 +59,7 @@ const PURE = [
   "slow/slow-report.ts",
   "front/request.ts",
   "relay/answer-watch.ts",
+  "relay/body-limit.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */
 const PURE_BASE = [

@@ -97,6 +97,13 @@ export function openSocket(family: number, type: number, protocol = 0): number |
   return fd < 0 ? undefined : fd;
 }
 
+/** The number that the next descriptor gets: they are given out from below. Undefined when none is left. */
+export function nextDescriptor(): number | undefined {
+  const fd = openSocket(AF_UNIX, SOCK_STREAM);
+  if (fd !== undefined) closeFd(fd);
+  return fd;
+}
+
 /** Connects to a Unix socket without waiting; the descriptor is non-blocking and belongs to the caller. */
 export function connectUnix(path: string): Connected {
   const address = socketAddress(path);

@@ -121,8 +121,9 @@ export class LogFile {
     } catch (error) {
       if (this.#cut) await this.#goOnInNewFile(this.#cut);
       this.#onFailure(error);
+    } finally {
+      this.#isWriting = false;
     }
-    this.#isWriting = false;
   }
 
   #nextBatch(): Batch | undefined {

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "./byte-budget.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
 /** The part of a Bun socket that an outbox needs. */
@@ -14,19 +15,24 @@ const JOIN_BELOW = 16 * 1024;
 /** What a socket did not take at once, in order. Bun itself buffers nothing. */
 export class Outbox {
   readonly #socket: WritableSocket;
-  readonly #queue = new ByteQueue();
+  readonly #queue: ByteQueue;
+  readonly #budget: ByteBudget | undefined;
 
-  constructor(socket: WritableSocket) {
+  /** What waits is held of `budget`: its owner must end with `clear()`. */
+  constructor(socket: WritableSocket, budget?: ByteBudget) {
     this.#socket = socket;
+    this.#queue = new ByteQueue(budget);
+    this.#budget = budget;
   }
 
   get bytes(): number {
     return this.#queue.bytes;
   }
 
-  /** Whether so much waits that its source should pause. */
+  /** Whether so much waits that its source should pause: where all together hold much already, anything. */
   get isHigh(): boolean {
-    return this.#queue.bytes > OUTBOX_HIGH_WATER;
+    const { bytes } = this.#queue;
+    return bytes > OUTBOX_HIGH_WATER || (bytes > 0 && (this.#budget?.isTight ?? false));
   }
 
   /** Sends `chunk[start, end)` now or later; by reference, so it must not change. */

@@ -37,10 +37,14 @@ export interface ServerConfig {
   readonly runtimeDir: string;
   /** For bodies that are taken whole. */
   readonly spoolDir: string;
+  /** Of all of them together; 0 = half of what is free. */
+  readonly spoolLimitBytes: number;
   /** 0 = from memory and descriptors, at least 64. */
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
   readonly maxConnections: number;
+  /** 0 = from the machine's memory. */
+  readonly bufferLimitBytes: number;
   /** What SCRIPT_NAME must be; "" for none. */
   readonly statusPath: string;
   readonly pingPath: string;

@@ -16,13 +16,19 @@ export function ownHardLimit(resource: Resource): number | undefined {
   return resourceLimit(0, resource)?.hard;
 }
 
-/** More processes than there can be descriptors for. */
+/** More processes or connections than there can be descriptors for. */
 export function descriptorWarnings(server: ServerTable, hardLimit: HardLimit): string[] {
-  const needed = server.max_processes * DESCRIPTORS_PER_PROCESS + DESCRIPTORS_RESERVED;
+  const { max_processes: processes, max_connections: connections } = server;
+  const forProcesses = processes * DESCRIPTORS_PER_PROCESS + DESCRIPTORS_RESERVED;
   const hard = hardLimit("nofile");
-  if (hard === undefined || needed <= hard) return [];
+  if (hard === undefined) return [];
+  const limit = `the hard limit is ${hard} (LimitNOFILE= of a unit, ulimit -Hn)`;
+  if (forProcesses > hard)
+    return [`server.max_processes: ${processes} processes take ${forProcesses} descriptors, and ${limit}`];
+  if (connections === 0 || connections + forProcesses <= hard) return [];
+  const beside = processes > 0 ? `${processes} processes` : "the daemon itself";
   return [
-    `server.max_processes: ${server.max_processes} processes take ${needed} descriptors, and the hard limit is ${hard} (LimitNOFILE= of a unit, ulimit -Hn)`,
+    `server.max_connections: ${connections} connections and ${beside} take ${connections + forProcesses} descriptors, and ${limit}: fewer are served at once`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { MAX_SOCKET_PATH_BYTES } from "../base/socket-path.ts";
-import { duration, integer, name, path, TABLE } from "./keys.ts";
+import { duration, integer, name, path, size, TABLE } from "./keys.ts";
 import { byteLength, isClientAddress, parseListenAddress } from "./listen-address.ts";
 
 /** The longest name below runtime_dir that the daemon gives to a socket: its pid, and a number. */
@@ -66,6 +66,7 @@ export const serverSchema = Type.Object(
           ? `${JSON.stringify(folder)} lies in memory, which uploads could fill; take a folder on a disk`
           : undefined,
     }),
+    spool_limit: size("Most bytes of all bodies in spool_dir together; 0 = half of what is free there."),
     max_processes: integer(
       0,
       1_000_000,
@@ -78,12 +79,18 @@ export const serverSchema = Type.Object(
       0,
       "Most connections from web servers; 0 = from the descriptor limit.",
     ),
+    buffer_limit: size(
+      "Most memory for all requests and answers that wait for somebody; 0 = from the memory.",
+    ),
     status_path: scriptName(
       "SCRIPT_NAME that std-fpm answers with its status (docs/status.md); empty for none.",
     ),
     ping_path: scriptName("SCRIPT_NAME that std-fpm answers with `pong`; empty for none."),
     head_timeout: duration("30s", "Longest time a client may take for the head of a request.", "positive"),
-    drain_timeout: duration("30s", "How long requests in flight may go on after a stop was asked for."),
+    drain_timeout: duration(
+      "30s",
+      "How long requests in flight may go on, and clients may read their answers, after a stop was asked for.",
+    ),
   },
   TABLE,
 );

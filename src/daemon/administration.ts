@@ -1,11 +1,13 @@
 import packageJson from "../../package.json" with { type: "json" };
 import type { ActionResult, Control } from "../admin/control.ts";
 import { residentOf } from "../backend/usage.ts";
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
+import type { SpoolSpace } from "../relay/spool-space.ts";
 import { collect, type StatusSource } from "../status/collect.ts";
 import type { Snapshot } from "../status/snapshot.ts";
 import type { Operator } from "./operator.ts";
@@ -18,6 +20,8 @@ export interface Administered {
   readonly state: DaemonState;
   readonly inFlight: number;
   readonly connections: number;
+  /** Most connections that are served at once; how many wait for a place, and how many had to. */
+  readonly places: { readonly limit: number; readonly waiting: number; readonly waited: number };
   /** How the last reload came out; undefined where there is nothing to reload. */
   readonly lastReload: Reloaded | undefined;
   /** Why the last hand-over failed. */
@@ -29,6 +33,8 @@ export interface AdministrationDeps {
   daemon(): Administered;
   readonly operator: Operator;
   readonly registry: Registry;
+  readonly buffers: ByteBudget;
+  readonly spoolSpace: SpoolSpace;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -144,8 +150,8 @@ export class Administration implements Control {
   }
 
   #source(): StatusSource {
-    const { registry, clock } = this.#deps;
-    const { state, connections } = this.#deps.daemon();
+    const { registry, clock, buffers, spoolSpace } = this.#deps;
+    const { state, connections, places } = this.#deps.daemon();
     const { tallies, machine, maxProcesses } = registry;
     const { user, system } = process.cpuUsage();
     const now = clock.now();
@@ -158,6 +164,12 @@ export class Administration implements Control {
       cores: machine.cores,
       maxProcesses,
       connections,
+      maxConnections: places.limit,
+      connectionsWaiting: places.waiting,
+      connectionsWaited: places.waited,
+      bufferedBytes: buffers.heldBytes,
+      bufferLimitBytes: buffers.limitBytes,
+      spooledBytes: spoolSpace.usedBytes,
       memoryBytes: residentOf(process.pid) ?? 0,
       cpuMs: (user + system) / 1000,
     };

@@ -43,6 +43,8 @@ export class Daemon implements RunningDaemon {
   /** Settles when nothing is waited for any more. */
   readonly #hurry = Promise.withResolvers<void>();
   #isHurried = false;
+  /** Something could not be ended or removed. */
+  #isIncomplete = false;
 
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
@@ -59,13 +61,13 @@ export class Daemon implements RunningDaemon {
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
-    const { clock, log } = deps;
+    const { clock, log, buffers } = deps;
     const apply = (next: Config) => this.#reconfigure(next);
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
-    const frontDeps = { clock, log, onRejected, onRequest };
+    const frontDeps = { clock, log, buffers, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     for (const socket of this.#front.sockets)
@@ -87,6 +89,10 @@ export class Daemon implements RunningDaemon {
     return this.#front.connections;
   }
 
+  get places(): Front["places"] {
+    return this.#front.places;
+  }
+
   get lastReload(): Reloaded | undefined {
     return this.#reloader?.last;
   }
@@ -103,10 +109,6 @@ export class Daemon implements RunningDaemon {
   get stopTimeoutMs(): number {
     const { server, app } = this.#config;
     return server.drainTimeoutMs + app.stopTimeoutMs + STOP_MARGIN_MS;
-  }
-
-  get spoolDir(): string {
-    return this.#config.server.spoolDir;
   }
 
   get finished(): Promise<DaemonEnd> {
@@ -211,6 +213,8 @@ export class Daemon implements RunningDaemon {
     this.#config = config;
     this.#deps.accessLog.use(config.accessLog);
     this.#deps.ownAnswers.use(config.server);
+    this.#deps.spoolSpace.use(config.server);
+    this.#deps.buffers.limit(limits.bufferLimitBytes);
     this.#deps.slowLog.use(config.slowLog);
     this.#deps.router.reload((path) => config.appFor(path));
     this.#deps.registry.reload(limits.maxProcesses);
@@ -245,19 +249,40 @@ export class Daemon implements RunningDaemon {
     this.#state = nextDaemonState(this.#state, "drained");
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
-    await registry.stopAll();
-    this.#front.abandon();
+    await this.#attempt(() => registry.stopAll());
+    await this.#attempt(() => this.#front.abandon());
     // One that was killed while it started.
     await this.#successor?.started;
     // Its backends have their sockets in the runtime folder, too.
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
-    await this.#admin?.close();
-    if (end === "stopped") endStraysOf(this.#runtimeDir.lock.instance, "programs", log);
-    this.#runtimeDir.release();
-    await Promise.all([this.#deps.accessLog.close(), this.#deps.slowLog.close()]);
+    await this.#attempt(() => this.#admin?.close());
+    if (end === "stopped")
+      await this.#attempt(() => endStraysOf(this.#runtimeDir.lock.instance, "programs", log));
+    for (const problem of this.#runtimeDir.release()) this.#leaveBehind(`not removed: ${problem}`);
+    await this.#attempt(() => this.#deps.accessLog.close());
+    await this.#attempt(() => this.#deps.slowLog.close());
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
-    this.#finished.resolve(end);
+    this.#finished.resolve(end === "stopped" && this.#isIncomplete ? "incomplete" : end);
+  }
+
+  /** A step of the end: those after it are done whatever comes of it. */
+  async #attempt(step: () => unknown): Promise<void> {
+    try {
+      await step();
+    } catch (bug) {
+      this.#isIncomplete = true;
+      this.#tellBug(bug);
+    }
+  }
+
+  #tellBug(bug: unknown): void {
+    this.#deps.log.error(`a bug in std-fpm: ${messageOf(bug)}`, { stack: (bug as Error).stack });
+  }
+
+  #leaveBehind(what: string): void {
+    this.#isIncomplete = true;
+    this.#deps.log.warn(what);
   }
 }

@@ -1,5 +1,6 @@
 import type { Ending, Lease } from "../backend/lease.ts";
 import { explainSpawnError } from "../backend/start-failure.ts";
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -8,9 +9,11 @@ import type { Pool } from "../pool/pool.ts";
 import type { Waiter } from "../pool/queue.ts";
 import type { Registry } from "../pool/registry.ts";
 import { type CollectedBody, collectBody } from "../relay/body-collector.ts";
+import { limitBody } from "../relay/body-limit.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import { isSafeMethod, Relay, type Relayed, type RelayOwner } from "../relay/relay.ts";
-import { checkBodySize, mustBeSpooled } from "../relay/spool.ts";
+import { mustBeSpooled } from "../relay/spool.ts";
+import type { SpoolSpace } from "../relay/spool-space.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
 import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
@@ -30,7 +33,9 @@ export interface DispatchDeps {
   readonly ownAnswers: OwnAnswers;
   readonly slowLog: SlowLog;
   /** Where bodies are kept that are too large for the memory. */
-  spoolDir(): string;
+  readonly spoolSpace: SpoolSpace;
+  /** What is held in memory of all requests and answers. */
+  readonly buffers: ByteBudget;
 }
 
 /**
@@ -77,7 +82,7 @@ export class Dispatch implements Waiter, RelayOwner {
   async #toProgram(): Promise<void> {
     try {
       let route = await this.#findRoute();
-      checkBodySize(this.#client, route.program.app);
+      limitBody(this.#client, route.program.app);
       if (mustBeSpooled(this.#client, route.program.app)) {
         const collected = await this.#collect(route);
         if (!collected) {
@@ -106,9 +111,9 @@ export class Dispatch implements Waiter, RelayOwner {
   /** Takes the whole body before a program is asked for. */
   async #collect({ program }: Route): Promise<CollectedBody | undefined> {
     const { clock } = this.#deps;
-    const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = program.app;
+    const { bodyTimeoutMs: timeoutMs } = program.app;
     this.#journey.receive(clock.now());
-    const options = { maxBytes, timeoutMs, folder: this.#deps.spoolDir(), clock };
+    const options = { timeoutMs, space: this.#deps.spoolSpace, buffers: this.#deps.buffers, clock };
     const collected = await collectBody(this.#client, options);
     if (!collected) return undefined;
     this.#spooled = new SpooledClient(this.#client, collected);

@@ -16,7 +16,7 @@ export interface Draining {
   readonly hurry: Promise<void>;
 }
 
-/** Waits until no request is at work and no connection open, for `timeoutMs` at most, or until told to hurry. */
+/** Waits until no request is at work and every client has read its answer, for `timeoutMs` at most, or until told to hurry. */
 export async function drain({ front, inFlight, timeoutMs, clock, hurry }: Draining): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const startedAt = clock.now();
@@ -24,7 +24,7 @@ export async function drain({ front, inFlight, timeoutMs, clock, hurry }: Draini
     const elapsedMs = clock.now() - startedAt;
     // A web server that never pauses on a kept connection has to bear a close in the end.
     front.retire(elapsedMs < timeoutMs / 2 ? RETIRE_IDLE_MS : 0);
-    if ((inFlight() === 0 && front.openConnections === 0) || elapsedMs >= timeoutMs) resolve();
+    if ((inFlight() === 0 && front.isEmpty) || elapsedMs >= timeoutMs) resolve();
   };
   const looking = clock.every(LOOK_MS, look);
   look();

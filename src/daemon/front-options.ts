@@ -2,8 +2,8 @@ import { groupId, userId } from "../base/accounts.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { Admission } from "../front/admission.ts";
+import type { FrontLimits } from "../front/connections.ts";
 import type { FrontOptions } from "../front/front.ts";
-import type { FrontLimits } from "../front/listener.ts";
 import type { Limits } from "./limits.ts";
 
 /** How the daemon listens, with names of users and groups as numbers. @throws FpmError CONFIG_INVALID for unknown ones. */
@@ -15,10 +15,12 @@ export function frontOptionsOf(config: Config, limits: Limits): FrontOptions {
 }
 
 /** The part of it that may change while the daemon runs. @throws FpmError CONFIG_INVALID for an unknown user. */
-export function frontLimitsOf({ server, app }: Config, { maxConnections }: Limits): FrontLimits {
+export function frontLimitsOf({ server, app }: Config, { maxConnections, descriptors }: Limits): FrontLimits {
   const users = server.allowedUsers.map((user) => numberOf("allowed_users", "user", user));
   const admission = new Admission(server.allowedClients, users);
-  return { maxConnections, headTimeoutMs: server.headTimeoutMs, bodyTimeoutMs: app.bodyTimeoutMs, admission };
+  const { headTimeoutMs } = server;
+  const { bodyTimeoutMs } = app;
+  return { maxConnections, descriptors, headTimeoutMs, bodyTimeoutMs, admission };
 }
 
 function numberOf(key: string, what: "user" | "group", name: string): number {

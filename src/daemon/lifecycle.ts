@@ -1,14 +1,17 @@
 import { systemClock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
 import { exitAlone } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { BugOwner } from "./bug-owner.ts";
 import type { Operator } from "./operator.ts";
 import { ServiceManager } from "./service-manager.ts";
 
 /** What signals act upon: a daemon, or the development front. */
 export interface Signalled {
   stop(reason: string): Promise<unknown>;
-  /** Settles when nothing is left; with "handed over" when another process goes on, which must outlive this one. */
+  /**
+   * Settles when nothing is left; with "incomplete" when something is, and with "handed over" when another process goes on, which must
+   * outlive this one.
+   */
   readonly finished: Promise<unknown>;
   /** SIGHUP, SIGUSR1 and SIGUSR2. Where one is missing its signal is ignored. */
   reload?(): Promise<void>;
@@ -42,19 +45,22 @@ export function outlastSignals(): void {
 /**
  * Starts what is to be signalled and hands it the process's signals until it has finished: SIGTERM, SIGINT and SIGQUIT
  * drain, a second one ends at once; SIGHUP reloads, SIGUSR1 reopens the logs, SIGUSR2 hands over. Returns the exit status. The signals are caught
- * before the start: none of them ends a process that serves already.
+ * before the start: none of them ends a process that serves already. Exceptions and rejections that nobody else catches are logged; they end
+ * nothing.
  */
 export async function runUntilSignalled(
   start: (operator: Operator) => Promise<Signalled>,
   log: Log,
   { manager = new ServiceManager({}, process.pid), logs }: Surroundings = {},
 ): Promise<number> {
-  let status = 0;
+  const bugs = new BugOwner(log);
   let running: Signalled | undefined;
   let stopAsked: string | undefined;
   const stop = (reason: string) => {
     if (running) {
-      manager.stopping(running.stopTimeoutMs ?? 0);
+      const { stopTimeoutMs = 0 } = running;
+      bugs.onStop(stopTimeoutMs);
+      manager.stopping(stopTimeoutMs);
       void running.stop(reason);
     } else stopAsked ??= reason;
   };
@@ -75,30 +81,24 @@ export async function runUntilSignalled(
     else if (signal === "SIGUSR1" && running?.reopenLogs) void running.reopenLogs();
     else log.warn(`${signal} is not acted upon ${running ? "by this command" : "before the start is over"}`);
   };
-  // Nobody knows what state it left: finish what can be finished and let the service manager start anew.
-  const onBug = (error: unknown) => {
-    const stack = error instanceof Error ? error.stack : undefined;
-    log.error(`a bug in std-fpm, stopping: ${messageOf(error)}`, { stack });
-    status = EX_SOFTWARE;
-    stop("a bug");
-  };
   for (const signal of STOP_SIGNALS) process.on(signal, stop);
   for (const signal of OTHER_SIGNALS) process.on(signal, onOther);
-  process.on("uncaughtException", onBug);
+  bugs.begin();
   try {
     running = await start(operator);
     const { status: line } = running;
     manager.ready();
     if (line !== undefined) manager.begin(systemClock, () => running?.status ?? "");
     if (stopAsked !== undefined) stop(stopAsked);
-    const end = await running.finished;
+    const end = await Promise.race([running.finished, bugs.gaveUp]);
     await logs?.close();
-    if (end === "handed over") exitAlone(status);
+    if (end === "incomplete") return EX_SOFTWARE;
+    if (end === "handed over") exitAlone(0);
   } finally {
     manager.end();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
     for (const signal of OTHER_SIGNALS) process.off(signal, onOther);
-    process.off("uncaughtException", onBug);
+    bugs.end();
   }
-  return status;
+  return 0;
 }

@@ -25,8 +25,8 @@ export interface DaemonOptions {
   readonly operator?: Operator;
 }
 
-/** How a daemon ended: with nothing left, or with another one in its place. */
-export type DaemonEnd = "stopped" | "handed over";
+/** How a daemon ended: with nothing left, with something that the log names, or with another one in its place. */
+export type DaemonEnd = "stopped" | "incomplete" | "handed over";
 
 /** A daemon that serves. */
 export interface RunningDaemon {

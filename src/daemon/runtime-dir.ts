@@ -86,13 +86,20 @@ export class RuntimeDir {
 
   /**
    * Removes our files and lets the next daemon in; does nothing when another one goes on with them. The folder itself stays: it may
-   * be the administrator's.
+   * be the administrator's. Gives the reasons why some are still there.
    */
-  release(): void {
-    if (!this.#isOurs) return;
-    for (const name of [INSTANCE_FILE, PID_FILE, BACKENDS_DIR])
-      rmSync(join(this.path, name), { recursive: true, force: true });
+  release(): string[] {
+    if (!this.#isOurs) return [];
+    const problems: string[] = [];
+    for (const name of [INSTANCE_FILE, PID_FILE, BACKENDS_DIR]) {
+      try {
+        rmSync(join(this.path, name), { recursive: true, force: true });
+      } catch (error) {
+        problems.push(messageOf(error));
+      }
+    }
     this.yield();
+    return problems;
   }
 
   /** Lets go of the lock; a daemon that inherited it keeps it and owns the files. */

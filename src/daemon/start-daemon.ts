@@ -1,10 +1,12 @@
 import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
+import { ByteBudget } from "../base/byte-budget.ts";
 import { systemClock } from "../base/clock.ts";
 import { createFileLookup } from "../base/file-facts.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
+import { SpoolSpace } from "../relay/spool-space.ts";
 import { Router } from "../route/router.ts";
 import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
@@ -44,20 +46,20 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     createFileLookup(clock),
     createFileLookup(clock, "all"),
   );
+  const spoolSpace = new SpoolSpace(config.server, clock);
+  const buffers = new ByteBudget(limits.bufferLimitBytes);
+  const shared = { registry, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
   try {
     const control = new Administration({
+      ...shared,
       daemon: () => daemon,
       operator: operator ?? operatorOf(() => daemon),
-      registry,
-      clock,
-      log,
     });
     const { listen: address } = config.admin;
     admin =
       address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
     if (!inheritance) admin?.publish();
-    const spoolDir = () => daemon.spoolDir;
     const accessLog = new AccessLog(clock, log);
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
@@ -65,7 +67,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const ownSockets = runtimeDir.socketFolder;
     const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
     slowLog.use(config.slowLog);
-    const deps = { router, registry, clock, log, accessLog, slowLog, ownAnswers, spoolDir };
+    const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "./protocol.ts";
 
@@ -60,14 +61,16 @@ export class Decoder {
   /** Where the record in progress begins in the chunk; 0 when it began in an earlier one. */
   #recordStart = 0;
   /** The record in progress, as far as it came in earlier chunks. */
-  readonly #held = new ByteQueue();
+  readonly #held: ByteQueue;
   #rawSink: RawSink | null = null;
   /** Whole records in `chunk[runStart, recordStart)` are due to `runSink`. */
   #runSink: RawSink | null = null;
   #runStart = 0;
 
-  constructor(sink: RecordSink) {
+  /** A record that is held back is held of `budget`: its owner must end with `stop()`. */
+  constructor(sink: RecordSink, budget?: ByteBudget) {
     this.#sink = sink;
+    this.#held = new ByteQueue(budget);
   }
 
   /** Whether the bytes so far end between two records. */
@@ -88,7 +91,9 @@ export class Decoder {
       else return;
     }
     this.flush();
-    if (this.#state !== STOPPED) this.#held.push(chunk, this.#recordStart, chunk.length);
+    // A record that goes nowhere is not kept; where a header is cut nobody knows yet.
+    const isKept = this.#state === HEADER || (this.#state !== STOPPED && this.#rawSink !== null);
+    if (isKept) this.#held.push(chunk, this.#recordStart, chunk.length);
   }
 
   /** Hands on the raw bytes of the whole records decoded so far. */

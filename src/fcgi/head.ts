@@ -35,12 +35,15 @@ export class RequestHead {
   readonly #params: Uint8Array;
   /** Where the value of each of KNOWN begins and ends in `#params`, of one that is sent twice the last; -1: absent. */
   readonly #known: number[] = new Array(2 * KNOWN.length).fill(-1);
+  /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
+  readonly contentLength: number | undefined;
   /** The records may go on as they are: nothing to drop in them, and no pair straddles two. */
   readonly #verbatim: boolean;
 
   /**
    * Reads whole records: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
-   * @throws FpmError PARAMS_MALFORMED when the pairs do not fit their lengths.
+   * @throws FpmError PARAMS_MALFORMED when the pairs do not fit their lengths, or CONTENT_LENGTH is none; BODY_TOO_LARGE when it is
+   * beyond all numbers.
    */
   constructor(records: Uint8Array) {
     this.#records = records;
@@ -50,6 +53,7 @@ export class RequestHead {
     const params = paramsOf(records);
     this.#params = params.bytes;
     const isClean = scan(params.bytes, this.#known);
+    this.contentLength = lengthIn(this.value("CONTENT_LENGTH") ?? "");
     this.#verbatim = isClean && (params.cuts.length === 0 || !pairStraddles(params.bytes, params.cuts));
   }
 
@@ -73,12 +77,6 @@ export class RequestHead {
   /** Method and path, as lines of the log name a request. */
   get label(): string {
     return `${this.method} ${this.path ?? "-"}`;
-  }
-
-  /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
-  get contentLength(): number | undefined {
-    const text = this.value("CONTENT_LENGTH") ?? "";
-    return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
   /** Whether the records can go to a program as they came, but for the KEEP_CONN flag. */
@@ -190,6 +188,18 @@ function pairStraddles(params: Uint8Array, cuts: readonly number[]): boolean {
   const cursor = new ParamCursor(params);
   while (cursor.next()) starts.add(cursor.pairStart);
   return cuts.some((cut) => !starts.has(cut));
+}
+
+/**
+ * What CONTENT_LENGTH says: digits and nothing else (RFC 3875 §4.1.2, RFC 9110 §8.6). Undefined where the web server does not know it,
+ * which Caddy tells by -1.
+ */
+function lengthIn(text: string): number | undefined {
+  if (text === "" || text === "-1") return undefined;
+  if (!/^\d+$/.test(text)) throw malformed(`CONTENT_LENGTH is ${JSON.stringify(text.slice(0, 40))}`);
+  const length = Number(text);
+  if (Number.isSafeInteger(length)) return length;
+  throw new FpmError("BODY_TOO_LARGE", "client", `A body of ${text.slice(0, 40)} bytes is announced.`);
 }
 
 function malformed(problem: string): FpmError {

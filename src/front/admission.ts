@@ -1,6 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { peerUid } from "../base/libc.ts";
-import type { FrontSocket } from "./connection-deps.ts";
+import type { FrontSocket } from "./connection.ts";
 
 /** Who may connect. */
 export class Admission {

@@ -1,19 +1,44 @@
+import type { Socket } from "bun";
+import { ByteBudget } from "../base/byte-budget.ts";
+import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, unsentBytes } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
-import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
+import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
-import type { FrontRequest } from "./request.ts";
+import type { Occupant, Places } from "./places.ts";
+import type { FrontRequest, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
+
+/** A Bun socket; its types lack `fd` (Bun 1.4.5). */
+export type FrontSocket = Socket<Connection> & { readonly fd: number };
+
+/** What connections need of their surroundings. */
+export interface ConnectionDeps extends RequestTimes {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly places: Places;
+  /** What all connections hold. */
+  readonly buffers: ByteBudget;
+  /** A request was refused, or a connection closed, before there was anything to work on. */
+  onRejected(code: ErrorCode): void;
+  /** A request can be worked on. */
+  onRequest(request: FrontRequest): void;
+  /** The connection is over. */
+  onClosed(connection: Connection): void;
+  /** Requests were refused since too much is held. */
+  onSpent(): void;
+}
 
 /** How long a client may take to close after our side was shut down, and how much may still come. */
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
-/** How long the rest of a body that nobody wants may take on a connection that is kept. */
-const DRAIN_MS = 30_000;
+/** What one connection may have us hold of its requests: heads and bodies that a program is not asked for yet. */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
 /** How often a paused connection is asked whether its client has left: pausing hides that. */
 const HANGUP_LOOK_MS = 1000;
 /** How often it is asked whether the client has read all of an answer that broke off. */
@@ -24,36 +49,72 @@ const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
 const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
 
 /** One connection from a web server: carries its requests in, in turn or interleaved, and their answers out. */
-export class Connection implements IntakeOwner {
+export class Connection implements IntakeOwner, Occupant {
+  previous: Occupant | undefined;
+  next: Occupant | undefined;
   readonly #deps: ConnectionDeps;
   readonly #socket: FrontSocket;
-  readonly #intake: Intake = new Intake(this);
+  readonly #intake: Intake;
+  /** What is held of its requests. */
+  readonly #held: ByteBudget;
+  /** An answer broke off: what the connection is to end with. */
+  #ending: Uint8Array | undefined;
   readonly #outbox: Outbox;
   readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
   readonly #paused = new Set<FrontRequest | this>();
-  #state: ConnectionState = "open";
+  #state: ConnectionState = "waiting";
+  #isPausedForPlace = false;
   /** Nothing more is due from the web server: it has shut its side down, or its last body was complete. */
   #isInputDone = false;
   #lingerBytes = 0;
-  /** Since when a head is due: from the start, and while one comes in. */
-  #headDueSince: number | undefined;
-  /** When the last request ended. */
+  /** No request has begun here. */
+  #isNew = true;
+  /** When a request must have begun; 0: none is due, or nobody has looked yet. */
+  #beginDueAt = 0;
+  /** When the last request ended, or the last byte came that belongs to none. */
   #idleSince: number;
 
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
-    this.#outbox = new Outbox(socket);
+    this.#held = new ByteBudget(MAX_HELD_BYTES, deps.buffers);
+    this.#intake = new Intake(this, this.#held);
+    this.#outbox = new Outbox(socket, deps.buffers);
     this.#timers = new Timers(deps.clock);
     this.#idleSince = deps.clock.now();
-    this.#headDueSince = this.#idleSince;
+  }
+
+  admit(): void {
+    this.#enter("admitted");
+    if (!this.#isPausedForPlace) return;
+    this.#isPausedForPlace = false;
+    this.#idleSince = this.#deps.clock.now();
+    this.#socket.resume();
+  }
+
+  wait(): void {
+    this.#isPausedForPlace = true;
+    this.#socket.pause();
+  }
+
+  giveWay(idleMs: number): boolean {
+    const isIdle = this.#state === "open" && this.#intake.isIdle && this.#outbox.bytes === 0;
+    if (!isIdle || this.#deps.clock.now() - this.#idleSince < idleMs) return false;
+    // What the client has not read could be lost with a close.
+    if (unsentBytes(this.#socket.fd) > 0) return false;
+    this.close();
+    return true;
   }
 
   /** Bytes from the web server. */
   onData(chunk: Uint8Array): void {
-    if (this.#state === "open") this.#intake.push(chunk);
-    else {
+    if (this.#state === "open") {
+      this.#intake.push(chunk);
+      if (this.#intake.size === 0) this.#onIdle();
+      if (this.#held.isSpent) this.#shed();
+    } else {
+      this.#idleSince = this.#deps.clock.now();
       this.#lingerBytes += chunk.length;
       if (this.#lingerBytes > MAX_LINGER_BYTES) this.close();
     }
@@ -76,37 +137,33 @@ export class Connection implements IntakeOwner {
     for (const request of this.#intake.requests) {
       if (!request.isBodyComplete) this.#drop(request);
     }
+    this.#breakWhenAnswered();
     if (this.#intake.size === 0) this.#finish();
   }
 
   /** Looked at from time to time, which is cheaper than timers: refuses what has been due for too long. */
   checkOverdue(now: number): void {
-    this.#checkHead(now);
-    for (const request of this.#intake.requests) request.checkBody(now, this.#deps.bodyTimeoutMs);
+    if (this.#state !== "open") return;
+    for (const request of this.#intake.requests) request.checkOverdue(now, this.#deps);
+    this.#checkBegin(now);
   }
 
-  #checkHead(now: number): void {
-    const { headTimeoutMs } = this.#deps;
-    if (this.#headDueSince === undefined || now - this.#headDueSince < headTimeoutMs) return;
-    this.#headDueSince = undefined;
-    const what = `A request's head did not arrive within head_timeout (${headTimeoutMs / 1000} s).`;
-    for (const request of this.#intake.requests) {
-      if (request.phase === "head") request.refuse(new FpmError("HEAD_TIMEOUT", "client", what));
-    }
-    if (this.#intake.size === 0) this.#finish();
-  }
-
-  /** Whether requests may come or are at work. */
-  get isOpen(): boolean {
-    return this.#state === "open";
+  /** On a new connection a request must begin in time, and so must one of which the first bytes have come. */
+  #checkBegin(now: number): void {
+    const isDue = this.#intake.size === 0 && (this.#isNew || !this.#intake.isIdle);
+    if (!isDue) this.#beginDueAt = 0;
+    else if (this.#beginDueAt === 0) this.#beginDueAt = now + this.#deps.headTimeoutMs;
+    else if (now >= this.#beginDueAt) this.#finish();
   }
 
   /**
-   * Closes the connection if no request has been at work on it for `idleMs`. Just after an answer the web server may be
-   * sending the next request already: nginx turned a tenth of such POSTs into 502.
+   * Ends the connection if no request has been at work on it for `idleMs`; it is closed when its client has read all. Just after
+   * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502.
    */
   retire(idleMs: number): void {
-    if (this.#intake.isIdle && this.#deps.clock.now() - this.#idleSince >= idleMs) this.#finish();
+    if (this.#intake.size > 0 || this.#deps.clock.now() - this.#idleSince < idleMs) return;
+    if (this.#state === "open") this.#finish();
+    else if (this.#state === "lingering" && unsentBytes(this.#socket.fd) === 0) this.close();
   }
 
   /** Ends the connection at once; its requests learn that their client is gone. */
@@ -120,16 +177,20 @@ export class Connection implements IntakeOwner {
   }
 
   onBegin(): void {
-    this.#headDueSince ??= this.#deps.clock.now();
+    this.#isNew = false;
+    if (this.#intake.size === 1) this.#deps.places.onBusy(this);
     this.#throttle();
   }
 
-  onHeadEnd(): void {
-    this.#headDueSince = undefined;
+  onBeginRefused(requestId: number, error: FpmError): void {
+    const reply = errorReply(requestId, error);
+    this.send(reply, 0, reply.length);
+    this.onRejected(error.code);
+    this.#throttle();
   }
 
   onManagement(type: number, content: Uint8Array): void {
-    const answer = answerManagement(type, content, this.#deps);
+    const answer = answerManagement(type, content, { maxConns: this.#deps.places.limit });
     this.send(answer, 0, answer.length);
     this.#throttle();
   }
@@ -142,7 +203,7 @@ export class Connection implements IntakeOwner {
 
   /** An exception of ours while this connection was served: it ends, the others go on. */
   onBug(error: Error): void {
-    this.#deps.log.error(`a bug in std-fpm: ${error.message}`, { stack: error.stack });
+    this.#tell(error);
     this.close();
   }
 
@@ -158,12 +219,17 @@ export class Connection implements IntakeOwner {
   }
 
   onReady(request: FrontRequest): void {
-    this.#deps.onRequest(request);
+    if (this.#held.isSpent) this.#refuseForRoom(request);
+    else this.#deps.onRequest(request);
   }
 
   onEnded(request: FrontRequest): void {
     this.#drop(request);
-    this.#idleSince = this.#deps.clock.now();
+    if (this.#ending) {
+      this.#breakWhenAnswered();
+      return;
+    }
+    if (this.#intake.size === 0) this.#onIdle();
     if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
     // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
     if (request.isInputDone && this.#intake.isIdle) this.#isInputDone = true;
@@ -171,31 +237,26 @@ export class Connection implements IntakeOwner {
   }
 
   onDraining(request: FrontRequest): void {
-    if (!request.keepConn) {
-      this.onEnded(request);
-      return;
-    }
-    this.#timers.set("linger", DRAIN_MS, () => {
-      if (request.phase === "draining") this.onOverrun(request);
-    });
+    if (!request.keepConn) this.onEnded(request);
+    else this.#breakWhenAnswered();
   }
 
+  /** What still comes for it belongs to nobody. Other requests on the connection go on. */
   onOverrun(request: FrontRequest): void {
-    this.#deps.log.info("closed a connection: the body of a request that was answered does not end", {
-      request: request.id,
-    });
-    this.close();
+    const { id } = request;
+    this.#deps.log.info("the body of a request that was answered does not end", { request: id });
+    this.#drop(request);
+    if (this.#intake.size === 0) this.close();
   }
 
+  /** The connection has to break for it: other requests that are at work there come to their end before, new ones are refused. */
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
     const isNginx = request.head.value("SERVER_SOFTWARE")?.startsWith("nginx") ?? false;
-    const ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
-    this.#outbox.write(ending, 0, ending.length);
-    this.#endRequests("break");
-    this.#timers.set("linger", LINGER_MS, () => this.close());
-    if (isNginx && this.#outbox.bytes === 0) this.close();
-    else this.#closeWhenRead();
+    this.#ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
+    this.#intake.takesMore = false;
+    this.#drop(request);
+    this.#breakWhenAnswered();
   }
 
   pause(who: FrontRequest | this): void {
@@ -212,9 +273,29 @@ export class Connection implements IntakeOwner {
     this.#socket.resume();
   }
 
+  /** Too much is held: requests that no program is asked for yet are refused, the newest first, as long as that is so. */
+  #shed(): void {
+    for (const request of [...this.#intake.requests].reverse()) {
+      if (!this.#held.isSpent) return;
+      if (request.phase === "head" || request.phase === "body") this.#refuseForRoom(request);
+    }
+  }
+
+  #refuseForRoom(request: FrontRequest): void {
+    // Nobody else has heard of it.
+    if (request.phase === "open") this.onRejected("BUFFER_FULL");
+    request.refuse(new FpmError("BUFFER_FULL", "daemon", "Too much is held of other requests and answers."));
+    this.#deps.onSpent();
+  }
+
   /** A client that asks and asks and does not read its answers is not read from either. */
   #throttle(): void {
     if (this.#outbox.isHigh) this.pause(this);
+  }
+
+  #onIdle(): void {
+    this.#idleSince = this.#deps.clock.now();
+    if (this.#state === "open") this.#deps.places.onIdle(this);
   }
 
   #drop(request: FrontRequest): void {
@@ -225,9 +306,30 @@ export class Connection implements IntakeOwner {
 
   #endRequests(event: ConnectionEvent): void {
     this.#enter(event);
+    this.#deps.places.onBusy(this);
     this.#intake.stop();
-    if (this.#intake.size === 0) return;
-    for (const request of this.#intake.requests) this.#drop(request);
+    for (const request of this.#intake.requests) {
+      try {
+        this.#drop(request);
+      } catch (bug) {
+        // One that cannot be told keeps neither the others nor the connection from their end.
+        this.#tell(bug as Error);
+      }
+    }
+  }
+
+  #tell(bug: Error): void {
+    this.#deps.log.error(`a bug in std-fpm: ${bug.message}`, { stack: bug.stack });
+  }
+
+  #breakWhenAnswered(): void {
+    const ending = this.#ending;
+    if (!ending || this.#intake.isAnswerDue) return;
+    this.#outbox.write(ending, 0, ending.length);
+    this.#endRequests("break");
+    this.#timers.set("linger", LINGER_MS, () => this.close());
+    if (ending === BROKEN_HEADER && this.#outbox.bytes === 0) this.close();
+    else this.#closeWhenRead();
   }
 
   /** No more requests; the rest of the answer goes out, then our side is shut down. */
@@ -245,6 +347,7 @@ export class Connection implements IntakeOwner {
       return;
     }
     this.#socket.shutdown();
+    this.#idleSince = this.#deps.clock.now();
     this.#timers.set("linger", LINGER_MS, () => this.close());
   }
 

@@ -9,16 +9,19 @@ import {
   renewPermissions,
   unlinkSocket,
 } from "./bind.ts";
-import { type FrontDeps, type FrontLimits, Listener, type ListenerOptions } from "./listener.ts";
+import { Connections, type FrontDeps, type FrontLimits } from "./connections.ts";
+import { Listener } from "./listener.ts";
+import type { Gate } from "./places.ts";
 
-export interface FrontOptions extends BindOptions, ListenerOptions {}
+export interface FrontOptions extends BindOptions, FrontLimits {}
 
 /** All listening addresses and the connections that came in there. */
-export class Front {
+export class Front implements Gate {
   /** The sockets that are listened on. */
   readonly sockets: readonly BoundSocket[];
   readonly #inherited: readonly BoundSocket[];
   readonly #listeners: Listener[] = [];
+  readonly #connections: Connections;
 
   /**
    * Begins to accept on every address: on the inherited socket where there is one that can be reached, else on a new one.
@@ -34,23 +37,39 @@ export class Front {
     this.#inherited = inherited;
     const foreign = inherited.filter(({ isForeign }) => isForeign).map(({ address }) => address);
     this.sockets = bindAll(foreign.length > 0 ? foreign : addresses, options, inherited);
+    this.#connections = new Connections(options, deps, this);
+    const onOpen = this.#connections.open.bind(this.#connections);
+    const listenerDeps = { clock: deps.clock, backlog: options.backlog, onOpen };
     try {
       for (const socket of new Set([...this.sockets, ...inherited]))
-        this.#listeners.push(new Listener(socket, options, deps));
+        this.#listeners.push(new Listener(socket, listenerDeps));
     } catch (error) {
       this.undo();
       throw error;
     }
   }
 
-  /** Connections on which requests may come or are at work; one more for each address that is accepted on. */
-  get openConnections(): number {
-    return this.#listeners.reduce((sum, listener) => sum + listener.openConnections, 0);
+  /** Whether nobody is connected, and nobody waits to be. Only after `close` or `yield`. */
+  get isEmpty(): boolean {
+    return this.connections === 0 && this.#listeners.every(({ isClosed }) => isClosed);
   }
 
-  /** Open connections, those included that are about to close. */
+  /** Open connections, those included that wait for a place or are about to close. */
   get connections(): number {
-    return this.#listeners.reduce((sum, listener) => sum + listener.connections, 0);
+    return this.#connections.size;
+  }
+
+  /** Most connections that are served at once; how many wait for a place, and how many had to. */
+  get places(): Connections["places"] {
+    return this.#connections.places;
+  }
+
+  openGate(): void {
+    for (const listener of this.#listeners) listener.accept();
+  }
+
+  closeGate(): void {
+    for (const listener of this.#listeners) listener.pause();
   }
 
   /** Takes who waits in the backlog of an inherited socket whose address has gone, and closes it. */
@@ -76,17 +95,18 @@ export class Front {
 
   /** Other limits from now on, for open connections too. */
   limit(limits: FrontLimits): void {
-    for (const listener of this.#listeners) listener.limit(limits);
+    this.#connections.limit(limits);
   }
 
-  /** Closes the connections on which no request has been at work for `idleMs`. */
+  /** Ends the connections on which no request has been at work for `idleMs`, as soon as their clients have read all. */
   retire(idleMs: number): void {
-    for (const listener of this.#listeners) listener.retire(idleMs);
+    this.#connections.retire(idleMs);
   }
 
   /** Ends every connection at once. */
   abandon(): void {
-    for (const listener of this.#listeners) listener.abandon();
+    this.yield();
+    this.#connections.abandon();
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
@@ -18,10 +19,10 @@ const MAX_REQUESTS = 256;
 
 /** What the intake tells its connection. */
 export interface IntakeOwner extends RequestPort {
-  /** A request has begun: its head must arrive in time. */
+  /** A request has begun. */
   onBegin(): void;
-  /** A request's head is complete. */
-  onHeadEnd(): void;
+  /** A request was not taken: it is over with this. */
+  onBeginRefused(requestId: number, error: FpmError): void;
   /** A management record (request id 0), with its content. */
   onManagement(type: number, content: Uint8Array): void;
   /** The web server broke the protocol; the intake has stopped. */
@@ -31,25 +32,38 @@ export interface IntakeOwner extends RequestPort {
 /** Turns the records of one connection into its requests: which record may come when, and whose it is. */
 export class Intake implements RecordSink {
   readonly #owner: IntakeOwner;
-  readonly #decoder = new Decoder(this);
+  readonly #budget: ByteBudget;
+  readonly #decoder: Decoder;
   readonly #requests = new Map<number, FrontRequest>();
-  readonly #management = new ByteQueue();
+  readonly #management: ByteQueue;
+  /** Whether requests are taken that begin from now on. */
+  takesMore = true;
   #type = 0;
   #requestId = 0;
   #contentLength = 0;
 
-  constructor(owner: IntakeOwner) {
+  /** What is held of requests that came in is held of `budget`. */
+  constructor(owner: IntakeOwner, budget: ByteBudget) {
     this.#owner = owner;
+    this.#budget = budget;
+    this.#decoder = new Decoder(this, budget);
+    this.#management = new ByteQueue(budget);
   }
 
-  /** Requests that are not over, in the order they began. */
-  get requests(): readonly FrontRequest[] {
-    return [...this.#requests.values()];
+  /** Requests that are not over, in the order they began; each may end while they are gone through. */
+  get requests(): Iterable<FrontRequest> {
+    return this.#requests.values();
   }
 
   /** How many requests are not over. */
   get size(): number {
     return this.#requests.size;
+  }
+
+  /** Whether somebody waits for the answer, or the rest of it, to one of them. */
+  get isAnswerDue(): boolean {
+    for (const { phase } of this.#requests.values()) if (phase !== "draining") return true;
+    return false;
   }
 
   /** Whether the bytes so far end between two requests. */
@@ -64,6 +78,7 @@ export class Intake implements RecordSink {
   /** Ignores whatever comes from now on. */
   stop(): void {
     this.#decoder.stop();
+    this.#management.clear();
   }
 
   /** The request is over. */
@@ -87,7 +102,7 @@ export class Intake implements RecordSink {
       case FCGI_STDIN:
       case FCGI_DATA:
         if (request?.phase === "head") break;
-        return request ?? null;
+        return request?.takesBody(type, contentLength) ? request : null;
       case FCGI_ABORT_REQUEST:
         return null;
     }
@@ -107,19 +122,16 @@ export class Intake implements RecordSink {
       return;
     }
     const request = this.#requests.get(this.#requestId);
-    const isStep = this.#contentLength === 0 || type === FCGI_BEGIN_REQUEST || type === FCGI_ABORT_REQUEST;
-    if (!request || !isStep) return;
     if (type === FCGI_BEGIN_REQUEST) {
-      this.#onBegun(request);
+      if (request) this.#owner.onBegin();
+      else this.#owner.onBeginRefused(this.#requestId, this.takesMore ? tooMany() : breaking());
       return;
     }
+    if (!request || (this.#contentLength > 0 && type !== FCGI_ABORT_REQUEST)) return;
     this.#decoder.flush();
     if (type === FCGI_ABORT_REQUEST) request.abort();
-    else if (type !== FCGI_PARAMS) request.endBody(type);
-    else if (request.phase === "head") {
-      this.#owner.onHeadEnd();
-      request.endHead();
-    }
+    else if (type !== FCGI_PARAMS) request.endBody();
+    else if (request.phase === "head") request.endHead();
   }
 
   onMalformed(problem: string): void {
@@ -137,18 +149,11 @@ export class Intake implements RecordSink {
       this.onMalformed(`an ${typeName(FCGI_BEGIN_REQUEST)} of ${contentLength} bytes`);
       return null;
     }
-    const request = new FrontRequest(requestId, this.#owner);
+    existing?.supersede();
+    if (!this.takesMore || this.#requests.size >= MAX_REQUESTS) return null;
+    const request = new FrontRequest(requestId, this.#owner, this.#budget);
     this.#requests.set(requestId, request);
     return request;
-  }
-
-  #onBegun(request: FrontRequest): void {
-    this.#owner.onBegin();
-    if (this.#requests.size <= MAX_REQUESTS) return;
-    this.#decoder.flush();
-    request.refuse(
-      new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`),
-    );
   }
 
   #limitHead(request: FrontRequest, contentLength: number): void {
@@ -157,4 +162,13 @@ export class Intake implements RecordSink {
     const what = `PARAMS of more than ${MAX_HEAD_BYTES} bytes are not taken.`;
     request.refuse(new FpmError("HEAD_TOO_LARGE", "client", what));
   }
+}
+
+function tooMany(): FpmError {
+  return new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`);
+}
+
+function breaking(): FpmError {
+  const what = "An answer on this connection broke off: it ends when the others are complete.";
+  return new FpmError("QUEUE_FULL", "client", what);
 }

@@ -1,32 +1,20 @@
 import type { TCPSocketListener } from "bun";
-import type { Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
-import type { Admission } from "./admission.ts";
 import { type BoundSocket, unlinkSocket } from "./bind.ts";
-import { Connection } from "./connection.ts";
-import type { ConnectionDeps, FrontSocket } from "./connection-deps.ts";
+import type { FrontSocket } from "./connection.ts";
 
-/** How often connections are looked at for what is overdue. */
-const LOOK_MS = 1000;
-/** How often refused connections are logged. */
-const REFUSED_EVERY_MS = 10_000;
+/** How often the backlog of an address that was given up is looked at; while nothing is accepted there is no hurry. */
+const CLOSE_LOOK_MS = 1;
+const CLOSE_LOOK_LATER_MS = 10;
 
-/** What is asked of the connections. */
-export interface FrontLimits {
-  /** Above this many connections of one address new ones wait in the backlog. */
-  readonly maxConnections: number;
-  readonly headTimeoutMs: number;
-  readonly bodyTimeoutMs: number;
-  readonly admission: Admission;
-}
-
-export interface ListenerOptions extends FrontLimits {
+/** What a listener needs of its surroundings. */
+export interface ListenerDeps {
+  readonly clock: Clock;
   /** Connections that may wait to be accepted. */
   readonly backlog: number;
+  onOpen(socket: FrontSocket, isUnix: boolean): void;
 }
-
-/** What listeners need of their surroundings. */
-export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "onRejected" | "onRequest">;
 
 /** Bun.listen takes `fd`, which its types lack (Bun 1.4.5). */
 type ListenByFd = (options: {
@@ -35,58 +23,45 @@ type ListenByFd = (options: {
   socket: ReturnType<typeof handlersFor>;
 }) => TCPSocketListener;
 
-/** One listening address and the connections that came in there. */
+/** One listening address. */
 export class Listener {
   /** Ours; Bun gets duplicates of its descriptor, so that it can stop and start accepting. */
   readonly bound: BoundSocket;
-  readonly #backlog: number;
-  #maxConnections: number;
-  #admission: Admission;
-  /** Since when refused connections are counted and not logged. */
-  #refusedSince = Number.NEGATIVE_INFINITY;
-  #refused = 0;
-  /** The connections see what changes in it. */
-  readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
-  readonly #connections = new Set<Connection>();
-  #look: Timer;
+  readonly #deps: ListenerDeps;
   #accepting: TCPSocketListener | undefined;
   /** closing: no more connections are wanted, those in the backlog still come. */
   #phase: "open" | "closing" | "closed" = "open";
 
   /** Begins to accept on a socket, which it owns from now on. */
-  constructor(bound: BoundSocket, options: ListenerOptions, deps: FrontDeps) {
+  constructor(bound: BoundSocket, deps: ListenerDeps) {
     this.bound = bound;
-    this.#backlog = options.backlog;
-    this.#maxConnections = options.maxConnections;
-    this.#admission = options.admission;
-    const { headTimeoutMs, bodyTimeoutMs, maxConnections: maxConns } = options;
-    const onClosed = (connection: Connection) => this.#onClosed(connection);
-    this.#deps = { ...deps, headTimeoutMs, bodyTimeoutMs, maxConns, onClosed };
-    this.#accept();
-    this.#look = this.#lookRegularly();
+    this.#deps = deps;
+    this.accept();
   }
 
-  /** Other limits from now on, for open connections too. */
-  limit({ maxConnections, headTimeoutMs, bodyTimeoutMs, admission }: FrontLimits): void {
-    this.#admission = admission;
-    this.#maxConnections = maxConnections;
-    Object.assign(this.#deps, { headTimeoutMs, bodyTimeoutMs, maxConns: maxConnections });
-    this.#look.cancel();
-    this.#look = this.#lookRegularly();
-    if (this.#phase === "open" && this.#isFull) this.#pauseAccepting();
-    else this.#acceptAgain();
+  /** Whether no connection comes any more. */
+  get isClosed(): boolean {
+    return this.#phase === "closed";
   }
 
-  /** Open connections, those included that are about to close. */
-  get connections(): number {
-    return this.#connections.size;
+  /** Accepts again. */
+  accept(): void {
+    if (this.#accepting || this.#phase === "closed") return;
+    const isUnix = this.bound.address.kind === "unix";
+    const listen = Bun.listen as unknown as ListenByFd;
+    this.#accepting = listen({
+      fd: duplicate(this.bound.fd),
+      allowHalfOpen: true,
+      socket: handlersFor((socket) => this.#deps.onOpen(socket, isUnix)),
+    });
+    // Bun listens anew with a backlog of its own.
+    setBacklog(this.bound.fd, this.#deps.backlog);
   }
 
-  /** Connections on which requests may come or are at work; one more while new ones are accepted. */
-  get openConnections(): number {
-    let open = 0;
-    for (const connection of this.#connections) if (connection.isOpen) open++;
-    return this.#accepting ? open + 1 : open;
+  /** Leaves who comes now in the backlog. */
+  pause(): void {
+    this.#accepting?.stop();
+    this.#accepting = undefined;
   }
 
   /** Removes the socket's file; who has connected before is still accepted. */
@@ -97,105 +72,23 @@ export class Listener {
     this.#closeWhenEmpty();
   }
 
-  /** Accepts no more, at once: somebody else has the same socket, takes who waits in its backlog and owns its file. */
+  /** Accepts no more, at once: who waits in the backlog is somebody else's, who has the same socket, or nobody's. */
   yield(): void {
-    this.#closeSocket();
-  }
-
-  /** Closes the connections on which no request has been at work for `idleMs`. */
-  retire(idleMs: number): void {
-    for (const connection of [...this.#connections]) connection.retire(idleMs);
-  }
-
-  /** Ends every connection at once. */
-  abandon(): void {
-    this.#look.cancel();
-    this.#closeSocket();
-    for (const connection of [...this.#connections]) connection.close();
-  }
-
-  #lookRegularly(): Timer {
-    const period = Math.min(LOOK_MS, this.#deps.headTimeoutMs / 4, this.#deps.bodyTimeoutMs / 4);
-    return this.#deps.clock.every(period, () => this.#checkOverdue());
-  }
-
-  #checkOverdue(): void {
-    const now = this.#deps.clock.now();
-    for (const connection of [...this.#connections]) connection.checkOverdue(now);
-  }
-
-  #accept(): void {
-    const listen = Bun.listen as unknown as ListenByFd;
-    const onOpen = (socket: FrontSocket) => this.#onOpen(socket);
-    this.#accepting = listen({
-      fd: duplicate(this.bound.fd),
-      allowHalfOpen: true,
-      socket: handlersFor(onOpen),
-    });
-    // Bun listens anew with a backlog of its own.
-    setBacklog(this.bound.fd, this.#backlog);
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.pause();
+    closeFd(this.bound.fd);
   }
 
   /** A closed socket would reset the connections that wait in its backlog. */
   #closeWhenEmpty(): void {
-    if (this.#accepting && this.#phase === "closing" && hasUnaccepted(this.bound.fd)) {
-      this.#deps.clock.after(1, () => this.#closeWhenEmpty());
+    if (this.#phase !== "closing") return;
+    if (!hasUnaccepted(this.bound.fd)) {
+      this.yield();
       return;
     }
-    this.#closeSocket();
-  }
-
-  #closeSocket(): void {
-    if (this.#phase === "closed") return;
-    this.#phase = "closed";
-    this.#pauseAccepting();
-    closeFd(this.bound.fd);
-  }
-
-  #pauseAccepting(): void {
-    this.#accepting?.stop();
-    this.#accepting = undefined;
-  }
-
-  #onOpen(socket: FrontSocket): void {
-    const connection = new Connection(socket, this.#deps);
-    socket.data = connection;
-    const refusal = this.#admission.refusal(socket, this.bound.address.kind === "unix");
-    if (refusal) {
-      this.#onRefused(refusal);
-      connection.close();
-      return;
-    }
-    this.#connections.add(connection);
-    if (this.#isFull) {
-      this.#deps.log.warn("max_connections reached: new connections wait in the backlog", {
-        max_connections: this.#maxConnections,
-      });
-      this.#pauseAccepting();
-    }
-  }
-
-  /** One line in a while: whoever knocks again and again shall not fill the log. */
-  #onRefused(why: string): void {
-    this.#refused++;
-    const now = this.#deps.clock.now();
-    if (now - this.#refusedSince < REFUSED_EVERY_MS) return;
-    this.#deps.log.warn(`refused a connection: ${why}`, { code: "NOT_ALLOWED", times: this.#refused });
-    this.#refusedSince = now;
-    this.#refused = 0;
-  }
-
-  #onClosed(connection: Connection): void {
-    this.#connections.delete(connection);
-    this.#acceptAgain();
-  }
-
-  get #isFull(): boolean {
-    return this.#connections.size >= this.#maxConnections;
-  }
-
-  #acceptAgain(): void {
-    if (!this.#accepting && this.#phase === "open" && !this.#isFull) this.#accept();
+    const lookAgainMs = this.#accepting ? CLOSE_LOOK_MS : CLOSE_LOOK_LATER_MS;
+    this.#deps.clock.after(lookAgainMs, () => this.#closeWhenEmpty());
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
@@ -11,8 +12,8 @@ import {
   FCGI_KEEP_CONN,
   FCGI_REQUEST_COMPLETE,
   FCGI_RESPONDER,
-  FCGI_STDIN,
 } from "../fcgi/protocol.ts";
+import { bodyTooLarge } from "../relay/body-limit.ts";
 import type { ClientListener, ClientStream } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
 
@@ -25,8 +26,18 @@ const MAX_HELD_RAW_BYTES = 2 * MAX_HELD_BYTES;
 /** What is read and thrown away of a body that nobody wanted, before the connection is closed. */
 export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
+/** How long the rest of a body that nobody wants may take on a connection that is kept. */
+const DRAIN_MS = 30_000;
+
 /** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
 const BEGIN_FLAGS_AT = FCGI_HEADER_LEN + 2;
+
+/** How long a client may take. */
+export interface RequestTimes {
+  readonly headTimeoutMs: number;
+  /** How long it may send no byte of a body. */
+  readonly bodyTimeoutMs: number;
+}
 
 /** What a request needs of the connection it came on. */
 export interface RequestPort {
@@ -40,7 +51,7 @@ export interface RequestPort {
   onEnded(request: FrontRequest): void;
   /** The answer is complete, the body goes on. */
   onDraining(request: FrontRequest): void;
-  /** Too much comes of a body that nobody wants. */
+  /** Too much comes of a body that nobody wants, or for too long. */
   onOverrun(request: FrontRequest): void;
   /** The answer broke off. */
   onTruncated(request: FrontRequest): void;
@@ -58,24 +69,36 @@ export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
 
 export class FrontRequest implements ClientStream, RawSink {
   readonly id: number;
-  readonly body = new ByteQueue();
+  readonly body: ByteQueue;
   readonly #port: RequestPort;
-  readonly #headRecords = new ByteQueue();
+  readonly #headRecords: ByteQueue;
   #phase: RequestPhase = "head";
   #head: RequestHead | undefined;
   #listener: ClientListener | undefined;
   #onLeft: (() => void) | undefined;
+  /** Whether STDIN, and a Filter's DATA, have come to their end: what comes after it belongs to nobody. */
+  #isStdinOver = false;
+  #isDataOver = true;
   #isBodyComplete = false;
   #isHeld = true;
+  /** Of one that is over without a head: its connection goes on. */
+  #wasKept = false;
   #isAnswered = false;
   #paramsBytes = 0;
+  #bodyBytes = 0;
+  #maxBodyBytes = Number.POSITIVE_INFINITY;
   #drainedBytes = 0;
-  /** How much of the awaited body was there when it was last looked at, and since when. */
-  #bodySeen: { readonly bytes: number; readonly since: number } | undefined;
+  /** When this phase has lasted too long; 0: nobody has looked at it yet. */
+  #dueAt = 0;
+  /** How much of the body was there when it was last looked at. */
+  #seenBytes = 0;
 
-  constructor(id: number, port: RequestPort) {
+  /** What is held of it is held of `budget`. */
+  constructor(id: number, port: RequestPort, budget: ByteBudget) {
     this.id = id;
     this.#port = port;
+    this.body = new ByteQueue(budget);
+    this.#headRecords = new ByteQueue(budget);
   }
 
   get phase(): RequestPhase {
@@ -89,14 +112,28 @@ export class FrontRequest implements ClientStream, RawSink {
 
   /** Whether the web server keeps the connection open after this request. */
   get keepConn(): boolean {
-    if (this.#head) return this.#head.keepConn;
-    return ((this.#headRecords.join()[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
+    return this.#head?.keepConn ?? this.#wasKept;
   }
 
   /** Counts another record of PARAMS. False when the head is too large with it. */
   takesHead(contentLength: number): boolean {
     this.#paramsBytes += contentLength;
     return this.#paramsBytes <= MAX_HEAD_BYTES;
+  }
+
+  /** Counts another record of STDIN or DATA. False when it is none of the body: after the end of its stream, or where there is none. */
+  takesBody(type: number, contentLength: number): boolean {
+    if (type === FCGI_DATA ? this.#isDataOver : this.#isStdinOver) return false;
+    if (contentLength > 0) {
+      this.#bodyBytes += contentLength;
+      if (this.#bodyBytes > this.#maxBodyBytes) this.#refuseBody();
+    } else if (type === FCGI_DATA) this.#isDataOver = true;
+    else this.#isStdinOver = true;
+    return true;
+  }
+
+  get bodyBytes(): number {
+    return this.#bodyBytes;
   }
 
   get isBodyComplete(): boolean {
@@ -136,15 +173,16 @@ export class FrontRequest implements ClientStream, RawSink {
   endHead(): void {
     try {
       this.#head = new RequestHead(this.#headRecords.join());
-      this.#headRecords.clear();
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.refuse(error);
       return;
     }
     const { role } = this.#head;
-    this.#phase = "body";
-    if (role === FCGI_AUTHORIZER) this.endBody(FCGI_STDIN);
+    this.#enter("body");
+    this.#isStdinOver = role === FCGI_AUTHORIZER;
+    this.#isDataOver = role !== FCGI_FILTER;
+    if (role === FCGI_AUTHORIZER) this.endBody();
     else if (role !== FCGI_RESPONDER && role !== FCGI_FILTER) {
       this.refuse(
         new FpmError("ROLE_UNKNOWN", "client", `The web server asks for FastCGI role ${role}; 1 to 3 exist.`),
@@ -152,28 +190,34 @@ export class FrontRequest implements ClientStream, RawSink {
     } else this.#checkReady();
   }
 
-  /** A stream of the body has ended: STDIN, or for a Filter DATA, which comes last (specification §6.4). */
-  endBody(type: number): void {
-    const isLast = this.#head?.role !== FCGI_FILTER || type === FCGI_DATA;
-    if (!isLast || this.#isBodyComplete) return;
+  /** A stream of the body has ended; a Filter has two (specification §6.4). */
+  endBody(): void {
+    if (this.#isBodyComplete || !this.#isStdinOver || !this.#isDataOver) return;
     this.#isBodyComplete = true;
     if (this.#phase === "draining") this.#end();
     else if (this.#phase === "open") this.#listener?.onBodyEnd();
     else this.#checkReady();
   }
 
-  /** ABORT_REQUEST: the web server wants no more than END_REQUEST (specification §5.4). */
+  /** ABORT_REQUEST: the web server wants no more than END_REQUEST (specification §5.4), and sends no more either. */
   abort(): void {
-    if (this.#phase === "draining" || this.#phase === "ended") return;
-    this.#leave();
-    this.#sendAll(encodeEndRequest(this.id, 0, FCGI_REQUEST_COMPLETE));
+    if (this.#phase === "ended") return;
+    if (this.#phase !== "draining") {
+      this.#leave();
+      this.#sendAll(encodeEndRequest(this.id, 0, FCGI_REQUEST_COMPLETE));
+    }
     this.#end();
+  }
+
+  /** The client has given up on the body of a request that was answered, and begins another one over it. */
+  supersede(): void {
+    if (this.#phase === "draining") this.#end();
   }
 
   /** The connection is gone, or takes no more of this request. */
   lose(): void {
     if (this.#phase === "ended") return;
-    this.#phase = "ended";
+    this.#enter("ended");
     this.#leave();
   }
 
@@ -182,16 +226,17 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#listener?.onClientDrain();
   }
 
-  /** Looked at from time to time while a body is awaited that must be complete, or begin, before a backend is lent. */
-  checkBody(now: number, timeoutMs: number): void {
-    if (this.#phase !== "body") return;
-    if (this.#bodySeen === undefined || this.#bodySeen.bytes !== this.body.bytes) {
-      this.#bodySeen = { bytes: this.body.bytes, since: now };
-    } else if (now - this.#bodySeen.since >= timeoutMs) {
-      this.refuse(
-        new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${timeoutMs / 1000} s.`),
-      );
-    }
+  /**
+   * Looked at from time to time, which costs a request that is in time nothing: a head must be complete in time; a body that is
+   * awaited before a backend is lent must go on; one that nobody wants must end.
+   */
+  checkOverdue(now: number, times: RequestTimes): void {
+    const timeoutMs = this.#timeoutMs(times);
+    if (timeoutMs === 0) return;
+    if (this.#dueAt === 0 || (this.#phase === "body" && this.body.bytes !== this.#seenBytes)) {
+      this.#dueAt = now + timeoutMs;
+      this.#seenBytes = this.body.bytes;
+    } else if (now >= this.#dueAt) this.#onOverdue(timeoutMs / 1000);
   }
 
   listen(listener: ClientListener | undefined): void {
@@ -201,6 +246,10 @@ export class FrontRequest implements ClientStream, RawSink {
 
   whenLeft(onLeft: (() => void) | undefined): void {
     this.#onLeft = onLeft;
+  }
+
+  limitBody(maxBytes: number): void {
+    this.#maxBodyBytes = maxBytes;
   }
 
   pauseBody(): void {
@@ -224,13 +273,12 @@ export class FrontRequest implements ClientStream, RawSink {
 
   complete(): void {
     if (this.isGone) return;
-    this.#letGo();
     this.#port.resume(this);
     if (this.#isBodyComplete) {
       this.#end();
       return;
     }
-    this.#phase = "draining";
+    this.#enter("draining");
     this.#port.onDraining(this);
   }
 
@@ -253,8 +301,30 @@ export class FrontRequest implements ClientStream, RawSink {
     const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
     const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
     if (!this.#isBodyComplete && !hasBegun && !isOverlong) return;
-    this.#phase = "open";
+    this.#enter("open");
     this.#port.onReady(this);
+  }
+
+  #timeoutMs({ headTimeoutMs, bodyTimeoutMs }: RequestTimes): number {
+    if (this.#phase === "head") return headTimeoutMs;
+    if (this.#phase === "body") return bodyTimeoutMs;
+    return this.#phase === "draining" ? DRAIN_MS : 0;
+  }
+
+  #onOverdue(afterS: number): void {
+    if (this.#phase === "draining") {
+      this.#port.onOverrun(this);
+      return;
+    }
+    this.refuse(
+      this.#phase === "head"
+        ? new FpmError(
+            "HEAD_TIMEOUT",
+            "client",
+            `A request's head did not arrive within head_timeout (${afterS} s).`,
+          )
+        : new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterS} s.`),
+    );
   }
 
   #passBody(chunk: Uint8Array, start: number, end: number): void {
@@ -265,6 +335,18 @@ export class FrontRequest implements ClientStream, RawSink {
     }
     if (this.body.bytes > MAX_HELD_RAW_BYTES && !this.#listener.mayBeUnseen) this.#letGo();
     this.#listener.onBody(chunk, start, end);
+  }
+
+  /** More of the body has come than may. */
+  #refuseBody(): void {
+    if (this.#phase !== "open") return;
+    const error = bodyTooLarge(this.#maxBodyBytes);
+    if (this.#listener) {
+      this.#listener.onBodyFailed(error);
+      return;
+    }
+    this.refuse(error);
+    this.#leave();
   }
 
   /** The request cannot be sent again from now on. */
@@ -286,7 +368,21 @@ export class FrontRequest implements ClientStream, RawSink {
   }
 
   #end(): void {
-    this.#phase = "ended";
+    this.#enter("ended");
     this.#port.onEnded(this);
   }
+
+  /** The one mutator of `phase`. */
+  #enter(phase: RequestPhase): void {
+    this.#phase = phase;
+    this.#dueAt = 0;
+    if (phase !== "draining" && phase !== "ended") return;
+    if (!this.#head && this.#headRecords.bytes > 0) this.#wasKept = keepsConnection(this.#headRecords.join());
+    this.#headRecords.clear();
+    this.#letGo();
+  }
+}
+
+function keepsConnection(beginRequest: Uint8Array): boolean {
+  return ((beginRequest[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
 }

@@ -3,19 +3,21 @@ import { nextOf, type StateTable } from "../base/state-table.ts";
 /**
  * A connection from a web server.
  *
- *     open ──finish──► finishing ──flushed──► lingering ──► closed
- *      ├──break──► breaking ─────────┐             │          │
- *      └─────────────────┴── lost ───┴─────────────┴─────────►┘
+ *     waiting ──admitted──► open ──finish──► finishing ──flushed──► lingering ──► closed
+ *        │                   ├──break──► breaking ─────────┐             │          │
+ *        └───────────────────┴─────────────────┴── lost ───┴─────────────┴─────────►┘
  *
- * finishing: no more requests are taken, the last bytes of the answer wait for a slow client. lingering: our side
+ * waiting: there are too many; nothing is read from it. finishing: no more requests are taken, the last bytes of the answer wait for a slow client. lingering: our side
  * is shut down, and what the client still sends is read and dropped until it closes: a close with unread input makes web
  * servers lose the answer (5 to 70 % of early answers, measured with nginx, Apache and Caddy). breaking: an answer
  * broke off in the middle of a record, and nothing may be written behind that; the client reads what there is, then
  * the connection is closed.
  */
-export type ConnectionState = "open" | "finishing" | "lingering" | "breaking" | "closed";
+export type ConnectionState = "waiting" | "open" | "finishing" | "lingering" | "breaking" | "closed";
 
 export type ConnectionEvent =
+  /** It has a place. */
+  | "admitted"
   /** The last answer is complete. */
   | "finish"
   /** An answer broke off. */
@@ -26,6 +28,7 @@ export type ConnectionEvent =
   | "lost";
 
 const TABLE: StateTable<ConnectionState, ConnectionEvent> = {
+  waiting: { admitted: "open", flushed: "waiting", lost: "closed" },
   open: { finish: "finishing", break: "breaking", flushed: "open", lost: "closed" },
   finishing: { finish: "finishing", break: "finishing", flushed: "lingering", lost: "closed" },
   lingering: { finish: "lingering", break: "lingering", flushed: "lingering", lost: "closed" },

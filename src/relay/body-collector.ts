@@ -1,12 +1,12 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
-import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
-import { FCGI_STDIN } from "../fcgi/protocol.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { SpoolFile } from "./spool-file.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 
 /** Up to this size a body stays in memory. */
 const MAX_IN_MEMORY = 64 * 1024;
@@ -21,16 +21,15 @@ export interface CollectedBody {
 }
 
 export interface CollectOptions {
-  readonly folder: string;
-  /** Most bytes of content; 0 = no limit. */
-  readonly maxBytes: number;
+  readonly space: SpoolSpace;
+  readonly buffers: ByteBudget;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
 /**
  * Takes a request's body until it is complete: small ones into memory, others into a file. Settles with undefined when the
- * client leaves. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FAILED.
+ * client leaves, or has left. @throws FpmError BODY_TOO_LARGE, BODY_TIMEOUT, SPOOL_FULL, SPOOL_FAILED.
  */
 export function collectBody(
   client: ClientStream,
@@ -39,16 +38,14 @@ export function collectBody(
   return new Promise((resolve, reject) => new BodyCollector(client, options, resolve, reject).start());
 }
 
-class BodyCollector implements ClientListener, RecordSink {
+class BodyCollector implements ClientListener {
   readonly #client: ClientStream;
   readonly #options: CollectOptions;
   readonly #resolve: (body: CollectedBody | undefined) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #decoder = new Decoder(this);
   readonly #timers: Timers<"body">;
-  readonly #records = new ByteQueue();
+  readonly #records: ByteQueue;
   #file: SpoolFile | undefined;
-  #contentBytes = 0;
   #isWriting = false;
   #isComplete = false;
   #isOver = false;
@@ -64,9 +61,14 @@ class BodyCollector implements ClientListener, RecordSink {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#timers = new Timers(options.clock);
+    this.#records = new ByteQueue(options.buffers);
   }
 
   start(): void {
+    if (this.#client.isGone) {
+      this.onClientLeft();
+      return;
+    }
     this.#isComplete = this.#client.isBodyComplete;
     const begun: Uint8Array[] = [];
     this.#client.body.visit((piece) => begun.push(piece));
@@ -79,7 +81,6 @@ class BodyCollector implements ClientListener, RecordSink {
     if (this.#isOver) return;
     this.#timers.set("body", this.#options.timeoutMs, () => this.#onTimeout());
     this.#records.push(chunk, start, end);
-    this.#decoder.push(chunk.subarray(start, end));
     if (this.#file || this.#records.bytes > MAX_IN_MEMORY) void this.#write();
     if (this.#records.bytes > OUTBOX_HIGH_WATER) this.#client.pauseBody();
   }
@@ -101,26 +102,11 @@ class BodyCollector implements ClientListener, RecordSink {
 
   onClientDrain(): void {}
 
-  onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
-    if (type === FCGI_STDIN) this.#contentBytes += contentLength;
-    const { maxBytes } = this.#options;
-    if (maxBytes > 0 && this.#contentBytes > maxBytes) this.#fail(tooLarge(maxBytes));
-    return null;
-  }
-
-  onContent(): void {}
-
-  onRecordEnd(): void {}
-
-  onMalformed(problem: string): void {
-    this.#fail(new FpmError("PROTOCOL", "client", `The body holds ${problem}.`));
-  }
-
   async #write(): Promise<void> {
     if (this.#isWriting) return;
     this.#isWriting = true;
     try {
-      this.#file ??= await SpoolFile.create(this.#options.folder);
+      this.#file ??= await SpoolFile.create(this.#options.space);
       while (this.#records.bytes > 0) {
         const piece = this.#records.join();
         this.#records.clear();
@@ -140,7 +126,7 @@ class BodyCollector implements ClientListener, RecordSink {
     if (this.#isWriting || this.#isOver) return;
     this.#isOver = true;
     this.#release();
-    this.#resolve({ contentBytes: this.#contentBytes, records: this.#records, file: this.#file });
+    this.#resolve({ contentBytes: this.#client.bodyBytes, records: this.#records, file: this.#file });
   }
 
   #onTimeout(): void {
@@ -156,19 +142,14 @@ class BodyCollector implements ClientListener, RecordSink {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#release();
+    this.#records.clear();
     if (!this.#isWriting) this.#file?.close();
     settle();
   }
 
   #release(): void {
     this.#timers.cancelAll();
-    this.#decoder.stop();
     this.#client.listen(undefined);
     this.#client.resumeBody();
   }
-}
-
-/** What a client is told whose body is larger than `max_body`. */
-export function tooLarge(maxBytes: number): FpmError {
-  return new FpmError("BODY_TOO_LARGE", "client", `The body has more than max_body (${maxBytes}) bytes.`);
 }

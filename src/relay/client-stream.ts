@@ -12,7 +12,7 @@ export interface ClientListener {
   onClientDrain(): void;
   /** Nobody waits for the answer any more. */
   onClientLeft(): void;
-  /** The rest of the body will not come, though the client is there. */
+  /** The rest of the body will not come, though the client is there; or it is larger than `limitBody` allows. */
   onBodyFailed(error: FpmError): void;
   /** Whether the program may not have seen the request yet: the client keeps the whole body then, in case another one gets it. */
   readonly mayBeUnseen: boolean;
@@ -23,6 +23,8 @@ export interface ClientStream {
   readonly head: RequestHead;
   /** Whole records of the body that came so far; kept, so that the request can be sent again. */
   readonly body: ByteQueue;
+  /** Bytes of the body's content that came so far, whatever was announced. */
+  readonly bodyBytes: number;
   /** Whether `body` is all that came, nothing of it was let go. */
   readonly isHeld: boolean;
   /** Whether the body has come to its end. */
@@ -36,6 +38,8 @@ export interface ClientStream {
   listen(listener: ClientListener | undefined): void;
   /** Calls `onLeft` when the client leaves while nobody listens: the request waits in a queue. */
   whenLeft(onLeft: (() => void) | undefined): void;
+  /** Takes no more than this of the body's content: the listener hears of it, or the client is told when nobody listens. */
+  limitBody(maxBytes: number): void;
   pauseBody(): void;
   resumeBody(): void;
   /** Hands on whole records of the answer. True when the client is slow: wait for `onClientDrain`. */

@@ -1,25 +1,31 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 
 /** A file without a name: nobody else finds it, and it is gone with its descriptor, whatever happens. */
 export class SpoolFile {
   readonly #handle: FileHandle;
+  readonly #space: SpoolSpace;
   #size = 0;
+  /** Bytes of `#space` that are ours. */
+  #taken = 0;
+  #isClosed = false;
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, space: SpoolSpace) {
     this.#handle = handle;
+    this.#space = space;
   }
 
   /** @throws FpmError SPOOL_FAILED. */
-  static async create(folder: string): Promise<SpoolFile> {
-    const path = join(folder, `std-fpm-${crypto.randomUUID()}`);
+  static async create(space: SpoolSpace): Promise<SpoolFile> {
+    const path = join(space.folder, `std-fpm-${crypto.randomUUID()}`);
     try {
       const handle = await open(path, "wx+", 0o600);
       await unlink(path);
-      return new SpoolFile(handle);
+      return new SpoolFile(handle, space);
     } catch (error) {
-      throw spoolFailed(folder, error);
+      throw spoolFailed(space.folder, error);
     }
   }
 
@@ -27,16 +33,18 @@ export class SpoolFile {
     return this.#size;
   }
 
-  /** @throws FpmError SPOOL_FAILED: the disk may be full. */
+  /** @throws FpmError SPOOL_FAILED: the disk may be full; SPOOL_FULL, BODY_TOO_LARGE: there is no room for so much. */
   async append(bytes: Uint8Array): Promise<void> {
     try {
+      await this.#space.take(this.#taken, bytes.length);
+      this.#taken += bytes.length;
       for (let at = 0; at < bytes.length; ) {
         const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#size);
         at += bytesWritten;
         this.#size += bytesWritten;
       }
     } catch (error) {
-      throw spoolFailed("a file in spool_dir", error);
+      throw error instanceof FpmError ? error : spoolFailed("a file in spool_dir", error);
     }
   }
 
@@ -52,8 +60,13 @@ export class SpoolFile {
     }
   }
 
+  /** Gives up what is in it; not while something is appended. */
   close(): void {
-    void this.#handle.close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#space.give(this.#taken);
+    // What the disk says to that is of no use to anybody: the file has gone.
+    this.#handle.close().catch(() => {});
   }
 }
 

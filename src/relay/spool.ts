@@ -1,13 +1,7 @@
 import type { AppConfig } from "../config/config.ts";
 import { FCGI_HEADER_LEN, FCGI_RESPONDER } from "../fcgi/protocol.ts";
-import { tooLarge } from "./body-collector.ts";
 import type { ClientStream } from "./client-stream.ts";
 import { isSafeMethod } from "./relay.ts";
-
-/** Refuses a body that announces to be too large. @throws FpmError BODY_TOO_LARGE. */
-export function checkBodySize({ head }: ClientStream, { maxBodyBytes }: AppConfig): void {
-  if (maxBodyBytes > 0 && (head.contentLength ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
-}
 
 /** Whether a body must be complete before a program gets it: the program would not know its length, or the settings say so. */
 export function mustBeSpooled(client: ClientStream, { spool }: AppConfig): boolean {

@@ -30,6 +30,10 @@ export class SpooledClient implements ClientStream, ClientListener {
     return this.#collected.file ? NOTHING : this.#collected.records;
   }
 
+  get bodyBytes(): number {
+    return this.#collected.contentBytes;
+  }
+
   get isHeld(): boolean {
     return true;
   }
@@ -53,11 +57,18 @@ export class SpooledClient implements ClientStream, ClientListener {
     this.#client.listen(listener && this);
     if (!listener || !this.#collected.file) return;
     this.#position = 0;
-    void this.#handOn(listener);
+    this.#handOn(listener).catch((bug) => {
+      listener.onBodyFailed(new FpmError("BACKEND_BROKEN", "daemon", "A bug in std-fpm.", { cause: bug }));
+      throw bug;
+    });
   }
 
   whenLeft(onLeft: (() => void) | undefined): void {
     this.#client.whenLeft(onLeft);
+  }
+
+  limitBody(maxBytes: number): void {
+    this.#client.limitBody(maxBytes);
   }
 
   pauseBody(): void {
@@ -89,10 +100,11 @@ export class SpooledClient implements ClientStream, ClientListener {
     this.#client.truncate();
   }
 
-  /** Gives up the file. */
+  /** Gives up the body. */
   close(): void {
     this.#listener = undefined;
     this.resumeBody();
+    this.#collected.records.clear();
     this.#collected.file?.close();
   }
 

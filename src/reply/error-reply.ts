@@ -18,6 +18,8 @@ const STATUS: Partial<Record<ErrorCode, readonly [line: string, text: string]>> 
   BODY_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
   BODY_TOO_LARGE: ["413 Content Too Large", "The request body is too large."],
   SPOOL_FAILED: ["500 Internal Server Error", "The request could not be stored."],
+  SPOOL_FULL: ["503 Service Unavailable", "Too many uploads are under way."],
+  BUFFER_FULL: ["503 Service Unavailable", "Too much is waiting."],
   QUEUE_FULL: ["503 Service Unavailable", "Too many requests are waiting."],
   QUEUE_TIMEOUT: ["503 Service Unavailable", "No process became free in time."],
   BREAKER_OPEN: ["503 Service Unavailable", "The program cannot be started at present."],

@@ -23,6 +23,12 @@ export interface DaemonFacts {
   readonly cores: number;
   readonly maxProcesses: number;
   readonly connections: number;
+  readonly maxConnections: number;
+  readonly connectionsWaiting: number;
+  readonly connectionsWaited: number;
+  readonly bufferedBytes: number;
+  readonly bufferLimitBytes: number;
+  readonly spooledBytes: number;
   readonly memoryBytes: number;
   readonly cpuMs: number;
 }
@@ -60,6 +66,12 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
     cores: daemon.cores,
     max_processes: daemon.maxProcesses,
     connections: daemon.connections,
+    max_connections: daemon.maxConnections,
+    connections_waiting: daemon.connectionsWaiting,
+    connections_waited: daemon.connectionsWaited,
+    buffered_bytes: daemon.bufferedBytes,
+    buffer_limit_bytes: daemon.bufferLimitBytes,
+    spooled_bytes: daemon.spooledBytes,
     daemon_memory_bytes: daemon.memoryBytes,
     daemon_cpu_seconds: seconds(daemon.cpuMs),
     total: totalOf(source),

@@ -34,6 +34,14 @@ export const METRICS: readonly Metric[] = [
   ),
   one("std_fpm_uptime_seconds", "Time since the daemon was started.", (now) => now.uptime_seconds),
   one("std_fpm_connections", "Open connections from web servers.", (now) => now.connections),
+  one("std_fpm_connections_limit", "Most of them that are served at once.", (now) => now.max_connections),
+  one("std_fpm_connections_waiting", "Those that wait for a place.", (now) => now.connections_waiting),
+  single("std_fpm_connections_waited", "counter", "Connections that had to wait for a place.", [], (now) => [
+    { labels: {}, suffix: "_total", value: now.connections_waited },
+  ]),
+  one("std_fpm_buffered_bytes", "Requests and answers held in memory.", (now) => now.buffered_bytes),
+  one("std_fpm_buffered_limit_bytes", "Most of them that may be held.", (now) => now.buffer_limit_bytes),
+  one("std_fpm_spooled_bytes", "Request bodies held on disk.", (now) => now.spooled_bytes),
   one("std_fpm_processes_limit", "Most processes of all programs together.", (now) => now.max_processes),
   one("std_fpm_memory_bytes", "Memory of std-fpm itself.", (now) => now.daemon_memory_bytes),
   single("std_fpm_cpu_seconds", "counter", "CPU time of std-fpm itself.", [], (now) => [

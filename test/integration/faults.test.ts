@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
-import { FCGI_STDIN } from "../../src/fcgi/protocol.ts";
+import { FCGI_END_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { connectFcgi, type FcgiConnection } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /**
@@ -187,5 +188,47 @@ describe("a process that is killed", () => {
     expect(await outcomeOf(connection, id)).toBe(502);
     await connection.send(encodeStream(FCGI_STDIN, id, new Uint8Array(600_000), true));
     expect(await outcomeOf(connection, await noting.send("POST"))).toBe(200);
+  });
+});
+
+describe("an answer that breaks off on a connection with others", () => {
+  const params = (query: string, more = {}) => ({ QUERY_STRING: query, REQUEST_METHOD: "POST", ...more });
+
+  test.each(["", "nginx/1.22.1"])("takes none of them along (web server: %j)", async (server) => {
+    await using site = await startSite();
+    using connection = await connectFcgi(site.fpm.socket);
+    const lab = `${site.root}/lab.fcgi`;
+    const send = (id: number, query: string) =>
+      connection.send(
+        connection.encode(lab, { id, keepConn: true, params: params(query, { SERVER_SOFTWARE: server }) }),
+      );
+    await send(1, "op=sleep&ms=1500");
+    await send(3, "op=sleep&ms=1000");
+    await send(5, "op=die-in-answer");
+    await waitUntil("it has begun", () => connection.records.some(({ requestId }) => requestId === 5));
+    await logged(site.fpm, "in mid-answer");
+    // It would be on a connection that is to break.
+    expect((await connection.request(lab, { id: 7, keepConn: true })).stdout).toStartWith("Status: 503");
+    for (const id of [3, 1]) expect((await connection.answer(id)).stdout).toMatch(/\r\n\r\n\d+$/);
+    await connection.closed();
+    const ended = connection.records.filter(({ type }) => type === FCGI_END_REQUEST);
+    expect(ended.map(({ requestId }) => requestId)).toEqual([7, 3, 1]);
+    // What tells the web server that the other one is not complete.
+    expect([connection.partOfRecord.length, connection.records.at(-1)?.version]).toEqual(
+      server === "" ? [1, 1] : [0, 0],
+    );
+  });
+
+  test("waits for no body that nobody wants", async () => {
+    await using site = await startSite();
+    using connection = await connectFcgi(site.fpm.socket);
+    const upload = { id: 1, keepConn: true, body: null, params: params("", { CONTENT_LENGTH: "1000000" }) };
+    await connection.send(connection.encode(`${site.root}/none.fcgi`, upload));
+    await connection.send(encodeStream(FCGI_STDIN, 1, new Uint8Array(9), false));
+    expect((await connection.answer(1)).stdout).toStartWith("Status: 404");
+    const broken = { id: 3, keepConn: true, params: params("op=die-in-answer") };
+    await connection.send(connection.encode(`${site.root}/lab.fcgi`, broken));
+    await connection.closed();
+    expect(connection.partOfRecord.length).toBe(1);
   });
 });

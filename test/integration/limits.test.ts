@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_DATA, FCGI_FILTER, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
-import { connectFcgi } from "../support/fcgi-connection.ts";
+import { connectFcgi, type FcgiConnection } from "../support/fcgi-connection.ts";
+import { cpuMs } from "../support/processes.ts";
+import { freePort } from "../support/server-process.ts";
 import { startSite } from "../support/site.ts";
+import { EXECUTABLE, logged } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const query = (text: string, more = {}) => ({ params: { QUERY_STRING: text, ...more } });
@@ -20,6 +25,27 @@ describe("head_timeout", () => {
     using connection = await connectFcgi(site.fpm.socket);
     await connection.send(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0)));
     expect((await connection.answer()).stdout).toStartWith("Status: 408 Request Timeout\r\n");
+    await connection.closed();
+  });
+
+  test("holds for each head by itself, also while others come and go", async () => {
+    await using site = await startSite({ server: 'head_timeout = "400ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.send(encodeRecord(FCGI_BEGIN_REQUEST, 9, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+    const started = performance.now();
+    let id = 10;
+    const isRefused = () => connection.records.some(({ requestId }) => requestId === 9);
+    while (!isRefused() && performance.now() - started < 5_000)
+      await connection.request(`${site.root}/lab.fcgi`, { id: id++, keepConn: true });
+    expect((await connection.answer(9)).stdout).toStartWith("Status: 408 Request Timeout\r\n");
+    expect(id).toBeGreaterThan(11);
+  });
+
+  test("closes a kept connection on which only the first bytes of a request come", async () => {
+    await using site = await startSite({ server: 'head_timeout = "200ms"' });
+    using connection = await connectFcgi(site.fpm.socket);
+    await connection.request(`${site.root}/lab.fcgi`, { keepConn: true });
+    await connection.send(Uint8Array.of(1, 1, 0));
     await connection.closed();
   });
 
@@ -100,6 +126,79 @@ describe("max_connections", () => {
     first[Symbol.dispose]();
     expect((await third.answer()).protocolStatus).toBe(0);
   });
+
+  test("holds for all addresses together", async () => {
+    const port = freePort();
+    await using site = await startSite({ server: "max_connections = 2", alsoListen: [`127.0.0.1:${port}`] });
+    const lab = `${site.root}/lab.fcgi`;
+    const tcp = { hostname: "127.0.0.1", port };
+    using first = await connectFcgi(site.fpm.socket);
+    using second = await connectFcgi(tcp);
+    for (const each of [first, second])
+      await each.send(each.encode(lab, { keepConn: true, ...query("op=sleep&ms=1500") }));
+    await waitUntil("they are at work", () => site.fpm.backends().length === 2);
+    using third = await connectFcgi(tcp);
+    await third.send(third.encode(lab));
+    await logged(site.fpm, "max_connections reached");
+    await Bun.sleep(200);
+    expect(third.records.length).toBe(0);
+    expect((await third.answer()).protocolStatus).toBe(0);
+  });
+
+  test.each([true, false])(
+    "costs one line in the log, however often it is reached (kept: %j)",
+    async (keepConn) => {
+      await using site = await startSite({ server: "max_connections = 4" });
+      const client = async () => {
+        for (let i = 0; i < 20; i++) {
+          using connection = await connectFcgi(site.fpm.socket);
+          const { protocolStatus } = await connection.request(`${site.root}/lab.fcgi`, { keepConn });
+          expect(protocolStatus).toBe(0);
+        }
+      };
+      await Promise.all(Array.from({ length: 30 }, client));
+      expect(site.fpm.log().split("max_connections reached").length - 1).toBe(1);
+    },
+  );
+
+  test("closes the kept connection that is idle for longest for one that waits", async () => {
+    await using site = await startSite({ server: "max_connections = 3" });
+    const lab = `${site.root}/lab.fcgi`;
+    const kept = await Promise.all([1, 2, 3].map(() => connectFcgi(site.fpm.socket)));
+    for (const each of kept) await each.request(lab, { keepConn: true });
+    await kept[0]?.request(lab, { id: 2, keepConn: true });
+    using fourth = await connectFcgi(site.fpm.socket);
+    expect((await fourth.request(lab)).protocolStatus).toBe(0);
+    expect(kept.map(({ isClosed }) => isClosed)).toEqual([false, true, false]);
+    for (const each of kept) each[Symbol.dispose]();
+  });
+
+  test("is never more than descriptors allow: no connection is lost, and nothing spins", async () => {
+    using dir = makeTempDir();
+    const more = [dir.at("second.sock"), dir.at("third.sock")];
+    await using site = await startSite({
+      command: ["/bin/sh", "-c", 'ulimit -n 400 && exec "$0" "$@"', EXECUTABLE],
+      server: "max_connections = 5000",
+      alsoListen: more,
+    });
+    const lab = `${site.root}/lab.fcgi`;
+    await site.text("lab.fcgi");
+    expect(site.fpm.log()).toContain("fewer are served at once");
+    const clients: FcgiConnection[] = [];
+    for (const path of [site.fpm.socket, ...more])
+      for (let i = 0; i < 150; i++) {
+        const client = await connectFcgi(path);
+        clients.push(client);
+        // The begin: none of them is idle.
+        await client.send(client.encode(lab).subarray(0, 16));
+      }
+    await logged(site.fpm, "max_connections reached");
+    const before = cpuMs(site.fpm.pid);
+    await Bun.sleep(1_000);
+    expect(cpuMs(site.fpm.pid) - before).toBeLessThan(300);
+    for (const client of clients) await client.send(client.encode(lab).subarray(16));
+    for (const client of clients) expect((await client.answer()).protocolStatus).toBe(0);
+  });
 });
 
 describe("the roles", () => {
@@ -124,14 +223,27 @@ describe("the roles", () => {
 
 describe("a listener on TCP", () => {
   test("serves beside one on a Unix socket", async () => {
-    const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-    const { port } = probe;
-    probe.stop(true);
+    const port = freePort();
     await using site = await startSite({ alsoListen: [`127.0.0.1:${port}`] });
     using connection = await connectFcgi({ hostname: "127.0.0.1", port });
     expect((await connection.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
     await connection.closed();
     using other = await connectFcgi(site.fpm.socket);
     expect((await other.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
+  });
+
+  test("asks after a web server of which nothing is heard", async () => {
+    const port = freePort();
+    await using site = await startSite({ alsoListen: [`127.0.0.1:${port}`] });
+    using connection = await connectFcgi({ hostname: "127.0.0.1", port });
+    await connection.request(`${site.root}/lab.fcgi`, { keepConn: true });
+    await waitUntil("the kernel's timer runs", () => {
+      const sockets = readFileSync("/proc/net/tcp", "latin1").split("\n");
+      const ours = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+      // The local address, the other end's, established, and a timer that is none of a transmission.
+      return sockets.some((line) =>
+        new RegExp(`^ *\\d+: 0100007F${ours}0100007F:\\w+ 01 \\S+ 02:`).test(line),
+      );
+    });
   });
 });

@@ -5,6 +5,8 @@ import {
   FCGI_ABORT_REQUEST,
   FCGI_AUTHORIZER,
   FCGI_BEGIN_REQUEST,
+  FCGI_DATA,
+  FCGI_END_REQUEST,
   FCGI_GET_VALUES,
   FCGI_GET_VALUES_RESULT,
   FCGI_STDIN,
@@ -12,7 +14,7 @@ import {
   FCGI_UNKNOWN_ROLE,
   FCGI_UNKNOWN_TYPE,
 } from "../../src/fcgi/protocol.ts";
-import { connectFcgi } from "../support/fcgi-connection.ts";
+import { connectFcgi, type FcgiRecord } from "../support/fcgi-connection.ts";
 import { patternBytes } from "../support/pattern.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -30,6 +32,7 @@ afterAll(async () => {
 });
 
 const query = (text: string) => ({ params: { QUERY_STRING: text } });
+const isEnd = ({ type }: FcgiRecord) => type === FCGI_END_REQUEST;
 const bodyOf = (stdout: string) => stdout.slice(stdout.indexOf("\r\n\r\n") + 4);
 
 describe("a connection", () => {
@@ -64,6 +67,37 @@ describe("a connection", () => {
     for (const id of ids) {
       expect(bodyOf((await connection.answer(id)).stdout)).toBe(`${id}.0 ${id}.1 ${id}.2 ${id}.3 `);
     }
+  });
+
+  test("hands no record of a body on that comes after its end: the next request there is another client's", async () => {
+    await using one = await startSite({
+      files: { "records.fcgi": { copyOf: "test/fixtures/programs/records.fcgi" } },
+      app: "max_processes = 1",
+    });
+    const script = `${one.root}/records.fcgi`;
+    using connection = await connectFcgi(one.fpm.socket);
+    const first = await connection.request(script, { keepConn: true });
+    expect(bodyOf(first.stdout)).toMatch(/^1 4( 4)* 5$/);
+    for (const type of [FCGI_STDIN, FCGI_DATA]) {
+      await connection.send(connection.encode(script, { id: type, keepConn: true }));
+      await connection.send(encodeRecord(type, type, Buffer.from("smuggled")));
+      await connection.answer(type);
+      using next = await connectFcgi(one.fpm.socket);
+      expect((await next.request(script)).stdout).toBe(first.stdout);
+    }
+  });
+
+  test("ends a request that another one supersedes, and serves both answers", async () => {
+    using connection = await connectFcgi(site.fpm.socket);
+    for (let turn = 0; turn < 300; turn++) {
+      const params = { CONTENT_LENGTH: "1000000", REQUEST_METHOD: "POST" };
+      await connection.send(
+        connection.encode(`${site.root}/nowhere.fcgi`, { keepConn: true, body: null, params }),
+      );
+      await connection.send(encodeStream(FCGI_STDIN, 1, new Uint8Array(100), false));
+      await waitUntil("it is answered", () => connection.records.filter(isEnd).length === turn + 1);
+    }
+    expect((await connection.request(lab, { id: 2, keepConn: true })).protocolStatus).toBe(0);
   });
 
   test("serves a second request while the first still works", async () => {

@@ -83,6 +83,7 @@ async function gone({ exits }: { exits: readonly Exit[] }): Promise<Exit> {
 /** A web server's side that sends nothing by itself. */
 class Client implements ClientStream {
   readonly body = new ByteQueue();
+  readonly bodyBytes = 0;
   readonly isHeld = true;
   readonly isGone = false;
   readonly isAnswered = false;
@@ -110,6 +111,7 @@ class Client implements ClientStream {
     this.refused = error;
   }
   whenLeft(): void {}
+  limitBody(): void {}
   pauseBody(): void {}
   resumeBody(): void {}
   complete(): void {}

@@ -1,3 +1,4 @@
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { Decoder } from "../../src/fcgi/decoder.ts";
 import { FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { Intake, type IntakeOwner } from "../../src/front/intake.ts";
@@ -26,7 +27,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
   const nothing = () => {};
   const owner: IntakeOwner = {
     onBegin: nothing,
-    onHeadEnd: nothing,
+    onBeginRefused: nothing,
     onManagement: nothing,
     onMalformed(problem) {
       throw new Error(problem);
@@ -45,7 +46,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
     pause: nothing,
     resume: nothing,
   };
-  const intake = new Intake(owner);
+  const intake = new Intake(owner, new ByteBudget(Number.POSITIVE_INFINITY));
   for (const chunk of chunks) intake.push(chunk);
   return [...collected].map(([request, { pieces, isAborted }]) => ({
     id: request.id,

@@ -192,6 +192,18 @@ describe("the watch over an answer's header", () => {
     ]);
   });
 
+  test("costs no more when the header comes byte by byte, each in a record of its own", () => {
+    const header = latin1Bytes(`Status: 404 x\r\nA: ${"x".repeat(60_000)}\r\n\r\n`);
+    const blob = new Uint8Array(9 * header.length);
+    for (const [index, byte] of header.entries()) blob[9 * index + 8] = byte;
+    const started = performance.now();
+    const watch = new AnswerWatch();
+    for (let at = 8; at < blob.length; at += 9) watch.push(blob, at, at + 1);
+    expect(watch.status).toBe(404);
+    // Looked at anew with each byte it took seconds.
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
   test("reads a header of 64 KiB, and no longer one to its end", () => {
     const header = (bytes: number) => `Status: 404 x\r\nA: ${"x".repeat(bytes - 18)}`;
     const within = watched(header(64 * 1024));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { OUTBOX_HIGH_WATER, Outbox } from "../../src/base/outbox.ts";
 
@@ -118,5 +119,80 @@ describe("an outbox", () => {
     expect(outbox.bytes).toBe(2);
     outbox.clear();
     expect(outbox.bytes).toBe(0);
+  });
+});
+
+describe("a budget", () => {
+  test("knows what all queues of it hold, whatever comes and goes", () => {
+    const budget = new ByteBudget(1000);
+    const queues = [new ByteQueue(budget), new ByteQueue(budget)];
+    const step = fc.record({
+      queue: fc.nat(1),
+      bytes: fc.nat(100),
+      verb: fc.constantFrom("push", "drain", "join", "clear"),
+    });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        for (const { queue: index, bytes, verb } of steps) {
+          const queue = queues[index] as ByteQueue;
+          if (verb === "push") queue.push(new Uint8Array(bytes), 0, bytes);
+          else if (verb === "drain") queue.drainTo((piece) => Math.min(piece.length, bytes));
+          else queue[verb]();
+          expect(budget.heldBytes).toBe(queues.reduce((sum, each) => sum + each.bytes, 0));
+        }
+      }),
+    );
+  });
+
+  test("is spent above its limit, tight above half of it, and counts for its parent", () => {
+    const parent = new ByteBudget(200);
+    const [one, other] = [new ByteBudget(100, parent), new ByteBudget(1000, parent)];
+    const seen = () => [one.isTight, one.isSpent, other.isTight, other.isSpent];
+    one.hold(50);
+    expect(seen()).toEqual([false, false, false, false]);
+    one.hold(50);
+    expect(seen()).toEqual([true, false, false, false]);
+    one.hold(1);
+    expect(seen()).toEqual([true, true, true, false]);
+    other.hold(100);
+    expect(seen()).toEqual([true, true, true, true]);
+    one.release(101);
+    expect([seen(), parent.heldBytes]).toEqual([[false, false, false, false], 100]);
+  });
+
+  test("has an outbox pause its source at the first byte that waits, when it is tight", () => {
+    const budget = new ByteBudget(100);
+    const outbox = new Outbox(socketTaking([0, 0]), budget);
+    outbox.write(new Uint8Array(50), 0, 50);
+    expect(outbox.isHigh).toBe(false);
+    budget.hold(1);
+    expect(outbox.isHigh).toBe(true);
+    outbox.clear();
+    expect([outbox.isHigh, budget.heldBytes]).toEqual([false, 1]);
+  });
+});
+
+describe("a small part of a large chunk", () => {
+  const kept = (queue: ByteQueue) => {
+    let bytes = 0;
+    queue.visit(({ buffer }) => {
+      bytes += buffer.byteLength;
+    });
+    return bytes;
+  };
+
+  test("is copied, so that it does not keep the chunk; a large part is not", () => {
+    const queue = new ByteQueue();
+    queue.push(new Uint8Array(512 * 1024), 1000, 1010);
+    expect(kept(queue)).toBe(10);
+    queue.push(new Uint8Array(512 * 1024), 0, 256 * 1024);
+    expect(kept(queue)).toBe(10 + 512 * 1024);
+  });
+
+  test("is copied, too, when it is what a socket has left of it", () => {
+    const queue = new ByteQueue();
+    queue.push(new Uint8Array(512 * 1024), 0, 512 * 1024);
+    queue.drainTo((piece) => piece.length - 100);
+    expect([queue.bytes, kept(queue)]).toEqual([100, 100]);
   });
 });

@@ -147,6 +147,14 @@ test("limits above the hard ones are pointed out, at them they are not", () => {
     "server.max_processes: 100 processes take 464 descriptors, and the hard limit is 463 (LimitNOFILE= of a unit, ulimit -Hn)",
   ]);
   expect(descriptorWarnings(server, hard(464))).toEqual([]);
+  const connections = { ...server, max_connections: 500 };
+  expect(descriptorWarnings(connections, hard(963))).toEqual([
+    "server.max_connections: 500 connections and 100 processes take 964 descriptors, and the hard limit is 963 (LimitNOFILE= of a unit, ulimit -Hn): fewer are served at once",
+  ]);
+  expect(descriptorWarnings(connections, hard(964))).toEqual([]);
+  const alone = { ...server, max_processes: 0, max_connections: 500 };
+  expect(descriptorWarnings(alone, hard(563))).toHaveLength(1);
+  expect(descriptorWarnings(alone, hard(564))).toEqual([]);
 });
 
 test("two pages at one path are pointed out", async () => {

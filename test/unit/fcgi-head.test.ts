@@ -195,10 +195,21 @@ describe("a request's head", () => {
     ["0", 0],
     ["", undefined],
     ["-1", undefined],
-    ["1e3", undefined],
-    [" 5", undefined],
+    ["00000000000000000012", 12],
+    [String(Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER],
   ])("reads a CONTENT_LENGTH of %j as %p", (text, length) => {
     expect(headOf([["CONTENT_LENGTH", text]]).contentLength).toBe(length);
+  });
+
+  test.each(["+10", " 10", "10 ", "10,10", "0x10", "1e3", "-2", "1.0", "x", "\0"])(
+    "is malformed with a CONTENT_LENGTH of %j",
+    (text) => {
+      expect(() => headOf([["CONTENT_LENGTH", text]])).toThrow("CONTENT_LENGTH is");
+    },
+  );
+
+  test.each(["9007199254740992", "99999999999999999999"])("announces too large a body with %j", (text) => {
+    expect(() => headOf([["CONTENT_LENGTH", text]])).toThrow("bytes is announced");
   });
 
   test("without CONTENT_LENGTH has a body of unknown length, and without a method it is GET", () => {

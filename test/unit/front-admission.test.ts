@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { isClientAddress } from "../../src/config/listen-address.ts";
 import { Admission } from "../../src/front/admission.ts";
-import type { FrontSocket } from "../../src/front/connection-deps.ts";
+import type { FrontSocket } from "../../src/front/connection.ts";
 
 const from = (remoteAddress: string) => ({ remoteAddress }) as FrontSocket;
 

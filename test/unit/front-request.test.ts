@@ -1,86 +1,47 @@
 import { describe, expect, test } from "bun:test";
 import { FpmError } from "../../src/base/errors.ts";
-import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { encodeParams, latin1 } from "../../src/fcgi/params.ts";
-import { FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
-import { Intake, type IntakeOwner } from "../../src/front/intake.ts";
-import { type FrontRequest, MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
-
-/** A connection that writes down what its requests do. */
-function connection() {
-  const log: string[] = [];
-  const ready: FrontRequest[] = [];
-  let sent = "";
-  const owner: IntakeOwner = {
-    onBegin: () => void log.push("begin"),
-    onHeadEnd: () => void log.push("head end"),
-    onManagement: (type) => void log.push(`management ${type}`),
-    onMalformed: (problem) => void log.push(`malformed: ${problem}`),
-    send(chunk, start, end) {
-      sent += latin1(chunk.subarray(start, end));
-      return false;
-    },
-    onReady(request) {
-      log.push("ready");
-      ready.push(request);
-    },
-    onEnded(request) {
-      log.push("ended");
-      intake.remove(request);
-    },
-    onDraining: () => void log.push("draining"),
-    onRejected: (code) => void log.push(`rejected ${code}`),
-    onOverrun: () => void log.push("overrun"),
-    onTruncated: () => void log.push("truncated"),
-    pause: () => void log.push("pause"),
-    resume: () => void log.push("resume"),
-  };
-  const intake: Intake = new Intake(owner);
-  return { intake, log, ready, sent: () => sent, notes: () => log.filter((note) => note !== "resume") };
-}
-
-const head = (params: Record<string, string> = {}, id = 1, role = 1) =>
-  encodeHead(id, role, true, encodeParams(Object.entries(params)));
-const stdin = (bytes: number, end: boolean, id = 1) =>
-  encodeStream(FCGI_STDIN, id, new Uint8Array(bytes), end);
-const ofLength = (length: number) => head({ CONTENT_LENGTH: String(length) });
+import { encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
+import { FCGI_ABORT_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
+import type { Intake } from "../../src/front/intake.ts";
+import { MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
+import { begin, head, notingConnection, ofLength, stdin } from "../support/noting-connection.ts";
 
 describe("a request is ready", () => {
   test("when its small body is complete, not before", () => {
-    const { intake, notes } = connection();
+    const { intake, notes } = notingConnection();
     intake.push(ofLength(MAX_HELD_BYTES));
     intake.push(stdin(MAX_HELD_BYTES, false));
-    expect(notes()).toEqual(["begin", "head end"]);
+    expect(notes()).toEqual(["begin"]);
     intake.push(stdin(0, true));
     expect(notes().at(-1)).toBe("ready");
   });
 
   test("when a body one byte larger has begun", () => {
-    const { intake, notes } = connection();
+    const { intake, notes } = notingConnection();
     intake.push(ofLength(MAX_HELD_BYTES + 1));
-    expect(notes()).toEqual(["begin", "head end"]);
+    expect(notes()).toEqual(["begin"]);
     intake.push(stdin(1, false));
     expect(notes().at(-1)).toBe("ready");
   });
 
   test("when a body of unknown length has begun", () => {
-    const { intake, notes } = connection();
+    const { intake, notes } = notingConnection();
     intake.push(head({ CONTENT_LENGTH: "-1" }));
     intake.push(stdin(1, false));
     expect(notes().at(-1)).toBe("ready");
   });
 
   test("when far more comes than was announced", () => {
-    const { intake, notes } = connection();
+    const { intake, notes } = notingConnection();
     intake.push(ofLength(10));
     intake.push(stdin(MAX_HELD_BYTES, false));
-    expect(notes().at(-1)).toBe("head end");
+    expect(notes()).not.toContain("ready");
     intake.push(stdin(MAX_HELD_BYTES, false));
     expect(notes()).toContain("ready");
   });
 
   test("as an Authorizer with its head", () => {
-    const { intake, notes, ready } = connection();
+    const { intake, notes, ready } = notingConnection();
     intake.push(head({}, 1, 2));
     expect(notes().at(-1)).toBe("ready");
     expect(ready[0]?.isBodyComplete).toBe(true);
@@ -90,7 +51,7 @@ describe("a request is ready", () => {
 
 describe("a request that waits for a process", () => {
   test("stops its client when more than 128 KiB of records are held, and keeps them all", () => {
-    const { intake, ready, log } = connection();
+    const { intake, ready, log } = notingConnection();
     intake.push(ofLength(10_000_000));
     intake.push(stdin(1, false));
     intake.push(stdin(MAX_HELD_BYTES, false));
@@ -102,7 +63,7 @@ describe("a request that waits for a process", () => {
   });
 
   test("tells when its client leaves, once", () => {
-    const { intake, ready } = connection();
+    const { intake, ready } = notingConnection();
     intake.push(head());
     intake.push(stdin(0, true));
     let left = 0;
@@ -113,25 +74,67 @@ describe("a request that waits for a process", () => {
   });
 });
 
-describe("a body that must be complete first", () => {
-  test("may stand still for the time limit, not longer; each byte begins it anew", () => {
-    const { intake, sent } = connection();
+describe("in time", () => {
+  const times = { headTimeoutMs: 1000, bodyTimeoutMs: 1000 };
+  const lookAt = (intake: Intake, ...moments: number[]) => {
+    for (const now of moments) for (const request of intake.requests) request.checkOverdue(now, times);
+  };
+
+  test("a body that must be complete first may stand still for the time limit, not longer; each byte begins it anew", () => {
+    const { intake, sent } = notingConnection();
     intake.push(ofLength(10));
-    const [request] = intake.requests;
-    request?.checkBody(0, 1000);
-    request?.checkBody(999, 1000);
+    lookAt(intake, 0, 999);
     intake.push(stdin(1, false));
-    request?.checkBody(1500, 1000);
-    request?.checkBody(2499, 1000);
+    lookAt(intake, 1500, 2499);
     expect(sent()).toBe("");
-    request?.checkBody(2500, 1000);
+    lookAt(intake, 2500);
     expect(sent()).toContain("Status: 408");
+  });
+
+  test("a head must be complete, whatever else comes on its connection", () => {
+    const { intake, sent, notes } = notingConnection();
+    intake.push(begin(7));
+    lookAt(intake, 0);
+    for (let id = 1; id <= 6; id++) {
+      intake.push(head({}, id));
+      intake.push(encodeRecord(FCGI_PARAMS, 7, new Uint8Array(10)));
+      lookAt(intake, 166 * id);
+    }
+    expect(sent()).toBe("");
+    lookAt(intake, 1000);
+    expect(notes().filter((note) => note.startsWith("rejected"))).toEqual(["rejected HEAD_TIMEOUT"]);
+    expect(sent()).toContain("Status: 408");
+  });
+
+  test("the rest of a body that nobody wants must end, half a minute after the answer", () => {
+    const { intake, ready, log } = notingConnection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    lookAt(intake, 0);
+    intake.push(stdin(1000, false));
+    lookAt(intake, 29_999);
+    expect(log).not.toContain("overrun");
+    lookAt(intake, 30_000);
+    expect(log).toContain("overrun");
+  });
+
+  test("a request has no limit once it can be worked on, and the next one with its id has limits of its own", () => {
+    const { intake, ready, log, sent } = notingConnection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    lookAt(intake, 0);
+    intake.push(head());
+    intake.push(stdin(0, true));
+    lookAt(intake, 30_000, 60_000, 90_000);
+    expect([log.includes("overrun"), sent()]).toEqual([false, ""]);
   });
 });
 
 describe("an answered request", () => {
   test("whose body goes on is drained until STDIN ends", () => {
-    const { intake, ready, notes } = connection();
+    const { intake, ready, notes } = notingConnection();
     intake.push(ofLength(1_000_000));
     intake.push(stdin(1000, false));
     ready[0]?.complete();
@@ -143,17 +146,27 @@ describe("an answered request", () => {
   });
 
   test("may be followed by the next one with the same id, over a body that was given up", () => {
-    const { intake, ready } = connection();
+    const { intake, ready } = notingConnection();
     intake.push(ofLength(1_000_000));
     intake.push(stdin(1000, false));
     ready[0]?.complete();
     intake.push(head());
+    expect([ready[0]?.isGone, intake.size]).toEqual([true, 1]);
     intake.push(stdin(0, true));
     expect(ready.length).toBe(2);
   });
 
+  test("is over when the client aborts it in the middle of its body", () => {
+    const { intake, ready, notes, sent } = notingConnection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    intake.push(encodeRecord(FCGI_ABORT_REQUEST, 1, new Uint8Array(0)));
+    expect([notes().at(-1), intake.size, sent()]).toEqual(["ended", 0, ""]);
+  });
+
   test("can be neither refused nor answered again", () => {
-    const { intake, ready, sent } = connection();
+    const { intake, ready, sent } = notingConnection();
     intake.push(head());
     intake.push(stdin(0, true));
     ready[0]?.complete();
@@ -169,8 +182,8 @@ describe("a head", () => {
       [0, ""],
       [1, "Status: 400"],
     ] as const) {
-      const { intake, sent, ready } = connection();
-      intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+      const { intake, sent, ready } = notingConnection();
+      intake.push(begin(1));
       for (let left = MAX_HEAD_BYTES + over; left > 0; left -= 60_000) {
         intake.push(encodeRecord(FCGI_PARAMS, 1, new Uint8Array(Math.min(left, 60_000))));
       }
@@ -180,8 +193,8 @@ describe("a head", () => {
   });
 
   test("that is malformed is a 400, and the connection goes on", () => {
-    const { intake, sent, ready } = connection();
-    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
+    const { intake, sent, ready } = notingConnection();
+    intake.push(begin(1));
     intake.push(encodeStream(FCGI_PARAMS, 1, Uint8Array.of(200), true));
     expect(sent()).toContain("Status: 400 Bad Request");
     intake.push(stdin(0, true));
@@ -191,49 +204,9 @@ describe("a head", () => {
   });
 
   test("with an unknown role is answered with UNKNOWN_ROLE", () => {
-    const { intake, sent } = connection();
+    const { intake, sent } = notingConnection();
     intake.push(head({}, 1, 4));
     expect(sent()).toContain("Unknown FastCGI role");
     expect(sent().charCodeAt(sent().length - 4)).toBe(3);
-  });
-});
-
-describe("records out of order", () => {
-  const begin = encodeRecord(FCGI_BEGIN_REQUEST, 1, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0));
-  test.each([
-    ["a second BEGIN for a request at work", [begin, begin], "a second FCGI_BEGIN_REQUEST for request 1"],
-    ["a BEGIN of 7 bytes", [encodeRecord(1, 1, new Uint8Array(7))], "an FCGI_BEGIN_REQUEST of 7 bytes"],
-    ["STDIN before the end of PARAMS", [begin, stdin(1, false)], "FCGI_STDIN for request 1 (head)"],
-    ["PARAMS after their end", [head(), head().slice(16)], "FCGI_PARAMS for request 1 (body)"],
-    [
-      "an answer from the web server",
-      [encodeRecord(6, 1, new Uint8Array(1))],
-      "FCGI_STDOUT for request 1 (not begun)",
-    ],
-    [
-      "a type that does not exist",
-      [encodeRecord(77, 1, new Uint8Array(1))],
-      "type 77 for request 1 (not begun)",
-    ],
-    ["another protocol", [Buffer.from("GET / HTTP/1.0\r\n\r\n")], "a record of FastCGI version 71"],
-  ])("%s ends the connection", (_what, chunks, problem) => {
-    const { intake, log } = connection();
-    for (const chunk of chunks) intake.push(chunk);
-    expect(log.at(-1)).toStartWith(`malformed: ${problem}`);
-  });
-
-  test("STDIN and ABORT for a request that is over are ignored", () => {
-    const { intake, log } = connection();
-    intake.push(stdin(5, true, 9));
-    intake.push(encodeRecord(2, 9, new Uint8Array(0)));
-    expect(log).toEqual([]);
-  });
-
-  test("more than 256 requests at once on one connection are refused", () => {
-    const { intake, sent } = connection();
-    for (let id = 1; id <= 256; id++) intake.push(head({}, id));
-    expect(sent()).toBe("");
-    intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 257, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));
-    expect(sent()).toContain("Status: 503");
   });
 });

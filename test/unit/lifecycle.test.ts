@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Log } from "../../src/base/log.ts";
 import { runUntilSignalled, type Signalled } from "../../src/daemon/lifecycle.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -69,4 +69,72 @@ test("a start that fails gives the signals back", async () => {
   const { log } = signalled(() => ({}));
   await expect(runUntilSignalled(() => Promise.reject(new Error("no")), log)).rejects.toThrow("no");
   expect(process.listenerCount("SIGTERM")).toBe(before);
+});
+
+/** Runs this code in a process of its own, with `running` to be signalled and all that is logged on stdout; the status at its end. */
+async function inProcess(code: string): Promise<{ status: number; lines: string[] }> {
+  const script = `
+    import { runUntilSignalled } from "./src/daemon/lifecycle.ts";
+    const say = (message) => console.log(message);
+    const log = { isDebug: true, debug: say, info: say, warn: say, error: (message, { stack } = {}) => say(stack ? message + " (stack)" : message) };
+    const finished = Promise.withResolvers();
+    const stop = async (reason) => { say("stop: " + reason); finished.resolve("stopped"); };
+    const running = { stop, finished: finished.promise };
+    const logs = { close: async () => say("logs closed") };
+    ${code}
+    process.exit(await runUntilSignalled(async () => running, log, { logs }));
+  `;
+  const child = Bun.spawn([process.execPath, "-e", script], { stderr: "inherit" });
+  const lines = (await child.stdout.text()).trim().split("\n");
+  return { status: await child.exited, lines };
+}
+
+describe("a bug", () => {
+  test("in a callback, and a rejection that nobody listens to, are logged with their stack; what runs goes on", async () => {
+    const { status, lines } = await inProcess(`
+      setTimeout(() => { throw new Error("in a callback"); });
+      setTimeout(() => { void Promise.reject(new Error("in a promise")); });
+      setTimeout(() => process.kill(process.pid, "SIGTERM"), 100);
+    `);
+    expect(status).toBe(0);
+    expect(lines).toEqual([
+      "a bug in std-fpm: in a callback (stack)",
+      "a bug in std-fpm: in a promise (stack)",
+      "stop: SIGTERM",
+      "logs closed",
+    ]);
+  });
+
+  test("that comes again and again is not logged each time", async () => {
+    const { lines } = await inProcess(`
+      let times = 0;
+      const throwing = setInterval(() => {
+        if (++times === 20) {
+          clearInterval(throwing);
+          process.kill(process.pid, "SIGTERM");
+        }
+        throw new Error("again");
+      });
+    `);
+    expect(lines).toEqual(["a bug in std-fpm: again (stack)", "stop: SIGTERM", "logs closed"]);
+  });
+
+  test("that keeps a stop from its end: it is given up in time, with status 70 and all logs written", async () => {
+    const { status, lines } = await inProcess(`
+      running.stopTimeoutMs = 50;
+      running.stop = async () => { throw new Error("cannot stop"); };
+      setTimeout(() => process.kill(process.pid, "SIGTERM"), 50);
+    `);
+    expect(status).toBe(70);
+    expect(lines).toEqual([
+      "a bug in std-fpm: cannot stop (stack)",
+      "gave up to stop in order: a bug keeps it from its end",
+      "logs closed",
+    ]);
+  });
+});
+
+test("a stop that leaves something behind ends with status 70", async () => {
+  const { log, running } = signalled(() => ({ finished: Promise.resolve("incomplete") }));
+  expect(await runUntilSignalled(async () => running, log)).toBe(70);
 });

@@ -3,7 +3,9 @@ import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
 import { SpoolFile } from "../../src/relay/spool-file.ts";
+import { SpoolSpace } from "../../src/relay/spool-space.ts";
 import { SpooledClient } from "../../src/relay/spooled-client.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** A client, and a listener that notes what it hears. */
@@ -22,7 +24,9 @@ function world() {
 }
 
 async function fileOf(bytes: number): Promise<SpoolFile> {
-  const file = await SpoolFile.create("/var/tmp");
+  const file = await SpoolFile.create(
+    new SpoolSpace({ spoolDir: "/var/tmp", spoolLimitBytes: 0 }, new FakeClock()),
+  );
   await file.append(new Uint8Array(bytes));
   return file;
 }

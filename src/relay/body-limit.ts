@@ -1,0 +1,19 @@
+import { FpmError } from "../base/errors.ts";
+import type { AppConfig } from "../config/config.ts";
+import type { ClientStream } from "./client-stream.ts";
+
+/**
+ * Has a body held to `max_body`: what is announced, what has come and what is still to come, whatever was announced.
+ * @throws FpmError BODY_TOO_LARGE.
+ */
+export function limitBody(client: ClientStream, { maxBodyBytes }: AppConfig): void {
+  if (maxBodyBytes === 0) return;
+  const { head, bodyBytes } = client;
+  if (Math.max(head.contentLength ?? 0, bodyBytes) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+  client.limitBody(maxBodyBytes);
+}
+
+/** What a client is told whose body is larger than `max_body`. */
+export function bodyTooLarge(maxBytes: number): FpmError {
+  return new FpmError("BODY_TOO_LARGE", "client", `The body has more than max_body (${maxBytes}) bytes.`);
+}
