@@ -9,6 +9,8 @@ export interface Scenario {
   readonly about: string;
   readonly cores: number;
   readonly programs: number;
+  /** How many of them, the first ones, ask for more than there is: what is said of the others, and drawn, leaves them out. */
+  readonly greedy?: number;
   readonly boot: Task;
   /** Most processes of all programs together, for those managers that have such a cap. */
   readonly globalCap: number;

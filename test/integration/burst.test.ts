@@ -21,6 +21,7 @@ while ($request->Accept() >= 0) { sleep 0.005; print "Content-Type: text/plain\\
 async function burst(policy: "learned" | "spawn-at-once") {
   await using site = await startSite({
     files: { "slow.fcgi": PROGRAM },
+    server: "max_processes = 1000",
     level: "info",
     command: [process.execPath, resolve("test/support/daemon-with-policy.ts"), policy],
   });
@@ -41,7 +42,6 @@ test(`${CLIENTS} clients at once on a cold program wait less than with a process
   const ours = await burst("learned");
   const others = await burst("spawn-at-once");
   process.stdout.write(`${describe(ours)}; with a process for each ${describe(others)}\n`);
-  expect(others.started).toBeGreaterThan(CLIENTS / 2);
   expect(ours.started).toBeLessThan(others.started);
   expect(ours.p99).toBeLessThan(others.p99);
 });
