@@ -60,7 +60,7 @@ const GRACE_MS = 5;
 /** The part of a boot's time within which new processes are to have served those that came too late for the others. */
 const SOON = 0.25;
 /** Above what the traffic needs, a process goes after this time. */
-const SURPLUS_IDLE_MS = 10_000;
+export const SURPLUS_IDLE_MS = 10_000;
 /** Waiting a little longer than a boot takes is better than a process that comes too late. */
 const BOOT_MARGIN_MS = 5;
 /** While the first boots of a program go on, the pool is looked at again after this time. */

@@ -7,7 +7,7 @@ import type { BackendState } from "../backend/states.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Machine } from "./cap.ts";
-import { keepHouse } from "./housekeeping.ts";
+import { keepHouse, nextHouseAt } from "./housekeeping.ts";
 import { onArrival, type Policy } from "./policy.ts";
 import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { Population } from "./population.ts";
@@ -46,6 +46,8 @@ export class Pool implements StartsOwner, Sharer {
   /** Those who asked for a restart by hand and wait for how it comes out. */
   #restart: PromiseWithResolvers<FpmError | undefined> | undefined;
   #lookAgain: Timer | undefined;
+  /** Before this time it need not be looked at while nothing happens. */
+  #houseAt = 0;
   #wanted = 0;
   #isStopping = false;
   /** Leases that were not given back; their processes may have gone. */
@@ -206,30 +208,35 @@ export class Pool implements StartsOwner, Sharer {
     this.#onFree(lease.backend);
   }
 
-  /** Lends what is free, and works out what it wants, and when to ask again though nothing happens. */
-  review(): void {
+  /**
+   * Lends what is free, and works out what it wants, and when to ask again though nothing happens. Returns how many files of /proc were
+   * read.
+   */
+  review(): number {
     this.#lendToWaiting();
     this.#wanted = 0;
-    if (this.#isEnough || this.#isStopping) return;
+    this.#houseAt = 0;
+    if (this.#isEnough || this.#isStopping) return 0;
     // Where no more of its own may be started, those go for requests that wait that nobody waits for.
     const leaving = this.size - this.living;
     if (leaving < this.waiting && this.size >= this.#population.cap) this.giveUpLoneliest();
     const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
       this.#lookAgainIn(pauseMs);
-      return;
+      return 0;
     }
     const population = this.#population;
-    population.workload.look();
+    const looks = population.workload.look();
     const { startsWanted, lookAgainMs } = this.#deps.policy;
     const view = population.view(this.#queue.length, this.#queue.oldestWaitMs);
     this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
     if (this.#wanted === 0 && population.needsSuccessor) this.#wantSuccessor();
     const { patienceMs } = population;
     // With what it wants it waits for room: it is asked again when it has started one.
-    const againMs = this.#wanted > 0 ? undefined : lookAgainMs(view);
-    if (againMs !== undefined || patienceMs > 0)
-      this.#lookAgainIn(Math.min(againMs ?? patienceMs, patienceMs || Infinity));
+    const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
+    const delayMs = Math.min(againMs, patienceMs || againMs);
+    if (delayMs < Number.POSITIVE_INFINITY) this.#lookAgainIn(delayMs);
+    return looks;
   }
 
   start(): void {
@@ -239,12 +246,20 @@ export class Pool implements StartsOwner, Sharer {
     this.#owner.onChange(this);
   }
 
-  /** A second has passed: measures, and ends idle backends that the traffic does not need. */
-  onSecond(withMemory: boolean): void {
-    this.#population.workload.onSecond();
-    if (withMemory) this.#population.workload.lookAtMemory();
-    keepHouse(this.#population, this.#deps.clock.now());
+  /**
+   * A second has passed: measures, and ends idle backends that the traffic does not need. Where nothing has happened and nothing is due, that is
+   * all. Returns how many files of /proc were read.
+   */
+  onSecond(now: number): number {
+    const { workload } = this.#population;
+    if (workload.isQuiet && now < this.#houseAt) {
+      workload.onQuietSecond(now);
+      return 0;
+    }
+    const looks = workload.onSecond(now) + keepHouse(this.#population, now);
+    this.#houseAt = nextHouseAt(this.#population, now);
     this.#onChange();
+    return looks;
   }
 
   /** Refuses what waits and ends every backend; settles when all have gone. */

@@ -10,8 +10,8 @@ import { Tallies } from "./tallies.ts";
 import type { Tally } from "./tally.ts";
 
 const SECOND_MS = 1000;
-/** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
-const MEMORY_LOOKS = 8;
+/** Files of /proc that are read in one turn of the event loop, 10 to 20 µs each; the last program may read some more. */
+const LOOKS_A_TURN = 128;
 
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
@@ -24,7 +24,8 @@ export class Registry implements PoolOwner {
   readonly #changed = new Set<Pool>();
   #isPassDue = false;
   #nextPass: Timer | undefined;
-  #memoryTurn = 0;
+  /** Where a second's round over the pools goes on in the next turn. */
+  #round: Iterator<[string, Pool]> | undefined;
   #isStopping = false;
 
   constructor(maxProcesses: number, machine: Machine, deps: Omit<PoolDeps, "machine">) {
@@ -148,11 +149,7 @@ export class Registry implements PoolOwner {
   /** Once a turn of the event loop, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
   #pass(): void {
     this.#isPassDue = false;
-    for (const pool of this.#changed) {
-      if (!this.#isStopping) pool.review();
-      this.#sharing.note(pool);
-    }
-    this.#changed.clear();
+    this.#review();
     if (this.#isStopping) return;
     this.#sharing.hasOthers = this.#pools.size + this.tallies.goneCount > 1;
     this.#nextPass?.cancel();
@@ -162,15 +159,44 @@ export class Registry implements PoolOwner {
       this.#nextPass = this.#deps.clock.after(againMs, () => this.#passSoon());
   }
 
-  #onSecond(): void {
-    const pools = [...this.#pools];
-    const first = this.#memoryTurn++ * MEMORY_LOOKS;
-    for (const [at, [key, pool]] of pools.entries()) {
-      const isTurn = (at - (first % pools.length) + pools.length) % pools.length < MEMORY_LOOKS;
-      pool.onSecond(isTurn);
-      if (!pool.isEmpty) continue;
-      this.#pools.delete(key);
-      this.tallies.putBack(pool.program, pool.tally);
+  #review(): void {
+    let looks = 0;
+    // One that changes while it is reviewed is for the next turn.
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const pool of changed) {
+      if (looks < LOOKS_A_TURN) {
+        looks += pool.review();
+        this.#sharing.note(pool);
+      } else this.onChange(pool);
     }
+  }
+
+  /** A round over all pools, in as many turns of the event loop as it takes. */
+  #onSecond(): void {
+    // One that takes longer than a second is not overtaken.
+    if (this.#round) return;
+    this.#round = this.#pools.entries();
+    this.#goRound();
+  }
+
+  #goRound(): void {
+    const now = this.#deps.clock.now();
+    for (let looks = 0; looks < LOOKS_A_TURN; ) {
+      const next = this.#round?.next();
+      if (!next || next.done || this.#isStopping) {
+        this.#round = undefined;
+        return;
+      }
+      const [key, pool] = next.value;
+      looks += pool.onSecond(now);
+      if (pool.isEmpty) this.#remove(key, pool);
+    }
+    this.#deps.clock.soon(() => this.#goRound());
+  }
+
+  #remove(key: string, pool: Pool): void {
+    this.#pools.delete(key);
+    this.tallies.putBack(pool.program, pool.tally);
   }
 }

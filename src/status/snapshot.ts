@@ -90,7 +90,7 @@ const learnedSchema = Type.Object({
   service_seconds: orNull(number("S: how long a request takes; null while unknown.")),
   boot_seconds: orNull(number("B: how long a process takes from its start to its first accept.")),
   cpu_share: orNull(number("u: the part of a core that a process uses while at work, 0 to 1.")),
-  memory_bytes: orNull(number("M: what a process holds in memory, its part of what is shared.")),
+  memory_bytes: orNull(number("M: what a process holds in memory, without what it shares with others.")),
 });
 
 const requestSchema = Type.Object({
