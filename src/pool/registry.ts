@@ -13,6 +13,9 @@ const SECOND_MS = 1000;
 /** Files of /proc that are read in one turn of the event loop, 10 to 20 µs each; the last program may read some more. */
 const LOOKS_A_TURN = 128;
 
+/** Programs that are looked up at the same time: requests want lookups too. */
+const LOOKUPS_AT_ONCE = 8;
+
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
   readonly tallies = new Tallies();
@@ -89,17 +92,19 @@ export class Registry implements PoolOwner {
   }
 
   /**
-   * Looks every program up anew, after its settings may have changed. `find` settles with the program that a request for the
-   * path goes to now, or rejects where it is refused.
+   * Looks every program up anew, after its settings may have changed. `find` settles with the program as it is now; undefined: it is not
+   * configured any more.
    */
-  async refresh(find: (path: string) => Promise<Program>): Promise<void> {
-    const refreshed = [...this.#pools.values()].map(async (pool) => {
-      const { script, key } = pool.program;
-      const program = await find(script).catch(() => undefined);
-      if (program?.key === key) pool.update(program);
-      else pool.dismiss("not configured any more");
-    });
-    await Promise.all(refreshed);
+  async refresh(find: (program: Program) => Promise<Program | undefined>): Promise<void> {
+    const pools = this.#pools.values();
+    const refreshing = async () => {
+      for (const pool of pools) {
+        const program = await find(pool.program);
+        if (program) pool.update(program);
+        else pool.dismiss("not configured any more");
+      }
+    };
+    await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, refreshing));
   }
 
   /** Programs that have processes, or had some a moment ago. */
