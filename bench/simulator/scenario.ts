@@ -98,6 +98,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...plain,
+    name: "cold burst, short sleep",
+    about: "200 at once, 5 ms asleep and 0.5 ms CPU each, boot 150 ms of which 148 asleep",
+    boot: { cpuMs: 2, sleepMs: 148 },
+    lengthMs: 60_000,
+    requests: () => atOnce(200, 0, () => sleeping(5)),
+  },
+  {
+    ...plain,
     name: "on and off, 20 ms boot",
     about: "2 s of 150 a second (10 ms CPU, 40 ms asleep), then 18 s of nothing, ten times; boot 20 ms",
     boot: cpu(20),

@@ -22,6 +22,12 @@ describe("std-fpm in the simulator", () => {
     expect(theirs.started).toBe(200);
   });
 
+  test("answers one on a program that only sleeps at its start with no more than 40", () => {
+    const [ours, theirs] = both("cold burst, short sleep", spawnAtOnce, 1);
+    expect(ours.started).toBeLessThanOrEqual(40);
+    expect(ours.p99AnswerMs).toBeLessThan(theirs.p99AnswerMs);
+  });
+
   test("refuses nothing that the machine can do, and never goes above the cap of all", () => {
     for (const seed of SEEDS) {
       for (const scenario of SCENARIOS) {
