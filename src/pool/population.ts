@@ -92,8 +92,11 @@ export class Population {
 
   /** How many boots may be in flight. */
   get bootsAtOnce(): number {
-    const starting = this.all.filter(({ state }) => state === "starting");
-    return bootsAtOnce(this.#machine.cores, this.workload.bootCpuShare(starting));
+    const { bootCpuShare } = this.workload.measures;
+    return bootsAtOnce(
+      this.#machine.cores,
+      bootCpuShare ?? this.workload.bootShareSoFar(this.#chances.keys()),
+    );
   }
 
   /** Most processes: what the cores and the memory can use, or what the settings allow. */

@@ -117,9 +117,10 @@ export class Registry implements PoolOwner {
     return this.#sharing.total;
   }
 
-  /** How many more processes all programs together may have. */
-  get room(): number {
-    return this.#sharing.room;
+  /** How many more processes this program may have of what all may have together, less what it must leave to the others. */
+  roomFor(program: Program): number {
+    const pool = this.#pools.get(program.key);
+    return pool ? this.#sharing.roomFor(pool) : this.#sharing.room;
   }
 
   /** Another cap from now on. Surplus processes go when they are free, the idlest first. */

@@ -155,9 +155,9 @@ export class Sharing<Pool extends Sharer> {
     return this.#noneRestedBefore > now ? this.#noneRestedBefore - now : RECENTLY_USED_MS;
   }
 
-  /** Whether a program may start one more process now. */
-  hasRoomFor(pool: Pool): boolean {
-    return this.room > this.#reserveOf(pool);
+  /** How many more processes a program may start now; below 1: none. */
+  roomFor(pool: Pool): number {
+    return this.room - this.#reserveOf(pool);
   }
 
   /** Whether a program ends the process that has become free, for another one that has at least two fewer. */
@@ -178,7 +178,7 @@ export class Sharing<Pool extends Sharer> {
       const again: Pool[] = [];
       for (const pool of round) {
         if (this.room <= 0) return true;
-        if (pool.wanted === 0 || !this.hasRoomFor(pool)) continue;
+        if (pool.wanted === 0 || this.roomFor(pool) <= 0) continue;
         if (left-- === 0) return false;
         pool.start();
         this.note(pool);

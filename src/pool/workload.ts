@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Demand, fadesAfter, keptAtHand, withMean, withQuiet } from "./demand.ts";
 import {
   bootShareSoFar,
+  type CpuUse,
   cpuShare,
   type Measures,
   UNKNOWN,
@@ -70,17 +71,18 @@ export class Workload {
     return cpuShare(this.#measures);
   }
 
-  /** The part of a core that a boot uses; of the first ones what they have used so far. Undefined while unknown. */
-  bootCpuShare(starting: readonly Backend[]): number | undefined {
-    const known = this.#measures.bootCpuShare;
-    if (known !== undefined) return known;
+  /** The part of a core that those boots have used so far which are still going on; undefined while all are young. */
+  bootShareSoFar(backends: Iterable<Backend>): number | undefined {
     const now = this.#clock.now();
     if (now - this.#bootsLookedAt < BOOT_LOOK_MS) return this.#bootShareSoFar;
     this.#bootsLookedAt = now;
-    const some = starting.slice(0, MOST_LOOKS);
-    this.#bootShareSoFar = bootShareSoFar(
-      some.map(({ usage, startedAt }) => ({ ...(usage ?? NOTHING_USED), busyMs: now - startedAt })),
-    );
+    const boots: CpuUse[] = [];
+    for (const backend of backends) {
+      if (backend.state !== "starting") continue;
+      boots.push({ ...(backend.usage ?? NOTHING_USED), busyMs: now - backend.startedAt });
+      if (boots.length === MOST_LOOKS) break;
+    }
+    this.#bootShareSoFar = bootShareSoFar(boots);
     return this.#bootShareSoFar;
   }
 

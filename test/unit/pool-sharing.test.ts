@@ -166,7 +166,7 @@ describe("room", () => {
   test("is there for one program and not for another: it depends on what it has", () => {
     const [large, fresh] = [new Program({ busy: 6 }), new Program({})];
     const all = sharing(8, [large, fresh]);
-    expect([all.hasRoomFor(large), all.hasRoomFor(fresh)]).toEqual([false, true]);
+    expect([all.roomFor(large), all.roomFor(fresh)]).toEqual([0, 2]);
   });
 });
 
