@@ -181,6 +181,8 @@ class LearnedPool implements Sharer {
     this.#pool.stopIdlest();
   }
 
+  onHeldBack(): void {}
+
   giveUpLoneliest(): boolean {
     return false;
   }

@@ -49,6 +49,8 @@ export class Pool implements StartsOwner, Sharer {
   /** Before this time it need not be looked at while nothing happens. */
   #houseAt = 0;
   #wanted = 0;
+  /** It waits for room; each time counts once. */
+  #isHeldBack = false;
   #isStopping = false;
   /** Leases that were not given back; their processes may have gone. */
   #lent = 0;
@@ -90,8 +92,7 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    const isIdle = this.size === 0 && this.waiting === 0 && this.#lent === 0;
-    return isIdle && this.wanted === 0 && this.#starts.waitMs === 0;
+    return this.size + this.waiting + this.#lent + this.wanted === 0 && this.#starts.waitMs === 0;
   }
 
   get living(): number {
@@ -118,6 +119,11 @@ export class Pool implements StartsOwner, Sharer {
   giveUpIdlest(): void {
     const { idlest } = this.#population.free;
     if (idlest) this.#population.retire(idlest, "room for others");
+  }
+
+  onHeldBack(): void {
+    if (!this.#isHeldBack) this.tally.heldBack++;
+    this.#isHeldBack = true;
   }
 
   giveUpLoneliest(): boolean {
@@ -208,10 +214,7 @@ export class Pool implements StartsOwner, Sharer {
     this.#onFree(lease.backend);
   }
 
-  /**
-   * Lends what is free, and works out what it wants, and when to ask again though nothing happens. Returns how many files of /proc were
-   * read.
-   */
+  /** Lends what is free, and works out what it wants and when to ask again. Returns how many files of /proc were read. */
   review(): number {
     this.#lendToWaiting();
     this.#wanted = 0;
@@ -230,6 +233,7 @@ export class Pool implements StartsOwner, Sharer {
     const { startsWanted, lookAgainMs } = this.#deps.policy;
     const view = population.view(this.#queue.length, this.#queue.oldestWaitMs);
     this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
+    if (this.#wanted === 0) this.#isHeldBack = false;
     if (this.#wanted === 0 && population.needsSuccessor) this.#wantSuccessor();
     const { patienceMs } = population;
     // With what it wants it waits for room: it is asked again when it has started one.
@@ -246,10 +250,7 @@ export class Pool implements StartsOwner, Sharer {
     this.#owner.onChange(this);
   }
 
-  /**
-   * A second has passed: measures, and ends idle backends that the traffic does not need. Where nothing has happened and nothing is due, that is
-   * all. Returns how many files of /proc were read.
-   */
+  /** Measures, and ends idle backends that the traffic does not need. Returns how many files of /proc were read. */
   onSecond(now: number): number {
     const { workload } = this.#population;
     if (workload.isQuiet && now < this.#houseAt) {

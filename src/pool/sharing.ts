@@ -16,6 +16,8 @@ export interface Sharer {
   start(): void;
   /** Ends its idlest process, for the sake of another program. */
   giveUpIdlest(): void;
+  /** There is no room for what it wants. */
+  onHeldBack(): void;
   /** Ends the process that nobody waits for and that has been on its own for longest; false where none has been for long. */
   giveUpLoneliest(): boolean;
 }
@@ -197,6 +199,7 @@ export class Sharing<Pool extends Sharer> {
     let promised = 0;
     for (const pool of needy) {
       if (pool.wanted === 0) continue;
+      pool.onHeldBack();
       const least = promised + this.#reserveOf(pool);
       const isNew = pool.living === 0;
       while (

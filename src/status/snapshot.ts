@@ -67,6 +67,9 @@ const numbersSchema = Type.Object({
     description: "Requests that were refused or broke off, by code (docs/errors.md).",
   }),
   slow: count("Requests that took longer than `[slow_log] after`; those that still do are counted."),
+  held_back: count(
+    "Times that a process more was wanted and there was no room among all programs (`max_processes` of `[server]`, and what each leaves to the others).",
+  ),
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
   stale_records: count(
     "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them.",

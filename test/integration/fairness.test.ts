@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { Snapshot } from "../../src/status/snapshot.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { run } from "../support/run-cli.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -77,6 +79,9 @@ describe("a program whose requests never end", () => {
         expect(await timed(site, path)).toBeLessThan(2_000);
       }
     }
+    const { out } = await run("status", "--config", site.fpm.configFile, "--json");
+    const { programs } = JSON.parse(out) as Snapshot;
+    expect(programs.find(({ name }) => name.endsWith("lab.fcgi"))?.held_back).toBeGreaterThan(0);
     // One of them has several requests at once.
     const texts = await Promise.all(Array.from({ length: 20 }, () => site.text("slow.fcgi?op=sleep&ms=20")));
     expect(texts.length).toBe(20);

@@ -13,6 +13,7 @@ class Program implements Sharer {
   wanted = 0;
   waitingSince = 0;
   started = 0;
+  heldBack = 0;
   /** Of the busy ones, those that nobody has waited for since long. */
   lone = 0;
   cannotStart = false;
@@ -44,6 +45,10 @@ class Program implements Sharer {
   giveUpIdlest(): void {
     this.idle.shift();
     this.stopping++;
+  }
+
+  onHeldBack(): void {
+    this.heldBack++;
   }
 
   giveUpLoneliest(): boolean {
@@ -161,6 +166,12 @@ describe("room", () => {
     broken.cannotStart = true;
     expect(sharing(10, [broken]).giveOut(0)).toBe(NEVER);
     expect(broken.started).toBe(1);
+  });
+
+  test("that is missing is told to those who want it, and to no other", () => {
+    const [needy, content] = [new Program({ wanted: 1 }), new Program({ busy: 2 })];
+    sharing(2, [needy, content]).giveOut(0);
+    expect([needy.heldBack, content.heldBack]).toEqual([1, 0]);
   });
 
   test("is there for one program and not for another: it depends on what it has", () => {
