@@ -46,7 +46,7 @@ const PURE = [
   "pool/cap.ts",
   "pool/measures.ts",
   "pool/demand.ts",
-  "pool/eviction.ts",
+  "pool/sharing.ts",
   "pool/recycling.ts",
   "pool/succession.ts",
   "pool/tally.ts",

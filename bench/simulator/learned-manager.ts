@@ -1,6 +1,5 @@
 import { bootsAtOnce, processCap } from "../../src/pool/cap.ts";
 import { type Demand, keptAtHand, withMean } from "../../src/pool/demand.ts";
-import { byNeed, evictionFor, evictionsAhead, evictionsInNeed } from "../../src/pool/eviction.ts";
 import {
   bootShareSoFar,
   type CpuUse,
@@ -12,6 +11,7 @@ import {
   withService,
 } from "../../src/pool/measures.ts";
 import { lookAgainMs, mayRetire, type PoolView, startsWanted } from "../../src/pool/policy.ts";
+import { type Reserve, reserveOf, type Sharer, Sharing } from "../../src/pool/sharing.ts";
 import type { Manager, Ruler } from "./manager.ts";
 import type { Scenario } from "./scenario.ts";
 import type { SimulatedPool } from "./simulated-pool.ts";
@@ -20,96 +20,184 @@ import type { World } from "./simulated-process.ts";
 /** How the CPU share is computed: as src/pool/measures.ts does, or in ways that were tried. */
 export type ShareRule = (use: CpuUse) => number | undefined;
 
-/** What is remembered of one pool. */
-interface Memory {
-  measures: Measures;
-  demand: Demand;
-  workedMs: number;
-  lookedAt: number;
-  hasTimer: boolean;
-  owed: number;
+/** What may be another rule than std-fpm's. */
+export interface Rules {
+  readonly share?: ShareRule;
+  readonly reserve?: Reserve;
 }
 
 const IDLE_TIMEOUT_MS = 180_000;
 const LOOK_EVERY_MS = 100;
+/** A turn of the daemon's event loop that starts as many processes as one may. */
+const TURN_MS = 2;
 
 /** std-fpm: the functions of src/pool, called as src/pool/pool.ts and registry.ts call them. */
-export function learned(name = "std-fpm", shareRule: ShareRule = cpuShare): Manager {
-  return { name, begin: (world, scenario) => new LearnedRuler(world, scenario, shareRule) };
+export function learned(name = "std-fpm", rules: Rules = {}): Manager {
+  return { name, begin: (world, scenario) => new LearnedRuler(world, scenario, rules) };
 }
 
+/** What src/pool/registry.ts does. */
 class LearnedRuler implements Ruler {
-  readonly #world: World & { readonly pools: readonly SimulatedPool[] };
+  readonly #world: World;
   readonly #scenario: Scenario;
-  readonly #shareRule: ShareRule;
-  readonly #memories = new Map<SimulatedPool, Memory>();
-  #total = 0;
+  readonly #rules: Rules;
+  readonly #pools = new Map<SimulatedPool, LearnedPool>();
+  readonly #sharing: Sharing<LearnedPool>;
+  readonly #changed = new Set<LearnedPool>();
+  #isPassDue = false;
+  #nextPassAt = 0;
 
-  constructor(
-    world: World & { readonly pools: readonly SimulatedPool[] },
-    scenario: Scenario,
-    shareRule: ShareRule,
-  ) {
+  constructor(world: World, scenario: Scenario, rules: Rules) {
     this.#world = world;
     this.#scenario = scenario;
-    this.#shareRule = shareRule;
+    this.#rules = rules;
+    this.#sharing = new Sharing(scenario.globalCap, rules.reserve ?? reserveOf);
+    this.#sharing.hasOthers = scenario.programs > 1;
   }
 
   onBegin(pool: SimulatedPool): void {
-    this.#memories.set(pool, {
-      measures: UNKNOWN,
-      demand: [],
-      workedMs: 0,
-      lookedAt: Number.NEGATIVE_INFINITY,
-      hasTimer: false,
-      owed: 0,
-    });
+    const { cores } = this.#scenario;
+    const onChange = () => this.onChange(pool);
+    this.#pools.set(pool, new LearnedPool(pool, this.#world, cores, this.#rules.share ?? cpuShare, onChange));
   }
 
   onReady(pool: SimulatedPool, boot: CpuUse): void {
-    const memory = this.#of(pool);
-    memory.measures = withBoot(memory.measures, boot);
+    this.#of(pool).onReady(boot);
   }
 
   onServed(pool: SimulatedPool, serviceMs: number): void {
-    const memory = this.#of(pool);
-    memory.measures = withService(memory.measures, serviceMs);
-    if (memory.owed > 0 && pool.idle.length > 0) {
-      memory.owed--;
-      pool.stopIdlest();
-    }
+    const learnedPool = this.#of(pool);
+    learnedPool.onServed(serviceMs);
+    if (this.#sharing.mustGiveUp(learnedPool)) pool.stopNewest();
   }
 
-  onGone(): void {
-    this.#total--;
-    const inNeed = this.#world.pools.filter((pool) => pool.queue.size > 0);
-    for (const pool of inNeed.sort(byNeed)) this.onChange(pool);
+  onGone(pool: SimulatedPool): void {
+    this.onChange(pool);
   }
 
   onChange(pool: SimulatedPool): void {
-    const memory = this.#of(pool);
-    if (pool.queue.size === 0) return;
-    this.#look(pool, memory);
-    const view = this.#view(pool, memory);
-    const starts = startsWanted(view);
-    this.#total += starts;
-    pool.start(starts);
-    if (view.room <= 0 && startsWanted({ ...view, room: 1 }) > 0) this.#makeRoom(pool);
-    else if (starts > 0) this.#makeRoom(undefined);
-    this.#lookAgain(pool, memory, view);
+    this.#changed.add(this.#of(pool));
+    this.#passSoon();
   }
 
   onSecond(pool: SimulatedPool): void {
-    const memory = this.#of(pool);
-    if (pool.processes.size === 0 && pool.queue.size === 0) return;
-    this.#look(pool, memory);
-    const { workedMs } = pool;
-    memory.demand = withMean(memory.demand, (workedMs - memory.workedMs) / 1000);
-    memory.workedMs = workedMs;
+    if (this.#of(pool).onSecond()) this.onChange(pool);
+  }
+
+  #of(pool: SimulatedPool): LearnedPool {
+    return this.#pools.get(pool) as LearnedPool;
+  }
+
+  #passSoon(): void {
+    if (this.#isPassDue) return;
+    this.#isPassDue = true;
+    this.#world.timeline.add(this.#world.now, () => this.#pass());
+  }
+
+  #pass(): void {
+    this.#isPassDue = false;
+    for (const pool of this.#changed) {
+      pool.review();
+      this.#sharing.note(pool);
+    }
+    this.#changed.clear();
+    const againMs = this.#sharing.giveOut(this.#world.now);
+    if (againMs === Number.POSITIVE_INFINITY) return;
+    this.#nextPassAt = this.#world.now + Math.max(againMs, TURN_MS);
+    const at = this.#nextPassAt;
+    this.#world.timeline.add(at, () => {
+      if (at === this.#nextPassAt) this.#passSoon();
+    });
+  }
+}
+
+/** What src/pool/pool.ts does. */
+class LearnedPool implements Sharer {
+  readonly kept = 0;
+  readonly #pool: SimulatedPool;
+  readonly #world: World;
+  readonly #cores: number;
+  readonly #shareRule: ShareRule;
+  readonly #onChange: () => void;
+  #wanted = 0;
+  #measures: Measures = UNKNOWN;
+  #demand: Demand = [];
+  #workedMs = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #hasTimer = false;
+
+  constructor(pool: SimulatedPool, world: World, cores: number, shareRule: ShareRule, onChange: () => void) {
+    this.#pool = pool;
+    this.#world = world;
+    this.#cores = cores;
+    this.#shareRule = shareRule;
+    this.#onChange = onChange;
+  }
+
+  get size(): number {
+    return this.#pool.processes.size;
+  }
+
+  get living(): number {
+    return this.#pool.living;
+  }
+
+  get idleSince(): number | undefined {
+    return this.#pool.idle[0]?.idleSince;
+  }
+
+  get wanted(): number {
+    return this.#pool.queue.size === 0 ? 0 : this.#wanted;
+  }
+
+  get waitingSince(): number {
+    return this.#world.now - this.#pool.oldestWaitMs;
+  }
+
+  onReady(boot: CpuUse): void {
+    this.#measures = withBoot(this.#measures, boot);
+  }
+
+  onServed(serviceMs: number): void {
+    this.#measures = withService(this.#measures, serviceMs);
+  }
+
+  review(): void {
+    this.#wanted = 0;
+    if (this.#pool.queue.size === 0) return;
+    this.#look();
+    const view = this.#view;
+    this.#wanted = startsWanted(view);
+    if (this.#wanted === 0) this.#lookAgain(view);
+  }
+
+  start(): void {
+    this.#wanted--;
+    this.#pool.start(1);
+    this.#onChange();
+  }
+
+  giveUpIdlest(): void {
+    this.#pool.stopIdlest();
+  }
+
+  onHeldBack(): void {}
+
+  giveUpLoneliest(): boolean {
+    return false;
+  }
+
+  /** False where nothing runs and nobody waits. */
+  onSecond(): boolean {
+    const pool = this.#pool;
+    if (pool.processes.size === 0 && pool.queue.size === 0) return false;
+    this.#look();
+    this.#demand = withMean(this.#demand, (pool.workedMs - this.#workedMs) / 1000);
+    this.#workedMs = pool.workedMs;
     const limits = {
       minProcesses: 0,
-      cap: this.#cap(pool, memory),
-      keptAtHand: keptAtHand(memory.demand),
+      cap: this.#cap,
+      keptAtHand: keptAtHand(this.#demand),
       idleTimeoutMs: IDLE_TIMEOUT_MS,
     };
     for (let idlest = pool.idle[0]; idlest; idlest = pool.idle[0]) {
@@ -117,30 +205,26 @@ class LearnedRuler implements Ruler {
       if (!mayRetire({ idleMs, living: pool.living, ...limits })) break;
       pool.stopIdlest();
     }
-    this.onChange(pool);
-  }
-
-  #of(pool: SimulatedPool): Memory {
-    return this.#memories.get(pool) as Memory;
+    return true;
   }
 
   /** Reads what the processes used, not more often than the daemon would. */
-  #look(pool: SimulatedPool, memory: Memory): void {
+  #look(): void {
     const { now } = this.#world;
-    if (now - memory.lookedAt < LOOK_EVERY_MS && this.#shareRule(memory.measures) !== undefined) return;
-    memory.lookedAt = now;
-    for (const process of pool.processes) {
+    if (now - this.#lookedAt < LOOK_EVERY_MS && this.#shareRule(this.#measures) !== undefined) return;
+    this.#lookedAt = now;
+    for (const process of this.#pool.processes) {
       if (process.state === "starting") continue;
-      memory.measures = withCpuUse(memory.measures, process.useSinceLastLook());
+      this.#measures = withCpuUse(this.#measures, process.useSinceLastLook());
     }
   }
 
-  #cap(pool: SimulatedPool, { measures }: Memory): number {
+  get #cap(): number {
     return processCap({
-      cores: this.#scenario.cores,
-      cpuShare: this.#shareRule(measures),
-      serviceMs: measures.serviceMs,
-      meanAgeMs: pool.meanAgeMs,
+      cores: this.#cores,
+      cpuShare: this.#shareRule(this.#measures),
+      serviceMs: this.#measures.serviceMs,
+      meanAgeMs: this.#pool.meanAgeMs,
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
       memoryBytes: undefined,
       maxProcesses: 0,
@@ -148,64 +232,34 @@ class LearnedRuler implements Ruler {
     });
   }
 
-  #view(pool: SimulatedPool, memory: Memory): PoolView {
+  get #view(): PoolView {
+    const pool = this.#pool;
+    const measures = this.#measures;
     const boots = [...pool.processes]
       .filter(({ state }) => state === "starting")
       .map((each) => each.bootSoFar);
     return {
       waiting: pool.queue.size,
-      waitingForUnserved: 0,
       oldestWaitMs: pool.oldestWaitMs,
-      idle: pool.idle.length,
-      idleUnserved: 0,
       busy: pool.busy,
       starting: pool.starting,
       total: pool.processes.size,
       minProcesses: 0,
-      maxProcesses: this.#cap(pool, memory),
-      room: this.#scenario.globalCap - this.#total,
-      startsAtOnce: bootsAtOnce(this.#scenario.cores, memory.measures.bootCpuShare ?? bootShareSoFar(boots)),
-      serviceMs: memory.measures.serviceMs,
-      bootMs: memory.measures.bootMs,
+      maxProcesses: this.#cap,
+      startsAtOnce: bootsAtOnce(this.#cores, measures.bootCpuShare ?? bootShareSoFar(boots)),
+      serviceMs: measures.serviceMs,
+      bootMs: measures.bootMs,
       meanAgeMs: pool.meanAgeMs,
     };
   }
 
-  /** Has other programs give up processes for `needy`, or for whoever comes next. */
-  #makeRoom(needy: SimulatedPool | undefined): void {
-    const { pools } = this.#world;
-    const { globalCap: cap } = this.#scenario;
-    const view = {
-      room: cap - this.#total,
-      leaving: pools.reduce((sum, pool) => sum + pool.stopping + this.#of(pool).owed, 0),
-      inNeed: needy ? pools.filter((pool) => pool.queue.size > pool.starting).length : 0,
-      cap,
-    };
-    if ((needy ? evictionsInNeed(view) : evictionsAhead(view)) === 0) return;
-    const shares = pools.filter((pool) => pool !== needy).map((pool) => this.#share(pool));
-    const eviction = evictionFor(needy ? needy.living : 1, shares);
-    if (eviction?.when === "now") eviction.from.pool.stopIdlest();
-    else if (eviction && needy) this.#of(eviction.from.pool).owed++;
-  }
-
-  #share(pool: SimulatedPool) {
-    const idlest = pool.idle[0];
-    return {
-      pool,
-      living: pool.living,
-      minProcesses: 0,
-      idlestMs: idlest && this.#world.now - idlest.idleSince,
-      owed: this.#of(pool).owed,
-    };
-  }
-
-  #lookAgain(pool: SimulatedPool, memory: Memory, view: PoolView): void {
+  #lookAgain(view: PoolView): void {
     const delayMs = lookAgainMs(view);
-    if (delayMs === undefined || memory.hasTimer) return;
-    memory.hasTimer = true;
+    if (delayMs === undefined || this.#hasTimer) return;
+    this.#hasTimer = true;
     this.#world.timeline.add(this.#world.now + delayMs, () => {
-      memory.hasTimer = false;
-      this.onChange(pool);
+      this.#hasTimer = false;
+      this.#onChange();
     });
   }
 }

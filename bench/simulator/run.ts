@@ -5,6 +5,7 @@ import { dynamic, fixed, ondemand, spawnAtOnce } from "./known-managers.ts";
 import { learned } from "./learned-manager.ts";
 import type { Manager } from "./manager.ts";
 import { plotOf } from "./plot.ts";
+import { RESERVE_MANAGERS, RESERVE_PLOTTED, RESERVE_SCENARIOS } from "./reserve-rules.ts";
 import { SCENARIOS, type Scenario } from "./scenario.ts";
 import { SHARE_MANAGERS, SHARE_SCENARIOS } from "./share-rules.ts";
 import { simulate } from "./simulation.ts";
@@ -17,17 +18,29 @@ const DRAWINGS = new URL("../../docs/scaling/", import.meta.url).pathname;
 const SEED = 1;
 
 const seed = Number(argument("--seed") ?? SEED);
-const compared = SCENARIOS.map((scenario) => ({ scenario, rows: rowsOf(scenario, MANAGERS) }));
-const shares = SHARE_SCENARIOS.map((scenario) => ({ scenario, rows: rowsOf(scenario, SHARE_MANAGERS) }));
-const tables = {
-  scenarios: compared.map(({ scenario, rows }) => tableOf(scenario, rows)).join("\n"),
-  shares: shares.map(({ scenario, rows }) => tableOf(scenario, rows)).join("\n"),
-};
-process.stdout.write(`${tables.scenarios}\n# How the CPU share is measured\n\n${tables.shares}`);
+const compared = runsOf(SCENARIOS, MANAGERS);
+const shares = runsOf(SHARE_SCENARIOS, SHARE_MANAGERS);
+const reserves = runsOf(RESERVE_SCENARIOS, RESERVE_MANAGERS);
+const tables = { scenarios: tablesOf(compared), shares: tablesOf(shares), reserves: tablesOf(reserves) };
+process.stdout.write(
+  `${tables.scenarios}\n# How the CPU share is measured\n\n${tables.shares}\n# What a program leaves to the others\n\n${tables.reserves}`,
+);
 if (process.argv.includes("--write")) write();
 
-function rowsOf(scenario: Scenario, managers: readonly Manager[]): Row[] {
-  return managers.map((manager) => ({ manager: manager.name, result: simulate(scenario, manager, seed) }));
+interface Run {
+  readonly scenario: Scenario;
+  readonly rows: readonly Row[];
+}
+
+function runsOf(scenarios: readonly Scenario[], managers: readonly Manager[]): Run[] {
+  return scenarios.map((scenario) => ({
+    scenario,
+    rows: managers.map((manager) => ({ manager: manager.name, result: simulate(scenario, manager, seed) })),
+  }));
+}
+
+function tablesOf(runs: readonly Run[]): string {
+  return runs.map(({ scenario, rows }) => tableOf(scenario, rows)).join("\n");
 }
 
 function write(): void {
@@ -35,11 +48,14 @@ function write(): void {
   for (const [name, text] of Object.entries(tables)) page = replaceMarked(page, name, text);
   writeFileSync(PAGE, page);
   mkdirSync(DRAWINGS, { recursive: true });
-  for (const { scenario, rows } of compared) {
-    if (scenario.plotMs === undefined) continue;
-    const plotted = rows.filter(({ manager }) => PLOTTED.includes(manager));
-    writeFileSync(`${DRAWINGS}${fileName(scenario)}.svg`, plotOf(scenario, plotted));
-  }
+  for (const run of compared) draw(run, PLOTTED);
+  for (const run of reserves) draw(run, RESERVE_PLOTTED);
+}
+
+function draw({ scenario, rows }: Run, names: readonly string[]): void {
+  if (scenario.plotMs === undefined) return;
+  const plotted = names.flatMap((name) => rows.filter(({ manager }) => manager === name));
+  writeFileSync(`${DRAWINGS}${fileName(scenario)}.svg`, plotOf(scenario, plotted));
 }
 
 /** Puts `text` between `<!-- name -->` and `<!-- /name -->`. */

@@ -9,6 +9,8 @@ export interface Scenario {
   readonly about: string;
   readonly cores: number;
   readonly programs: number;
+  /** How many of them, the first ones, ask for more than there is: what is said of the others, and drawn, leaves them out. */
+  readonly greedy?: number;
   readonly boot: Task;
   /** Most processes of all programs together, for those managers that have such a cap. */
   readonly globalCap: number;
@@ -93,6 +95,14 @@ export const SCENARIOS: readonly Scenario[] = [
     boot: { cpuMs: 100, sleepMs: 2900 },
     lengthMs: 60_000,
     requests: () => atOnce(200, 0, () => sleeping(50)),
+  },
+  {
+    ...plain,
+    name: "cold burst, short sleep",
+    about: "200 at once, 5 ms asleep and 0.5 ms CPU each, boot 150 ms of which 148 asleep",
+    boot: { cpuMs: 2, sleepMs: 148 },
+    lengthMs: 60_000,
+    requests: () => atOnce(200, 0, () => sleeping(5)),
   },
   {
     ...plain,

@@ -5,14 +5,10 @@ import { byChance, type Scenario } from "./scenario.ts";
 
 /** std-fpm with the CPU share as it is computed, and in two ways that were tried. */
 export const SHARE_MANAGERS: readonly Manager[] = [
-  learned(
-    "run / busy",
-    known(({ runMs, busyMs }) => runMs / busyMs),
-  ),
-  learned(
-    "(run + wait) / busy",
-    known(({ runMs, cpuWaitMs, busyMs }) => (runMs + cpuWaitMs) / busyMs),
-  ),
+  learned("run / busy", { share: known(({ runMs, busyMs }) => runMs / busyMs) }),
+  learned("(run + wait) / busy", {
+    share: known(({ runMs, cpuWaitMs, busyMs }) => (runMs + cpuWaitMs) / busyMs),
+  }),
   learned("run / (busy − wait)"),
 ];
 

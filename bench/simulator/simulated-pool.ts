@@ -13,6 +13,7 @@ export interface SimulatedRequest extends Task {
 export interface PoolEvents {
   /** Anything may have changed. */
   onChange(pool: SimulatedPool): void;
+  onStarted(pool: SimulatedPool): void;
   onReady(pool: SimulatedPool, boot: CpuUse): void;
   onServed(pool: SimulatedPool, request: SimulatedRequest, waitMs: number, serviceMs: number): void;
   onRefused(pool: SimulatedPool): void;
@@ -77,7 +78,9 @@ export class SimulatedPool {
     this.#lendAll();
     if (!this.queue.has(request)) return;
     this.#world.timeline.add(this.#world.now + QUEUE_TIMEOUT_MS, () => {
-      if (this.queue.delete(request)) this.#events.onRefused(this);
+      if (!this.queue.delete(request)) return;
+      this.#events.onRefused(this);
+      this.#events.onChange(this);
     });
     this.#events.onChange(this);
   }
@@ -88,6 +91,7 @@ export class SimulatedPool {
       this.processes.add(process);
       this.started++;
       this.starting++;
+      this.#events.onStarted(this);
       process.boot(this.#boot, (boot) => {
         this.starting--;
         this.idle.push(process);
@@ -100,16 +104,12 @@ export class SimulatedPool {
 
   /** Ends the idlest process. */
   stopIdlest(): void {
-    const process = this.idle.shift();
-    if (!process) throw new RangeError("no process is idle");
-    process.state = "stopping";
-    this.stopping++;
-    this.#world.timeline.add(this.#world.now + STOP_MS, () => {
-      this.stopping--;
-      this.processes.delete(process);
-      this.#events.onGone(this);
-      this.#events.onChange(this);
-    });
+    this.#stop(this.idle.shift());
+  }
+
+  /** Ends the process that has become free last. */
+  stopNewest(): void {
+    this.#stop(this.idle.pop());
   }
 
   #lendAll(): void {
@@ -122,6 +122,18 @@ export class SimulatedPool {
       this.#lentAtSum += now;
       process.serve(request, () => this.#onServed(process, request, now));
     }
+  }
+
+  #stop(process: SimulatedProcess | undefined): void {
+    if (!process) throw new RangeError("no process is idle");
+    process.state = "stopping";
+    this.stopping++;
+    this.#world.timeline.add(this.#world.now + STOP_MS, () => {
+      this.stopping--;
+      this.processes.delete(process);
+      this.#events.onGone(this);
+      this.#events.onChange(this);
+    });
   }
 
   #onServed(process: SimulatedProcess, request: SimulatedRequest, lentAt: number): void {

@@ -11,7 +11,7 @@ import { Timeline } from "./timeline.ts";
 export interface Result {
   readonly meanWaitMs: number;
   readonly p99WaitMs: number;
-  /** Of the requests for other programs than the first. */
+  /** Of the requests for other programs than the greedy ones; Infinity when none of them was served. */
   readonly p99WaitOthersMs: number;
   /** From arrival to the end of the request. */
   readonly meanAnswerMs: number;
@@ -23,11 +23,13 @@ export interface Result {
   readonly processSeconds: number;
   readonly served: number;
   readonly refused: number;
+  /** Of these, the ones for other programs than the greedy ones. */
+  readonly refusedOthers: number;
   /** The part of it that is drawn. */
   readonly trace: readonly Sample[];
 }
 
-/** All pools at one moment. */
+/** All pools at one moment, or all but the greedy ones. */
 export interface Sample {
   readonly at: number;
   readonly processes: number;
@@ -52,6 +54,8 @@ class Simulation implements World {
   readonly timeline = new Timeline<() => void>();
   readonly pools: SimulatedPool[];
   readonly #scenario: Scenario;
+  /** So many programs, the first ones, do not count as the others. */
+  readonly #greedy: number;
   readonly #ruler: Ruler;
   readonly #requests: readonly SimulatedRequest[];
   readonly #waits: number[] = [];
@@ -59,6 +63,7 @@ class Simulation implements World {
   readonly #answers: number[] = [];
   readonly #trace: Sample[] = [];
   #refused = 0;
+  #refusedOthers = 0;
   #processMs = 0;
   #countedAt = 0;
   #living = 0;
@@ -66,6 +71,7 @@ class Simulation implements World {
 
   constructor(scenario: Scenario, manager: Manager, seed: number) {
     this.#scenario = scenario;
+    this.#greedy = scenario.greedy ?? 1;
     this.machine = new Machine(scenario.cores, this.now);
     this.#requests = scenario.requests(seededRandom(seed));
     this.#ruler = manager.begin(this, scenario);
@@ -81,19 +87,20 @@ class Simulation implements World {
     }
     this.#every(TICK_MS, () => {
       for (const pool of this.pools) this.#ruler.onSecond(pool);
-      this.#count();
     });
     const { plotMs = 0 } = this.#scenario;
     if (plotMs > 0) this.#every(plotMs / SAMPLES, () => this.#sample(plotMs));
     for (const pool of this.pools) this.#ruler.onBegin(pool);
-    this.#count();
     while (this.#isGoingOn) this.#step();
     return this.#result();
   }
 
   onChange(pool: SimulatedPool): void {
     this.#ruler.onChange(pool);
-    this.#count();
+  }
+
+  onStarted(): void {
+    this.#count(1);
   }
 
   onReady(pool: SimulatedPool, boot: CpuUse): void {
@@ -102,17 +109,18 @@ class Simulation implements World {
 
   onServed(pool: SimulatedPool, request: SimulatedRequest, waitMs: number, serviceMs: number): void {
     this.#waits.push(waitMs);
-    if (request.program > 0) this.#waitsOfOthers.push(waitMs);
+    if (request.program >= this.#greedy) this.#waitsOfOthers.push(waitMs);
     this.#answers.push(waitMs + serviceMs);
     this.#ruler.onServed(pool, serviceMs);
   }
 
-  onRefused(): void {
+  onRefused(pool: SimulatedPool): void {
     this.#refused++;
+    if (this.pools.indexOf(pool) >= this.#greedy) this.#refusedOthers++;
   }
 
   onGone(pool: SimulatedPool): void {
-    this.#count();
+    this.#count(-1);
     this.#ruler.onGone(pool);
   }
 
@@ -141,22 +149,25 @@ class Simulation implements World {
     this.timeline.add(periodMs, again);
   }
 
-  /** Adds up the lives of processes since the last call. */
-  #count(): void {
+  /** Adds up the lives of processes since the last call; from now on there are so many more of them. */
+  #count(more: number): void {
     const now = Math.max(0, Math.min(this.now, this.#scenario.lengthMs));
     this.#processMs += this.#living * (now - this.#countedAt);
     this.#countedAt = now;
-    this.#living = this.#sum((pool) => pool.processes.size);
+    this.#living += more;
     this.#peak = Math.max(this.#peak, this.#living);
   }
 
   #sample(untilMs: number): void {
     if (this.now < 0 || this.now > untilMs) return;
+    const pools = this.pools.slice(this.#scenario.greedy ?? 0);
+    const sum = (count: (pool: SimulatedPool) => number) =>
+      pools.reduce((total, pool) => total + count(pool), 0);
     this.#trace.push({
       at: this.now,
-      processes: this.#sum((pool) => pool.processes.size),
-      busy: this.#sum((pool) => pool.busy),
-      waiting: this.#sum((pool) => pool.queue.size),
+      processes: sum((pool) => pool.processes.size),
+      busy: sum((pool) => pool.busy),
+      waiting: sum((pool) => pool.queue.size),
     });
   }
 
@@ -165,13 +176,16 @@ class Simulation implements World {
   }
 
   #result(): Result {
-    this.#count();
+    this.#count(0);
     const waits = Float64Array.from(this.#waits).sort();
     const answers = Float64Array.from(this.#answers).sort();
     return {
       meanWaitMs: mean(waits),
       p99WaitMs: percentile(waits, 0.99),
-      p99WaitOthersMs: percentile(Float64Array.from(this.#waitsOfOthers).sort(), 0.99),
+      p99WaitOthersMs:
+        this.#waitsOfOthers.length === 0 && this.#refusedOthers > 0
+          ? Number.POSITIVE_INFINITY
+          : percentile(Float64Array.from(this.#waitsOfOthers).sort(), 0.99),
       meanAnswerMs: mean(answers),
       p99AnswerMs: percentile(answers, 0.99),
       started: this.#sum((pool) => pool.started),
@@ -179,6 +193,7 @@ class Simulation implements World {
       processSeconds: this.#processMs / 1000,
       served: waits.length,
       refused: this.#refused,
+      refusedOthers: this.#refusedOthers,
       trace: this.#trace,
     };
   }

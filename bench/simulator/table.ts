@@ -19,11 +19,14 @@ const COLUMNS: readonly Column[] = [
   ["process-s", (result) => String(Math.round(result.processSeconds))],
   ["refused", (result) => String(result.refused)],
 ];
-const OTHERS: Column = ["p99 wait of the others", (result) => duration(result.p99WaitOthersMs)];
+const OTHERS: readonly Column[] = [
+  ["p99 wait of the others", (result) => duration(result.p99WaitOthersMs)],
+  ["others refused", (result) => String(result.refusedOthers)],
+];
 
 /** A table in Markdown that also reads well as it is: a row for each manager. */
 export function tableOf(scenario: Scenario, rows: readonly Row[]): string {
-  const columns = scenario.programs > 1 ? [...COLUMNS.slice(0, 2), OTHERS, ...COLUMNS.slice(2)] : COLUMNS;
+  const columns = scenario.programs > 1 ? [...COLUMNS.slice(0, 2), ...OTHERS, ...COLUMNS.slice(2)] : COLUMNS;
   const cells = [
     ["", ...columns.map(([title]) => title)],
     ...rows.map(({ manager, result }) => [
@@ -44,6 +47,7 @@ function pad(cell: string, at: number, widths: readonly number[]): string {
 }
 
 function duration(ms: number): string {
+  if (ms === Number.POSITIVE_INFINITY) return "never";
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
   return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
 }

@@ -12,6 +12,8 @@ export interface Clock {
   after(delayMs: number, fire: () => void): Timer;
   /** Calls `fire` again and again, `periodMs` apart, until cancelled. */
   every(periodMs: number, fire: () => void): Timer;
+  /** Calls `fire` once, when the event loop has dealt with what it has at hand: for work that many events of one turn ask for. */
+  soon(fire: () => void): void;
 }
 
 /** The machine's own clock. */
@@ -24,5 +26,8 @@ export const systemClock: Clock = {
   every(periodMs, fire) {
     const handle = setInterval(fire, periodMs);
     return { cancel: () => clearInterval(handle) };
+  },
+  soon(fire) {
+    setImmediate(fire);
   },
 };

@@ -224,7 +224,7 @@ export class Daemon implements RunningDaemon {
   /** Programs that nobody asks for meanwhile take the settings on, too. */
   async #refreshPools(config: Config): Promise<void> {
     const { router, registry, log } = this.#deps;
-    await registry.refresh((path) => router.find(path));
+    await registry.refresh((program) => router.findAgain(program));
     if (this.#state === "running" && this.#config === config) await keepWarm(config, router, registry, log);
   }
 

@@ -11,7 +11,7 @@ export function oldestStart({ backends }: PoolStatus): Backend | undefined {
 }
 
 /**
- * What holds up a request that waits for a process. `room`: how many more all programs together may have. `starting`: what the process
+ * What holds up a request that waits for a process. `room`: how many more it may have of what all programs together may have. `starting`: what the process
  * does that has been starting for the longest time, where that is known.
  */
 export function queueFactsOf(

@@ -191,7 +191,8 @@ export class SlowLog {
     const status = stage === "queue" ? this.#statusFor(journey) : undefined;
     if (!status) return { stage: stage === "body" ? "body" : "route" };
     const ahead = journey.ahead?.() ?? 0;
-    return { stage: "queue", queue: queueFactsOf(status, ahead, this.#deps.registry.room(), now, cause) };
+    const room = this.#deps.registry.roomFor(status.program);
+    return { stage: "queue", queue: queueFactsOf(status, ahead, room, now, cause) };
   }
 
   #statusFor({ route }: Journey) {

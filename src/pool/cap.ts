@@ -34,7 +34,7 @@ const HELD_UP = 3;
 const HELD_UP_SURPLUS = 2;
 const MIN_BOOTS = 2;
 /** A boot that hardly computes is taken to use this much: it reads files, and so do the others. */
-const MIN_BOOT_CPU_SHARE = 1 / 32;
+const MIN_BOOT_CPU_SHARE = 1 / 12;
 
 /** Most processes of one program: a whole number, at least 1, or Infinity. */
 export function processCap(view: CapView): number {

@@ -8,8 +8,19 @@ export function withMean(demand: Demand, mean: number): Demand {
   return [...demand.slice(1 - SECONDS), mean];
 }
 
+/** Adds seconds in which none was at work. */
+export function withQuiet(demand: Demand, seconds: number): Demand {
+  return seconds >= SECONDS ? [] : [...demand, ...Array<number>(seconds).fill(0)].slice(-SECONDS);
+}
+
 /** How many processes to keep at hand: the highest mean of the last minute, and its square root for chance. */
 export function keptAtHand(demand: Demand): number {
   const highest = Math.max(0, ...demand);
   return Math.ceil(highest + Math.sqrt(highest));
+}
+
+/** After how many seconds without any at work there will be fewer to keep at hand; Infinity when there are none now. */
+export function fadesAfter(demand: Demand): number {
+  const highest = Math.max(0, ...demand);
+  return highest === 0 ? Number.POSITIVE_INFINITY : SECONDS - demand.length + demand.lastIndexOf(highest) + 1;
 }

@@ -13,11 +13,6 @@ export class FreeList {
     return this.#backends.length === 0;
   }
 
-  /** How many requests they can take together. */
-  get places(): number {
-    return this.#backends.reduce((sum, { free }) => sum + free, 0);
-  }
-
   /** The one that has been idle for longest. */
   get idlest(): Backend | undefined {
     return this.#backends.find(({ busy }) => busy === 0);

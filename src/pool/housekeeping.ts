@@ -1,24 +1,55 @@
 import { residentOf } from "../backend/usage.ts";
-import { mayRetire } from "./policy.ts";
+import { mayRetire, SURPLUS_IDLE_MS } from "./policy.ts";
 import type { Population } from "./population.ts";
 import { isFarTooLarge } from "./recycling.ts";
 
-/** What is done once a second: processes that are too large, too old, or not needed any more are ended. */
-export function keepHouse(population: Population, now: number): void {
+const SECOND_MS = 1000;
+/** Processes of one program that are weighed in one second, in turn: each costs a file read from /proc. */
+const MOST_WEIGHED = 64;
+
+/**
+ * What is done once a second: processes that are too large, too old, or not needed any more are ended. Returns how many files of /proc were
+ * read.
+ */
+export function keepHouse(population: Population, now: number): number {
   const { maxMemoryBytes, maxMemoryHardBytes } = population.program.app;
-  if (maxMemoryBytes > 0 || maxMemoryHardBytes > 0) weigh(population, maxMemoryHardBytes);
+  const isWeighed = maxMemoryBytes > 0 || maxMemoryHardBytes > 0;
+  const weighed = isWeighed ? weigh(population, maxMemoryHardBytes) : 0;
+  if (isWeighed || mayAge(population)) recycleIdle(population);
+  retireSurplus(population, now);
+  return weighed;
+}
+
+/** When there is something to be done again for a program for which nothing happens until then, by the clock. */
+export function nextHouseAt(population: Population, now: number): number {
+  const { free, workload, living, program } = population;
+  const { maxMemoryBytes, maxMemoryHardBytes, idleTimeoutMs, concurrency } = program.app;
+  if (maxMemoryBytes > 0 || maxMemoryHardBytes > 0 || mayAge(population)) return now;
+  const { idlest } = free;
+  if (!idlest || living <= population.kept) return Number.POSITIVE_INFINITY;
+  const isSurplus = living > Math.ceil(workload.keptAtHand / concurrency);
+  const surplusAt = isSurplus ? idlest.idleSince + SURPLUS_IDLE_MS : now + workload.fadesAfter * SECOND_MS;
+  return Math.min(idlest.idleSince + idleTimeoutMs, surplusAt);
+}
+
+function mayAge({ program }: Population): boolean {
+  return program.app.maxAgeMs > 0 || program.app.maxRequests > 0;
+}
+
+/** Looks at the memory of processes; one that holds far too much is killed, whatever it is at. */
+function weigh(population: Population, hardBytes: number): number {
+  const some = population.workload.some(MOST_WEIGHED);
+  for (const backend of some) {
+    backend.memoryBytes = residentOf(backend.pid);
+    if (isFarTooLarge(backend.memoryBytes, hardBytes)) backend.stop("max_memory_hard", 0);
+  }
+  return some.length;
+}
+
+function recycleIdle(population: Population): void {
   for (const backend of population.free.idle) {
     const reason = population.recycleReason(backend);
     if (reason) population.retire(backend, reason);
-  }
-  retireSurplus(population, now);
-}
-
-/** Looks at the memory of every process; one that holds far too much is killed, whatever it is at. */
-function weigh(population: Population, hardBytes: number): void {
-  for (const backend of population.all) {
-    backend.memoryBytes = residentOf(backend.pid);
-    if (isFarTooLarge(backend.memoryBytes, hardBytes)) backend.stop("max_memory_hard", 0);
   }
 }
 

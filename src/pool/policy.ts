@@ -2,12 +2,7 @@
 export interface PoolView {
   /** Requests in the queue. */
   readonly waiting: number;
-  /** Of these, the ones that must go to a backend that has not served yet. */
-  readonly waitingForUnserved: number;
   readonly oldestWaitMs: number;
-  readonly idle: number;
-  /** Idle ones that have not served a request. */
-  readonly idleUnserved: number;
   /** Working on a request, also on one whose client left. */
   readonly busy: number;
   readonly starting: number;
@@ -16,8 +11,6 @@ export interface PoolView {
   readonly minProcesses: number;
   /** The program's own cap. */
   readonly maxProcesses: number;
-  /** How many more the cap of all programs together allows. */
-  readonly room: number;
   /** How many boots may be in flight. */
   readonly startsAtOnce: number;
   /** Mean service time; undefined until a request was served. */
@@ -67,7 +60,7 @@ const GRACE_MS = 5;
 /** The part of a boot's time within which new processes are to have served those that came too late for the others. */
 const SOON = 0.25;
 /** Above what the traffic needs, a process goes after this time. */
-const SURPLUS_IDLE_MS = 10_000;
+export const SURPLUS_IDLE_MS = 10_000;
 /** Waiting a little longer than a boot takes is better than a process that comes too late. */
 const BOOT_MARGIN_MS = 5;
 /** While the first boots of a program go on, the pool is looked at again after this time. */
@@ -85,7 +78,7 @@ export const LEARNED: Policy = { startsWanted, lookAgainMs };
  * waiting longer than a boot takes, or when nothing is known yet.
  */
 export function startsWanted(view: PoolView): number {
-  const allowed = Math.min(view.maxProcesses - view.total, view.room, view.startsAtOnce - view.starting);
+  const allowed = Math.min(view.maxProcesses - view.total, view.startsAtOnce - view.starting);
   if (allowed <= 0) return 0;
   const forTraffic = worthStarting(view) - view.starting;
   const forMinimum = view.minProcesses - view.total;
@@ -134,21 +127,20 @@ export function follow(mean: number | undefined, value: number): number {
 
 /** How many waiting requests are better served by a new process than by one at work. */
 function worthStarting(view: PoolView): number {
-  const unserved = Math.max(0, view.waitingForUnserved - view.idleUnserved);
-  const others = view.waiting - view.waitingForUnserved;
-  if (others <= 0) return unserved;
+  const { waiting } = view;
+  if (waiting === 0) return 0;
   const { bootMs, busy, meanAgeMs } = view;
   // While no request has ended, they are known to take as long as the first ones are at it already.
   const serviceMs = view.serviceMs ?? meanAgeMs;
-  if (busy === 0 || bootMs === undefined || serviceMs === undefined) return unserved + others;
+  if (busy === 0 || bootMs === undefined || serviceMs === undefined) return waiting;
   const patience = bootMs + BOOT_MARGIN_MS;
-  if (view.serviceMs === undefined && serviceMs > patience) return unserved + others;
+  if (view.serviceMs === undefined && serviceMs > patience) return waiting;
   // The time until the first of those at work is free: as far as chance goes, what they still need is what they had.
   const first = Math.max(serviceMs, meanAgeMs ?? 0) / busy;
   const soonServed = Math.max(0, Math.floor(((patience - first) * busy) / Math.max(serviceMs, 0.01)) + 1);
-  const late = Math.max(0, others - soonServed);
-  if (late === 0) return unserved + (view.oldestWaitMs > patience ? 1 : 0);
+  const late = Math.max(0, waiting - soonServed);
+  if (late === 0) return view.oldestWaitMs > patience ? 1 : 0;
   // Enough to have all the late ones served soon after the boot, no more: one process serves many short requests.
   const soon = Math.max(serviceMs, patience * SOON);
-  return unserved + Math.min(late, Math.ceil((late * serviceMs) / soon));
+  return Math.min(late, Math.ceil((late * serviceMs) / soon));
 }

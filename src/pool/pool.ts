@@ -1,4 +1,4 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Backend, BackendDeps } from "../backend/backend.ts";
 import { causeOf, describeExit, type Exit, type StopReason } from "../backend/exit.ts";
 import type { Ending, Lease } from "../backend/lease.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
@@ -6,33 +6,51 @@ import type { Program } from "../backend/program.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
-import type { PoolShare } from "./eviction.ts";
-import { logExit } from "./exits.ts";
-import { keepHouse } from "./housekeeping.ts";
-import { onArrival } from "./policy.ts";
-import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
+import type { Machine } from "./cap.ts";
+import { keepHouse, nextHouseAt } from "./housekeeping.ts";
+import { onArrival, type Policy } from "./policy.ts";
 import { type PoolStatus, statusOf } from "./pool-status.ts";
-import { viewOf } from "./pool-view.ts";
 import { Population } from "./population.ts";
 import { lateError, type Waiter, WaitQueue } from "./queue.ts";
-import { Restart } from "./restart.ts";
+import type { Sharer } from "./sharing.ts";
 import { Starts, type StartsOwner } from "./starts.ts";
 import type { Tally } from "./tally.ts";
+
+/** What pools need of their surroundings. */
+export interface PoolDeps extends Omit<BackendDeps, "outputLimit" | "conduct"> {
+  readonly machine: Machine;
+  /** When to start a process. */
+  readonly policy: Policy;
+}
+
+/** What a pool is a part of. */
+export interface PoolOwner {
+  /** What it has or wants may be different now: it is reviewed, once, when this turn of the event loop is over. */
+  onChange(pool: Pool): void;
+  /** Whether it ends the process that has become free, for the sake of another program. */
+  mustGiveUp(pool: Pool): boolean;
+}
 
 const DEFAULT_QUEUE_LENGTH = 1024;
 /** Where requests wait at a cap, a process on its own may go on for so long. */
 const LONE_MS = 10_000;
 
 /** The backends of one program and the queue of its requests. */
-export class Pool implements StartsOwner {
+export class Pool implements StartsOwner, Sharer {
   readonly tally: Tally;
   readonly #owner: PoolOwner;
   readonly #deps: PoolDeps;
   readonly #population: Population;
   readonly #queue: WaitQueue;
   readonly #starts: Starts;
-  readonly #restart = new Restart();
-  #retryTimer: Timer | undefined;
+  /** Those who asked for a restart by hand and wait for how it comes out. */
+  #restart: PromiseWithResolvers<FpmError | undefined> | undefined;
+  #lookAgain: Timer | undefined;
+  /** Before this time it need not be looked at while nothing happens. */
+  #houseAt = 0;
+  #wanted = 0;
+  /** It waits for room; each time counts once. */
+  #isHeldBack = false;
   #isStopping = false;
   /** Leases that were not given back; their processes may have gone. */
   #lent = 0;
@@ -41,9 +59,12 @@ export class Pool implements StartsOwner {
     this.tally = tally;
     this.#owner = owner;
     this.#deps = deps;
-    const late = () => lateError(this.program.name, this.program.app.queueTimeoutMs);
+    const late = () => {
+      this.#onChange();
+      return lateError(this.program.name, this.program.app.queueTimeoutMs);
+    };
     this.#queue = new WaitQueue(deps.clock, program.app.queueTimeoutMs, late, tally.wait);
-    this.#population = new Population(program, owner.machine, deps.clock, tally);
+    this.#population = new Population(program, deps.machine, deps.clock, tally);
     this.#starts = new Starts(this, {
       ...deps,
       outputLimit: new OutputLimit(deps.clock, deps.log),
@@ -71,27 +92,44 @@ export class Pool implements StartsOwner {
 
   /** Whether nothing would be lost with this pool. */
   get isEmpty(): boolean {
-    return this.size === 0 && this.waiting === 0 && this.#lent === 0 && this.#starts.waitMs === 0;
+    return this.size + this.waiting + this.#lent + this.wanted === 0 && this.#starts.waitMs === 0;
   }
 
-  /** What the cap of all programs together needs to know of this one. */
-  get share(): PoolShare {
-    return this.#population.share;
+  get living(): number {
+    return this.#population.living;
   }
 
-  /** Whether requests wait that no starting process will take, or a new version has no process yet. */
-  get isInNeed(): boolean {
-    return this.#queue.length > this.#population.starting || this.#population.needsSuccessor;
+  get kept(): number {
+    return this.#population.kept;
   }
 
-  /** How long the oldest request has waited. */
-  get oldestWaitMs(): number {
-    return this.#queue.oldestWaitMs;
+  get idleSince(): number | undefined {
+    return this.#population.free.idlest?.idleSince;
   }
 
-  /** Gives one process up for another program: the idlest now, or the first that ends its request. */
-  giveUpOne(when: "now" | "after its request"): void {
-    this.#population.giveUpOne(when);
+  /** As it was reviewed last, unless nobody waits any more. */
+  get wanted(): number {
+    return this.#isEnough ? 0 : this.#wanted;
+  }
+
+  get waitingSince(): number {
+    return this.#deps.clock.now() - this.#queue.oldestWaitMs;
+  }
+
+  giveUpIdlest(): void {
+    const { idlest } = this.#population.free;
+    if (idlest) this.#population.retire(idlest, "room for others");
+  }
+
+  onHeldBack(): void {
+    if (!this.#isHeldBack) this.tally.heldBack++;
+    this.#isHeldBack = true;
+  }
+
+  giveUpLoneliest(): boolean {
+    const loneliest = this.#population.loneliest(LONE_MS);
+    loneliest?.stop("left alone", this.program.app.stopTimeoutMs);
+    return loneliest !== undefined;
   }
 
   /** Uses another version of the program, or other settings, from now on. */
@@ -107,7 +145,7 @@ export class Pool implements StartsOwner {
       });
       this.#starts.reset();
     }
-    if (change !== "none") this.act();
+    if (change !== "none") this.#owner.onChange(this);
   }
 
   /**
@@ -117,8 +155,10 @@ export class Pool implements StartsOwner {
   async restart(): Promise<FpmError | undefined> {
     const isPending = this.#population.restart();
     this.#starts.reset();
-    this.act();
-    return isPending ? await this.#restart.begin() : undefined;
+    this.#owner.onChange(this);
+    if (!isPending) return undefined;
+    this.#restart ??= Promise.withResolvers();
+    return await this.#restart.promise;
   }
 
   /** Its processes end when they are free. */
@@ -148,13 +188,14 @@ export class Pool implements StartsOwner {
     }
     this.tally.queued++;
     this.#queue.add(waiter);
-    this.act();
+    this.#onChange();
     return undefined;
   }
 
   /** A request that waits has left. */
   giveUp(waiter: Waiter): void {
     this.#queue.remove(waiter);
+    this.#onChange();
   }
 
   /** How many requests wait before this one. */
@@ -170,49 +211,64 @@ export class Pool implements StartsOwner {
     if (how === "left") this.#population.workload.onUnused(lease);
     else this.#population.workload.onDone(lease);
     lease.backend.end(lease, how);
-    this.#population.onFree(lease.backend);
-    this.act();
+    this.#onFree(lease.backend);
   }
 
-  /** Lends, starts and refuses whatever is due now. */
-  act(): void {
+  /** Lends what is free, and works out what it wants and when to ask again. Returns how many files of /proc were read. */
+  review(): number {
     this.#lendToWaiting();
-    const population = this.#population;
-    const isEnough = this.#queue.length === 0 && this.size >= population.kept && !population.needsSuccessor;
-    if (isEnough || this.#isStopping) return;
-    this.#makeRoom();
+    this.#wanted = 0;
+    this.#houseAt = 0;
+    if (this.#isEnough || this.#isStopping) return 0;
+    // Where no more of its own may be started, those go for requests that wait that nobody waits for.
+    const leaving = this.size - this.living;
+    if (leaving < this.waiting && this.size >= this.#population.cap) this.giveUpLoneliest();
     const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
-      this.#actAt(pauseMs);
-      return;
+      this.#lookAgainIn(pauseMs);
+      return 0;
     }
-    population.workload.look();
+    const population = this.#population;
+    const looks = population.workload.look();
     const { startsWanted, lookAgainMs } = this.#deps.policy;
-    const { concurrency } = this.program.app;
-    const view = viewOf(population, this.#queue, this.#owner.room());
-    for (let starts = Math.ceil(startsWanted(view) / concurrency); starts > 0; starts--) {
-      if (!this.#start()) return;
-    }
-    if (population.needsSuccessor) this.#startSuccessor();
-    else if (view.room <= 0 && startsWanted({ ...view, room: concurrency }) > 0) this.#owner.wantRoom(this);
-    const again = lookAgainMs(view);
-    if (again !== undefined) this.#actAt(Math.min(again, population.patienceMs || again));
+    const view = population.view(this.#queue.length, this.#queue.oldestWaitMs);
+    this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
+    if (this.#wanted === 0) this.#isHeldBack = false;
+    if (this.#wanted === 0 && population.needsSuccessor) this.#wantSuccessor();
+    const { patienceMs } = population;
+    // With what it wants it waits for room: it is asked again when it has started one.
+    const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
+    const delayMs = Math.min(againMs, patienceMs || againMs);
+    if (delayMs < Number.POSITIVE_INFINITY) this.#lookAgainIn(delayMs);
+    return looks;
   }
 
-  /** A second has passed: measures, and ends idle backends that the traffic does not need. */
-  onSecond(withMemory: boolean): void {
-    this.#population.workload.onSecond();
-    if (withMemory) this.#population.workload.lookAtMemory();
-    keepHouse(this.#population, this.#deps.clock.now());
-    this.act();
+  start(): void {
+    const backend = this.#starts.start(this.program);
+    if (backend) this.#population.add(backend);
+    this.#wanted = backend ? this.#wanted - 1 : 0;
+    this.#owner.onChange(this);
+  }
+
+  /** Measures, and ends idle backends that the traffic does not need. Returns how many files of /proc were read. */
+  onSecond(now: number): number {
+    const { workload } = this.#population;
+    if (workload.isQuiet && now < this.#houseAt) {
+      workload.onQuietSecond(now);
+      return 0;
+    }
+    const looks = workload.onSecond(now) + keepHouse(this.#population, now);
+    this.#houseAt = nextHouseAt(this.#population, now);
+    this.#onChange();
+    return looks;
   }
 
   /** Refuses what waits and ends every backend; settles when all have gone. */
   async stopAll(): Promise<void> {
     this.#isStopping = true;
-    this.#retryTimer?.cancel();
+    this.#lookAgain?.cancel();
     this.#queue.refuse(this.#queue.length, shuttingDown());
-    this.#restart.settle(shuttingDown());
+    this.#settleRestart(shuttingDown());
     const backends = this.#population.all;
     for (const backend of backends) backend.stop("shutdown", this.program.app.stopTimeoutMs);
     await Promise.all(backends.map((backend) => backend.finished));
@@ -221,17 +277,18 @@ export class Pool implements StartsOwner {
   onBackendReady(backend: Backend): void {
     if (backend.program === this.program) this.#starts.reset();
     this.#population.onReady(backend);
-    if (!this.#population.isPending) this.#restart.settle(undefined);
-    this.act();
+    if (!this.#population.isPending) this.#settleRestart(undefined);
+    this.#lendToWaiting();
+    this.#owner.onChange(this);
   }
 
   onBackendMoved(backend: Backend, before: BackendState): void {
     this.#population.move(backend, before);
+    if (backend.state === "leaving") this.#owner.onChange(this);
   }
 
   onBackendBack(backend: Backend): void {
-    this.#population.onFree(backend);
-    this.act();
+    this.#onFree(backend);
   }
 
   /** It works on after its last answer. Whoever is free first gets the request: nobody has seen it. */
@@ -249,11 +306,7 @@ export class Pool implements StartsOwner {
   onBackendExit(backend: Backend, exit: Exit): void {
     this.#population.remove(backend);
     this.#starts.onExit(backend, exit);
-    // A place for CGI processes has told of each of them.
-    if (backend.pid !== 0)
-      void logExit(backend, exit, this.#deps.clock.now() - backend.startedAt, this.#deps.log);
-    this.#owner.onRoom();
-    this.act();
+    this.#owner.onChange(this);
   }
 
   onProcessStarted(): void {
@@ -275,7 +328,7 @@ export class Pool implements StartsOwner {
     this.tally.failedStarts++;
     this.tally.onError(error, this.#deps.clock.now());
     this.#population.onStartFailed();
-    this.#restart.settle(error);
+    this.#settleRestart(error);
     const fields = { program: this.program.name, last: error.message };
     const next = `the next try is in ${pauseMs / 1000} s`;
     if (this.#breakerIsOpen) {
@@ -284,12 +337,31 @@ export class Pool implements StartsOwner {
     } else if (!this.#population.isServing) this.#queue.refuse(1, error);
     else if (this.#population.isPending)
       this.#deps.log.error(`the new version cannot be started, the old one goes on serving; ${next}`, fields);
-    this.act();
+    this.#owner.onChange(this);
   }
 
   /** While others are at work a failed start refuses nobody. */
   get #breakerIsOpen(): boolean {
     return this.#starts.isBreakerOpen && !this.#population.isServing;
+  }
+
+  /** Whether there are processes for all that waits and is to be kept. */
+  get #isEnough(): boolean {
+    const population = this.#population;
+    return this.#queue.length === 0 && this.size >= population.kept && !population.needsSuccessor;
+  }
+
+  /** A process may take another request, unless it is on its own or leaves. */
+  #onFree(backend: Backend): void {
+    if (backend.free > 0 && this.#owner.mustGiveUp(this)) this.#population.retire(backend, "room for others");
+    else this.#population.onFree(backend);
+    this.#lendToWaiting();
+    this.#onChange();
+  }
+
+  /** Nothing is asked of the policy for a request that found a free process. */
+  #onChange(): void {
+    if (this.#wanted > 0 || !this.#isEnough) this.#owner.onChange(this);
   }
 
   #lendToWaiting(): void {
@@ -301,36 +373,22 @@ export class Pool implements StartsOwner {
     }
   }
 
-  /** Where no more can be started for requests that wait, those make room that nobody waits for. */
-  #makeRoom(): void {
-    const isBelowCap = this.#owner.room() > 0 && this.size < this.#population.cap;
-    const leaving = this.size - this.#population.living;
-    if (isBelowCap || leaving >= this.#queue.length) return;
-    const loneliest = this.#population.loneliest(LONE_MS);
-    loneliest?.stop("left alone", this.program.app.stopTimeoutMs);
-  }
-
-  /** False when the program cannot be started. */
-  #start(): boolean {
-    const backend = this.#starts.start(this.program);
-    if (!backend) return false;
-    this.#population.add(backend);
-    this.#owner.onStart();
-    return true;
-  }
-
   /** The first process of a new version, beside those of the old one: only where `max_processes` forbids that, one of them goes first. */
-  #startSuccessor(): void {
+  #wantSuccessor(): void {
     const { maxProcesses } = this.program.app;
     const { idlest } = this.#population.free;
-    if (this.#owner.room() <= 0) this.#owner.wantRoom(this);
-    else if (maxProcesses === 0 || this.size < maxProcesses) this.#start();
-    else if (idlest && this.size === this.#population.living) this.#population.retire(idlest, "new version");
+    if (maxProcesses === 0 || this.size < maxProcesses) this.#wanted = 1;
+    else if (idlest && this.size === this.living) this.#population.retire(idlest, "new version");
   }
 
-  #actAt(delayMs: number): void {
-    this.#retryTimer?.cancel();
-    this.#retryTimer = this.#deps.clock.after(delayMs, () => this.act());
+  #lookAgainIn(delayMs: number): void {
+    this.#lookAgain?.cancel();
+    this.#lookAgain = this.#deps.clock.after(delayMs, () => this.#owner.onChange(this));
+  }
+
+  #settleRestart(error: FpmError | undefined): void {
+    this.#restart?.resolve(error);
+    this.#restart = undefined;
   }
 }
 

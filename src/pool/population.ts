@@ -5,8 +5,8 @@ import type { Program } from "../backend/program.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Clock } from "../base/clock.ts";
 import { bootsAtOnce, type Machine, processCap } from "./cap.ts";
-import type { PoolShare } from "./eviction.ts";
 import { FreeList } from "./free-list.ts";
+import type { PoolView } from "./policy.ts";
 import { lifespanOf, recycleReason } from "./recycling.ts";
 import { type Change, Succession } from "./succession.ts";
 import type { Tally } from "./tally.ts";
@@ -29,8 +29,6 @@ export class Population {
     leaving: 0,
     gone: 0,
   };
-  /** Processes that go after their request, for the sake of another program. */
-  #owed = 0;
   /** No request asks for the program any more. */
   #isDismissed = false;
 
@@ -92,17 +90,13 @@ export class Population {
     return this.isPending ? Math.max(1, minProcesses) : minProcesses;
   }
 
-  /** What the cap of all programs together needs to know. */
-  get share(): PoolShare {
-    const { idlest } = this.free;
-    const idlestMs = idlest && this.#clock.now() - idlest.idleSince;
-    return { living: this.living, minProcesses: this.kept, idlestMs, owed: this.#owed };
-  }
-
   /** How many boots may be in flight. */
   get bootsAtOnce(): number {
-    const starting = this.all.filter(({ state }) => state === "starting");
-    return bootsAtOnce(this.#machine.cores, this.workload.bootCpuShare(starting));
+    const { bootCpuShare } = this.workload.measures;
+    return bootsAtOnce(
+      this.#machine.cores,
+      bootCpuShare ?? this.workload.bootShareSoFar(this.#chances.keys()),
+    );
   }
 
   /** Most processes: what the cores and the memory can use, or what the settings allow. */
@@ -112,6 +106,28 @@ export class Population {
     const { maxProcesses, concurrency } = this.program.app;
     const limits = { ...this.#machine, maxProcesses, concurrency };
     return processCap({ ...limits, cpuShare, serviceMs, meanAgeMs, memoryBytes });
+  }
+
+  /**
+   * What the policy sees while so many requests wait. It counts in places: a process that serves several requests at once is as many of
+   * them as it serves.
+   */
+  view(waiting: number, oldestWaitMs: number): PoolView {
+    const { measures, busy, meanAgeMs } = this.workload;
+    const { concurrency, minProcesses } = this.program.app;
+    return {
+      waiting,
+      oldestWaitMs,
+      busy,
+      starting: this.starting * concurrency,
+      total: this.size * concurrency,
+      minProcesses: Math.min(minProcesses, this.kept) * concurrency,
+      maxProcesses: this.cap * concurrency,
+      startsAtOnce: this.bootsAtOnce * concurrency,
+      serviceMs: measures.serviceMs,
+      bootMs: measures.bootMs,
+      meanAgeMs,
+    };
   }
 
   add(backend: Backend): void {
@@ -198,13 +214,6 @@ export class Population {
     for (const backend of this.all) this.retire(backend, reason);
   }
 
-  /** Gives one process up for another program: the idlest now, or the first that ends its request. */
-  giveUpOne(when: "now" | "after its request"): void {
-    const { idlest } = this.free;
-    if (when === "now" && idlest) this.retire(idlest, "room for others");
-    else this.#owed++;
-  }
-
   /** END_REQUEST of this program says nothing of its processes: those that seem to be free must come back. */
   doubtFree(): void {
     for (const backend of this.free.idle) if (backend.served > 0) backend.doubt();
@@ -245,10 +254,6 @@ export class Population {
 
   #partingReason(backend: Backend): StopReason | undefined {
     if (this.#succession.isOutdated(backend)) return "new version";
-    if (this.#owed > 0) {
-      this.#owed--;
-      return "room for others";
-    }
     return this.recycleReason(backend);
   }
 }

@@ -3,34 +3,37 @@ import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Machine } from "./cap.ts";
-import { byNeed, evictionFor, evictionsAhead, evictionsInNeed, type RoomView } from "./eviction.ts";
-import { Pool } from "./pool.ts";
-import type { PoolDeps, PoolOwner } from "./pool-owner.ts";
+import { Pool, type PoolDeps, type PoolOwner } from "./pool.ts";
 import type { PoolStatus } from "./pool-status.ts";
+import { Sharing } from "./sharing.ts";
 import { Tallies } from "./tallies.ts";
 import type { Tally } from "./tally.ts";
 
 const SECOND_MS = 1000;
-/** Programs whose memory is read in one second, in turn: the kernel takes up to a millisecond for each. */
-const MEMORY_LOOKS = 8;
+/** Files of /proc that are read in one turn of the event loop, 10 to 20 µs each; the last program may read some more. */
+const LOOKS_A_TURN = 128;
+
+/** Programs that are looked up at the same time: requests want lookups too. */
+const LOOKUPS_AT_ONCE = 8;
 
 /** All pools, and the cap of all programs together. */
 export class Registry implements PoolOwner {
-  readonly machine: Machine;
   readonly tallies = new Tallies();
   readonly #pools = new Map<string, Pool>();
-  #maxProcesses: number;
+  readonly #sharing: Sharing<Pool>;
   readonly #deps: PoolDeps;
   readonly #ticker: Timer;
-  /** Backends of all pools, stopping ones included. */
-  #processes = 0;
-  #memoryTurn = 0;
+  /** Pools with which something has happened since the last pass. */
+  readonly #changed = new Set<Pool>();
+  #isPassDue = false;
+  #nextPass: Timer | undefined;
+  /** Where a second's round over the pools goes on in the next turn. */
+  #round: Iterator<[string, Pool]> | undefined;
   #isStopping = false;
 
-  constructor(maxProcesses: number, machine: Machine, deps: PoolDeps) {
-    this.#maxProcesses = maxProcesses;
-    this.machine = machine;
-    this.#deps = deps;
+  constructor(maxProcesses: number, machine: Machine, deps: Omit<PoolDeps, "machine">) {
+    this.#sharing = new Sharing(maxProcesses);
+    this.#deps = { ...deps, machine };
     this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
 
@@ -61,8 +64,12 @@ export class Registry implements PoolOwner {
     return this.#pools.get(program.key)?.status;
   }
 
+  get machine(): Machine {
+    return this.#deps.machine;
+  }
+
   get maxProcesses(): number {
-    return this.#maxProcesses;
+    return this.#sharing.cap;
   }
 
   /** The program of this name or path, if it has processes or a queue. */
@@ -81,21 +88,23 @@ export class Registry implements PoolOwner {
 
   /** Starts what the settings keep of a program, before anybody asks for it. */
   keep(program: Program): void {
-    this.poolFor(program).act();
+    this.onChange(this.poolFor(program));
   }
 
   /**
-   * Looks every program up anew, after its settings may have changed. `find` settles with the program that a request for the
-   * path goes to now, or rejects where it is refused.
+   * Looks every program up anew, after its settings may have changed. `find` settles with the program as it is now; undefined: it is not
+   * configured any more.
    */
-  async refresh(find: (path: string) => Promise<Program>): Promise<void> {
-    const refreshed = [...this.#pools.values()].map(async (pool) => {
-      const { script, key } = pool.program;
-      const program = await find(script).catch(() => undefined);
-      if (program?.key === key) pool.update(program);
-      else pool.dismiss("not configured any more");
-    });
-    await Promise.all(refreshed);
+  async refresh(find: (program: Program) => Promise<Program | undefined>): Promise<void> {
+    const pools = this.#pools.values();
+    const refreshing = async () => {
+      for (const pool of pools) {
+        const program = await find(pool.program);
+        if (program) pool.update(program);
+        else pool.dismiss("not configured any more");
+      }
+    };
+    await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, refreshing));
   }
 
   /** Programs that have processes, or had some a moment ago. */
@@ -105,92 +114,95 @@ export class Registry implements PoolOwner {
 
   /** Processes of all programs, stopping ones included. */
   get processes(): number {
-    return this.#processes;
+    return this.#sharing.total;
   }
 
-  room(): number {
-    return this.#maxProcesses - this.#processes;
-  }
-
-  onStart(): void {
-    this.#processes++;
-    this.#makeRoomAhead();
-  }
-
-  /** At the cap, other programs give processes up for those in need. */
-  wantRoom(forPool: Pool): void {
-    if (evictionsInNeed(this.#roomView()) === 0) return;
-    const eviction = evictionFor(forPool.share.living, this.#sharesBeside(forPool));
-    eviction?.from.pool.giveUpOne(eviction.when);
+  /** How many more processes this program may have of what all may have together, less what it must leave to the others. */
+  roomFor(program: Program): number {
+    const pool = this.#pools.get(program.key);
+    return pool ? this.#sharing.roomFor(pool) : this.#sharing.room;
   }
 
   /** Another cap from now on. Surplus processes go when they are free, the idlest first. */
   reload(maxProcesses: number): void {
-    this.#maxProcesses = maxProcesses;
-    const { room, leaving } = this.#roomView();
-    for (let surplus = -room - leaving; surplus > 0; surplus--) {
-      const eviction = evictionFor(0, this.#sharesBeside(undefined));
-      if (!eviction) break;
-      eviction.from.pool.giveUpOne(eviction.when);
-    }
-    this.#giveRoom();
+    this.#sharing.cap = maxProcesses;
+    this.#passSoon();
   }
 
-  onRoom(): void {
-    this.#processes--;
-    this.#giveRoom();
+  onChange(pool: Pool): void {
+    this.#changed.add(pool);
+    this.#passSoon();
   }
 
-  /** Room has come: for those in need, the smallest first. */
-  #giveRoom(): void {
-    const waiting = [...this.#pools.values()].filter((pool) => pool.waiting > 0);
-    const needs = waiting.map((pool) => ({
-      pool,
-      living: pool.share.living,
-      oldestWaitMs: pool.oldestWaitMs,
-    }));
-    for (const { pool } of needs.sort(byNeed)) pool.act();
+  mustGiveUp(pool: Pool): boolean {
+    return this.#sharing.mustGiveUp(pool);
   }
 
   /** Ends every backend; settles when all have gone. */
   async stopAll(): Promise<void> {
     this.#isStopping = true;
     this.#ticker.cancel();
+    this.#nextPass?.cancel();
     await Promise.all([...this.#pools.values()].map((pool) => pool.stopAll()));
   }
 
-  /** A few idle processes leave ahead of need: who needs room then does not wait until another's process has ended. */
-  #makeRoomAhead(): void {
-    if (evictionsAhead({ ...this.#roomView(), inNeed: 0 }) === 0) return;
-    const eviction = evictionFor(1, this.#sharesBeside(undefined));
-    if (eviction?.when === "now") eviction.from.pool.giveUpOne("now");
+  #passSoon(): void {
+    if (this.#isPassDue) return;
+    this.#isPassDue = true;
+    this.#deps.clock.soon(() => this.#pass());
   }
 
-  #roomView(): RoomView {
-    let leaving = 0;
-    let inNeed = 0;
-    for (const pool of this.#pools.values()) {
-      const { living, owed } = pool.share;
-      leaving += pool.size - living + owed;
-      if (pool.isInNeed) inNeed++;
+  /** Once a turn of the event loop, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
+  #pass(): void {
+    this.#isPassDue = false;
+    this.#review();
+    if (this.#isStopping) return;
+    this.#sharing.hasOthers = this.#pools.size + this.tallies.goneCount > 1;
+    this.#nextPass?.cancel();
+    const againMs = this.#sharing.giveOut(this.#deps.clock.now());
+    if (againMs === 0) this.#passSoon();
+    else if (againMs < Number.POSITIVE_INFINITY)
+      this.#nextPass = this.#deps.clock.after(againMs, () => this.#passSoon());
+  }
+
+  #review(): void {
+    let looks = 0;
+    // One that changes while it is reviewed is for the next turn.
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const pool of changed) {
+      if (looks < LOOKS_A_TURN) {
+        looks += pool.review();
+        this.#sharing.note(pool);
+      } else this.onChange(pool);
     }
-    return { room: this.room(), leaving, inNeed, cap: this.#maxProcesses };
   }
 
-  #sharesBeside(except: Pool | undefined) {
-    const others = [...this.#pools.values()].filter((pool) => pool !== except);
-    return others.map((pool) => ({ ...pool.share, pool }));
-  }
-
+  /** A round over all pools, in as many turns of the event loop as it takes. */
   #onSecond(): void {
-    const pools = [...this.#pools];
-    const first = this.#memoryTurn++ * MEMORY_LOOKS;
-    for (const [at, [key, pool]] of pools.entries()) {
-      const isTurn = (at - (first % pools.length) + pools.length) % pools.length < MEMORY_LOOKS;
-      pool.onSecond(isTurn);
-      if (!pool.isEmpty) continue;
-      this.#pools.delete(key);
-      this.tallies.putBack(pool.program, pool.tally);
+    // One that takes longer than a second is not overtaken.
+    if (this.#round) return;
+    this.#round = this.#pools.entries();
+    this.#goRound();
+  }
+
+  #goRound(): void {
+    const now = this.#deps.clock.now();
+    for (let looks = 0; looks < LOOKS_A_TURN; ) {
+      const next = this.#round?.next();
+      if (!next || next.done || this.#isStopping) {
+        this.#round = undefined;
+        return;
+      }
+      const [key, pool] = next.value;
+      looks += pool.onSecond(now);
+      if (pool.isEmpty) this.#remove(key, pool);
     }
+    this.#deps.clock.soon(() => this.#goRound());
+  }
+
+  #remove(key: string, pool: Pool): void {
+    this.#pools.delete(key);
+    this.tallies.putBack(pool.program, pool.tally);
   }
 }

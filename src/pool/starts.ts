@@ -1,11 +1,11 @@
 import type { Backend, BackendDeps, BackendOwner } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
-import { type Exit, isBootFailure } from "../backend/exit.ts";
+import { causeOf, describeExit, type Exit, isBootFailure } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
 import type { Program } from "../backend/program.ts";
 import { explainBootFailure, explainSpawnError } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
-import { BootRecord } from "./boot-record.ts";
+import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
 /** Hears of failed starts: the pool. */
 export interface StartsOwner extends BackendOwner {
@@ -13,11 +13,14 @@ export interface StartsOwner extends BackendOwner {
   onStartFailed(error: FpmError, pauseMs: number): void;
 }
 
-/** Starts the processes of one program, and keeps the record of starts that failed. */
+/** Starts the processes of one program and tells of their exits; pauses after each start that failed, and opens a breaker when several in a row did. */
 export class Starts {
   readonly #owner: StartsOwner;
   readonly #deps: BackendDeps;
-  readonly #record = new BootRecord();
+  #failures = 0;
+  /** No start before this time. */
+  #retryAt = 0;
+  #lastError: FpmError | undefined;
 
   constructor(owner: StartsOwner, deps: BackendDeps) {
     this.#owner = owner;
@@ -26,22 +29,24 @@ export class Starts {
 
   /** How many failed in a row. */
   get failures(): number {
-    return this.#record.failures;
+    return this.#failures;
   }
 
   /** Milliseconds until the next start may be tried; 0 when it may be now. */
   get waitMs(): number {
-    return this.#record.waitMs(this.#deps.clock.now());
+    return Math.max(0, this.#retryAt - this.#deps.clock.now());
   }
 
   /** Whether so many failed in a row that requests are refused until the next try. */
   get isBreakerOpen(): boolean {
-    return this.#record.isOpen(this.#deps.clock.now());
+    return this.#failures >= BREAKER_FAILURES && this.waitMs > 0;
   }
 
   /** What a request is told while the breaker is open. */
   refusal(): FpmError {
-    return this.#record.refusal(this.#deps.clock.now());
+    const retryAfterMs = this.waitMs;
+    const what = `${this.#lastError?.message ?? ""} Next try in ${Math.ceil(retryAfterMs / 1000)} s.`;
+    return new FpmError("BREAKER_OPEN", "backend", what, { retryAfterMs });
   }
 
   /** Starts a process; undefined when that failed: the owner hears why. */
@@ -58,20 +63,41 @@ export class Starts {
     }
   }
 
-  /** A process has accepted its first connection, or the program is another one now. */
+  /** A process has accepted its first connection, or the program is another one now: a pause that runs ends too. */
   reset(): void {
-    this.#record.reset();
+    this.#failures = 0;
+    this.#retryAt = 0;
   }
 
   /** A process has ended, perhaps before it was ready. */
   onExit(backend: Backend, exit: Exit): void {
     if (isBootFailure(exit)) this.#onFailure(explainBootFailure(backend, exit));
+    // A place for CGI processes has told of each of them.
+    if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
+  }
+
+  /** The one line about an exit, once the program's last words have been read. */
+  async #logExit(backend: Backend, exit: Exit, ageMs: number): Promise<void> {
+    await backend.finished;
+    const cause = causeOf(exit);
+    const isFailure = cause === "crash" || cause === "boot failure";
+    this.#deps.log[isFailure ? "error" : "info"](describeExit(exit), {
+      program: backend.program.name,
+      pid: backend.pid,
+      cause,
+      reason: exit.reason,
+      age: `${Math.round(ageMs / 100) / 10}s`,
+      served: backend.served,
+      stderr: backend.lastStderr || undefined,
+    });
   }
 
   #onFailure(explained: Promise<FpmError>): void {
-    const pauseMs = this.#record.fail(this.#deps.clock.now());
+    this.#failures++;
+    const pauseMs = backoffMs(this.#failures);
+    this.#retryAt = this.#deps.clock.now() + pauseMs;
     void explained.then((error) => {
-      this.#record.explain(error);
+      this.#lastError = error;
       this.#owner.onStartFailed(error, pauseMs);
     });
   }

@@ -24,6 +24,11 @@ export class Tallies {
     return this.#gone.values();
   }
 
+  /** How many these are. */
+  get goneCount(): number {
+    return this.#gone.size;
+  }
+
   /** How many programs were added up in `others`; one that comes and goes counts each time. */
   get forgotten(): number {
     return this.#forgotten;

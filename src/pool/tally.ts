@@ -40,6 +40,8 @@ export class Tally {
   failedStarts = 0;
   /** Requests that found no process free. */
   queued = 0;
+  /** Times that it wanted a process more and there was no room among all programs. */
+  heldBack = 0;
   /** Second attempts. */
   retries = 0;
   /** Requests that took longer than `[slow_log] after`. */
@@ -96,6 +98,7 @@ export class Tally {
     this.started += other.started;
     this.failedStarts += other.failedStarts;
     this.queued += other.queued;
+    this.heldBack += other.heldBack;
     this.retries += other.retries;
     this.slow += other.slow;
     this.bytesIn += other.bytesIn;

@@ -1,10 +1,11 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Lease } from "../backend/lease.ts";
-import { memoryOf, type Usage } from "../backend/usage.ts";
+import { ownMemoryOf, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
-import { type Demand, keptAtHand, withMean } from "./demand.ts";
+import { type Demand, fadesAfter, keptAtHand, withMean, withQuiet } from "./demand.ts";
 import {
   bootShareSoFar,
+  type CpuUse,
   cpuShare,
   type Measures,
   UNKNOWN,
@@ -17,8 +18,10 @@ import type { Tally } from "./tally.ts";
 
 /** Processes are looked at no more often than this once something is known of them. */
 const LOOK_EVERY_MS = 100;
-/** Processes looked at in one look: each costs a file read from /proc, about 10 µs. */
+/** Processes looked at in one look: each costs a file read from /proc, 10 to 20 µs whatever the process is like. */
 const MOST_LOOKS = 16;
+/** What boots have used so far is read again after this time. */
+const BOOT_LOOK_MS = 10;
 const NOTHING_USED: Usage = { runMs: 0, cpuWaitMs: 0 };
 
 /** One process as it was seen last. */
@@ -44,8 +47,14 @@ export class Workload {
   #workedLastSecondMs = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #secondAt: number;
+  #bootsLookedAt = Number.NEGATIVE_INFINITY;
+  #bootShareSoFar: number | undefined;
   #measures = UNKNOWN;
   #demand: Demand = [];
+  /** Seconds that are not in it: none was at work. */
+  #quietSeconds = 0;
+  /** A request was lent a process, or a process became ready, since the last second. */
+  #isStirred = false;
 
   constructor(clock: Clock, tally: Tally) {
     this.#clock = clock;
@@ -62,15 +71,19 @@ export class Workload {
     return cpuShare(this.#measures);
   }
 
-  /** The part of a core that a boot uses; of the first ones what they have used so far. Undefined while unknown. */
-  bootCpuShare(starting: readonly Backend[]): number | undefined {
-    const known = this.#measures.bootCpuShare;
-    if (known !== undefined) return known;
+  /** The part of a core that those boots have used so far which are still going on; undefined while all are young. */
+  bootShareSoFar(backends: Iterable<Backend>): number | undefined {
     const now = this.#clock.now();
-    const some = starting.slice(0, MOST_LOOKS);
-    return bootShareSoFar(
-      some.map(({ usage, startedAt }) => ({ ...(usage ?? NOTHING_USED), busyMs: now - startedAt })),
-    );
+    if (now - this.#bootsLookedAt < BOOT_LOOK_MS) return this.#bootShareSoFar;
+    this.#bootsLookedAt = now;
+    const boots: CpuUse[] = [];
+    for (const backend of backends) {
+      if (backend.state !== "starting") continue;
+      boots.push({ ...(backend.usage ?? NOTHING_USED), busyMs: now - backend.startedAt });
+      if (boots.length === MOST_LOOKS) break;
+    }
+    this.#bootShareSoFar = bootShareSoFar(boots);
+    return this.#bootShareSoFar;
   }
 
   /** How many requests are at work. */
@@ -85,10 +98,23 @@ export class Workload {
 
   /** How many requests at once the traffic of the last minute has, and some more. */
   get keptAtHand(): number {
+    this.#addQuiet();
     return keptAtHand(this.#demand);
   }
 
+  /** After how many seconds without a request that will be less; Infinity when it is none. */
+  get fadesAfter(): number {
+    this.#addQuiet();
+    return fadesAfter(this.#demand);
+  }
+
+  /** Whether nothing has happened since the last second. */
+  get isQuiet(): boolean {
+    return !this.#isStirred && this.busy === 0;
+  }
+
   onReady(backend: Backend): void {
+    this.#isStirred = true;
     const usage = backend.usage ?? NOTHING_USED;
     this.#seen.set(backend, { usage, workedMs: 0, workedThenMs: 0 });
     this.#tally.cpuMs += usage.runMs;
@@ -97,6 +123,7 @@ export class Workload {
   }
 
   onLent(lease: Lease): void {
+    this.#isStirred = true;
     this.#leases.add(lease);
     this.#lentAtSum += lease.since;
   }
@@ -118,32 +145,58 @@ export class Workload {
     this.#seen.delete(backend);
   }
 
-  /** Reads what the processes have used of the CPU, unless that was done a moment ago. */
-  look(): void {
+  /** Reads what the processes have used of the CPU, unless that was done a moment ago. Returns how many it looked at. */
+  look(): number {
     const now = this.#clock.now();
-    if (now - this.#lookedAt < LOOK_EVERY_MS && this.cpuShare !== undefined) return;
+    if (now - this.#lookedAt < LOOK_EVERY_MS && this.cpuShare !== undefined) return 0;
     this.#lookedAt = now;
-    for (let looks = Math.min(MOST_LOOKS, this.#seen.size); looks > 0; looks--) {
+    const looks = Math.min(MOST_LOOKS, this.#seen.size);
+    for (let left = looks; left > 0; left--) {
       const next = this.#nextSeen();
       if (next) this.#lookAt(...next, now);
     }
+    return looks;
   }
 
-  /** A second has passed: notes how many processes were at work. */
-  onSecond(): void {
-    this.look();
-    const now = this.#clock.now();
+  /** A second has passed in which nothing has happened: nothing is read. */
+  onQuietSecond(now: number): void {
+    this.#quietSeconds++;
+    this.#secondAt = now;
+  }
+
+  /** A second has passed: notes how many processes were at work, what they used, and what one of them holds in memory. Returns how many files were read. */
+  onSecond(now: number): number {
+    this.#isStirred = false;
+    this.#addQuiet();
+    const looks = this.look();
     const workedMs = this.#workedMs + this.busy * this.meanAgeMs;
     const elapsedMs = Math.max(1, now - this.#secondAt);
     this.#demand = withMean(this.#demand, (workedMs - this.#workedLastSecondMs) / elapsedMs);
     this.#workedLastSecondMs = workedMs;
     this.#secondAt = now;
+    this.#lookAtMemory();
+    return looks + 1;
   }
 
-  /** Reads what one of the processes holds in memory; another one each time. */
-  lookAtMemory(): void {
+  /** Up to so many processes, those whose turn it is. */
+  some(most: number): Backend[] {
+    const some: Backend[] = [];
+    for (let left = Math.min(most, this.#seen.size); left > 0; left--) {
+      const next = this.#nextSeen();
+      if (next) some.push(next[0]);
+    }
+    return some;
+  }
+
+  #addQuiet(): void {
+    if (this.#quietSeconds > 0) this.#demand = withQuiet(this.#demand, this.#quietSeconds);
+    this.#quietSeconds = 0;
+  }
+
+  /** Another process each time. */
+  #lookAtMemory(): void {
     const next = this.#nextSeen();
-    const bytes = next && memoryOf(next[0].pid);
+    const bytes = next && ownMemoryOf(next[0].pid);
     if (bytes !== undefined) this.#measures = withMemory(this.#measures, bytes);
   }
 

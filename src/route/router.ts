@@ -79,6 +79,23 @@ export class Router {
     return await this.#programOf(await this.#find({ path, candidates: this.#candidates(path) }));
   }
 
+  /**
+   * The program that a pool was made for as the settings have it now; undefined where they have it no longer. A script that is missing says
+   * nothing of them: it may be in the middle of a deployment, and of an interpreter it is only the one that was asked for first.
+   */
+  async findAgain(known: Program): Promise<Program | undefined> {
+    const candidate = this.#candidates(known.script).find(({ path }) => path === known.script);
+    if (!candidate) return undefined;
+    const { kind } = await this.#lookup(known.script);
+    if (kind === "file") {
+      const found = await this.find(known.script).catch(undefinedIfRefused);
+      return found?.key === known.key ? found : undefined;
+    }
+    if (!candidate.app.command) return known;
+    const program = programOf(candidate, known.version, known.owner);
+    return program.key === known.key ? program : undefined;
+  }
+
   async #find(reading: Reading): Promise<FoundScript> {
     for (const candidate of reading.candidates) {
       const known = this.#lookup(candidate.path);
@@ -177,11 +194,15 @@ function withDecodedInfo(candidate: Candidate): Candidate {
   return { ...candidate, pathInfo: decodedPath(candidate.pathInfo) };
 }
 
-function workingFolder({ path, app }: FoundScript): string {
+function undefinedIfRefused(error: unknown): undefined {
+  if (!(error instanceof FpmError)) throw error;
+}
+
+function workingFolder({ path, app }: Candidate): string {
   return app.cwd || (app.command && app.protocol === "fastcgi" ? "/" : folderOf(path));
 }
 
-function programOf(found: FoundScript, version: string, owner: number | undefined): Program {
+function programOf(found: Candidate, version: string, owner: number | undefined): Program {
   const { path, app } = found;
   const generation = `${version} ${owner ?? ""} ${launchSettingsOf(app)}`;
   const common = { script: path, cwd: workingFolder(found), owner, version, generation, app };

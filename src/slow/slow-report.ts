@@ -128,7 +128,7 @@ function limitWords(limit: QueueLimit): string {
     case "max_processes":
       return "max_processes allows no more";
     case "all programs":
-      return "all programs together have as many as they may";
+      return "it may have no more of the processes that all programs share";
     case "cores and memory":
       return "the processor and the memory have no room for more";
     case "failed starts":

@@ -168,6 +168,7 @@ function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): 
     requests: outcomesOf(tally),
     failures: Object.fromEntries(tally.failures),
     slow: tally.slow,
+    held_back: tally.heldBack,
     retries: tally.retries,
     stale_records: tally.staleRecords,
     started: tally.started,

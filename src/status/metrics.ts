@@ -71,6 +71,11 @@ export const METRICS: readonly Metric[] = [
   ),
   counter("std_fpm_program_queued", "Requests that had to wait.", (of) => of.queued),
   counter("std_fpm_program_slow_requests", "Requests that took longer than slow_log.after.", (of) => of.slow),
+  counter(
+    "std_fpm_program_held_back",
+    "Times that there was no room for a process among all programs.",
+    (of) => of.held_back,
+  ),
   counter("std_fpm_program_retries", "Requests sent to another process.", (of) => of.retries),
   counter(
     "std_fpm_program_stale_records",

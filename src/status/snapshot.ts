@@ -67,6 +67,9 @@ const numbersSchema = Type.Object({
     description: "Requests that were refused or broke off, by code (docs/errors.md).",
   }),
   slow: count("Requests that took longer than `[slow_log] after`; those that still do are counted."),
+  held_back: count(
+    "Times that a process more was wanted and there was no room among all programs (`max_processes` of `[server]`, and what each leaves to the others).",
+  ),
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
   stale_records: count(
     "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them.",
@@ -90,7 +93,7 @@ const learnedSchema = Type.Object({
   service_seconds: orNull(number("S: how long a request takes; null while unknown.")),
   boot_seconds: orNull(number("B: how long a process takes from its start to its first accept.")),
   cpu_share: orNull(number("u: the part of a core that a process uses while at work, 0 to 1.")),
-  memory_bytes: orNull(number("M: what a process holds in memory, its part of what is shared.")),
+  memory_bytes: orNull(number("M: what a process holds in memory, without what it shares with others.")),
 });
 
 const requestSchema = Type.Object({

@@ -1,5 +1,9 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type { Snapshot } from "../../src/status/snapshot.ts";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { run } from "../support/run-cli.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 /** Perl and PHP beside the C of the fault program. */
 const PERL =
@@ -50,4 +54,36 @@ test("one busy program that wants all the room never starves the others", async 
   expect(Math.max(...waits)).toBeLessThan(2_000);
   // Nor do they starve it.
   expect(answered).toBeGreaterThan(20);
+});
+
+describe("a program whose requests never end", () => {
+  test.each([4, 20, 64])("leaves places to the others when there are %d for all", async (cap) => {
+    await using site = await startSite({
+      lab: ["lab.fcgi", "slow.fcgi"],
+      files: { "perl.fcgi": PERL, "page.php": PHP },
+      server: `max_processes = ${cap}`,
+      app: 'queue_timeout = "5s"\nstop_timeout = "200ms"\nabort_timeout = "200ms"',
+      apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\n',
+    });
+    await site.text("slow.fcgi");
+    await Bun.sleep(1_000);
+    using hanging = await connectFcgi(site.fpm.socket);
+    const hang = { keepConn: true, params: { QUERY_STRING: "op=hang" } };
+    for (let id = 1; id <= Math.min(2 * cap, 200); id++)
+      await hanging.send(hanging.encode(`${site.root}/lab.fcgi`, { ...hang, id }));
+    const most = cap - Math.max(1, Math.floor(cap / 4));
+    await waitUntil("it has all that it may have", () => site.fpm.backends().length >= most);
+    await Bun.sleep(500);
+    for (let round = 0; round < 3; round++) {
+      for (const path of ["perl.fcgi", "page.php", "slow.fcgi"]) {
+        expect(await timed(site, path)).toBeLessThan(2_000);
+      }
+    }
+    const { out } = await run("status", "--config", site.fpm.configFile, "--json");
+    const { programs } = JSON.parse(out) as Snapshot;
+    expect(programs.find(({ name }) => name.endsWith("lab.fcgi"))?.held_back).toBeGreaterThan(0);
+    // One of them has several requests at once.
+    const texts = await Promise.all(Array.from({ length: 20 }, () => site.text("slow.fcgi?op=sleep&ms=20")));
+    expect(texts.length).toBe(20);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
@@ -9,6 +9,8 @@ import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const RELOADS = 20;
+/** What is known of a file may be a second old. */
+const NOTICED_MS = 1100;
 
 describe("SIGHUP", () => {
   test(`fails no request of 50 clients over ${RELOADS} reloads`, async () => {
@@ -117,6 +119,40 @@ describe("after a reload", () => {
     expect(await site.text("lab.fcgi?op=env")).toContain("GREETING=two\n");
     expect((await site.ask("gone.fcgi")).status).toBe(404);
   });
+
+  test.each([
+    ["an interpreter", "command"],
+    ["a program of its own", "script"],
+  ])(
+    "that changes nothing, processes of %s stay though the script is missing that was asked for",
+    async (_, kind) => {
+      const php = `command = ["/usr/bin/php-cgi"]\nmin_processes = 2`;
+      await using site = await startSite({
+        files: { "install.php": "<?php echo getmypid();" },
+        lab: ["gone.fcgi"],
+        apps: `[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\n${php}\n`,
+      });
+      const script = kind === "command" ? "install.php" : "gone.fcgi";
+      const pid = Number(await site.text(script));
+      rmSync(`${site.root}/${script}`);
+      await Bun.sleep(NOTICED_MS);
+      const before = site.fpm.backends();
+      await reload(site.fpm);
+      await reload(site.fpm);
+      await Bun.sleep(300);
+      expect(site.fpm.backends()).toEqual(before);
+      // What such a program is started with holds for those that come now, and its settings are looked at still.
+      edit(site.fpm, "[app]\n", '[app]\nwrapper = ["/usr/bin/env"]\n');
+      await reload(site.fpm);
+      if (kind === "command") await waitUntil("new processes serve", () => !isAlive(pid));
+      else expect(isAlive(pid)).toBe(true);
+      if (kind === "command") edit(site.fpm, 'extensions = [".php"]', 'extensions = [".phtml"]');
+      else edit(site.fpm, "[app]\n", '[app]\nextensions = [".other"]\n');
+      await reload(site.fpm);
+      await waitUntil("all have ended", () => site.fpm.backends().length === 0);
+      expect(site.fpm.log()).toContain('reason="not configured any more"');
+    },
+  );
 
   test("head_timeout and body_timeout hold for open connections", async () => {
     await using site = await startSite();

@@ -23,6 +23,10 @@ export class FakeClock implements Clock {
     return this.#plan({ at: this.#now + periodMs, everyMs: periodMs, fire });
   }
 
+  soon(fire: () => void) {
+    this.after(0, fire);
+  }
+
   /** How many timers run. */
   get timers(): number {
     return this.#planned.size;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { keptAtHand, withMean } from "../../src/pool/demand.ts";
+import { fadesAfter, keptAtHand, withMean, withQuiet } from "../../src/pool/demand.ts";
 import {
   bootShareSoFar,
   cpuShare,
@@ -83,6 +83,35 @@ describe("the processes that are kept at hand", () => {
     demand = withMean(demand, 0);
     expect(keptAtHand(demand)).toBe(0);
     expect(demand.length).toBe(60);
+  });
+});
+
+describe("seconds without any at work", () => {
+  test("are the same at once as one after the other", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(9), { maxLength: 60 }), fc.nat(80), (demand, seconds) => {
+        let oneByOne: readonly number[] = demand;
+        for (let i = 0; i < seconds; i++) oneByOne = withMean(oneByOne, 0);
+        expect(keptAtHand(withQuiet(demand, seconds))).toBe(keptAtHand(oneByOne));
+        expect(withQuiet(demand, seconds).length).toBeLessThanOrEqual(60);
+      }),
+    );
+  });
+
+  test("let the number to keep at hand fall after as many as are foretold, and not one before", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(9), { maxLength: 60 }), (demand) => {
+        const seconds = fadesAfter(demand);
+        fc.pre(Number.isFinite(seconds));
+        const highest = (of: readonly number[]) => Math.max(0, ...of);
+        expect(highest(withQuiet(demand, seconds - 1))).toBe(highest(demand));
+        expect(highest(withQuiet(demand, seconds))).toBeLessThan(highest(demand));
+      }),
+    );
+    expect([fadesAfter([]), fadesAfter([0, 0])]).toEqual([
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    ]);
   });
 });
 

@@ -14,16 +14,12 @@ import {
 
 const IDLE_POOL: PoolView = {
   waiting: 0,
-  waitingForUnserved: 0,
   oldestWaitMs: 0,
-  idle: 0,
-  idleUnserved: 0,
   busy: 0,
   starting: 0,
   total: 0,
   minProcesses: 0,
   maxProcesses: 100,
-  room: 100,
   startsAtOnce: 4,
   serviceMs: undefined,
   bootMs: undefined,
@@ -87,49 +83,25 @@ describe("how many backends are started", () => {
   });
 
   test("up to the minimum without any request", () => {
-    expect(starts({ minProcesses: 3, total: 1, idle: 1 })).toBe(2);
-    expect(starts({ minProcesses: 3, total: 3, idle: 3 })).toBe(0);
+    expect(starts({ minProcesses: 3, total: 1 })).toBe(2);
+    expect(starts({ minProcesses: 3, total: 3 })).toBe(0);
   });
 
-  test("never above the program's cap or the room of all, at the limit and one below", () => {
+  test("never above the program's cap, at the limit and one below", () => {
     expect(starts({ waiting: 9, total: 100 })).toBe(0);
     expect(starts({ waiting: 9, total: 99 })).toBe(1);
-    expect(starts({ waiting: 9, room: 0 })).toBe(0);
-    expect(starts({ waiting: 9, room: 1 })).toBe(1);
-    expect(starts({ minProcesses: 5, room: 0 })).toBe(0);
-  });
-
-  test("one for each request that must go to a process that has not served, idle ones notwithstanding", () => {
-    expect(starts({ waiting: 2, waitingForUnserved: 2, idle: 3, total: 3, serviceMs: 1, bootMs: 20 })).toBe(
-      2,
-    );
-    expect(
-      starts({
-        waiting: 2,
-        waitingForUnserved: 2,
-        idle: 3,
-        idleUnserved: 1,
-        total: 3,
-        serviceMs: 1,
-        bootMs: 20,
-      }),
-    ).toBe(1);
   });
 
   test("is never negative and never breaks a limit, whatever the pool looks like", () => {
     const count = fc.nat(300);
     const view = fc.record({
       waiting: count,
-      waitingForUnserved: fc.nat(20),
       oldestWaitMs: fc.nat(10_000),
-      idle: count,
-      idleUnserved: fc.nat(20),
       busy: count,
       starting: fc.nat(10),
       total: count,
       minProcesses: fc.nat(50),
       maxProcesses: fc.integer({ min: 1, max: 200 }),
-      room: fc.integer({ min: -5, max: 200 }),
       startsAtOnce: fc.integer({ min: 1, max: 8 }),
       serviceMs: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }),
       bootMs: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }),
@@ -140,12 +112,9 @@ describe("how many backends are started", () => {
         const wanted = startsWanted(each);
         expect(wanted).toBeGreaterThanOrEqual(0);
         expect(Number.isInteger(wanted)).toBe(true);
-        expect(wanted).toBeLessThanOrEqual(
-          Math.max(each.waiting, each.waitingForUnserved, each.minProcesses),
-        );
+        expect(wanted).toBeLessThanOrEqual(Math.max(each.waiting, each.minProcesses));
         if (wanted > 0) {
           expect(each.total + wanted).toBeLessThanOrEqual(each.maxProcesses);
-          expect(wanted).toBeLessThanOrEqual(each.room);
           expect(each.starting + wanted).toBeLessThanOrEqual(each.startsAtOnce);
         }
       }),

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/backend/backend.ts";
 import { Lease } from "../../src/backend/lease.ts";
 import { FpmError } from "../../src/base/errors.ts";
-import { BootRecord } from "../../src/pool/boot-record.ts";
 import { FreeList } from "../../src/pool/free-list.ts";
 import { type Waiter, WaitQueue } from "../../src/pool/queue.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -132,12 +131,12 @@ describe("the list of free backends", () => {
     expect([list.idlest, list.next]).toEqual([b, a]);
   });
 
-  test("counts the requests that its backends can take, and does not take one that is at work for idle", () => {
+  test("does not take one that is at work for idle", () => {
     const list = new FreeList();
     const [working, idle] = [backend({ busy: 3, free: 5 }), backend({ free: 8 })];
     list.put(working);
     list.put(idle);
-    expect([list.places, list.idlest, list.idle]).toEqual([13, idle, [idle]]);
+    expect([list.idlest, list.idle]).toEqual([idle, [idle]]);
   });
 
   test("lets one go that leaves, and does not mind one that it does not hold", () => {
@@ -146,32 +145,6 @@ describe("the list of free backends", () => {
     list.put(one);
     list.remove(one);
     list.remove(one);
-    expect([list.isEmpty, list.places]).toEqual([true, 0]);
-  });
-});
-
-describe("the record of boots", () => {
-  test("pauses after each failure and opens the breaker at the third in a row", () => {
-    const boots = new BootRecord();
-    expect(boots.fail(0)).toBe(200);
-    expect([boots.waitMs(199), boots.waitMs(200)]).toEqual([1, 0]);
-    expect(boots.fail(200)).toBe(400);
-    expect(boots.isOpen(201)).toBe(false);
-    expect(boots.fail(600)).toBe(800);
-    expect([boots.isOpen(1399), boots.isOpen(1400)]).toEqual([true, false]);
-  });
-
-  test("opens again at once when the probe fails too", () => {
-    const boots = new BootRecord();
-    for (let i = 0; i < 3; i++) boots.fail(0);
-    boots.fail(800);
-    expect(boots.isOpen(801)).toBe(true);
-  });
-
-  test("is forgotten with a success", () => {
-    const boots = new BootRecord();
-    for (let i = 0; i < 3; i++) boots.fail(0);
-    boots.reset();
-    expect([boots.isOpen(1), boots.waitMs(1), boots.failures]).toEqual([false, 0, 0]);
+    expect([list.isEmpty, list.idlest]).toEqual([true, undefined]);
   });
 });

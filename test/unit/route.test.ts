@@ -205,3 +205,36 @@ describe("the router", () => {
     expect(a.program.key).toBe(b.program.key);
   });
 });
+
+describe("the program of a pool, looked up again", () => {
+  const php = { command: ["/usr/bin/php-cgi"], extensions: [".php"] };
+  const again = async (before: Params, now: Params, app: object, appNow: object) => {
+    const [[path]] = Object.entries(before) as [[string, string]];
+    const known = await routerFor(before, appConfig(app)).find(path);
+    return { known, found: await routerFor(now, appConfig(appNow)).findAgain(known) };
+  };
+
+  test("is the same while nothing has changed, also where its script is missing", async () => {
+    for (const now of [{ "/srv/a.php": "r" }, {}] as Params[]) {
+      const { known, found } = await again({ "/srv/a.php": "r" }, now, php, php);
+      expect(found).toMatchObject({ key: known.key, generation: known.generation });
+    }
+    const own = await again({ "/srv/a.fcgi": "x" }, {}, {}, {});
+    expect(own.found).toBe(own.known);
+  });
+
+  test("has an interpreter's new settings though the first script is missing", async () => {
+    const { known, found } = await again({ "/srv/a.php": "r" }, {}, php, { ...php, env: { A: "1" } });
+    expect(found?.key).toBe(known.key);
+    expect(found?.generation).not.toBe(known.generation);
+    expect(found?.app.env).toEqual({ A: "1" });
+  });
+
+  test("is none where its extension, its roots or its interpreter are not configured any more", async () => {
+    const file = { "/srv/a.php": "r" };
+    for (const now of [{ extensions: [".x"] }, { roots: ["/nowhere"] }, { command: undefined }]) {
+      expect((await again(file, file, php, { ...php, ...now })).found).toBeUndefined();
+    }
+    expect((await again(file, {}, php, { ...php, extensions: [".x"] })).found).toBeUndefined();
+  });
+});

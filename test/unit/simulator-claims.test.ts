@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dynamic, fixed, ondemand, spawnAtOnce } from "../../bench/simulator/known-managers.ts";
 import { learned } from "../../bench/simulator/learned-manager.ts";
 import type { Manager } from "../../bench/simulator/manager.ts";
+import { RESERVE_MANAGERS, RESERVE_SCENARIOS } from "../../bench/simulator/reserve-rules.ts";
 import { SCENARIOS, type Scenario } from "../../bench/simulator/scenario.ts";
 import { SHARE_MANAGERS, SHARE_SCENARIOS } from "../../bench/simulator/share-rules.ts";
 import { type Result, simulate as simulateAnew } from "../../bench/simulator/simulation.ts";
@@ -19,6 +20,12 @@ describe("std-fpm in the simulator", () => {
     expect(ours.p99AnswerMs).toBeLessThan(theirs.p99AnswerMs / 10);
     expect(ours.started).toBeLessThanOrEqual(4);
     expect(theirs.started).toBe(200);
+  });
+
+  test("answers one on a program that only sleeps at its start with no more than 40", () => {
+    const [ours, theirs] = both("cold burst, short sleep", spawnAtOnce, 1);
+    expect(ours.started).toBeLessThanOrEqual(40);
+    expect(ours.p99AnswerMs).toBeLessThan(theirs.p99AnswerMs);
   });
 
   test("refuses nothing that the machine can do, and never goes above the cap of all", () => {
@@ -110,13 +117,39 @@ describe("the CPU share with the run queue taken out", () => {
   });
 });
 
+describe("the places that a program leaves to the others", () => {
+  const never = RESERVE_SCENARIOS.filter(({ greedy }) => greedy !== undefined);
+  const [nothing] = RESERVE_MANAGERS as [Manager];
+
+  test("have every other program served while the requests of one, three or six of them never end", () => {
+    expect(never.length).toBeGreaterThanOrEqual(6);
+    for (const seed of SEEDS) {
+      for (const scenario of never) {
+        const { refusedOthers, p99WaitOthersMs } = simulate(scenario, stdFpm, seed);
+        expect(`${scenario.name}: ${refusedOthers} refused`).toBe(`${scenario.name}: 0 refused`);
+        expect(p99WaitOthersMs).toBeLessThan(1500);
+      }
+    }
+  });
+
+  test("are what that takes: without them nobody else is served", () => {
+    for (const scenario of never)
+      expect(simulate(scenario, nothing, 1).p99WaitOthersMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("cost a program that is alone a sixteenth of the cap", () => {
+    const alone = RESERVE_SCENARIOS.find(({ programs }) => programs === 1) as Scenario;
+    expect(simulate(alone, stdFpm, 1).peak).toBe(60);
+  });
+});
+
 test("docs/scaling.md shows what the simulator prints", async () => {
   const run = Bun.spawn([process.execPath, "bench/simulator/run.ts"], { stdout: "pipe", stderr: "inherit" });
   const printed = await new Response(run.stdout).text();
   expect(await run.exited).toBe(0);
   const page = readFileSync("docs/scaling.md", "utf8");
   const tables = printed.split(/^(?=\*\*)/m).map((table) => table.split("\n#")[0]?.trim() ?? "");
-  expect(tables.length).toBe(SCENARIOS.length + SHARE_SCENARIOS.length);
+  expect(tables.length).toBe(SCENARIOS.length + SHARE_SCENARIOS.length + RESERVE_SCENARIOS.length);
   for (const table of tables) expect(page).toContain(table);
 });
 

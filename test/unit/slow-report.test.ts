@@ -44,7 +44,7 @@ describe("the report", () => {
     [{ busy: 1, limit: { kind: "max_processes" } }, "the one process is busy; max_processes allows no more"],
     [
       { busy: 4, ahead: 12, limit: { kind: "all programs" } },
-      "all 4 processes are busy; all programs together have as many as they may; 12 requests before it",
+      "all 4 processes are busy; it may have no more of the processes that all programs share; 12 requests before it",
     ],
     [
       { busy: 4, ahead: 1, limit: { kind: "cores and memory" } },

@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test";
+import type { Backend } from "../../src/backend/backend.ts";
+import { Lease } from "../../src/backend/lease.ts";
+import { Tally } from "../../src/pool/tally.ts";
+import { Workload } from "../../src/pool/workload.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+/** A program with so many processes, and how often they were looked at. */
+function workloadOf(processes: number) {
+  const clock = new FakeClock();
+  const workload = new Workload(clock, new Tally());
+  let looks = 0;
+  const backends = Array.from({ length: processes }, () => {
+    const leases = new Set<Lease>();
+    const backend = {
+      startedAt: 0,
+      leases,
+      pid: process.pid,
+      get usage() {
+        looks++;
+        return { runMs: 0, cpuWaitMs: 0 };
+      },
+    };
+    return backend as unknown as Backend;
+  });
+  for (const backend of backends) workload.onReady(backend);
+  const serve = (ms: number) => {
+    const lease = new Lease(backends[0] as Backend, clock.now());
+    workload.onLent(lease);
+    clock.advance(ms);
+    workload.onDone(lease);
+  };
+  const second = () => {
+    clock.advance(1000);
+    if (workload.isQuiet) workload.onQuietSecond(clock.now());
+    else workload.onSecond(clock.now());
+  };
+  return { workload, serve, second, looks: () => looks };
+}
+
+describe("a program for which nothing happens", () => {
+  test("is looked at in the second after something has, and no more", () => {
+    const { workload, second, serve, looks } = workloadOf(3);
+    second();
+    const before = looks();
+    for (let i = 0; i < 100; i++) second();
+    expect([workload.isQuiet, looks()]).toEqual([true, before]);
+    serve(5);
+    expect(workload.isQuiet).toBe(false);
+    second();
+    second();
+    expect(looks()).toBe(before + 3);
+  });
+
+  test("has processes kept at hand as long as one that is looked at each second", () => {
+    const { workload, second, serve } = workloadOf(1);
+    second();
+    serve(1000);
+    second();
+    expect(workload.keptAtHand).toBe(2);
+    expect(workload.fadesAfter).toBe(60);
+    for (let i = 0; i < 59; i++) second();
+    expect([workload.keptAtHand, workload.fadesAfter]).toEqual([2, 1]);
+    second();
+    expect([workload.keptAtHand, workload.fadesAfter]).toEqual([0, Number.POSITIVE_INFINITY]);
+  });
+
+  test("wakes with the demand of the second in which it was asked, not of the time it was quiet", () => {
+    const { workload, second, serve } = workloadOf(1);
+    for (let i = 0; i < 300; i++) second();
+    serve(500);
+    second();
+    expect(workload.keptAtHand).toBe(1);
+    serve(4000);
+    second();
+    expect(workload.keptAtHand).toBe(2);
+  });
+});
+
+describe("a look at processes", () => {
+  test("reads no more files than one look is for, however many there are", () => {
+    const { workload, serve, looks } = workloadOf(40);
+    serve(5);
+    const before = looks();
+    expect(workload.look()).toBe(16);
+    expect(looks() - before).toBe(16);
+  });
+
+  test("takes up to so many in turn", () => {
+    const { workload } = workloadOf(5);
+    const first = workload.some(3);
+    expect(first.length).toBe(3);
+    expect(workload.some(2).some((backend) => first.includes(backend))).toBe(false);
+    expect(workload.some(64).length).toBe(5);
+  });
+});
