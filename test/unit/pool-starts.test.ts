@@ -13,6 +13,7 @@ function failing() {
   const backend = {
     pid: 0,
     finished: Promise.resolve(),
+    leftBehind: Promise.resolve([]),
     label: "x",
     firstStdout: "",
     lastStderr: "no database",
