@@ -167,6 +167,8 @@ async function notingSite() {
     programEnv: { NOTES: dir.at("notes") },
     apps: '[[apps]]\nmatch = "/**/*.cgi"\nextensions = [".cgi"]\nprotocol = "cgi"',
     locations: "location /internal/ { internal; alias $ROOT/files/; }",
+    // Nobody leaves before a process has got his request.
+    app: "min_processes = 3",
   });
   const notes = (how: string) => {
     const file = dir.at(`notes/${how}`);
@@ -192,7 +194,7 @@ describe("a program whose client has left", () => {
     await using noting = await notingSite();
     const { site } = noting;
     for (const file of ["work.fcgi", "page.fcgi", "script.cgi"]) await site.ask(`${file}?warm`);
-    const left = { leaveAfterMs: 300 };
+    const left = { leaveAfterMs: 500 };
     const post = { body: Buffer.from("x") };
     await Promise.all([
       site.ask("work.fcgi?mute-get", left),
