@@ -72,7 +72,7 @@ export class Connection implements IntakeOwner, Occupant {
   #isNew = true;
   /** When a request must have begun; 0: none is due, or nobody has looked yet. */
   #beginDueAt = 0;
-  /** When the last request ended, or the last byte came that belongs to none. */
+  /** When the last request was answered, or the last byte came that belongs to none. */
   #idleSince: number;
 
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
@@ -157,11 +157,11 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   /**
-   * Ends the connection if no request has been at work on it for `idleMs`; it is closed when its client has read all. Just after
+   * Ends the connection if nobody has waited for an answer on it for `idleMs`; it is closed when its client has read all. Just after
    * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502.
    */
   retire(idleMs: number): void {
-    if (this.#intake.size > 0 || this.#deps.clock.now() - this.#idleSince < idleMs) return;
+    if (this.#intake.isAnswerDue || this.#deps.clock.now() - this.#idleSince < idleMs) return;
     if (this.#state === "open") this.#finish();
     else if (this.#state === "lingering" && unsentBytes(this.#socket.fd) === 0) this.close();
   }
@@ -237,6 +237,7 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   onDraining(request: FrontRequest): void {
+    this.#idleSince = this.#deps.clock.now();
     if (!request.keepConn) this.onEnded(request);
     else this.#breakWhenAnswered();
   }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { encodeStream } from "../../src/fcgi/encoder.ts";
+import { FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { connectFcgi, type FcgiConnection } from "../support/fcgi-connection.ts";
 import { handOver } from "../support/hand-over.ts";
 import { isAlive } from "../support/processes.ts";
@@ -81,6 +83,22 @@ describe("a stop", () => {
     site.fpm.signal("SIGTERM");
     expect(await site.fpm.exited).toBe(0);
     expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  test("does not wait for the rest of a body whose request was answered, nor for a head that was refused", async () => {
+    await using site = await startSite({ server: 'head_timeout = "200ms"' });
+    using upload = await connectFcgi(site.fpm.socket);
+    const params = { REQUEST_METHOD: "POST", CONTENT_LENGTH: "1000000" };
+    await upload.send(upload.encode(`${site.root}/none.fcgi`, { keepConn: true, params, body: null }));
+    await upload.send(encodeStream(FCGI_STDIN, 1, new Uint8Array(9), false));
+    expect((await upload.answer()).stdout).toStartWith("Status: 404");
+    using late = await connectFcgi(site.fpm.socket);
+    await late.send(late.encode(`${site.root}/lab.fcgi`, { keepConn: true }).subarray(0, 16));
+    expect((await late.answer()).stdout).toStartWith("Status: 408");
+    const started = performance.now();
+    site.fpm.signal("SIGTERM");
+    expect(await site.fpm.exited).toBe(0);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test("serves those who wait in the backlog while max_connections is reached", async () => {
