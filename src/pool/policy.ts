@@ -139,7 +139,8 @@ function worthStarting(view: PoolView): number {
   const first = Math.max(serviceMs, meanAgeMs ?? 0) / busy;
   const soonServed = Math.max(0, Math.floor(((patience - first) * busy) / Math.max(serviceMs, 0.01)) + 1);
   const late = Math.max(0, waiting - soonServed);
-  if (late === 0) return view.oldestWaitMs > patience ? 1 : 0;
+  // All will be served in time, as far as is known. Where that was wrong, those at work are at it for long, and the oldest waits.
+  if (late === 0) return Math.min(view.oldestWaitMs, meanAgeMs ?? view.oldestWaitMs) > patience ? 1 : 0;
   // Enough to have all the late ones served soon after the boot, no more: one process serves many short requests.
   const soon = Math.max(serviceMs, patience * SOON);
   return Math.min(late, Math.ceil((late * serviceMs) / soon));

@@ -5,8 +5,8 @@ import { type SiteOptions, startSite } from "../support/site.ts";
 
 const CLIENTS = 200;
 const MOST_STARTED = 40;
-/** The two run one after the other, and the machine has other things to do. */
-const NOISE = 1.25;
+/** The two run one after the other, and the machine has other things to do: each may be unlucky. */
+const ROUNDS = 3;
 
 const perl = (boot: string) => `#!/usr/bin/perl
 use Time::HiRes qw(time sleep);
@@ -59,12 +59,16 @@ async function burst(policy: "learned" | "spawn-at-once", path: string, options:
 test.each(PROGRAMS)(
   `${CLIENTS} clients at once on a cold program %s wait no longer than with a process for each, and few are started`,
   async (kind, path, options) => {
-    const ours = await burst("learned", path, options);
-    const others = await burst("spawn-at-once", path, options);
-    process.stdout.write(`${kind}: ${describe(ours)}; with a process for each ${describe(others)}\n`);
-    expect(ours.started).toBeLessThanOrEqual(MOST_STARTED);
-    expect(ours.started).toBeLessThan(others.started);
-    expect(ours.p99).toBeLessThanOrEqual(others.p99 * NOISE);
+    let isSlower = true;
+    for (let round = 0; isSlower && round < ROUNDS; round++) {
+      const ours = await burst("learned", path, options);
+      const others = await burst("spawn-at-once", path, options);
+      process.stdout.write(`${kind}: ${describe(ours)}; with a process for each ${describe(others)}\n`);
+      expect(ours.started).toBeLessThanOrEqual(MOST_STARTED);
+      expect(ours.started).toBeLessThan(others.started);
+      isSlower = ours.p99 > others.p99;
+    }
+    expect(isSlower).toBe(false);
   },
 );
 

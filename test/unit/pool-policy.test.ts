@@ -76,10 +76,12 @@ describe("how many backends are started", () => {
     expect(starts({ ...view, meanAgeMs: 26 })).toBe(4);
   });
 
-  test("one more when the oldest has waited longer than a boot takes", () => {
+  test("one more when the oldest has waited longer than a boot takes and those at work do not end, not while they do", () => {
     const view = { waiting: 2, busy: 4, total: 4, serviceMs: 1, bootMs: 20 };
     expect(starts({ ...view, oldestWaitMs: 25 })).toBe(0);
     expect(starts({ ...view, oldestWaitMs: 26 })).toBe(1);
+    expect(starts({ ...view, oldestWaitMs: 5000, meanAgeMs: 25 })).toBe(0);
+    expect(starts({ ...view, oldestWaitMs: 5000, meanAgeMs: 26 })).toBe(1);
   });
 
   test("up to the minimum without any request", () => {

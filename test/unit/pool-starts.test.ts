@@ -19,7 +19,7 @@ function failing() {
     lastStderr: "no database",
   };
   const exit: Exit = { code: 1, signal: null, wasStarted: false, reason: undefined };
-  const fail = () => starts.onExit(backend as Backend, exit);
+  const fail = () => starts.onExit(backend as unknown as Backend, exit);
   return { clock, starts, fail, pauses };
 }
 
