@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
@@ -35,6 +36,8 @@ export interface BackendOwner {
 export interface BackendDeps {
   readonly clock: Clock;
   readonly log: Log;
+  /** What waits towards programs is held of it. */
+  readonly buffers: ByteBudget;
   /** Marks every child of this daemon. */
   readonly instance: string;
   /** Looks at requests that were handed over: of all programs. */

@@ -86,6 +86,7 @@ export class CgiBackend extends LentBackend {
         exited: exited.promise,
         onOutputEnd: () => void this.usage,
         log: this.deps.log,
+        buffers: this.deps.buffers,
       });
       this.#link = link;
       body.visit((piece) => link.write(piece, 0, piece.length));

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { BugError, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
@@ -24,6 +25,7 @@ export interface CgiPipes {
   /** Its output has ended: it is about to end, too. */
   onOutputEnd(): void;
   readonly log: Log;
+  readonly buffers: ByteBudget;
 }
 
 /** A field name and a colon, or the status line of a program that writes the whole header itself (RFC 3875 §6.2). */
@@ -55,7 +57,7 @@ export class CgiLink implements Link, RecordSink {
   constructor(requestId: number, pipes: CgiPipes) {
     this.#requestId = requestId;
     this.#pipes = pipes;
-    this.#stdin = new PipeWriter(pipes.stdinFd, () => this.#user?.onLinkDrain());
+    this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, () => this.#user?.onLinkDrain());
     this.#stdout = readerOf(pipes.stdoutFd);
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
   }

@@ -38,6 +38,7 @@ export class FastCgiBackend extends LentBackend {
     this.#socket = new BackendSocket(deps.nextSocketPath(), program.app.concurrency, {
       onStray,
       log: deps.log,
+      buffers: deps.buffers,
     });
     try {
       this.#process = new ProgramProcess(program, deps, {

@@ -1,4 +1,5 @@
 import type { FileSink } from "bun";
+import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { closeFd } from "../base/libc.ts";
 
@@ -7,14 +8,15 @@ export class PipeWriter {
   readonly #fd: number;
   readonly #sink: FileSink;
   readonly #onDrain: () => void;
-  readonly #queue = new ByteQueue();
+  readonly #queue: ByteQueue;
   /** On its way into the pipe. */
   #writing = 0;
   /** ending: nothing follows what waits. */
   #phase: "open" | "ending" | "closed" = "open";
 
-  /** Takes over the writing end of a pipe. `onDrain`: nothing waits any more. */
-  constructor(fd: number, onDrain: () => void) {
+  /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: nothing waits any more. */
+  constructor(fd: number, buffers: ByteBudget, onDrain: () => void) {
+    this.#queue = new ByteQueue(buffers);
     this.#fd = fd;
     this.#sink = Bun.file(fd).writer();
     this.#onDrain = onDrain;

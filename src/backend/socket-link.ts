@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import type { Socket } from "bun";
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
@@ -25,6 +26,8 @@ type ConnectByFd = (options: {
 /** What a link tells beside its user: the backend. */
 export interface LinkOwner {
   readonly log: Log;
+  /** What waits towards programs is held of it. */
+  readonly buffers: ByteBudget;
   /** Something came between two requests, and the link has closed. */
   onStray(): void;
 }
@@ -203,7 +206,7 @@ export class SocketLink implements Link {
 
   onOpen(socket: Socket<SocketLink>): void {
     this.#socket = socket;
-    this.#outbox = new Outbox(socket);
+    this.#outbox = new Outbox(socket, this.#owner.buffers);
   }
 
   onData(chunk: Uint8Array): void {

@@ -139,9 +139,11 @@ export class Dispatch implements Waiter, RelayOwner {
     // It may have heard already.
     if (this.#isOver || this.#journey.stage !== "queue") return;
     this.#journey.ahead = () => pool.ahead(this);
-    this.#client.whenLeft(() => {
+    this.#client.whenLeft((error) => {
       pool.giveUp(this);
-      this.#end({ kind: "client-left" });
+      this.#client.whenLeft(undefined);
+      if (error) this.#refuse(error);
+      else this.#end({ kind: "client-left" });
     });
   }
 

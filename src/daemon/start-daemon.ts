@@ -39,7 +39,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   }
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const { instance } = runtimeDir.lock;
-  const poolDeps = { clock, log, instance, nextSocketPath, policy, unread: new UnreadWatch(clock) };
+  const buffers = new ByteBudget(limits.bufferLimitBytes);
+  const unread = new UnreadWatch(clock);
+  const poolDeps = { clock, log, instance, nextSocketPath, policy, unread, buffers };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = new Router(
     (path) => config.appFor(path),
@@ -47,7 +49,6 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     createFileLookup(clock, "all"),
   );
   const spoolSpace = new SpoolSpace(config.server, clock);
-  const buffers = new ByteBudget(limits.bufferLimitBytes);
   const shared = { registry, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
   try {

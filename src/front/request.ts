@@ -75,7 +75,7 @@ export class FrontRequest implements ClientStream, RawSink {
   #phase: RequestPhase = "head";
   #head: RequestHead | undefined;
   #listener: ClientListener | undefined;
-  #onLeft: (() => void) | undefined;
+  #onLeft: ((error: FpmError | undefined) => void) | undefined;
   /** Whether STDIN, and a Filter's DATA, have come to their end: what comes after it belongs to nobody. */
   #isStdinOver = false;
   #isDataOver = true;
@@ -244,7 +244,7 @@ export class FrontRequest implements ClientStream, RawSink {
     if (listener) this.#port.resume(this);
   }
 
-  whenLeft(onLeft: (() => void) | undefined): void {
+  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void {
     this.#onLeft = onLeft;
   }
 
@@ -345,6 +345,10 @@ export class FrontRequest implements ClientStream, RawSink {
       this.#listener.onBodyFailed(error);
       return;
     }
+    if (this.#onLeft) {
+      this.#onLeft(error);
+      return;
+    }
     this.refuse(error);
     this.#leave();
   }
@@ -363,7 +367,7 @@ export class FrontRequest implements ClientStream, RawSink {
   #leave(): void {
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#onLeft?.();
+    this.#onLeft?.(undefined);
     listener?.onClientLeft();
   }
 

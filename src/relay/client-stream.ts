@@ -36,8 +36,8 @@ export interface ClientStream {
 
   /** Body records and events go to `listener`, or wait here with undefined. */
   listen(listener: ClientListener | undefined): void;
-  /** Calls `onLeft` when the client leaves while nobody listens: the request waits in a queue. */
-  whenLeft(onLeft: (() => void) | undefined): void;
+  /** Calls `onLeft` when the client leaves while nobody listens, the request waits in a queue; with the error for which it is to be refused. */
+  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void;
   /** Takes no more than this of the body's content: the listener hears of it, or the client is told when nobody listens. */
   limitBody(maxBytes: number): void;
   pauseBody(): void;

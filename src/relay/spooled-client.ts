@@ -63,7 +63,7 @@ export class SpooledClient implements ClientStream, ClientListener {
     });
   }
 
-  whenLeft(onLeft: (() => void) | undefined): void {
+  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void {
     this.#client.whenLeft(onLeft);
   }
 

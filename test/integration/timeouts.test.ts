@@ -6,6 +6,7 @@ import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
@@ -56,6 +57,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     outputLimit: new OutputLimit(clock, log),
     conduct: new Conduct(),
     unread: new UnreadWatch(clock),
+    buffers: new ByteBudget(Number.POSITIVE_INFINITY),
   });
   return { backend, clock, exits };
 }

@@ -62,6 +62,21 @@ describe("a request that waits for a process", () => {
     expect(ready[0]?.body.bytes).toBeGreaterThan(2 * MAX_HELD_BYTES);
   });
 
+  test("tells when more of its body comes than may, and leaves the refusal to who asked", () => {
+    const { intake, ready, log } = notingConnection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    const [request] = ready;
+    const told: (string | undefined)[] = [];
+    request?.limitBody(1500);
+    request?.whenLeft((error) => void told.push(error?.code));
+    intake.push(stdin(500, false));
+    expect(told).toEqual([]);
+    intake.push(stdin(1, false));
+    expect([told, request?.isGone, request?.isAnswered]).toEqual([["BODY_TOO_LARGE"], false, false]);
+    expect(log).not.toContain("send");
+  });
+
   test("tells when its client leaves, once", () => {
     const { intake, ready } = notingConnection();
     intake.push(head());
