@@ -107,7 +107,7 @@ compatibility: setup-debian ## every web server, every language; renews the tabl
 	$(call bun-test,languages,test/languages)
 	$(BUN) test/compatibility/write.ts
 
-bench: setup-debian ## requests per second, std-fpm against the program alone
+bench: setup-debian ## what a request costs, std-fpm beside a floor of plain sockets and the program alone (ROUNDS=… DURATION=…)
 	@$(MAKE) build programs
 	$(BUN) bench/run.ts
 

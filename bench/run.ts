@@ -1,120 +1,213 @@
-// Requests per second through nginx: std-fpm in front of a C program, and the same program started by spawn-fcgi with
-// no manager. The limit is the latter as everybody runs it: one process, a connection a request. Beside it stands the
-// program with as many processes as there are connections, which is the most a machine can do (kept connections without
-// a manager need a process each). All alternate, so that a noisy machine hurts all alike, and ratios are medians of the
-// rounds' ratios. CONNECTIONS, DURATION (seconds of one measurement) and ROUNDS can be set in the environment.
+// What a request costs: std-fpm beside a floor of plain Bun sockets that looks at nothing, and beside the program without a manager. All run at the
+// same time and take turns, so that what else the machine does meets all alike; ratios are medians of the rounds' ratios, absolute times mean nothing
+// elsewhere. CONNECTIONS, DURATION (seconds of one measurement), ROUNDS and REQUESTS (for the memory) can be set in the environment.
+import { copyFileSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { startNginx, type Way } from "../test/support/nginx.ts";
-import { cpuMs, residentBytes } from "../test/support/processes.ts";
-import { spawnFcgi } from "../test/support/spawn-fcgi.ts";
-import { startStdFpm } from "../test/support/std-fpm.ts";
+import type { Way } from "../test/support/nginx.ts";
+import { cpuTimes, residentBytes } from "../test/support/processes.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
+import { requestBytes, transfer } from "./body-client.ts";
 import { median } from "./median.ts";
-import { runWrk, type WrkResult } from "./wrk.ts";
+import { directSide, floorSide, managedSide, type Side } from "./sides.ts";
+import { runWrk } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
-const SECONDS = Number(process.env["DURATION"] ?? 3);
-const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
-const AIM = { direct: 0.75, kept: 1 };
+const SECONDS = Number(process.env["DURATION"] ?? 2);
+const ROUNDS = Number(process.env["ROUNDS"] ?? 7);
+const REQUESTS = Number(process.env["REQUESTS"] ?? 1_000_000);
+const PROCESSES = 4;
+const BODY_CLIENTS = 4;
+const MIB = 1024 * 1024;
 
-interface Measured extends WrkResult {
-  /** Of the manager, a request. */
-  readonly cpuUs: number;
+/** One measurement of one side. */
+interface Measured {
+  readonly perSecond: number;
+  readonly p99Ms: number;
+  /** Of the manager, a request or a transfer, in microseconds. */
+  readonly userUs: number;
+  readonly kernelUs: number;
+  readonly errors: number;
 }
 
-/** What one round measured. */
-interface Round {
-  /** One process. */
-  readonly limit: Measured;
-  /** A process a connection. */
-  readonly alone: Record<"direct" | "kept", Measured>;
-  readonly managed: Record<"direct" | "kept", Measured>;
+/** Some work, measured on all sides in turns. */
+interface Work {
+  readonly name: string;
+  readonly sides: readonly Side[];
+  measure(side: Side, seconds: number): Promise<Measured>;
 }
 
 using dir = makeTempDir();
-const root = resolve("examples/c");
-const program = resolve("examples/c/hello.fcgi");
-const fpm = await startStdFpm({ folder: dir.path, level: "info" });
-// A process a connection, and a set of them for each way: a kept connection occupies its process.
-const one = await spawnFcgi(program, dir.at("one.sock"));
-const alone = {
-  direct: await spawnFcgi(program, dir.at("direct.sock"), CONNECTIONS),
-  kept: await spawnFcgi(program, dir.at("kept.sock"), CONNECTIONS),
+const options = {
+  folder: dir.path,
+  root: resolve("examples/c"),
+  program: resolve("examples/c/hello.fcgi"),
+  processes: PROCESSES,
 };
-const nginx = (name: string, socket: string) =>
-  startNginx({ folder: dir.at(name), root, fastcgi: `unix:${socket}` });
-const servers = {
-  limit: await nginx("nginx-limit", one.socket),
-  direct: await nginx("nginx-direct", alone.direct.socket),
-  kept: await nginx("nginx-kept", alone.kept.socket),
-  managed: await nginx("nginx-managed", fpm.socket),
+copyFileSync("dist/test-programs/lab", dir.at("lab.fcgi"));
+const lab = { ...options, root: dir.path, program: dir.at("lab.fcgi") };
+mkdirSync(dir.at("logged"));
+const log = `[access_log]\nfile = "${dir.at("logged")}/access.log"`;
+const started: Side[] = [];
+const start = async (starting: Promise<Side>) => {
+  const side = await starting;
+  started.push(side);
+  return side;
 };
+
 try {
+  const floor = await start(floorSide("floor", options));
+  const managed = await start(managedSide("std-fpm", options));
+  // A kept connection occupies its process.
+  const direct = await start(directSide("no-manager", { ...options, processes: 2 * CONNECTIONS }));
+  const small = [floor, managed, direct];
+  const logged = await start(managedSide("std-fpm-logged", options, log));
+  const bodies = [
+    await start(floorSide("floor-bodies", lab)),
+    await start(managedSide("std-fpm-bodies", lab)),
+  ];
   print(
-    `${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s each, examples/c/hello.fcgi through nginx\n`,
+    `${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections, ${PROCESSES} processes, through nginx; bodies of ${BODY_CLIENTS} clients without it\n`,
   );
-  await measureRound(1);
-  const rounds: Round[] = [];
-  for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(SECONDS));
-  report(rounds);
-  print(
-    `\nprocesses started by std-fpm: ${fpm.backends().length}, its memory: ${mib(residentBytes(fpm.pid))}`,
+  await compare({ name: "small answers, kept connections", sides: small, measure: smallAnswers("kept") });
+  await compare({
+    name: "small answers, a connection a request",
+    sides: small,
+    measure: smallAnswers("direct"),
+  });
+  await withBusyCores(() =>
+    compare({
+      name: "small answers, kept, two other processes keep the cores busy",
+      sides: small,
+      measure: smallAnswers("kept"),
+    }),
   );
+  await compare({
+    name: "with an access log (file, combined), kept",
+    sides: [managed, logged],
+    measure: smallAnswers("kept"),
+  });
+  await compare({ name: "4 MiB up", sides: bodies, measure: transfers("op=count", 4 * MIB) });
+  await compare({ name: "8 MiB down", sides: bodies, measure: transfers(`op=download&bytes=${8 * MIB}`, 0) });
+  print(`memory after the bodies: ${mib(bodies[1] as Side)}`);
+  await weigh(managed);
 } finally {
-  for (const server of Object.values(servers)) await server.stop();
-  for (const programs of [one, ...Object.values(alone)]) await programs.stop();
-  await fpm.stop();
+  for (const side of started) await side.stop();
 }
 
-async function measureRound(seconds: number): Promise<Round> {
-  const alone = (way: "direct" | "kept") => measure(servers[way].port, way, seconds);
-  const managed = (way: Way) => measure(servers.managed.port, way, seconds);
-  const limit = await measure(servers.limit.port, "direct", seconds);
-  const direct = [await alone("direct"), await managed("direct")] as const;
-  const kept = [await alone("kept"), await managed("kept")] as const;
+function smallAnswers(way: Way): Work["measure"] {
+  return async (side, seconds) => {
+    const before = timesOf(side);
+    const result = await runWrk(
+      `http://127.0.0.1:${side.nginx.port}/${way}/hello.fcgi`,
+      CONNECTIONS,
+      seconds,
+    );
+    return {
+      ...costs(before, timesOf(side), result.requests),
+      perSecond: result.requestsPerSecond,
+      ...result,
+    };
+  };
+}
+
+function transfers(query: string, bodyBytes: number): Work["measure"] {
+  const request = requestBytes(lab.program, query, bodyBytes);
+  return async (side, seconds) => {
+    const before = timesOf(side);
+    const times: number[] = [];
+    const startedAt = performance.now();
+    const client = async () => {
+      while (performance.now() - startedAt < seconds * 1000) {
+        const from = performance.now();
+        await transfer(side.socket, request.slice());
+        times.push(performance.now() - from);
+      }
+    };
+    await Promise.all(Array.from({ length: BODY_CLIENTS }, client));
+    const tookS = (performance.now() - startedAt) / 1000;
+    const p99Ms = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN;
+    return {
+      ...costs(before, timesOf(side), times.length),
+      perSecond: times.length / tookS,
+      p99Ms,
+      errors: 0,
+    };
+  };
+}
+
+/** A table with a line a side; the first one is what the others are held against. */
+async function compare({ name, sides, measure }: Work): Promise<void> {
+  for (const side of sides) await measure(side, 1);
+  const rounds: Measured[][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const measured: Measured[] = [];
+    // Who comes first changes.
+    const order = sides.map((_, index) => (index + round) % sides.length);
+    for (const index of order) measured[index] = await measure(sides[index] as Side, SECONDS);
+    rounds.push(measured);
+  }
+  print(row(name, "per s", "ratio", "p99", "user", "kernel", "CPU", "ratio", "errors"));
+  for (const [index, side] of sides.entries()) {
+    const of = (value: (measured: Measured) => number) =>
+      median(rounds.map((each) => value(each[index] as Measured)));
+    const ratio = (value: (measured: Measured) => number) =>
+      median(rounds.map((each) => value(each[index] as Measured) / value(each[0] as Measured))).toFixed(2);
+    const cpu = ({ userUs, kernelUs }: Measured) => userUs + kernelUs;
+    const isManaged = side.pid !== undefined;
+    print(
+      row(
+        `  ${side.name}`,
+        of(({ perSecond }) => perSecond).toFixed(0),
+        ratio(({ perSecond }) => perSecond),
+        `${of(({ p99Ms }) => p99Ms).toFixed(2)} ms`,
+        ...(isManaged
+          ? [us(of(({ userUs }) => userUs)), us(of(({ kernelUs }) => kernelUs)), us(of(cpu)), ratio(cpu)]
+          : ["", "", "", ""]),
+        String(rounds.reduce((sum, each) => sum + (each[index] as Measured).errors, 0)),
+      ),
+    );
+  }
+  print("");
+}
+
+/** What std-fpm holds after so many small requests, half of them over kept connections. */
+async function weigh(side: Side): Promise<void> {
+  let requests = 0;
+  for (let turn = 0; requests < REQUESTS; turn++) {
+    const way = turn % 2 === 0 ? "kept" : "direct";
+    requests += (await runWrk(`http://127.0.0.1:${side.nginx.port}/${way}/hello.fcgi`, CONNECTIONS, 10))
+      .requests;
+  }
+  print(`memory after ${requests} small requests: ${mib(side)}`);
+}
+
+async function withBusyCores(work: () => Promise<void>): Promise<void> {
+  const busy = [1, 2].map(() => Bun.spawn(["sh", "-c", "while :; do :; done"]));
+  await work();
+  for (const each of busy) each.kill("SIGKILL");
+}
+
+function timesOf({ pid }: Side): ReturnType<typeof cpuTimes> {
+  return pid === undefined ? { userMs: 0, kernelMs: 0 } : cpuTimes(pid);
+}
+
+function costs(before: ReturnType<typeof cpuTimes>, after: ReturnType<typeof cpuTimes>, requests: number) {
   return {
-    limit,
-    alone: { direct: direct[0], kept: kept[0] },
-    managed: { direct: direct[1], kept: kept[1] },
+    userUs: ((after.userMs - before.userMs) * 1000) / requests,
+    kernelUs: ((after.kernelMs - before.kernelMs) * 1000) / requests,
   };
 }
 
-async function measure(port: number, way: Way, seconds: number): Promise<Measured> {
-  const before = cpuMs(fpm.pid);
-  const result = await runWrk(`http://127.0.0.1:${port}/${way}/hello.fcgi`, CONNECTIONS, seconds);
-  return { ...result, cpuUs: ((cpuMs(fpm.pid) - before) * 1000) / result.requests };
+function us(value: number): string {
+  return value >= 1000 ? `${(value / 1000).toFixed(2)} ms` : `${value.toFixed(1)} µs`;
 }
 
-function report(rounds: readonly Round[]): void {
-  const line = (name: string, pick: (round: Round) => Measured, aim?: number) => {
-    const middle = (value: (measured: Measured) => number) =>
-      median(rounds.map((round) => value(pick(round))));
-    const ratios = rounds.map((round) => pick(round).requestsPerSecond / round.limit.requestsPerSecond);
-    const cells = [
-      middle(({ requestsPerSecond }) => requestsPerSecond).toFixed(0),
-      median(ratios).toFixed(2),
-      aim?.toFixed(2) ?? "",
-      aim === undefined ? "" : `${middle(({ cpuUs }) => cpuUs).toFixed(1)} µs`,
-      `${middle(({ p99Ms }) => p99Ms).toFixed(2)} ms`,
-      String(rounds.reduce((sum, round) => sum + pick(round).errors, 0)),
-    ];
-    print(row(name, ...cells));
-  };
-  print(row("", "req/s", "of the limit", "aim", "CPU/request", "p99", "errors"));
-  const many = `no manager, ${CONNECTIONS} processes`;
-  line("no manager, one process (the limit)", ({ limit }) => limit);
-  line(many, ({ alone }) => alone.direct);
-  line("std-fpm", ({ managed }) => managed.direct, AIM.direct);
-  line(`${many}, fastcgi_keep_conn on`, ({ alone }) => alone.kept);
-  line("std-fpm, fastcgi_keep_conn on", ({ managed }) => managed.kept, AIM.kept);
+function mib({ pid }: Side): string {
+  return pid === undefined ? "" : `${Math.round(residentBytes(pid) / MIB)} MiB`;
 }
 
 function row(name: string, ...cells: string[]): string {
-  return name.padEnd(48) + cells.map((cell) => cell.padStart(13)).join("");
-}
-
-function mib(bytes: number): string {
-  return `${Math.round(bytes / 1024 / 1024)} MiB`;
+  return name.padEnd(62) + cells.map((cell) => cell.padStart(10)).join("");
 }
 
 function print(line: string): void {

@@ -145,7 +145,7 @@ describe("what a process may use", () => {
     });
     expect((await site.ask("busy.fcgi?spin", { method: "POST" })).status).toBe(502);
     expect(await site.text("busy.fcgi")).toMatch(/^\d+$/);
-    expect(site.fpm.log()).toMatch(/SIGXCPU|SIGKILL/);
+    await waitUntil("the log tells", () => /SIGXCPU|SIGKILL/.test(site.fpm.log()));
   });
 
   test("nice is its priority", async () => {

@@ -44,6 +44,12 @@ export function cpuMs(pid: number): number {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
+/** The processor time a process has used so far, in milliseconds, in user mode and in the kernel. */
+export function cpuTimes(pid: number): { readonly userMs: number; readonly kernelMs: number } {
+  const fields = statFields(pid);
+  return { userMs: Number(fields[11] ?? 0) * 10, kernelMs: Number(fields[12] ?? 0) * 10 };
+}
+
 /** What the descriptors of a process are, by number: "socket:[123]", "/dev/null", … */
 export function descriptorsOf(pid: number): Map<number, string> {
   const found = new Map<number, string>();

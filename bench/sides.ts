@@ -1,0 +1,86 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Nginx, startNginx } from "../test/support/nginx.ts";
+import { type SpawnedProgram, spawnFcgi } from "../test/support/spawn-fcgi.ts";
+import { answers, type StdFpm, startStdFpm } from "../test/support/std-fpm.ts";
+import { waitUntil } from "../test/support/wait-until.ts";
+
+/** What is measured beside others: what stands between nginx and the program, or nothing. */
+export interface Side {
+  readonly name: string;
+  readonly nginx: Nginx;
+  /** Where it takes FastCGI requests. */
+  readonly socket: string;
+  /** The manager's process; undefined where there is none. */
+  readonly pid: number | undefined;
+  stop(): Promise<void>;
+}
+
+export interface SideOptions {
+  /** A folder for all sides. */
+  readonly folder: string;
+  /** The program's root, and the program. */
+  readonly root: string;
+  readonly program: string;
+  readonly processes: number;
+}
+
+/** The program alone, started by spawn-fcgi. */
+export async function directSide(
+  name: string,
+  { folder, root, program, processes }: SideOptions,
+): Promise<Side> {
+  const spawned = await spawnFcgi(program, `${folder}/${name}.sock`, processes);
+  return side(name, { folder, root, socket: spawned.socket, pid: undefined, stop: () => spawned.stop() });
+}
+
+/** One of the floors, in front of as many processes as it may use. */
+export async function floorSide(
+  name: "floor" | "floor-bodies",
+  { folder, root, program, processes }: SideOptions,
+): Promise<Side> {
+  const programs: SpawnedProgram[] = [];
+  for (let i = 0; i < processes; i++) programs.push(await spawnFcgi(program, `${folder}/${name}-${i}.sock`));
+  const socket = `${folder}/${name}.sock`;
+  const sockets = programs.map((each) => each.socket);
+  const child = Bun.spawn([process.execPath, resolve(`bench/${name}.ts`), socket, ...sockets]);
+  await waitUntil(`${name} answers`, () => answers(socket));
+  const stop = async () => {
+    child.kill("SIGKILL");
+    for (const each of programs) await each.stop();
+  };
+  return side(name, { folder, root, socket, pid: child.pid, stop });
+}
+
+/** A std-fpm; `log` are lines of TOML for its `[log]` and what follows. */
+export async function managedSide(
+  name: string,
+  { folder, root, processes }: SideOptions,
+  log = "",
+): Promise<Side> {
+  const own = `${folder}/${name}`;
+  mkdirSync(own);
+  const fpm: StdFpm = await startStdFpm({
+    folder: own,
+    level: "info",
+    app: `max_processes = ${processes}`,
+    log,
+  });
+  return side(name, { folder, root, socket: fpm.socket, pid: fpm.pid, stop: () => fpm.stop() });
+}
+
+async function side(
+  name: string,
+  {
+    folder,
+    root,
+    ...rest
+  }: Omit<Side, "name" | "nginx"> & { readonly folder: string; readonly root: string },
+): Promise<Side> {
+  const nginx = await startNginx({ folder: `${folder}/nginx-${name}`, root, fastcgi: `unix:${rest.socket}` });
+  const stop = async () => {
+    await nginx.stop();
+    await rest.stop();
+  };
+  return { name, nginx, ...rest, stop };
+}
