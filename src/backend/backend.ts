@@ -12,6 +12,7 @@ import type { Program } from "./program.ts";
 import type { BackendState } from "./states.ts";
 import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
+import type { Hindrance } from "./work-signs.ts";
 
 /** Hears of a backend's life: its pool. */
 export interface BackendOwner {
@@ -21,8 +22,8 @@ export interface BackendOwner {
   onBackendReady(backend: Backend): void;
   /** It was on its own, and can take a request again. */
   onBackendBack(backend: Backend): void;
-  /** It has read nothing of a request that it was handed, and works on something else. */
-  onBackendUnread(lease: Lease): void;
+  /** It has read nothing of a request that it was handed, for this reason. */
+  onBackendUnread(lease: Lease, hindrance: Hindrance): void;
   /** The process has ended; what it printed last may still come until `backend.finished`. */
   onBackendExit(backend: Backend, exit: Exit): void;
   /** A process has been started; with CGI each request is one. */

@@ -11,7 +11,7 @@ import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
 import { isEnding, type Usage } from "./usage.ts";
-import { isAtWork } from "./work-signs.ts";
+import { hindranceOf } from "./work-signs.ts";
 
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
 const FIRST_LOOK_MS = 1;
@@ -117,8 +117,9 @@ export class FastCgiBackend extends LentBackend {
   }
 
   onUnread(lease: Lease): void {
-    if (this.capacity === 1 && isAtWork(this.pid, lease, this.deps.clock.now()))
-      this.owner.onBackendUnread(lease);
+    if (this.capacity > 1) return;
+    const hindrance = hindranceOf(this.pid, lease, this.deps.clock.now());
+    if (hindrance) this.owner.onBackendUnread(lease, hindrance);
   }
 
   protected closeLink({ link }: Lease, how: Ending): boolean {

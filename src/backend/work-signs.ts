@@ -8,18 +8,23 @@ const STARVED_MS = 100;
 /** A process that has used more of a CPU with a request before it was at something else. */
 const WORK_MS = 1;
 
+/** Why a process does not read its request. */
+export type Hindrance = "at work" | "stopped";
+
 /**
- * Whether a process that has not read its request is at something else: it sleeps though something waits for it, is stopped, or has used the
- * CPU for other things. A process that only waits for a CPU is not.
+ * What keeps a process from reading its request: it is at something else where it sleeps though something waits for it, or has used the CPU for other
+ * things; or somebody has stopped it. Undefined where it may merely wait for a CPU.
  */
-export function isAtWork(pid: number, lease: Lease, now: number): boolean {
-  if (now - lease.since < STARVED_MS && runnable() > availableParallelism()) return false;
+export function hindranceOf(pid: number, lease: Lease, now: number): Hindrance | undefined {
+  if (now - lease.since < STARVED_MS && runnable() > availableParallelism()) return undefined;
   const state = stateOf(pid);
-  if (state !== "R") return state !== undefined;
+  if (state === undefined) return undefined;
+  if (state === "T" || state === "t") return "stopped";
+  if (state !== "R") return "at work";
   const runMs = cpuUsageOf(pid)?.runMs;
-  if (runMs === undefined) return false;
+  if (runMs === undefined) return undefined;
   lease.unreadRunMs ??= runMs;
-  return runMs - lease.unreadRunMs > WORK_MS;
+  return runMs - lease.unreadRunMs > WORK_MS ? "at work" : undefined;
 }
 
 /** How many threads of the machine run or want to, this one among them (proc(5), /proc/loadavg). */

@@ -4,6 +4,7 @@ import type { Ending, Lease } from "../backend/lease.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { Program } from "../backend/program.ts";
 import type { BackendState } from "../backend/states.ts";
+import type { Hindrance } from "../backend/work-signs.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Machine } from "./cap.ts";
@@ -291,10 +292,10 @@ export class Pool implements StartsOwner, Sharer {
     this.#onFree(backend);
   }
 
-  /** It works on after its last answer. Whoever is free first gets the request: nobody has seen it. */
-  onBackendUnread(lease: Lease): void {
+  /** It works on after its last answer, or was stopped. Whoever is free first gets the request: nobody has seen it. */
+  onBackendUnread(lease: Lease, hindrance: Hindrance): void {
     const { program, pid } = lease.backend;
-    if (lease.backend.served > 0 && this.tally.conduct.onAnsweredEarly()) {
+    if (hindrance === "at work" && lease.backend.served > 0 && this.tally.conduct.onAnsweredEarly()) {
       const what =
         "it works on after its answer: its processes count as free when they accept the next connection";
       this.#deps.log.info(what, { program: program.name, pid });
