@@ -8,6 +8,7 @@ import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { latin1 } from "../fcgi/params.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Link, LinkUser } from "./link.ts";
+import { ReadTurns } from "./output.ts";
 import { PipeWriter } from "./pipe-writer.ts";
 
 /** How a CGI process ended. */
@@ -166,6 +167,7 @@ export class CgiLink implements Link, RecordSink {
   }
 
   async #readOutput(): Promise<void> {
+    const turns = new ReadTurns();
     for (;;) {
       if (this.#resumed) await this.#resumed.promise;
       this.#isReading = true;
@@ -174,6 +176,7 @@ export class CgiLink implements Link, RecordSink {
       this.#isReading = false;
       if (done || !value || !this.#isOpen) return;
       this.#onOutput(value);
+      if (turns.isOver(value.length)) await turns.next();
     }
   }
 

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Program } from "./program.ts";
 
 const SECOND_MS = 1000;
+const BYTES_A_LINE = 1024;
 
 /** How many lines a second one program's processes may put into the log together; the rest is counted and dropped. */
 export class OutputLimit {
@@ -20,6 +21,17 @@ export class OutputLimit {
     this.#filledAt = clock.now();
   }
 
+  /** A long line counts as one for each KiB: what is beyond the first is charged when it has come. */
+  charge({ app }: Program, bytes: number): void {
+    if (app.outputLimit > 0) this.#left -= Math.max(0, Math.ceil(bytes / BYTES_A_LINE) - 1);
+  }
+
+  /** So many more lines were dropped. */
+  drop(program: Program, lines: number): void {
+    this.#dropped += lines;
+    this.#report ??= this.#clock.after(SECOND_MS, () => this.#tell(program));
+  }
+
   /** Whether one more line may be logged. */
   take(program: Program): boolean {
     const { outputLimit } = program.app;
@@ -31,8 +43,7 @@ export class OutputLimit {
       this.#left--;
       return true;
     }
-    this.#dropped++;
-    this.#report ??= this.#clock.after(SECOND_MS, () => this.#tell(program));
+    this.drop(program, 1);
     return false;
   }
 

@@ -129,10 +129,12 @@ export class ProgramProcess {
     return {
       wantsLine: () => this.#deps.outputLimit.take(this.#program),
       onLine: (line) => this.#onLine(stream, line),
+      onDropped: (lines) => this.#deps.outputLimit.drop(this.#program, lines),
     };
   }
 
   #onLine(stream: "stdout" | "stderr", line: string): void {
+    this.#deps.outputLimit.charge(this.#program, line.length);
     if (stream === "stderr" && line !== "") this.lastStderr = line;
     if (stream === "stdout") this.firstStdout ||= line;
     const request = this.#options.requestInFlight()?.label;

@@ -37,11 +37,10 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
     runtimeDir.claim();
   }
-  const nextSocketPath = () => runtimeDir.nextSocketPath();
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
-  const unread = new UnreadWatch(clock);
-  const poolDeps = { clock, log, instance, nextSocketPath, policy, unread, buffers };
+  const nextSocketPath = () => runtimeDir.nextSocketPath();
+  const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread: new UnreadWatch(clock) };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = new Router(
     (path) => config.appFor(path),
@@ -65,8 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const ownSockets = runtimeDir.socketFolder;
-    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
+    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets: runtimeDir.socketFolder });
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -81,4 +81,31 @@ test("of a flood so many lines are logged as output_limit says, and how many wer
   expect(site.fpm.log()).toMatch(
     /it printed more than output_limit \(100 lines a second\): \d+ lines were dropped/,
   );
+});
+
+describe.each([
+  ["lines", "yes AAAAAAAA"],
+  ["a line that never ends", "tr '\\0' A </dev/zero"],
+  ["control characters without an end", "tr '\\0' '\\001' </dev/zero"],
+  ["empty lines", "tr '\\0' '\\n' </dev/zero"],
+])("a program that prints %s", (_what, command) => {
+  test("holds up nobody else, and fills the log no more than output_limit lets it", async () => {
+    await using site = await startSite({
+      files: { "flood.fcgi": `#!/bin/sh\nexec timeout 2 sh -c "${command.replaceAll("\\", "\\\\")} >&2"\n` },
+    });
+    await site.text("lab.fcgi");
+    const flood = site.ask("flood.fcgi");
+    await waitUntil("it prints", () => site.fpm.log().includes("flood.fcgi pid="));
+    const waits: number[] = [];
+    for (const until = performance.now() + 1000; performance.now() < until; ) {
+      const askedAt = performance.now();
+      await site.text("lab.fcgi");
+      waits.push(performance.now() - askedAt);
+    }
+    expect(Math.max(...waits)).toBeLessThan(1000);
+    expect(waits.length).toBeGreaterThan(5);
+    await flood;
+    // 1000 lines a second of a KiB at most, which escapes make longer, for two seconds and what may come at once.
+    expect(site.fpm.log().length).toBeLessThan(4 * 4 * 1024 * 1024);
+  });
 });

@@ -11,6 +11,7 @@ import type { Log } from "../../src/base/log.ts";
 import type { RequestHead } from "../../src/fcgi/head.ts";
 import { appConfig } from "../support/app-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 /** The lines that are read of what is written in these pieces. */
 async function linesOf(pieces: readonly Uint8Array[], wantsLine = () => true): Promise<string[]> {
@@ -58,6 +59,30 @@ describe("what a program prints", () => {
     expect(await linesOf([text], () => asked++ !== 1)).toEqual(["one", "three"]);
     expect(asked).toBe(3);
   });
+
+  test("is asked about piece by piece where a line does not end", async () => {
+    let asked = 0;
+    const lines = await linesOf([Buffer.alloc(40_000, "x")], () => asked++ < 2);
+    expect([lines.map((line) => line.length), asked]).toEqual([[8192, 8192], 3]);
+  });
+
+  test("is counted, and nobody asked any more, where many lines are not wanted", async () => {
+    let [asked, dropped] = [0, 0];
+    const pipe = openPipe();
+    const sink = {
+      wantsLine: () => asked++ < 0,
+      onLine: () => expect.unreachable(),
+      onDropped(lines: number) {
+        dropped += lines;
+      },
+    };
+    const reader = new OutputReader(pipe.readFd, sink);
+    writeSync(pipe.writeFd, Buffer.from(`${"\n".repeat(10_000)}and`));
+    await waitUntil("all are counted", () => asked + dropped === 10_001);
+    expect(asked).toBe(65);
+    closeFd(pipe.writeFd);
+    await reader.ended;
+  });
 });
 
 describe("the limit of what a program may print", () => {
@@ -72,7 +97,7 @@ describe("the limit of what a program may print", () => {
     const limit = new OutputLimit(clock, log);
     const taken = (lines: number, of: Program) =>
       Array.from({ length: lines }, () => limit.take(of)).filter(Boolean).length;
-    return { clock, said, taken };
+    return { clock, said, limit, taken };
   }
 
   test("takes as many lines as a second has, drops one more, and says once how many it dropped", () => {
@@ -86,6 +111,16 @@ describe("the limit of what a program may print", () => {
     clock.advance(10_000);
     expect(said.length).toBe(1);
     expect(taken(101, program(100))).toBe(100);
+  });
+
+  test("counts a long line for each KiB that it has", () => {
+    const { limit, taken } = limitWithLog();
+    expect(taken(1, program(100))).toBe(1);
+    limit.charge(program(100), 1024);
+    expect(taken(1, program(100))).toBe(1);
+    limit.charge(program(100), 90 * 1024);
+    // 100 less 2, and 89 more of the long one.
+    expect(taken(100, program(100))).toBe(9);
   });
 
   test("is none with 0", () => {
