@@ -124,6 +124,7 @@ chaos: setup-debian ## a minute of 50 clients while processes are killed, progra
 
 soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…), and a million lines of the access log
 	@$(MAKE) build programs
+	FUZZ_FACTOR=50 $(BUN) test --timeout 3600000 ./test/unit/front-ids.test.ts ./test/unit/relay-ids.test.ts
 	ACCESS_LOG_REQUESTS=1000000 $(BUN) test ./test/integration/access-log.test.ts
 	CHAOS_SECONDS=$(or $(SOAK_SECONDS),1800) $(BUN) test ./test/chaos
 
