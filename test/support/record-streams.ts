@@ -22,7 +22,7 @@ export interface Mutation {
   readonly value: number;
 }
 
-const MUTATION_KINDS = [
+export const MUTATION_KINDS = [
   "flip",
   "drop",
   "double",
@@ -34,7 +34,7 @@ const MUTATION_KINDS = [
   "insert",
   "end",
 ] as const;
-export type MutationKind = (typeof MUTATION_KINDS)[number];
+type MutationKind = (typeof MUTATION_KINDS)[number];
 
 /** How often a property of streams is tried: FUZZ_FACTOR times as often in `make soak`. */
 export function tries(runs: number): fc.Parameters<unknown> {
@@ -109,7 +109,7 @@ export function mutate(
 export function cutUp(records: readonly Uint8Array[], cuts: readonly number[]): Uint8Array[] {
   const bytes = Buffer.concat(records);
   const edges = [0, ...cuts.filter((cut) => cut < bytes.length).toSorted((a, b) => a - b), bytes.length];
-  return edges.slice(1).map((end, i) => Uint8Array.from(bytes.subarray(edges[i], end)));
+  return edges.slice(1).map((end, i) => new Uint8Array(bytes.subarray(edges[i], end)));
 }
 
 function overwrite(record: Uint8Array, at: number, ...bytes: readonly number[]): void {
