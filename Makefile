@@ -91,7 +91,7 @@ test: check unit integration packages ## everything: check, unit and integration
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
 
-# The chaos run in small.
+# The chaos run and the changed streams in small.
 integration: export CHAOS_SECONDS := $(or $(CHAOS_SECONDS),6)
 integration: setup-debian ## real web servers, real programs, a real browser, the compiled executable
 	@$(MAKE) build programs
@@ -99,6 +99,7 @@ integration: setup-debian ## real web servers, real programs, a real browser, th
 	$(call bun-test,browser,test/browser)
 	$(call bun-test,servers,test/servers)
 	$(call bun-test,languages,test/languages)
+	$(call bun-test,soak,test/soak)
 	$(call bun-test,chaos,test/chaos)
 
 compatibility: setup-debian ## every web server, every language; renews the tables of docs/compatibility.md
@@ -122,9 +123,11 @@ chaos: setup-debian ## a minute of 50 clients while processes are killed, progra
 	@$(MAKE) build programs
 	$(BUN) test ./test/chaos
 
-soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…), and a million lines of the access log
+soak: setup-debian ## half an hour of the same (SOAK_SECONDS=…), a million changed streams (STREAMS=…), a million lines of the access log
 	@$(MAKE) build programs
+	FUZZ_FACTOR=50 $(BUN) test --timeout 3600000 ./test/unit/front-ids.test.ts ./test/unit/relay-ids.test.ts
 	ACCESS_LOG_REQUESTS=1000000 $(BUN) test ./test/integration/access-log.test.ts
+	STREAMS=$(or $(STREAMS),1000000) $(BUN) test ./test/soak
 	CHAOS_SECONDS=$(or $(SOAK_SECONDS),1800) $(BUN) test ./test/chaos
 
 screenshots: setup-debian ## the pictures of the dashboard in docs/images, after three minutes of traffic

@@ -41,8 +41,8 @@ const STOPPED = 3;
  * are handed on as positions in the chunks they came in. Only a header that straddles chunks is put together.
  *
  * Raw bytes are handed on in runs of whole records with the same sink: one call for all records of a chunk that go
- * the same way. A record that straddles chunks is held back (by reference, at most 64 KiB) until it is whole, so a
- * stream of raw bytes can be cut, or another record be put in, after any `onRaw`.
+ * the same way. A record that straddles chunks is held back (by reference, at most 64 KiB) until it is whole, then handed on in its
+ * pieces: a stream of raw bytes can be cut, or another record be put in, after any `push()` or `flush()`.
  *
  *     HEADER ──8 bytes──► CONTENT ──contentLength──► PADDING ──paddingLength──► HEADER
  *        └── version is not 1, or stop() from any state ──► STOPPED

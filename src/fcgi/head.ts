@@ -3,7 +3,8 @@ import { encodeHead } from "./encoder.ts";
 import { encodeParams, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
 
-/** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
+/** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
+const PADDING_LENGTH_AT = 6;
 const FLAGS_AT = FCGI_HEADER_LEN + 2;
 /** Longest parameter name taken; web servers make them from HTTP header names. */
 const MAX_NAME_BYTES = 4096;
@@ -37,7 +38,7 @@ export class RequestHead {
   readonly #known: number[] = new Array(2 * KNOWN.length).fill(-1);
   /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
   readonly contentLength: number | undefined;
-  /** The records may go on as they are: nothing to drop in them, and no pair straddles two. */
+  /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
 
   /**
@@ -54,7 +55,9 @@ export class RequestHead {
     this.#params = params.bytes;
     const isClean = scan(params.bytes, this.#known);
     this.contentLength = lengthIn(this.value("CONTENT_LENGTH") ?? "");
-    this.#verbatim = isClean && (params.cuts.length === 0 || !pairStraddles(params.bytes, params.cuts));
+    const isStraddled = params.cuts.length > 0 && pairStraddles(params.bytes, params.cuts);
+    // libfcgi 2.4.2 takes padding behind BEGIN_REQUEST for the next record, and has no parameters then.
+    this.#verbatim = isClean && !isStraddled && records[PADDING_LENGTH_AT] === 0;
   }
 
   /** A parameter's value, a character a byte; undefined when the web server did not send it. */

@@ -157,6 +157,20 @@ describe("a request's head", () => {
     expect([...new RequestHead(cutInPair).pairs()]).toEqual([...new RequestHead(cutBetween).pairs()]);
   });
 
+  test("is made anew where BEGIN_REQUEST has padding, which libfcgi takes for the next record", () => {
+    const records = encodeHead(7, 1, true, encodeParams([["A", "b"]]));
+    const padded = joined(
+      records.slice(0, 6),
+      Uint8Array.of(3, 0),
+      records.slice(8, 16),
+      Uint8Array.of(0, 0, 0),
+      records.slice(16),
+    );
+    const head = new RequestHead(padded);
+    expect(head.isVerbatim(new Map())).toBe(false);
+    expect(head.encode(true, new Map())).toEqual(records);
+  });
+
   test("above 64 KiB is encoded in records that cut no pair", () => {
     const pairs: Pairs = Array.from({ length: 40 }, (_, i) => [`N${i}`, "v".repeat(4000)]);
     const records = encodeHead(1, 1, false, encodeParams(pairs));
