@@ -65,8 +65,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const ownSockets = runtimeDir.socketFolder;
-    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
+    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets: runtimeDir.socketFolder });
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
