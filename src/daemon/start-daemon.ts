@@ -72,8 +72,6 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
-    if (process.geteuid?.() === 0 && config.app.user === "")
-      log.warn("RUNNING AS ROOT: programs run as root too; set `user`, or let std-fpm run as another user");
     return daemon;
   } catch (error) {
     await registry.stopAll();

@@ -100,7 +100,12 @@ describe("a plain CGI program", () => {
 
   test("takes nothing of a request that programs act upon, and the configuration goes before the rest", async () => {
     using connection = await connectFcgi(site.fpm.socket);
-    const params = { LD_PRELOAD: "/tmp/x.so", PERL5OPT: "-Mx", HOME: "/root", STD_FPM_INSTANCE: "forged" };
+    const params = {
+      LD_PRELOAD: "/tmp/x.so",
+      PERL5OPT: "-Mx",
+      HOME: "/elsewhere",
+      STD_FPM_INSTANCE: "forged",
+    };
     const { stdout } = await connection.request(`${site.root}/configured/dump.cgi`, {
       params: { ...params, HTTP_HOST: "a.example", REMOTE_USER: "from the request" },
     });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
+import { edit, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
@@ -46,6 +47,29 @@ describe("user and group", () => {
     expect(environment).toContain("USER=www-data");
     expect(environment).toContain("HOME=/var/www");
   });
+
+  test.each(["at the start", "after a reload"])(
+    "are needed where std-fpm runs as root: without a user %s no program is started",
+    async (when) => {
+      const isLater = when === "after a reload";
+      await using site = await startSite({ app: isRoot && isLater ? 'user = "root"' : 'user = ""' });
+      if (isRoot && isLater) {
+        const before = await site.text("lab.fcgi");
+        edit(site.fpm, 'user = "root"', 'user = ""');
+        site.fpm.signal("SIGHUP");
+        await logged(site.fpm, "configuration reloaded changed=app.user");
+        site.put("other.fcgi", { copyOf: "dist/test-programs/lab" });
+        expect((await site.ask("other.fcgi")).status).toBe(502);
+        expect(await site.text("lab.fcgi")).toBe(before);
+      } else expect((await site.ask("lab.fcgi")).status).toBe(isRoot ? 502 : 200);
+      if (!isRoot) return;
+      await logged(site.fpm, "warn app.user: run by root, std-fpm starts no program: set `user`");
+      await logged(
+        site.fpm,
+        "cannot be started: std-fpm runs as root, and no setting names a user for it: set `user`",
+      );
+    },
+  );
 
   test("may name a group beside the user's, and numbers", async () => {
     await using site = await openSite({ app: 'user = "33"\ngroup = "mail"' });
