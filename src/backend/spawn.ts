@@ -6,6 +6,7 @@ import { runAs } from "../base/accounts.ts";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { lowerSoftLimit, type Resource, resourceLimit, setResourceLimit } from "../base/rlimits.ts";
+import { checkOwnedFile } from "./owned-file.ts";
 import type { Program } from "./program.ts";
 import { type Runner, runnerOf } from "./runner.ts";
 
@@ -39,6 +40,7 @@ export function spawnProgram(
   let isStarted = false;
   try {
     const runner = runnerOf(program);
+    checkOwnedFile(program);
     const stdout = addPipe(pipes);
     const stderr = addPipe(pipes);
     const start = () =>

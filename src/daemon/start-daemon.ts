@@ -2,7 +2,7 @@ import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { systemClock } from "../base/clock.ts";
-import { createFileLookup } from "../base/file-facts.ts";
+import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -43,11 +43,11 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const unread = new UnreadWatch(clock);
   const poolDeps = { clock, log, instance, nextSocketPath, policy, unread, buffers };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router(
-    (path) => config.appFor(path),
-    createFileLookup(clock),
-    createFileLookup(clock, "all"),
-  );
+  const router = new Router((path) => config.appFor(path), {
+    lookup: createFileLookup(clock),
+    watched: createFileLookup(clock, "all"),
+    trail: createTrailLookup(clock),
+  });
   const spoolSpace = new SpoolSpace(config.server, clock);
   const shared = { registry, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
 import { edit, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
+/** What is known of a file may be a second old. */
+const KNOWN_MS = 1100;
 
 /** What /proc says of a program's process. */
 async function statusOf(site: Site, program = "lab.fcgi") {
@@ -131,6 +133,30 @@ describe('user = "owner"', () => {
     await using site = owned.site;
     spoil(owned);
     expect((await site.ask("home/own.fcgi")).status).toBe(403);
+  });
+
+  test("refuses a link between owners with 403, and says whose it is", async () => {
+    const { site, path } = await ownedSite();
+    await using _ = site;
+    if (!isRoot) return;
+    const link = `${site.root}/link.fcgi`;
+    symlinkSync(path, link);
+    expect((await site.ask("link.fcgi")).status).toBe(200);
+    lchownSync(link, 6, 60);
+    await Bun.sleep(KNOWN_MS);
+    expect((await site.ask("link.fcgi")).status).toBe(403);
+    await logged(site.fpm, `the link ${link} belongs to user 6, but what it leads to, to user 5`);
+  });
+
+  test("starts nothing but what was checked, also when no request asks for it", async () => {
+    const { site, path } = await ownedSite("min_processes = 1\n");
+    await using _ = site;
+    if (!isRoot) return;
+    const pid = Number(await site.text("home/own.fcgi"));
+    chownSync(path, 6, 60);
+    process.kill(pid, "SIGKILL");
+    await logged(site.fpm, `cannot be started: ${path}: it belongs to user 6 now`);
+    expect(site.fpm.backends()).toEqual([]);
   });
 
   test("refuses an owner below lowest_uid with 403", async () => {
