@@ -75,7 +75,7 @@ export async function programPage(): Promise<string> {
 export function configurationPage(): string {
   let page = title("std-fpm.toml", 5, packageJson.version, DATE);
   page += `.SH NAME\nstd\\-fpm.toml \\- configuration of std\\-fpm\n.SH DESCRIPTION\n${marked(
-    'The file is TOML. Every setting has a default that works; an empty file is a good one. `std-fpm config` prints all of them with comments, `std-fpm check` tells what is wrong with a file, and where. Durations are written "500ms", "30s", "3m", "1h"; sizes "64K", "256M", "1G"; paths are absolute. Files in /etc/std-fpm/conf.d are read after the main one; later ones win key by key, `env` and `limits` are merged, `[[apps]]` are appended.',
+    'The file is TOML. Every setting has a default that works; no file needs more than the lines that differ. `std-fpm config` prints all of them with comments, `std-fpm check` tells what is wrong with a file, and where. Durations are written "500ms", "30s", "3m", "1h"; sizes "64K", "256M", "1G"; paths are absolute. Files in /etc/std-fpm/conf.d are read after the main one; later ones win key by key, `env` and `limits` are merged, `[[apps]]` are appended.',
   )}\n`;
   for (const [name, about, schema] of TABLES) {
     page += `.SH [${name}]\n${roff(about)}\n`;

@@ -40,6 +40,7 @@ const PURE = [
   "config/changed-keys.ts",
   "backend/states.ts",
   "backend/program.ts",
+  "backend/owner-rules.ts",
   "backend/exit.ts",
   "backend/conduct.ts",
   "pool/policy.ts",

@@ -2,8 +2,8 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
 import { RequestHead } from "../fcgi/head.ts";
-import { utf8 } from "../fcgi/utf8.ts";
 import type { BackendDeps, BackendOwner } from "./backend.ts";
+import { cgiVariables } from "./cgi-environment.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
 import { describeExit } from "./exit.ts";
 import type { Ending, Lease } from "./lease.ts";
@@ -15,8 +15,6 @@ import type { Usage } from "./usage.ts";
 
 /** How long something else may hold the output of a process that has ended. */
 const OUTPUT_GRACE_MS = 1000;
-/** Names that a shell can have; others, as from odd request headers, are left out. */
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** A place in which one process of a plain CGI program (RFC 3875) runs after the other, one for each request. */
 export class CgiBackend extends LentBackend {
@@ -74,7 +72,7 @@ export class CgiBackend extends LentBackend {
         stdinFd: stdin.readFd,
         answersOnStdout: true,
         requestInFlight: () => this.requests.only(this.leases),
-        environment: metaVariables(head),
+        request: cgiVariables(head.pairs()),
         onExit: () => this.#onExit(process, exited.resolve),
         wake() {},
       });
@@ -168,13 +166,4 @@ export class CgiBackend extends LentBackend {
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted: true, reason: this.stopReason });
     this.#finished.resolve();
   }
-}
-
-/** The request as a CGI program is told of it (RFC 3875 §4.1): the parameters, and nothing that would lead it astray. */
-function metaVariables(head: RequestHead): Record<string, string> {
-  const variables: Record<string, string> = { GATEWAY_INTERFACE: "CGI/1.1" };
-  for (const [name, value] of head.pairs()) {
-    if (VARIABLE.test(name) && !value.includes("\0")) variables[name] = utf8(value) ?? value;
-  }
-  return variables;
 }

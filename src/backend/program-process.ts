@@ -21,8 +21,8 @@ export interface ProcessOptions {
   readonly stdinFd: number;
   /** Its stdout is its answer: see `stdoutFd`. Otherwise it is logged. */
   readonly answersOnStdout: boolean;
-  /** More variables of its environment. */
-  readonly environment?: Environment;
+  /** What the request adds to its environment. */
+  readonly request?: Environment;
   /** The request that it works on, where that is clear. */
   requestInFlight(): RequestHead | undefined;
   /** The process has ended, what it left behind in its group was killed. */
@@ -53,9 +53,9 @@ export class ProgramProcess {
     this.#deps = deps;
     this.#options = options;
     this.#timers = new Timers(deps.clock);
-    const { stdinFd, answersOnStdout, environment = {} } = options;
-    const own = { ...environment, [INSTANCE_VARIABLE]: deps.instance };
-    const spawned = spawnProgram(program, stdinFd, own, () => this.#onExit());
+    const { stdinFd, answersOnStdout, request = {} } = options;
+    const variables = { request, own: { [INSTANCE_VARIABLE]: deps.instance } };
+    const spawned = spawnProgram(program, stdinFd, variables, () => this.#onExit());
     this.#process = spawned.process;
     this.#outputs = [new OutputReader(spawned.stderrFd, this.#sinkOf("stderr"))];
     if (answersOnStdout) this.stdoutFd = spawned.stdoutFd;

@@ -11,6 +11,8 @@ export interface Program {
   readonly cwd: string;
   /** Who owns the script: its processes run as that user. Undefined where the settings name the user. */
   readonly owner: number | undefined;
+  /** The file of that owner that every process runs, without links; undefined where it runs an interpreter for many. */
+  readonly ownedFile: string | undefined;
   /** The version of its files on disk. */
   readonly version: string;
   /** Another generation is another version, or the same one with other settings: its processes replace the old ones. */

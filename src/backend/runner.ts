@@ -1,5 +1,6 @@
 import { type Account, accountOf, groupId, groupsOf, type Identity } from "../base/accounts.ts";
 import { FpmError } from "../base/errors.ts";
+import { NAME_A_USER } from "../config/root-user.ts";
 import type { Program } from "./program.ts";
 
 /** Whom a program's processes run as. */
@@ -8,9 +9,11 @@ export interface Runner extends Identity {
   readonly account: Account | undefined;
 }
 
-/** What `user` and `group` say; undefined: as std-fpm itself. @throws FpmError SPAWN_FAILED. */
+/** What `user` and `group` say; undefined: as std-fpm itself, which is not root then. @throws FpmError SPAWN_FAILED. */
 export function runnerOf(program: Program): Runner | undefined {
   const { user, group } = program.app;
+  if (user === "" && process.geteuid?.() === 0)
+    throw cannot(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
   if (user === "" && group === "") return undefined;
   const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
   const uid = account?.uid ?? program.owner ?? (/^\d+$/.test(user) ? Number(user) : undefined);

@@ -6,6 +6,7 @@ import { runAs } from "../base/accounts.ts";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { lowerSoftLimit, type Resource, resourceLimit, setResourceLimit } from "../base/rlimits.ts";
+import { checkOwnedFile } from "./owned-file.ts";
 import type { Program } from "./program.ts";
 import { type Runner, runnerOf } from "./runner.ts";
 
@@ -25,25 +26,27 @@ export interface Spawned {
 
 /**
  * Starts a program with a descriptor of ours as its descriptor 0, in a session and process group of its own, with a clean
- * environment and what `more` adds, as the user and with the limits that its settings name.
+ * environment: what is configured goes before what the `request` says, and our `own` variables go before both. It runs as the user and with
+ * the limits that its settings name.
  * @throws FpmError SPAWN_FAILED, with the system's reason in words.
  */
 export function spawnProgram(
   program: Program,
   stdinFd: number,
-  more: Environment,
+  { request, own }: Readonly<Record<"request" | "own", Environment>>,
   onExit: () => void,
 ): Spawned {
   const pipes: Pipe[] = [];
   let isStarted = false;
   try {
     const runner = runnerOf(program);
+    checkOwnedFile(program);
     const stdout = addPipe(pipes);
     const stderr = addPipe(pipes);
     const start = () =>
       Bun.spawn([...program.app.wrapper, ...program.argv], {
         cwd: program.cwd,
-        env: { ...environmentOf(program, runner), ...more },
+        env: { ...request, ...environmentOf(program, runner), ...own },
         stdio: [stdinFd, stdout.writeFd, stderr.writeFd],
         detached: true,
         onExit: () => {

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
 import { errnoOf } from "./errors.ts";
+import { type FileTrail, readTrail } from "./file-trail.ts";
 
 /** What the disk says of a path, links followed. */
 export type FileFacts =
@@ -26,14 +27,17 @@ export type FileFacts =
 /** Looks a path up; a promise only where the answer is not known already. */
 export type FileLookup = (path: string) => FileFacts | Promise<FileFacts>;
 
+/** The way to a file; undefined where a path leads to none. */
+export type TrailLookup = (path: string) => FileTrail | undefined | Promise<FileTrail | undefined>;
+
 /** A known file is looked at again in the background from this age on … */
 const REFRESH_AFTER_MS = 500;
 /** … and not believed any more from this age on. */
 const BELIEVE_MS = 1000;
 const MAX_ENTRIES = 4096;
 
-interface Entry {
-  facts: FileFacts;
+interface Entry<Facts> {
+  facts: Facts;
   readAt: number;
 }
 
@@ -42,17 +46,33 @@ interface Entry {
  * otherwise it remembers only files that exist, so a new program is found at once.
  */
 export function createFileLookup(clock: Clock, remembers: "existing" | "all" = "existing"): FileLookup {
-  const known = new Map<string, Entry>();
-  const pending = new Map<string, Promise<FileFacts>>();
+  return remembering(
+    clock,
+    readFacts,
+    ({ kind }) => remembers === "all" || kind === "file" || kind === "other",
+  );
+}
 
-  function read(path: string): Promise<FileFacts> {
+/** The same for the ways that lead to files; those that lead nowhere are not remembered. */
+export function createTrailLookup(clock: Clock): TrailLookup {
+  return remembering(clock, readTrail, (trail) => trail !== undefined);
+}
+
+function remembering<Facts>(
+  clock: Clock,
+  ask: (path: string) => Promise<Facts>,
+  isKept: (facts: Facts) => boolean,
+): (path: string) => Facts | Promise<Facts> {
+  const known = new Map<string, Entry<Facts>>();
+  const pending = new Map<string, Promise<Facts>>();
+
+  function read(path: string): Promise<Facts> {
     const running = pending.get(path);
     if (running) return running;
-    const reading = readFacts(path).then((facts) => {
+    const reading = ask(path).then((facts) => {
       pending.delete(path);
       known.delete(path);
-      if (remembers === "all" || facts.kind === "file" || facts.kind === "other")
-        known.set(path, { facts, readAt: clock.now() });
+      if (isKept(facts)) known.set(path, { facts, readAt: clock.now() });
       if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
       return facts;
     });

@@ -1,8 +1,12 @@
 import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { rootProblem } from "../config/root-user.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+
+const CHECK_AS_OTHER =
+  "Where std-fpm runs as another user, check as that one: runuser -u www-data -- std-fpm check";
 
 /** `std-fpm check`: says `ok`, or what is wrong with the configuration. */
 export const checkCommand = defineCommand({
@@ -22,11 +26,12 @@ export const checkCommand = defineCommand({
       return EXIT_FAILED;
     }
     const { user } = loaded.config.app;
-    if (terminal.isRoot && user === "") {
-      terminal.err(
-        "warning: run by root, std-fpm would run programs as root; set `user`, or let it run as another user\n",
-      );
+    const problem = terminal.isRoot ? rootProblem(loaded.tables) : undefined;
+    if (problem?.isTotal) {
+      terminal.err(`${problem.message}. ${CHECK_AS_OTHER}\n`);
+      return EXIT_FAILED;
     }
+    if (problem) terminal.err(`warning: ${problem.message}\n`);
     if (!terminal.isRoot && user !== "") {
       terminal.err(
         `warning: app.user: only a std-fpm that root runs can run programs as ${JSON.stringify(user)}\n`,

@@ -1,8 +1,10 @@
 import { defineCommand } from "citty";
+import { accountOf } from "../base/accounts.ts";
 import { createLog } from "../base/log.ts";
 import { UsageError } from "./arguments.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** `std-fpm dev`: the development front, until a signal ends it. */
 export const devCommand = defineCommand({
@@ -34,13 +36,22 @@ export const devCommand = defineCommand({
     const start = async () => {
       const dev = await startDev({ folder: args.dir ?? ".", port, tables: loaded?.tables, log, startDaemon });
       const programs = dev.programUrls.map((url) => `  ${url}\n`).join("");
-      await terminal.out(`std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${programs}`);
+      await terminal.out(
+        `std-fpm dev: http://localhost:${dev.port}/ (Ctrl-C ends it)\n${whose(terminal)}\n${programs}`,
+      );
       return dev;
     };
     outlastSignals();
     return await runUntilSignalled(start, log);
   },
 });
+
+/** Whom the programs run as, for whoever starts them. */
+function whose({ isRoot }: Terminal): string {
+  if (isRoot) return "programs run as root, who calls this, where no `user` is configured";
+  const caller = accountOf(process.geteuid?.() ?? 0)?.name ?? `user ${process.geteuid?.()}`;
+  return `programs run as ${caller}, who calls this`;
+}
 
 function portOf(text: string): number {
   const port = Number(text);

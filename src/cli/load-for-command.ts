@@ -8,7 +8,10 @@ export const CONFIG_FLAG = {
   description: "Configuration file instead of /etc/std-fpm/std-fpm.toml",
 } as const;
 
-/** Loads what `--config` names, seen from the caller's folder, or the default. */
-export async function loadForCommand(file: string | undefined): Promise<LoadedConfig> {
-  return await loadConfig({ file: file === undefined ? undefined : resolve(file) });
+/** Loads what `--config` names, seen from the caller's folder, or the default. At a reload `known` files must still be there. */
+export async function loadForCommand(
+  file: string | undefined,
+  known: readonly string[] = [],
+): Promise<LoadedConfig> {
+  return await loadConfig({ file: file === undefined ? undefined : resolve(file), known });
 }

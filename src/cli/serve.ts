@@ -1,12 +1,15 @@
 import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { rootProblem } from "../config/root-user.ts";
 import type { Operator } from "../daemon/operator.ts";
 import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 import { LogTarget } from "./log-target.ts";
 import { ownCommand } from "./own-command.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** `std-fpm serve`: the daemon in the foreground, until a signal ends it. */
 export const serveCommand = defineCommand({
@@ -20,7 +23,8 @@ export const serveCommand = defineCommand({
     const activated = takeActivated(process.env);
     const command = ownCommand();
     const file = args.config && resolve(args.config);
-    const { config, tables, warnings } = await loadForCommand(file);
+    const { config, tables, warnings } = await loadToServe(terminal, file, []);
+    let { files } = config;
     const logs = new LogTarget(terminal);
     logs.use(config.log.file);
     const log = createLog({ ...config.log, write: (line) => logs.write(line), reader: () => logs.reader });
@@ -30,7 +34,11 @@ export const serveCommand = defineCommand({
     const { outlastSignals, runUntilSignalled } = await import("../daemon/lifecycle.ts");
     const source: ConfigSource = {
       tables,
-      load: () => loadForCommand(file),
+      async load() {
+        const loaded = await loadToServe(terminal, file, files);
+        files = loaded.config.files;
+        return loaded;
+      },
       adjustLog(settings) {
         log.adjust(settings);
         logs.use(settings.file);
@@ -48,3 +56,14 @@ export const serveCommand = defineCommand({
     }
   },
 });
+
+/** With a warning where root would start no program. */
+async function loadToServe(
+  { isRoot }: Terminal,
+  file: string | undefined,
+  known: readonly string[],
+): Promise<LoadedConfig> {
+  const loaded = await loadForCommand(file, known);
+  const problem = isRoot ? rootProblem(loaded.tables) : undefined;
+  return problem ? { ...loaded, warnings: [problem.message, ...loaded.warnings] } : loaded;
+}

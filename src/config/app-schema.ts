@@ -76,7 +76,7 @@ export const appSchema = Type.Object(
       "/usr/bin/ionice",
     ]),
     user: name(
-      'User (name or number) that processes run as, "owner" = of the program\'s file; only as root.',
+      'User (name or number) that processes run as, "owner" = of the program\'s file; only root can, and must, name one.',
     ),
     group: name("Group (name or number) of the processes; empty = the user's own."),
     lowest_uid: integer(

@@ -16,6 +16,11 @@ import { warningsOf } from "./warnings.ts";
 /** Where the configuration is looked for when no file is named. */
 export const DEFAULT_CONFIG_FILE = "/etc/std-fpm/std-fpm.toml";
 
+/** What a full disk leaves, and an editor in the middle of its work: settings that keep others out must not be lost by that. */
+const EMPTY = "the file is empty; where nothing is to be set, remove it or write a comment";
+const VANISHED =
+  "the file has vanished since it was read; to go on without it leave one with a comment in its place, or restart std-fpm";
+
 export interface LoadedConfig {
   readonly config: Config;
   /** The same as files write it. */
@@ -28,6 +33,8 @@ export interface LoadOptions {
   /** An absolute path that must exist; without it `defaultFile` is read if it exists. */
   readonly file?: string | undefined;
   readonly defaultFile?: string;
+  /** At a reload: the files that hold. One that has vanished since is a problem. */
+  readonly known?: readonly string[];
 }
 
 interface Report {
@@ -53,6 +60,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     }
     sources.push(source);
   }
+  report.problems.push(...(await vanishedFiles(options.known)));
   if (report.problems.length === 0) report.problems.push(...crossChecks(sources));
   if (report.problems.length > 0) {
     const code = report.unreadable > 0 ? "CONFIG_UNREADABLE" : "CONFIG_INVALID";
@@ -67,11 +75,23 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
 async function readMain(options: LoadOptions, report: Report): Promise<SourceFile | undefined> {
   const { file, defaultFile = DEFAULT_CONFIG_FILE } = options;
   if (file !== undefined) return await readSource(file, report);
-  const isThere = await stat(defaultFile).then(
+  return (await isThere(defaultFile))
+    ? await readSource(defaultFile, report)
+    : { path: "", table: {}, lines: new Map() };
+}
+
+/** Whoever takes a file away on purpose says so; without its settings programs could be reached, or run, as was never meant. */
+async function vanishedFiles(known: readonly string[] = []): Promise<string[]> {
+  const found = await Promise.all(known.map(isThere));
+  const vanished = known.filter((_, index) => !found[index]);
+  return vanished.map((path) => `${path}: ${VANISHED}`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
     () => true,
     (thrown) => errnoOf(thrown) !== "ENOENT",
   );
-  return isThere ? await readSource(defaultFile, report) : { path: "", table: {}, lines: new Map() };
 }
 
 /** A file's data when it is good; else its problems are in the report. */
@@ -84,6 +104,10 @@ async function readSource(path: string, report: Report): Promise<SourceFile | un
     return undefined;
   });
   if (bytes === undefined) return undefined;
+  if (bytes.length === 0 && (await isRegularFile(path))) {
+    report.problems.push(`${path}: ${EMPTY}`);
+    return undefined;
+  }
   const parsed = await parseToml(bytes);
   if ("reason" in parsed) {
     report.problems.push(`${path}${parsed.line === undefined ? "" : `:${parsed.line}`}: ${parsed.reason}`);
@@ -93,6 +117,11 @@ async function readSource(path: string, report: Report): Promise<SourceFile | un
   const problems = checkFile(parsed.table);
   for (const problem of problems) report.problems.push(place(source, problem.path, problem.reason));
   return problems.length === 0 ? source : undefined;
+}
+
+/** Nobody names a device such as /dev/null by accident. */
+async function isRegularFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? true;
 }
 
 function readingFailed(thrown: unknown): string {

@@ -2,7 +2,7 @@ import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { systemClock } from "../base/clock.ts";
-import { createFileLookup } from "../base/file-facts.ts";
+import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -42,11 +42,11 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread: new UnreadWatch(clock) };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router(
-    (path) => config.appFor(path),
-    createFileLookup(clock),
-    createFileLookup(clock, "all"),
-  );
+  const router = new Router((path) => config.appFor(path), {
+    lookup: createFileLookup(clock),
+    watched: createFileLookup(clock, "all"),
+    trail: createTrailLookup(clock),
+  });
   const spoolSpace = new SpoolSpace(config.server, clock);
   const shared = { registry, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
@@ -71,8 +71,6 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
-    if (process.geteuid?.() === 0 && config.app.user === "")
-      log.warn("RUNNING AS ROOT: programs run as root too; set `user`, or let std-fpm run as another user");
     return daemon;
   } catch (error) {
     await registry.stopAll();

@@ -118,8 +118,23 @@ function devTables(tables: Tables, root: string, runtimeDir: string): Tables {
       runtime_dir: runtimeDir,
       include: "",
     },
-    app: { ...tables.app, roots },
+    app: withUserOfCaller({ ...tables.app, roots }),
+    apps: process.geteuid?.() === 0 ? tables.apps : tables.apps.map(withoutUser),
   };
+}
+
+/** Nobody but root can have programs of other users. */
+function withUserOfCaller(app: Tables["app"]): Tables["app"] {
+  if (process.geteuid?.() !== 0) return { ...app, user: "", group: "" };
+  return app.user === "" ? { ...app, user: "root" } : app;
+}
+
+function withoutUser({
+  user: _user,
+  group: _group,
+  ...settings
+}: Tables["apps"][number]): Tables["apps"][number] {
+  return settings;
 }
 
 function siteOf(root: string, config: Config, tables: Tables): Site {

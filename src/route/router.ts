@@ -1,9 +1,9 @@
+import { ownerProblem } from "../backend/owner-rules.ts";
 import { launchSettingsOf, type Program } from "../backend/program.ts";
 import { FpmError } from "../base/errors.ts";
-import type { FileFacts, FileLookup } from "../base/file-facts.ts";
+import type { FileFacts, FileLookup, TrailLookup } from "../base/file-facts.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
-import { ownerProblem } from "./owner-rules.ts";
 import {
   decodedPath,
   folderOf,
@@ -24,6 +24,9 @@ export interface Route {
 
 /** A part of a request's path that may be the program, with the settings that hold for it. */
 interface Candidate {
+  /** As the request has it: the program's name. */
+  readonly asked: string;
+  /** What is run, and what the program is told: the same, or with every link resolved. */
   readonly path: string;
   readonly pathInfo: string;
   readonly app: AppConfig;
@@ -31,6 +34,16 @@ interface Candidate {
 
 interface FoundScript extends Candidate {
   readonly facts: FileFacts & { kind: "file" };
+  /** Whom it runs as, where that is its owner. */
+  readonly owner?: number;
+}
+
+/** What the router asks the disk. */
+export interface RouterDisk {
+  readonly lookup: FileLookup;
+  /** For files that need not exist. */
+  readonly watched: FileLookup;
+  readonly trail: TrailLookup;
 }
 
 /** What a SCRIPT_FILENAME may mean, in the order it is tried. */
@@ -46,17 +59,14 @@ const MAX_REMEMBERED = 1024;
 /** From a request's head to the program that serves it: canonical path, allowed roots and extensions, permissions. */
 export class Router {
   #appFor: (path: string) => AppConfig;
-  readonly #lookup: FileLookup;
-  /** For files that need not exist. */
-  readonly #watched: FileLookup;
+  readonly #disk: RouterDisk;
   /** A site asks for the same few scripts again and again. */
   readonly #readings = new Map<string, Reading>();
   readonly #programs = new Map<string, Program>();
 
-  constructor(appFor: (path: string) => AppConfig, lookup: FileLookup, watched: FileLookup) {
+  constructor(appFor: (path: string) => AppConfig, disk: RouterDisk) {
     this.#appFor = appFor;
-    this.#lookup = lookup;
-    this.#watched = watched;
+    this.#disk = disk;
   }
 
   /** Settings for paths are asked anew from now on. */
@@ -86,7 +96,7 @@ export class Router {
   async findAgain(known: Program): Promise<Program | undefined> {
     const candidate = this.#candidates(known.script).find(({ path }) => path === known.script);
     if (!candidate) return undefined;
-    const { kind } = await this.#lookup(known.script);
+    const { kind } = await this.#disk.lookup(known.script);
     if (kind === "file") {
       const found = await this.find(known.script).catch(undefinedIfRefused);
       return found?.key === known.key ? found : undefined;
@@ -98,16 +108,31 @@ export class Router {
 
   async #find(reading: Reading): Promise<FoundScript> {
     for (const candidate of reading.candidates) {
-      const known = this.#lookup(candidate.path);
+      const known = this.#disk.lookup(candidate.path);
       const facts = known instanceof Promise ? await known : known;
       if (facts.kind === "denied")
         throw forbidden(candidate.path, "a folder on its path may not be searched");
       if (facts.kind !== "file") continue;
       const found = { ...candidate, facts };
+      if (found.app.user === "owner") return await this.#findOwned(found);
       await this.#checkAllowed(found);
       return found;
     }
     throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
+  }
+
+  /** The file itself, whose owner it runs as: a name of it may lead elsewhere in a moment. */
+  async #findOwned(candidate: Candidate): Promise<FoundScript> {
+    const { asked, app } = candidate;
+    const trail = await this.#disk.trail(asked);
+    const facts = trail && (await this.#disk.lookup(trail.realPath));
+    if (facts?.kind !== "file" || facts.realPath !== trail?.realPath)
+      throw forbidden(asked, "what it leads to is being changed");
+    const problem = ownerProblem(trail, app.lowestUid);
+    if (problem) throw forbidden(asked, problem);
+    const found = { ...candidate, path: trail.realPath, facts, owner: facts.uid };
+    await this.#checkAllowed(found);
+    return found;
   }
 
   #read(head: RequestHead): Reading {
@@ -127,39 +152,42 @@ export class Router {
   /** The parts of the path that may be a file, longest first; the rest is PATH_INFO. */
   #candidates(path: string): Candidate[] {
     const parts = programCandidates(path, (part) => hasExtension(part, this.#appFor(part).extensions));
-    return parts.map((part) => ({ path: part, pathInfo: path.slice(part.length), app: this.#appFor(part) }));
+    return parts.map((part) => ({
+      asked: part,
+      path: part,
+      pathInfo: path.slice(part.length),
+      app: this.#appFor(part),
+    }));
   }
 
   /** The same object for the same version of the same program. A promise only where its settings ask for more of the disk. */
   #programOf(found: FoundScript): Program | Promise<Program> {
     const { app, facts } = found;
     const version = app.command || app.protocol === "cgi" ? "" : facts.identity;
-    const isPlain = app.user !== "owner" && app.restartOnChange.length === 0;
-    return isPlain ? this.#known(found, version, undefined) : this.#lookFurther(found, version);
+    return app.restartOnChange.length === 0 ? this.#known(found, version) : this.#lookFurther(found, version);
   }
 
-  #known(found: FoundScript, version: string, owner: number | undefined): Program {
-    const known = this.#programs.get(found.path);
-    if (known?.version === version && known.owner === owner) return known;
+  #known(found: FoundScript, version: string): Program {
+    const { asked, owner } = found;
+    const known = this.#programs.get(asked);
+    if (known?.version === version && known.owner === owner && known.ownedFile === ownedFileOf(found))
+      return known;
     const program = programOf(found, version, owner);
-    remember(this.#programs, found.path, program);
+    remember(this.#programs, asked, program);
     return program;
   }
 
-  /** Whom the file belongs to, and the versions of files that count as part of the program. */
+  /** The versions of files that count as part of the program. */
   async #lookFurther(found: FoundScript, version: string): Promise<Program> {
-    const { app, facts, path } = found;
-    const isOwners = app.user === "owner";
-    if (isOwners) {
-      const problem = ownerProblem(facts, await this.#lookup(folderOf(facts.realPath)), app.lowestUid);
-      if (problem) throw forbidden(path, problem);
-    }
+    const { app } = found;
     const versions = [version];
     for (const file of app.restartOnChange) {
-      const further = await this.#watched(file.startsWith("/") ? file : `${workingFolder(found)}/${file}`);
+      const further = await this.#disk.watched(
+        file.startsWith("/") ? file : `${workingFolder(found)}/${file}`,
+      );
       versions.push(further.kind === "file" ? further.identity : further.kind);
     }
-    return this.#known(found, versions.join(" "), isOwners ? facts.uid : undefined);
+    return this.#known(found, versions.join(" "));
   }
 
   async #checkAllowed(found: FoundScript): Promise<void> {
@@ -182,7 +210,7 @@ export class Router {
   async #underRoots(realPath: string, roots: readonly string[]): Promise<boolean> {
     if (roots.some((root) => isUnder(realPath, root))) return true;
     for (const root of roots) {
-      const facts = await this.#lookup(root);
+      const facts = await this.#disk.lookup(root);
       if (facts.kind === "other" && isUnder(realPath, facts.realPath)) return true;
     }
     return false;
@@ -203,14 +231,24 @@ function workingFolder({ path, app }: Candidate): string {
 }
 
 function programOf(found: Candidate, version: string, owner: number | undefined): Program {
-  const { path, app } = found;
-  const generation = `${version} ${owner ?? ""} ${launchSettingsOf(app)}`;
-  const common = { script: path, cwd: workingFolder(found), owner, version, generation, app };
-  if (!app.command) return { ...common, key: path, name: path, argv: [path] };
+  const { asked, path, app } = found;
+  const ownedFile = ownedFileOf({ ...found, owner });
+  const generation = `${version} ${owner ?? ""} ${ownedFile ?? ""} ${launchSettingsOf(app)}`;
+  const common = { script: asked, cwd: workingFolder(found), owner, ownedFile, version, generation, app };
+  if (!app.command) return { ...common, key: asked, name: asked, argv: [path] };
   const argv = app.command as readonly [string, ...string[]];
-  if (app.protocol === "cgi") return { ...common, key: path, name: path, argv: [...argv, path] };
+  if (app.protocol === "cgi") return { ...common, key: asked, name: asked, argv: [...argv, path] };
   const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
   return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
+}
+
+function ownedFileOf({
+  path,
+  app,
+  owner,
+}: Candidate & { readonly owner?: number | undefined }): string | undefined {
+  const isShared = app.command !== undefined && app.protocol === "fastcgi";
+  return owner === undefined || isShared ? undefined : path;
 }
 
 /** SCRIPT_FILENAME as found, and PATH_INFO and SCRIPT_NAME where the web server left PATH_INFO inside. */

@@ -43,7 +43,10 @@ describe("allowed_clients", () => {
   test.each([
     ['listen = "0.0.0.0:9000"', "set server.allowed_clients and app.roots"],
     ['listen = "0.0.0.0:9000"\nallowed_clients = ["10.0.0.1"]', "set app.roots"],
-    ['listen = "[::]:9000"\nallowed_clients = ["10.0.0.1"]\n[app]\nroots = ["/srv"]', undefined],
+    [
+      'listen = "[::]:9000"\nallowed_clients = ["10.0.0.1"]\n[app]\nroots = ["/srv"]\nuser = "root"',
+      undefined,
+    ],
   ])("with %j a start is refused: %p", async (server, reason) => {
     const file = `/tmp/fpm-access-${crypto.randomUUID()}.toml`;
     await Bun.write(file, `[server]\n${server}\n`);

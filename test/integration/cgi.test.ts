@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -44,6 +45,9 @@ queue_timeout = "2s"
 [[apps]]
 match = "/**/perl/*.cgi"
 command = ["/usr/bin/perl"]
+[[apps]]
+match = "/**/configured/*.cgi"
+env = { REMOTE_USER = "configured" }
 `;
 
 let site: Site;
@@ -54,6 +58,7 @@ beforeAll(async () => {
     files: {
       "hello.cgi": HELLO,
       "dump.cgi": DUMP,
+      "configured/dump.cgi": DUMP,
       "echo.cgi": ECHO,
       "ops.cgi": PERL,
       "limited/ops.cgi": PERL,
@@ -91,6 +96,23 @@ describe("a plain CGI program", () => {
     ])
       expect(lines).toContain(line);
     expect(dump).not.toContain("NOTIFY_SOCKET");
+  });
+
+  test("takes nothing of a request that programs act upon, and the configuration goes before the rest", async () => {
+    using connection = await connectFcgi(site.fpm.socket);
+    const params = {
+      LD_PRELOAD: "/tmp/x.so",
+      PERL5OPT: "-Mx",
+      HOME: "/elsewhere",
+      STD_FPM_INSTANCE: "forged",
+    };
+    const { stdout } = await connection.request(`${site.root}/configured/dump.cgi`, {
+      params: { ...params, HTTP_HOST: "a.example", REMOTE_USER: "from the request" },
+    });
+    const lines = stdout.split("\n");
+    expect(lines).toContain("HTTP_HOST=a.example");
+    expect(lines).toContain("REMOTE_USER=configured");
+    for (const [name, value] of Object.entries(params)) expect(lines).not.toContain(`${name}=${value}`);
   });
 
   test.each([0, 1, 65_536, 5_000_000])("gets a body of %i bytes whole", async (length) => {

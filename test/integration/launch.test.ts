@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
+import { edit, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
+/** What is known of a file may be a second old. */
+const KNOWN_MS = 1100;
 
 /** What /proc says of a program's process. */
 async function statusOf(site: Site, program = "lab.fcgi") {
@@ -46,6 +49,29 @@ describe("user and group", () => {
     expect(environment).toContain("USER=www-data");
     expect(environment).toContain("HOME=/var/www");
   });
+
+  test.each(["at the start", "after a reload"])(
+    "are needed where std-fpm runs as root: without a user %s no program is started",
+    async (when) => {
+      const isLater = when === "after a reload";
+      await using site = await startSite({ app: isRoot && isLater ? 'user = "root"' : 'user = ""' });
+      if (isRoot && isLater) {
+        const before = await site.text("lab.fcgi");
+        edit(site.fpm, 'user = "root"', 'user = ""');
+        site.fpm.signal("SIGHUP");
+        await logged(site.fpm, "configuration reloaded changed=app.user");
+        site.put("other.fcgi", { copyOf: "dist/test-programs/lab" });
+        expect((await site.ask("other.fcgi")).status).toBe(502);
+        expect(await site.text("lab.fcgi")).toBe(before);
+      } else expect((await site.ask("lab.fcgi")).status).toBe(isRoot ? 502 : 200);
+      if (!isRoot) return;
+      await logged(site.fpm, "warn app.user: run by root, std-fpm starts no program: set `user`");
+      await logged(
+        site.fpm,
+        "cannot be started: std-fpm runs as root, and no setting names a user for it: set `user`",
+      );
+    },
+  );
 
   test("may name a group beside the user's, and numbers", async () => {
     await using site = await openSite({ app: 'user = "33"\ngroup = "mail"' });
@@ -107,6 +133,30 @@ describe('user = "owner"', () => {
     await using site = owned.site;
     spoil(owned);
     expect((await site.ask("home/own.fcgi")).status).toBe(403);
+  });
+
+  test("refuses a link between owners with 403, and says whose it is", async () => {
+    const { site, path } = await ownedSite();
+    await using _ = site;
+    if (!isRoot) return;
+    const link = `${site.root}/link.fcgi`;
+    symlinkSync(path, link);
+    expect((await site.ask("link.fcgi")).status).toBe(200);
+    lchownSync(link, 6, 60);
+    await Bun.sleep(KNOWN_MS);
+    expect((await site.ask("link.fcgi")).status).toBe(403);
+    await logged(site.fpm, `the link ${link} belongs to user 6, but what it leads to, to user 5`);
+  });
+
+  test("starts nothing but what was checked, also when no request asks for it", async () => {
+    const { site, path } = await ownedSite("min_processes = 1\n");
+    await using _ = site;
+    if (!isRoot) return;
+    const pid = Number(await site.text("home/own.fcgi"));
+    chownSync(path, 6, 60);
+    process.kill(pid, "SIGKILL");
+    await logged(site.fpm, `cannot be started: ${path}: it belongs to user 6 now`);
+    expect(site.fpm.backends()).toEqual([]);
   });
 
   test("refuses an owner below lowest_uid with 403", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { command } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
@@ -41,6 +42,20 @@ describe("SIGHUP", () => {
       expect(problem[0]).toMatch(/ error .*std-fpm\.toml:\d+: .* code=CONFIG_INVALID$/);
     }
     expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+    writeFileSync(site.fpm.configFile, good);
+    await reload(site.fpm);
+    expect(site.fpm.log()).toContain("configuration reloaded: nothing has changed");
+  });
+
+  test.each(["emptied", "removed"])("keeps what holds when the file was %s", async (what) => {
+    await using site = await startSite({ server: "max_connections = 99" });
+    const good = readFileSync(site.fpm.configFile, "utf8");
+    if (what === "emptied") writeFileSync(site.fpm.configFile, "");
+    else rmSync(site.fpm.configFile);
+    site.fpm.signal("SIGHUP");
+    await logged(site.fpm, "the configuration was not reloaded: everything stays as it was");
+    expect(site.fpm.log()).toMatch(/ error .*std-fpm\.toml: (the file is empty|cannot be read: there is no)/);
+    expect((await command(site.fpm, "reload")).status).toBe(1);
     writeFileSync(site.fpm.configFile, good);
     await reload(site.fpm);
     expect(site.fpm.log()).toContain("configuration reloaded: nothing has changed");

@@ -46,7 +46,14 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     onBackendExit: (_backend, exit) => void exits.push(exit),
   };
   const nextSocketPath = () => dir.at(`${sockets++}.sock`);
-  const common = { key: "k", script: argv[0], owner: undefined, version: "", generation: "" };
+  const common = {
+    key: "k",
+    script: argv[0],
+    owner: undefined,
+    ownedFile: undefined,
+    version: "",
+    generation: "",
+  };
   const settings = { startTimeoutMs: 1e9, ...app };
   const program = { ...common, name: argv[0], argv, cwd: "/", app: appConfig(settings) };
   const backend = new FastCgiBackend(program, owner, {

@@ -1,4 +1,6 @@
 import type { FileFacts } from "../../src/base/file-facts.ts";
+import type { FileTrail } from "../../src/base/file-trail.ts";
+import type { RouterDisk } from "../../src/route/router.ts";
 
 /** A disk of these files; `->` is a link, `x` executable, `r` only readable, `!` may not be looked at, `/` a folder. */
 export function diskOf(disk: Record<string, string>, owned: Partial<FileFacts> = {}) {
@@ -11,5 +13,29 @@ export function diskOf(disk: Record<string, string>, owned: Partial<FileFacts> =
     if (mode === "/") return { ...common, kind: "other" };
     const access = { readable: true, executable: mode === "x" };
     return { ...common, ...access, kind: "file", identity: `id of ${realPath}` };
+  };
+}
+
+/** The same as a router asks it; what stands at every path belongs to one user, links of others excepted. */
+export function routerDisk(
+  disk: Record<string, string>,
+  owned: Partial<FileFacts> = {},
+  links: FileTrail["links"] = [],
+): RouterDisk {
+  const lookup = diskOf(disk, owned);
+  return {
+    lookup,
+    watched: lookup,
+    trail(path) {
+      const facts = lookup(path);
+      if (facts.kind === "missing" || facts.kind === "denied") return undefined;
+      const { realPath, uid, mode } = facts;
+      const folder = realPath.slice(0, realPath.lastIndexOf("/"));
+      const parts = [
+        { path: folder, kind: "folder", uid, mode },
+        { path: realPath, kind: "file", uid, mode },
+      ] as const;
+      return { realPath, parts, links };
+    },
   };
 }

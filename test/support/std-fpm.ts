@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { descendantsOf, descriptorsOf, isAlive, processesWithVariable } from "./processes.ts";
+import { isRoot } from "./server-process.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** The executable under test: what `make build` made, or what STD_FPM names. */
@@ -182,6 +183,7 @@ ${options.log ?? ""}
 [app]
 env = { ${env.map(([name, value]) => `${name} = "${value}"`).join(", ")} }
 ${options.app ?? ""}
+${isRoot() && !/^user = /m.test(options.app ?? "") ? 'user = "root"' : ""}
 ${options.apps ?? ""}
 `;
 }

@@ -90,10 +90,23 @@ describe("check", () => {
     }
   });
 
-  test("root is warned that every program would be root", async () => {
+  test("root is refused a configuration that names no user for any program", async () => {
     const { out, err, status } = await runAs(true, "check", "--config", config(""));
+    expect([out, status]).toEqual(["", 1]);
+    expect(err).toStartWith("app.user: run by root, std-fpm starts no program: set `user`");
+    expect(err).toContain('user = "root"');
+  });
+
+  test("root is warned where only some programs have a user", async () => {
+    const file = config('[[apps]]\nmatch = "/srv/a/**"\nuser = "www-data"');
+    const { out, err, status } = await runAs(true, "check", "--config", file);
     expect([out, status]).toEqual(["ok\n", 0]);
-    expect(err).toStartWith("warning: run by root,");
+    expect(err).toStartWith("warning: app.user: run by root, std-fpm starts no program that only");
+  });
+
+  test("root may have programs run as root, in words", async () => {
+    const file = config('app.user = "root"');
+    expect(await runAs(true, "check", "--config", file)).toEqual({ out: "ok\n", err: "", status: 0 });
   });
 
   test("root is not warned where programs run as somebody else, which only root can have", async () => {

@@ -44,7 +44,7 @@ async function failure(file: string): Promise<FpmError> {
 }
 
 describe("a good file", () => {
-  test("an empty file gives the defaults", async () => {
+  test("a file that sets nothing gives the defaults", async () => {
     const { config, warnings } = await load("");
     expect(config.server).toEqual({
       listen: [{ kind: "unix", path: "/run/std-fpm/std-fpm.sock" }],
@@ -77,6 +77,38 @@ describe("a good file", () => {
     const { config } = await loadConfig({ defaultFile: join(folder, "none.toml") });
     expect(config.app.id).toBe("app");
     expect(config.files).not.toContain(join(folder, "none.toml"));
+  });
+
+  test.each(["main", "default", "included"])(
+    "an empty %s file is a mistake: a full disk leaves such files",
+    async (which) => {
+      await mkdir(join(folder, "conf.d"));
+      const path = await write(which === "included" ? "conf.d/a.toml" : "empty.toml", "");
+      const including = await write("main.toml", `server.include = "${folder}/conf.d/*.toml"`);
+      const options = { main: { file: path }, default: { defaultFile: path }, included: { file: including } };
+      const loading = loadConfig(options[which as keyof typeof options]);
+      await expect(loading).rejects.toThrow(`${path}: the file is empty; where nothing is to be set,`);
+    },
+  );
+
+  test("one that was read before must not have vanished at a reload", async () => {
+    await mkdir(join(folder, "conf.d"));
+    const site = await write("conf.d/a.toml", '[[apps]]\nmatch = "/a/**"\nuser = "alice"');
+    const file = await write("main.toml", `server.include = "${folder}/conf.d/*.toml"`);
+    const { files: known } = (await loadConfig({ file })).config;
+    await rm(site);
+    await expect(loadConfig({ file, known })).rejects.toThrow(
+      `${site}: the file has vanished since it was read;`,
+    );
+    await expect(loadConfig({ defaultFile: file, known: [file, site] })).rejects.toThrow(site);
+    await write("conf.d/a.toml", "# closed");
+    expect((await loadConfig({ file, known })).tables.apps).toEqual([]);
+    await rm(file);
+    await expect(loadConfig({ defaultFile: file, known })).rejects.toThrow(`${file}: the file has vanished`);
+  });
+
+  test("a device without content is named on purpose", async () => {
+    expect((await loadConfig({ file: "/dev/null" })).config.files).toContain("/dev/null");
   });
 
   test("the default file is read when it is there", async () => {
@@ -198,7 +230,7 @@ describe("included files", () => {
     expect((await loadConfig({ file })).warnings).toEqual([
       `server.include: no file matches ${folder}/conf.d/*.toml`,
     ]);
-    expect((await loadConfig({ file: await write("other.toml", "") })).warnings).toEqual([]);
+    expect((await loadConfig({ file: await write("other.toml", "# nothing") })).warnings).toEqual([]);
   });
 
   test("a glob in a folder that does not exist matches nothing", async () => {

@@ -1,12 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { ownerProblem } from "../../src/backend/owner-rules.ts";
+import type { FileTrail } from "../../src/base/file-trail.ts";
 import type { AppConfig } from "../../src/config/config.ts";
-import { ownerProblem } from "../../src/route/owner-rules.ts";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
 import { Router } from "../../src/route/router.ts";
 import { appConfig } from "../support/app-config.ts";
-import { diskOf } from "../support/fake-disk.ts";
+import { routerDisk } from "../support/fake-disk.ts";
 
 function routerFor(disk: Record<string, string>, app = appConfig({})): Router {
-  return new Router(() => app, diskOf(disk), diskOf(disk));
+  return new Router(() => app, routerDisk(disk));
 }
 
 describe("the program's version", () => {
@@ -49,15 +53,21 @@ describe("the program's version", () => {
   });
 });
 
+interface Owned {
+  readonly uid: number;
+  readonly mode: number;
+}
+
 describe('user = "owner"', () => {
-  const file = {
-    kind: "file",
-    realPath: "/h/a/x.fcgi",
-    identity: "",
-    readable: true,
-    executable: true,
-  } as const;
-  const folder = { kind: "other", realPath: "/h/a" } as const;
+  /** The way to a program: folders from the root on, then the file. */
+  function trailOf(file: Owned, folder: Owned, above: readonly Owned[] = [], links: FileTrail["links"] = []) {
+    const folders = [...above, folder].map((each, index) => ({
+      ...each,
+      kind: "folder" as const,
+      path: `/${index}`,
+    }));
+    return { realPath: "/x", parts: [...folders, { ...file, kind: "file" as const, path: "/x" }], links };
+  }
 
   test.each([
     [1000, 0o755, 1000, 0o755, undefined],
@@ -74,20 +84,80 @@ describe('user = "owner"', () => {
   ])(
     "file of user %i, mode %o, in a folder of user %i, mode %o: %s",
     (uid, mode, folderUid, folderMode, why) => {
-      const problem = ownerProblem(
-        { ...file, uid, mode },
-        { ...folder, uid: folderUid, mode: folderMode },
-        1000,
-      );
+      const trail = trailOf({ uid, mode }, { uid: folderUid, mode: folderMode });
+      const problem = ownerProblem(trail, 1000);
       if (why === undefined) expect(problem).toBeUndefined();
       else expect(problem).toContain(why);
     },
   );
 
+  test.each([
+    [0, 0o755, undefined],
+    [1000, 0o711, undefined],
+    [0, 0o1777, undefined],
+    [1001, 0o755, "the folder /0 belongs to user 1001, who could exchange what is in it"],
+    [0, 0o775, "others than its owner may write the folder /0"],
+    [1000, 0o757, "others than its owner may write the folder /0"],
+  ])("file of user 1000 below a folder of user %i, mode %o: %s", (uid, mode, why) => {
+    const mine = { uid: 1000, mode: 0o755 };
+    expect(ownerProblem(trailOf(mine, mine, [{ uid, mode }]), 1000)?.split(" (")[0]).toBe(why as string);
+  });
+
+  test.each([
+    [1000, 1000, undefined],
+    [0, 1000, undefined],
+    [1001, 1000, "the link /l belongs to user 1001, but what it leads to, to user 1000"],
+    [1000, 0, "the link /l belongs to user 1000, but what it leads to, to user 0"],
+  ])("by a link of user %i to what belongs to user %i: %s", (uid, targetUid, why) => {
+    const mine = { uid: 1000, mode: 0o755 };
+    const links = [{ path: "/l", uid, targetUid }];
+    expect(ownerProblem(trailOf(mine, mine, [], links), 1000)).toBe(why as string);
+  });
+
+  test("what is no file, or nothing, does not run", () => {
+    expect(ownerProblem({ realPath: "/", parts: [], links: [] }, 1000)).toBe("it is no regular file");
+  });
+
+  test.each(["fastcgi", "cgi"] as const)(
+    "the file itself is what runs and what a %s program is told, not its name",
+    async (protocol) => {
+      const disk = { "/h/link.fcgi": "x->/h/a/x.fcgi", "/h/a/x.fcgi": "x" };
+      const router = new Router(() => appConfig({ user: "owner", protocol }), routerDisk(disk));
+      const head = encodeHead(1, 1, false, encodeParams([["SCRIPT_FILENAME", "/h/link.fcgi"]]));
+      const { program, script, changes } = await router.route(new RequestHead(head));
+      expect(program).toMatchObject({
+        key: "/h/link.fcgi",
+        argv: ["/h/a/x.fcgi"],
+        cwd: "/h/a",
+        ownedFile: "/h/a/x.fcgi",
+      });
+      expect([script, changes.get("SCRIPT_FILENAME")]).toEqual(["/h/a/x.fcgi", "/h/a/x.fcgi"]);
+    },
+  );
+
+  test("a name that leads to another file is another generation", async () => {
+    const disk: Record<string, string> = { "/h/l.fcgi": "x->/h/x.fcgi", "/h/x.fcgi": "x", "/h/y.fcgi": "x" };
+    const router = new Router(() => appConfig({ user: "owner", protocol: "cgi" }), routerDisk(disk));
+    const before = await router.find("/h/l.fcgi");
+    disk["/h/l.fcgi"] = "x->/h/y.fcgi";
+    const after = await router.find("/h/l.fcgi");
+    expect([before.argv, after.argv]).toEqual([["/h/x.fcgi"], ["/h/y.fcgi"]]);
+    expect(after.generation).not.toBe(before.generation);
+  });
+
+  test("a link between owners is a 403 that says which and whose", async () => {
+    const links = [{ path: "/h/l.fcgi", uid: 1001, targetUid: 1000 }];
+    const disk = { "/h/l.fcgi": "x->/h/x.fcgi", "/h/x.fcgi": "x" };
+    const router = new Router(() => appConfig({ user: "owner" }), routerDisk(disk, {}, links));
+    await expect(router.find("/h/l.fcgi")).rejects.toThrow(
+      "/h/l.fcgi: the link /h/l.fcgi belongs to user 1001, but what it leads to, to user 1000.",
+    );
+  });
+
   test("runs as the owner, one pool for each user with `command`", async () => {
     const disk = { "/h/a/x.fcgi": "x", "/h/a": "/", "/h/b/x.fcgi": "x", "/h/b": "/" };
     const app = appConfig({ user: "owner", command: ["/usr/bin/php-cgi"] });
-    const owned = (uid: number) => new Router(() => app, diskOf(disk, { uid }), diskOf(disk));
+    const owned = (uid: number) => new Router(() => app, routerDisk(disk, { uid }));
     const programs = [await owned(1000).find("/h/a/x.fcgi"), await owned(1001).find("/h/b/x.fcgi")];
     expect(programs.map(({ owner }) => owner)).toEqual([1000, 1001]);
     expect(new Set(programs.map(({ key }) => key)).size).toBe(2);
@@ -95,7 +165,7 @@ describe('user = "owner"', () => {
 
   test("is a 403 with the reason where the rules are broken", async () => {
     const disk = { "/h/x.fcgi": "x", "/h": "/" };
-    const router = new Router(() => appConfig({ user: "owner" }), diskOf(disk, { uid: 0 }), diskOf(disk));
+    const router = new Router(() => appConfig({ user: "owner" }), routerDisk(disk, { uid: 0 }));
     await expect(router.find("/h/x.fcgi")).rejects.toThrow(
       "/h/x.fcgi: its owner, user 0, is below lowest_uid",
     );

@@ -5,7 +5,7 @@ import { encodeParams } from "../../src/fcgi/params.ts";
 import { type Route, Router } from "../../src/route/router.ts";
 import { hasExtension, isUnder, programCandidates, scriptPath } from "../../src/route/script-path.ts";
 import { appConfig } from "../support/app-config.ts";
-import { diskOf } from "../support/fake-disk.ts";
+import { routerDisk } from "../support/fake-disk.ts";
 
 type Params = Record<string, string>;
 
@@ -14,7 +14,7 @@ function headOf(params: Params): RequestHead {
 }
 
 function routerFor(disk: Params, app = appConfig({})): Router {
-  return new Router(() => app, diskOf(disk), diskOf(disk));
+  return new Router(() => app, routerDisk(disk));
 }
 
 async function route(disk: Params, params: Params, app = appConfig({})): Promise<Route> {

@@ -70,7 +70,7 @@ function laterVersion(deb: string): string {
 test("from nothing to a page, an upgrade, removal and purge", async () => {
   const [deb = ""] = readdirSync(resolve("dist/packages")).filter((name) => name.startsWith("std-fpm_"));
   install(resolve("dist/packages", deb));
-  expect(root.run("std-fpm", "check")).toBe("ok\n");
+  expect(root.run("runuser", "-u", "www-data", "--", "std-fpm", "check")).toBe("ok\n");
 
   // The program and the web server's configuration as the README has them.
   mkdirSync(root.at("srv/www"), { recursive: true });

@@ -1,0 +1,67 @@
+import { utf8 } from "../fcgi/utf8.ts";
+
+/** RFC 3875 §4.1, and what suEXEC of Apache takes for safe. Left out of that: TZ, which can name a file. */
+const SAFE_NAMES: ReadonlySet<string> = new Set([
+  "AUTH_TYPE",
+  "CONTENT_LENGTH",
+  "CONTENT_TYPE",
+  "CONTEXT_DOCUMENT_ROOT",
+  "CONTEXT_PREFIX",
+  "DATE_GMT",
+  "DATE_LOCAL",
+  "DOCUMENT_ARGS",
+  "DOCUMENT_NAME",
+  "DOCUMENT_PATH_INFO",
+  "DOCUMENT_ROOT",
+  "DOCUMENT_URI",
+  "FCGI_ROLE",
+  "GATEWAY_INTERFACE",
+  "HTTPS",
+  "LAST_MODIFIED",
+  "PATH_INFO",
+  "PATH_TRANSLATED",
+  "QUERY_STRING",
+  "QUERY_STRING_UNESCAPED",
+  "REMOTE_ADDR",
+  "REMOTE_HOST",
+  "REMOTE_IDENT",
+  "REMOTE_PORT",
+  "REMOTE_USER",
+  "REQUEST_METHOD",
+  "REQUEST_SCHEME",
+  "REQUEST_URI",
+  "SCRIPT_FILENAME",
+  "SCRIPT_NAME",
+  "SCRIPT_URI",
+  "SCRIPT_URL",
+  "SERVER_ADDR",
+  "SERVER_ADMIN",
+  "SERVER_NAME",
+  "SERVER_PORT",
+  "SERVER_PROTOCOL",
+  "SERVER_SIGNATURE",
+  "SERVER_SOFTWARE",
+  "UNIQUE_ID",
+  "USER_NAME",
+]);
+const SAFE_PREFIX = /^(?:HTTP|REDIRECT|SSL)_[A-Za-z0-9_]+$/;
+/** Taken by programs for settings of their own: a proxy (httpoxy), and OpenSSL's certificates. */
+const UNSAFE = /^(?:HTTP_PROXY$|SSL_CERT_)/;
+
+/**
+ * The request as a CGI program is told of it (RFC 3875 §4.1). Whoever can set parameters in a web server, such as a site's owner in
+ * .htaccess, must not decide how another one's program is loaded: of all other names nothing is taken. Values are bytes, a character each.
+ */
+export function cgiVariables(
+  params: Iterable<readonly [name: string, value: string]>,
+): Record<string, string> {
+  const variables: Record<string, string> = { GATEWAY_INTERFACE: "CGI/1.1" };
+  for (const [name, value] of params) {
+    if (isSafe(name) && !value.includes("\0")) variables[name] = utf8(value) ?? value;
+  }
+  return variables;
+}
+
+function isSafe(name: string): boolean {
+  return SAFE_NAMES.has(name) || (SAFE_PREFIX.test(name) && !UNSAFE.test(name));
+}
