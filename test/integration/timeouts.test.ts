@@ -54,7 +54,8 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     version: "",
     generation: "",
   };
-  const settings = { startTimeoutMs: 1e9, ...app };
+  const user = process.geteuid?.() === 0 ? "root" : "";
+  const settings = { startTimeoutMs: 1e9, user, ...app };
   const program = { ...common, name: argv[0], argv, cwd: "/", app: appConfig(settings) };
   const backend = new FastCgiBackend(program, owner, {
     clock,
