@@ -115,6 +115,20 @@ export class Daemon implements RunningDaemon {
     return this.#finished.promise;
   }
 
+  /**
+   * Takes the runtime folder, and ends what an earlier daemon left there. Every address is ours by now, so it is not at work any more, whatever
+   * became of its pid file. @throws the system's error; then no socket is left.
+   */
+  claim(): void {
+    try {
+      endStraysOf(this.#runtimeDir.previousInstance, "an earlier daemon", this.#deps.log);
+      this.#runtimeDir.claim();
+    } catch (error) {
+      this.#front.undo();
+      throw error;
+    }
+  }
+
   /** Lets the earlier daemon go. @throws FpmError LISTEN_FAILED; the system's error when the pid file cannot be written. */
   takeOver(inheritance: Inheritance, isElsewhere: boolean): void {
     try {

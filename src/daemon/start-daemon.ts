@@ -17,7 +17,6 @@ import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { SlowLog } from "./slow-log.ts";
-import { endStraysOf } from "./strays.ts";
 import { keepWarm } from "./warm.ts";
 
 /**
@@ -33,10 +32,6 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
-  if (isFirstHere) {
-    endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
-    runtimeDir.claim();
-  }
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
@@ -69,6 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
