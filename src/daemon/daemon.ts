@@ -230,7 +230,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.spoolSpace.use(config.server);
     this.#deps.buffers.limit(limits.bufferLimitBytes);
     this.#deps.slowLog.use(config.slowLog);
-    this.#deps.router.reload((path) => config.appFor(path));
+    this.#deps.router.reload(config.appFor);
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);
   }

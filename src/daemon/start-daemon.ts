@@ -38,7 +38,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const unread = new UnreadWatch(clock);
   const poolDeps = { clock, log, instance, nextSocketPath, policy, unread, buffers };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router((path) => config.appFor(path), {
+  const router = new Router(config.appFor, {
     lookup: createFileLookup(clock),
     watched: createFileLookup(clock, "all"),
     trail: createTrailLookup(clock),
