@@ -2,6 +2,7 @@ import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { rootProblem } from "../config/root-user.ts";
+import { runtimeFolderProblem } from "../config/runtime-folder.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 
@@ -29,6 +30,12 @@ export const checkCommand = defineCommand({
     const problem = terminal.isRoot ? rootProblem(loaded.tables) : undefined;
     if (problem?.isTotal) {
       terminal.err(`${problem.message}. ${CHECK_AS_OTHER}\n`);
+      return EXIT_FAILED;
+    }
+    const { runtimeDir } = loaded.config.server;
+    const folderProblem = runtimeFolderProblem(runtimeDir, terminal.isRoot ? 0 : (process.geteuid?.() ?? 0));
+    if (folderProblem !== undefined) {
+      terminal.err(`server.runtime_dir: ${runtimeDir} cannot be used: ${folderProblem}\n`);
       return EXIT_FAILED;
     }
     if (problem) terminal.err(`warning: ${problem.message}\n`);

@@ -1,3 +1,4 @@
+import { FpmError } from "../base/errors.ts";
 import type { AppConfig } from "./config.ts";
 
 /** Paths whose answer is remembered; the oldest makes room. */
@@ -5,28 +6,57 @@ const MAX_CACHED_PATHS = 4096;
 /** Longer paths are matched anew each time, so that the cache's bytes are bounded too. */
 const LONGEST_CACHED_PATH = 512;
 
+/** What of an `[[apps]]` table decides whether it holds for a path, and for whom. */
+export interface AppRule {
+  readonly match: string;
+  readonly user?: string | undefined;
+}
+
 /**
- * Which settings hold for a path. `globs` are the `match` of the tables in order; `merge` builds the settings of the tables that match,
+ * The settings of the program at a path. A file has many names, and the path without links is one of them: the tables that match that hold, too.
+ * @throws FpmError SCRIPT_FORBIDDEN where tables name another user for the one than for the other.
+ */
+export type AppFor = (path: string, realPath?: string) => AppConfig;
+
+/**
+ * Which settings hold for a path. `rules` are the tables in order; `merge` builds the settings of the tables that match,
  * given by their indexes, and is called once for every such set.
  */
 export function createAppFor(
   app: AppConfig,
-  globs: readonly string[],
+  rules: readonly AppRule[],
   merge: (matched: readonly number[]) => AppConfig,
-): (path: string) => AppConfig {
-  if (globs.length === 0) return () => app;
-  const compiled = globs.map((glob) => new Bun.Glob(glob));
+): AppFor {
+  if (rules.length === 0) return () => app;
+  const compiled = rules.map(({ match }) => new Bun.Glob(match));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 
-  return (path) => {
-    const known = byPath.get(path);
+  const matching = (path: string) => [...compiled.keys()].filter((index) => compiled[index]?.match(path));
+  const userAt = (matched: readonly number[]) =>
+    matched.map((index) => rules[index]?.user).findLast((user) => user !== undefined);
+
+  function matchedBy(path: string, realPath: string): number[] {
+    const asked = matching(path);
+    if (path === realPath) return asked;
+    const real = matching(realPath);
+    const [user, realUser] = [userAt(asked), userAt(real)];
+    if (user !== undefined && realUser !== undefined && user !== realUser) {
+      const what = `[[apps]] names user ${JSON.stringify(user)} for this path, but ${JSON.stringify(realUser)} for ${realPath}, to which it leads`;
+      throw new FpmError("SCRIPT_FORBIDDEN", "client", `${path}: ${what}.`);
+    }
+    return [...compiled.keys()].filter((index) => asked.includes(index) || real.includes(index));
+  }
+
+  return (path, realPath = path) => {
+    const names = path === realPath ? path : `${path}\0${realPath}`;
+    const known = byPath.get(names);
     if (known !== undefined) return known;
-    const matched = [...compiled.keys()].filter((index) => compiled[index]?.match(path));
+    const matched = matchedBy(path, realPath);
     const set = matched.join("+");
     const settings = bySet.get(set) ?? merge(matched);
     bySet.set(set, settings);
-    if (path.length <= LONGEST_CACHED_PATH) remember(byPath, path, settings);
+    if (names.length <= LONGEST_CACHED_PATH) remember(byPath, names, settings);
     return settings;
   };
 }

@@ -1,5 +1,6 @@
 import type { LogFormat, LogLevel } from "../base/log.ts";
 import type { AccessFormat } from "./access-format.ts";
+import type { AppFor } from "./app-for.ts";
 
 /** The resolved configuration: defaults filled in, durations in milliseconds, sizes in bytes, includes read. */
 export interface Config {
@@ -11,7 +12,7 @@ export interface Config {
   /** `[app]`: what holds for every program that no `[[apps]]` table changes. */
   readonly app: AppConfig;
   /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
-  appFor(path: string): AppConfig;
+  readonly appFor: AppFor;
   /** The paths that `[[apps]]` tables name as they are, without * and the like. */
   readonly literalMatches: readonly string[];
   /** The files that were read, in order; empty when the bundled default stands alone. */

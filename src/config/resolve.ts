@@ -21,14 +21,8 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
     app,
-    appFor: createAppFor(
-      app,
-      tables.apps.map((table) => table.match),
-      (matched) =>
-        resolveApp(
-          layMatched(tables, matched),
-          ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
-        ),
+    appFor: createAppFor(app, tables.apps, (matched) =>
+      resolveApp(layMatched(tables, matched), ["app", ...matched.map((index) => `apps[${index}]`)].join("+")),
     ),
     literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
     files,

@@ -115,6 +115,20 @@ export class Daemon implements RunningDaemon {
     return this.#finished.promise;
   }
 
+  /**
+   * Takes the runtime folder, and ends what an earlier daemon left there. Every address is ours by now, so it is not at work any more, whatever
+   * became of its pid file. @throws the system's error; then no socket is left.
+   */
+  claim(): void {
+    try {
+      endStraysOf(this.#runtimeDir.previousInstance, "an earlier daemon", this.#deps.log);
+      this.#runtimeDir.claim();
+    } catch (error) {
+      this.#front.undo();
+      throw error;
+    }
+  }
+
   /** Lets the earlier daemon go. @throws FpmError LISTEN_FAILED; the system's error when the pid file cannot be written. */
   takeOver(inheritance: Inheritance, isElsewhere: boolean): void {
     try {
@@ -216,7 +230,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.spoolSpace.use(config.server);
     this.#deps.buffers.limit(limits.bufferLimitBytes);
     this.#deps.slowLog.use(config.slowLog);
-    this.#deps.router.reload((path) => config.appFor(path));
+    this.#deps.router.reload(config.appFor);
     this.#deps.registry.reload(limits.maxProcesses);
     void this.#refreshPools(config);
   }

@@ -17,7 +17,6 @@ import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
 import { SlowLog } from "./slow-log.ts";
-import { endStraysOf } from "./strays.ts";
 import { keepWarm } from "./warm.ts";
 
 /**
@@ -33,16 +32,12 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
-  if (isFirstHere) {
-    endStraysOf(runtimeDir.previousInstance, "an earlier daemon", log);
-    runtimeDir.claim();
-  }
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
   const nextSocketPath = () => runtimeDir.nextSocketPath();
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread: new UnreadWatch(clock) };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router((path) => config.appFor(path), {
+  const router = new Router(config.appFor, {
     lookup: createFileLookup(clock),
     watched: createFileLookup(clock, "all"),
     trail: createTrailLookup(clock),
@@ -68,6 +63,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);

@@ -11,21 +11,7 @@ import { createFailureLog } from "./failure-log.ts";
 import { createHandler } from "./handler.ts";
 import { listPrograms } from "./program-list.ts";
 import type { Site } from "./site.ts";
-
-/** Scripts are programs somewhere else if not here: their source may hold passwords and is never shown. */
-const SCRIPT_EXTENSIONS = [
-  ".cgi",
-  ".php",
-  ".phtml",
-  ".phar",
-  ".pl",
-  ".pm",
-  ".py",
-  ".rb",
-  ".lua",
-  ".tcl",
-  ".sh",
-];
+import { sourceTest } from "./source-test.ts";
 
 /** The part of the daemon that is needed here. */
 export interface DevDaemon {
@@ -138,11 +124,10 @@ function withoutUser({
 }
 
 function siteOf(root: string, config: Config, tables: Tables): Site {
-  const everywhere = [tables.app, ...tables.apps].flatMap((table) => table.extensions ?? []);
   return {
     root,
     extensionsFor: (path) => config.appFor(path).extensions,
-    sourceExtensions: [...new Set([...everywhere, ...SCRIPT_EXTENSIONS])],
+    isSource: sourceTest(tables, config.literalMatches),
   };
 }
 

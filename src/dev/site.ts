@@ -23,8 +23,8 @@ export interface Site {
   readonly root: string;
   /** The endings of the programs that may stand at a path. */
   extensionsFor(path: string): readonly string[];
-  /** All endings that any setting knows: such files are never shown, even where they cannot run. */
-  readonly sourceExtensions: readonly string[];
+  /** Whether the file at a path may be a program's source: it is never shown, even where it cannot run. */
+  isSource(path: string): boolean;
 }
 
 const NONE: Target = { kind: "none" };
@@ -50,7 +50,7 @@ export async function resolveTarget(site: Site, urlPath: string): Promise<Target
   if (!isVisible(site, path, real)) return NONE;
   const facts = await stat(real);
   if (facts.isDirectory()) return { kind: "folder", path: path.replace(/(.)\/+$/, "$1") };
-  const isSource = [path, real].some((each) => looksLikeSource(each, site.sourceExtensions));
+  const isSource = [path, real].some((each) => site.isSource(each));
   return facts.isFile() && !isSource ? { kind: "file", path: real } : NONE;
 }
 
@@ -85,13 +85,4 @@ function isHidden(site: Site, path: string): boolean {
   return relative(site.root, path)
     .split("/")
     .some((name) => name.startsWith("."));
-}
-
-/** A program's ending at the end of a name or before a mark, as in `a.fcgi`, `a.fcgi~`, `a.fcgi.bak`, in any case. */
-function looksLikeSource(path: string, extensions: readonly string[]): boolean {
-  const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
-  return extensions.some((extension) => {
-    const at = name.lastIndexOf(extension.toLowerCase());
-    return at !== -1 && !/^[a-z0-9]/.test(name.slice(at + extension.length));
-  });
 }

@@ -2,6 +2,7 @@ import { ownerProblem } from "../backend/owner-rules.ts";
 import { launchSettingsOf, type Program } from "../backend/program.ts";
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup } from "../base/file-facts.ts";
+import type { AppFor } from "../config/app-for.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import {
@@ -58,19 +59,19 @@ const MAX_REMEMBERED = 1024;
 
 /** From a request's head to the program that serves it: canonical path, allowed roots and extensions, permissions. */
 export class Router {
-  #appFor: (path: string) => AppConfig;
+  #appFor: AppFor;
   readonly #disk: RouterDisk;
   /** A site asks for the same few scripts again and again. */
   readonly #readings = new Map<string, Reading>();
   readonly #programs = new Map<string, Program>();
 
-  constructor(appFor: (path: string) => AppConfig, disk: RouterDisk) {
+  constructor(appFor: AppFor, disk: RouterDisk) {
     this.#appFor = appFor;
     this.#disk = disk;
   }
 
   /** Settings for paths are asked anew from now on. */
-  reload(appFor: (path: string) => AppConfig): void {
+  reload(appFor: AppFor): void {
     this.#appFor = appFor;
     this.#readings.clear();
     this.#programs.clear();
@@ -113,7 +114,7 @@ export class Router {
       if (facts.kind === "denied")
         throw forbidden(candidate.path, "a folder on its path may not be searched");
       if (facts.kind !== "file") continue;
-      const found = { ...candidate, facts };
+      const found = { ...this.#underRealPath(candidate, facts.realPath), facts };
       if (found.app.user === "owner") return await this.#findOwned(found);
       await this.#checkAllowed(found);
       return found;
@@ -121,16 +122,26 @@ export class Router {
     throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
   }
 
+  /** Where tables hold for the file that do not match the name it was asked by, what they are for is run: the file itself. */
+  #underRealPath(candidate: Candidate, realPath: string): Candidate {
+    const { asked } = candidate;
+    if (realPath === asked) return candidate;
+    const app = this.#appFor(asked, realPath);
+    if (app === candidate.app) return candidate;
+    return { ...candidate, app, path: realPath, asked: app === this.#appFor(realPath) ? realPath : asked };
+  }
+
   /** The file itself, whose owner it runs as: a name of it may lead elsewhere in a moment. */
   async #findOwned(candidate: Candidate): Promise<FoundScript> {
-    const { asked, app } = candidate;
+    const { asked } = candidate;
     const trail = await this.#disk.trail(asked);
     const facts = trail && (await this.#disk.lookup(trail.realPath));
-    if (facts?.kind !== "file" || facts.realPath !== trail?.realPath)
+    const app = this.#appFor(asked, trail?.realPath);
+    if (facts?.kind !== "file" || facts.realPath !== trail?.realPath || app.user !== "owner")
       throw forbidden(asked, "what it leads to is being changed");
     const problem = ownerProblem(trail, app.lowestUid);
     if (problem) throw forbidden(asked, problem);
-    const found = { ...candidate, path: trail.realPath, facts, owner: facts.uid };
+    const found = { ...candidate, app, path: trail.realPath, facts, owner: facts.uid };
     await this.#checkAllowed(found);
     return found;
   }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { lstatSync, writeFileSync } from "node:fs";
+import { lstatSync, rmSync, writeFileSync } from "node:fs";
 import { admin, command, snapshotOf } from "../support/admin.ts";
 import { handOver } from "../support/hand-over.ts";
 import { type Site, startSite } from "../support/site.ts";
-import { answers, startStdFpm } from "../support/std-fpm.ts";
+import { answers, EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -59,6 +59,21 @@ describe("the admin socket", () => {
     });
     expect(await onFile.exited).toBe(1);
     expect(onFile.log()).toContain("a file that is not a socket is there");
+  });
+
+  test("keeps a second daemon from harming one whose pid file was removed", async () => {
+    await using site = await startSite();
+    const pid = await site.text("lab.fcgi");
+    rmSync(`${site.fpm.runtimeDir}/std-fpm.pid`);
+    const second = Bun.spawnSync([EXECUTABLE, "serve", "--config", site.fpm.configFile]);
+    expect([second.exitCode, second.stderr.toString()]).toEqual([
+      1,
+      expect.stringContaining("another process answers there"),
+    ]);
+    expect(second.stderr.toString()).not.toContain("ended processes");
+    expect(await site.text("lab.fcgi")).toBe(pid);
+    site.put("other.fcgi", { copyOf: "dist/test-programs/lab" });
+    expect((await site.ask("other.fcgi")).status).toBe(200);
   });
 
   test("goes to the new daemon on SIGUSR2", async () => {

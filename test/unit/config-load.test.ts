@@ -179,6 +179,20 @@ describe("programs", () => {
     expect(config.appFor("/srv/a")).toBe(first);
   });
 
+  test("tables that match the file behind a path hold, too, and must not name another user for it", async () => {
+    const { config } = await load(
+      ["a", "b"].map((who) => `[[apps]]\nmatch = "/srv/${who}/**"\nuser = "${who}"`).join("\n") +
+        '\n[[apps]]\nmatch = "/link/**"\nnice = 5',
+    );
+    const { appFor } = config;
+    expect(appFor("/proc/self/root/srv/a/x", "/srv/a/x")).toBe(appFor("/srv/a/x"));
+    expect(appFor("/srv/a/x", "/usr/share/x")).toBe(appFor("/srv/a/x"));
+    expect(appFor("/link/x", "/srv/a/x")).toMatchObject({ user: "a", nice: 5 });
+    expect(appFor("/srv/a/x", "/srv/a/y")).toBe(appFor("/srv/a/x"));
+    const why = '/srv/a/x: [[apps]] names user "a" for this path, but "b" for /srv/b/x, to which it leads.';
+    for (let i = 0; i < 2; i++) expect(() => appFor("/srv/a/x", "/srv/b/x")).toThrow(why);
+  });
+
   test("an empty command in a table goes back to starting the program itself", async () => {
     const { config } = await load('app.command = ["/bin/sh"]\n[[apps]]\nmatch = "/x"\ncommand = []');
     expect(config.app.command).toEqual(["/bin/sh"]);

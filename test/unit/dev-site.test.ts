@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defaultTables } from "../../src/config/tables.ts";
 import { listPrograms } from "../../src/dev/program-list.ts";
 import { resolveTarget, type Site, type Target } from "../../src/dev/site.ts";
+import { sourceTest } from "../../src/dev/source-test.ts";
 import { hasExtension } from "../../src/route/script-path.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
@@ -49,7 +51,7 @@ beforeAll(() => {
   site = {
     root,
     extensionsFor: (path) => (path.startsWith(`${root}/php/`) ? [".php"] : [".fcgi"]),
-    sourceExtensions: [".fcgi", ".php"],
+    isSource: (path) => sourceTest(defaultTables(), [])(path),
   };
 });
 afterAll(() => folder[Symbol.dispose]());

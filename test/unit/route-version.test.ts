@@ -53,6 +53,28 @@ describe("the program's version", () => {
   });
 });
 
+describe("settings for the file behind a name", () => {
+  const [plain, own] = [appConfig({ id: "app" }), appConfig({ id: "own", user: "alice" })];
+  const disk = { "/l/x.fcgi": "x->/srv/x.fcgi", "/m/x.fcgi": "x->/srv/x.fcgi", "/srv/x.fcgi": "x" };
+  const router = new Router(
+    (path, realPath = path) => (realPath.startsWith("/srv/") ? own : plain),
+    routerDisk(disk),
+  );
+
+  test("hold by every name, in one program, of which the file itself is run", async () => {
+    const program = await router.find("/srv/x.fcgi");
+    expect(program).toMatchObject({ key: "/srv/x.fcgi", argv: ["/srv/x.fcgi"], app: own });
+    expect(await router.find("/l/x.fcgi")).toBe(program);
+    expect(await router.find("/m/x.fcgi")).toBe(program);
+    expect(await router.findAgain(program)).toBe(program);
+  });
+
+  test("leave the name where they are the same for both", async () => {
+    const everywhere = new Router(() => plain, routerDisk(disk));
+    expect(await everywhere.find("/l/x.fcgi")).toMatchObject({ key: "/l/x.fcgi", argv: ["/l/x.fcgi"] });
+  });
+});
+
 interface Owned {
   readonly uid: number;
   readonly mode: number;

@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { runtimeFolderProblem } from "../../src/config/runtime-folder.ts";
+import { RuntimeDir } from "../../src/daemon/runtime-dir.ts";
+import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
+
+const uid = process.geteuid?.() ?? 0;
+const isRoot = uid === 0;
+let folder: TempDir;
+
+beforeEach(() => {
+  folder = makeTempDir();
+  mkdirSync(folder.at("run"));
+});
+afterEach(() => folder[Symbol.dispose]());
+
+describe("a runtime folder", () => {
+  test("that is missing, or belongs to us alone, is used", () => {
+    expect(runtimeFolderProblem(folder.at("none/at/all"), uid)).toBeUndefined();
+    expect(runtimeFolderProblem(folder.at("run"), uid)).toBeUndefined();
+  });
+
+  test.each([
+    [
+      "is a link",
+      () => symlinkSync(folder.at("run"), folder.at("link")),
+      "link",
+      "it is a link, or no folder",
+    ],
+    ["is a file", () => writeFileSync(folder.at("file"), ""), "file", "it is a link, or no folder"],
+    [
+      "others may write",
+      () => chmodSync(folder.at("run"), 0o757),
+      "run",
+      "others than its owner may write it",
+    ],
+    [
+      "has an open folder above it",
+      () => chmodSync(folder.path, 0o757),
+      "run",
+      "others than its owner may write the folder",
+    ],
+  ])("that %s is refused", (_what, spoil, name, why) => {
+    spoil();
+    expect(runtimeFolderProblem(folder.at(name), uid)).toStartWith(why);
+    expect(() => new RuntimeDir(folder.at(name))).toThrow(
+      `The runtime folder ${folder.at(name)} cannot be used: ${why}`,
+    );
+  });
+
+  test("of another user, or below one of theirs, is refused", () => {
+    if (!isRoot) return;
+    chownSync(folder.at("run"), 5, 60);
+    expect(runtimeFolderProblem(folder.at("run"), 0)).toBe("it belongs to user 5");
+    expect(runtimeFolderProblem(folder.at("run"), 5)).toBeUndefined();
+    expect(runtimeFolderProblem(folder.at("run/sub"), 0)).toBe(
+      `the folder ${folder.at("run")} above it belongs to user 5`,
+    );
+  });
+});
+
+describe("a file in the runtime folder", () => {
+  test.each(["std-fpm.pid", "instance"])("%s is never a link to another one", (name) => {
+    writeFileSync(folder.at("victim"), "precious\n");
+    for (const put of [symlinkSync, linkSync]) {
+      put(folder.at("victim"), folder.at(`run/${name}`));
+      expect(() => new RuntimeDir(folder.at("run")).claim()).toThrow();
+      expect(readFileSync(folder.at("victim"), "utf8")).toBe("precious\n");
+      rmSync(folder.at(`run/${name}`));
+    }
+  });
+
+  test("backends is never a link to another folder", () => {
+    mkdirSync(folder.at("other"), { mode: 0o700 });
+    symlinkSync(folder.at("other"), folder.at("run/backends"));
+    expect(() => new RuntimeDir(folder.at("run"))).toThrow("must belong to the user that runs std-fpm");
+  });
+});
+
+test("what was not claimed stays: it may be that of a daemon whose pid file was removed", () => {
+  const running = new RuntimeDir(folder.at("run"));
+  running.claim();
+  writeFileSync(folder.at("run/backends/1-1.sock"), "");
+  rmSync(folder.at("run/std-fpm.pid"));
+  const second = new RuntimeDir(folder.at("run"));
+  expect(second.release()).toEqual([]);
+  expect(existsSync(folder.at("run/backends/1-1.sock"))).toBe(true);
+  expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(running.lock.instance);
+  running.release();
+});
