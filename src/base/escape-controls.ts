@@ -1,12 +1,23 @@
+/**
+ * Control characters (C0, DEL, C1), and what a terminal or a browser takes for a new line or for another direction of writing: the text would
+ * not look like what it is.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const INVISIBLE = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
 /** Control characters made visible, so that no program can forge a line or steer a terminal. */
 export function escapeControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => {
-    return char === "\t" ? "\\t" : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return text.replace(INVISIBLE, (char) => {
+    if (char === "\t") return "\\t";
+    const code = char.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
   });
 }
 
 /** JSON without the control characters that it allows. */
 export function jsonOf(value: unknown): string {
-  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  return JSON.stringify(value).replace(
+    INVISIBLE,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -52,6 +52,8 @@ const PRIORITY: Record<string, string> = { error: "<3>", warn: "<4>", info: "<6>
 /** The journal has the time and the level of each line already. */
 const AUTOMATIC = { terminal: "pretty", journal: "bare", other: "plain" } as const;
 
+const LIKE_A_FIELD = /(?:^|\s)[a-z_]+=\S/;
+
 type LineFormat = Exclude<LogFormat, "auto"> | "bare";
 
 /** A log on top of consola: pretty on a terminal, `message key=value` in the journal, `time level message key=value` elsewhere, or JSON lines. */
@@ -91,7 +93,9 @@ function render(entry: LogObject, format: LineFormat, time: Date): string {
   if (format === "json") {
     return `${jsonOf({ time: time.toISOString(), level, message, ...fields })}\n`;
   }
-  const text = `${escapeControls(message)}${renderFields(fields)}`;
+  // What a program prints must not look like fields of ours.
+  const shown = LIKE_A_FIELD.test(message) ? jsonOf(message) : escapeControls(message);
+  const text = `${shown}${renderFields(fields)}`;
   if (format === "bare") return `${text}\n`;
   if (format === "pretty") {
     const clock = time.toTimeString().slice(0, 8);

@@ -1,4 +1,4 @@
-import { jsonOf } from "../base/escape-controls.ts";
+import { escapeControls, jsonOf } from "../base/escape-controls.ts";
 import type { AccessField, AccessFormat, AccessValue } from "../config/access-format.ts";
 import { pathAskedFor } from "../fcgi/head.ts";
 import { utf8 } from "../fcgi/utf8.ts";
@@ -191,11 +191,7 @@ function shown(value: number | undefined): string {
 /** UTF-8 as it is; quotation marks, backslashes and what is not printable made visible. */
 function escaped(value: string): string {
   if (/^[ !#-[\]-~]*$/.test(value)) return value;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return readable(value).replace(/["\\]|[\x00-\x1f\x7f-\x9f]/g, (char) => {
-    if (char === '"' || char === "\\") return `\\${char}`;
-    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
+  return escapeControls(readable(value).replace(/["\\]/g, (char) => `\\${char}`));
 }
 
 /** Bytes that are UTF-8 as the text that they stand for, others a character each. */

@@ -93,6 +93,14 @@ describe("the log", () => {
     expect(written[0]).toEndWith('uri="/a b\\u009b"\n');
   });
 
+  test("quotes a message that looks as if it had fields of ours", () => {
+    const written: string[] = [];
+    const write = (line: string) => void written.push(line);
+    const log = createLog({ level: "info", format: "plain", reader: () => "other", wallClock, write });
+    log.info("failed program=/srv/bank.fcgi code=X", { pid: 1 });
+    expect(written[0]).toEndWith('"failed program=/srv/bank.fcgi code=X" pid=1\n');
+  });
+
   test("takes other settings while it is in use", () => {
     const written: string[] = [];
     const write = (line: string) => void written.push(line);
@@ -110,6 +118,8 @@ describe("the log", () => {
 
   test("shows control characters, and leaves other text alone", () => {
     expect(escapeControls("a\tb\x07c\u0085é")).toBe("a\\tb\\x07c\\x85é");
+    expect(escapeControls("a\u202eb\u2028c\u2066\u200f")).toBe("a\\u202eb\\u2028c\\u2066\\u200f");
+    expect(jsonOf("a\u202eb\u2028\x9b")).toBe('"a\\u202eb\\u2028\\u009b"');
   });
 });
 
