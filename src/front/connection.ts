@@ -34,6 +34,8 @@ export interface ConnectionDeps extends RequestTimes {
   onSpent(): void;
 }
 
+/** While draining, a connection without any request is left open for so long. */
+const FIRST_REQUEST_MS = 1000;
 /** How long a client may take to close after our side was shut down, and how much may still come. */
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
@@ -158,10 +160,12 @@ export class Connection implements IntakeOwner, Occupant {
 
   /**
    * Ends the connection if nobody has waited for an answer on it for `idleMs`; it is closed when its client has read all. Just after
-   * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502.
+   * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502. Who has just
+   * connected has a request to send, and on a busy machine it may take a while.
    */
   retire(idleMs: number): void {
-    if (this.#intake.isAnswerDue || this.#deps.clock.now() - this.#idleSince < idleMs) return;
+    const dueMs = this.#isNew && idleMs > 0 ? Math.max(idleMs, FIRST_REQUEST_MS) : idleMs;
+    if (this.#intake.isAnswerDue || this.#deps.clock.now() - this.#idleSince < dueMs) return;
     if (this.#state === "open") this.#finish();
     else if (this.#state === "lingering" && unsentBytes(this.#socket.fd) === 0) this.close();
   }

@@ -50,6 +50,16 @@ describe("SIGTERM", () => {
     expect(await site.fpm.exited).toBe(0);
   });
 
+  test("answers who has connected and takes a while to send the request", async () => {
+    await using site = await startSite();
+    using connection = await connectFcgi(site.fpm.socket);
+    site.fpm.signal("SIGTERM");
+    await waitUntil("it stops", () => site.fpm.log().includes(" info stopping "));
+    await Bun.sleep(300);
+    expect((await connection.request(`${site.root}/lab.fcgi`)).stdout).toMatch(/\d+$/);
+    expect(await site.fpm.exited).toBe(0);
+  });
+
   test.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)("an idle std-fpm ends at once on %s", async (name) => {
     await using site = await startSite();
     await site.text("lab.fcgi", "kept");
