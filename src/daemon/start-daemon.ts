@@ -3,6 +3,7 @@ import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { systemClock } from "../base/clock.ts";
 import { createFileLookup } from "../base/file-facts.ts";
+import { Garbage } from "../base/garbage.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -67,7 +68,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const ownSockets = runtimeDir.socketFolder;
     const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets });
     slowLog.use(config.slowLog);
-    const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
+    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, garbage: new Garbage(collect) };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
@@ -81,4 +82,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     if (isFirstHere) runtimeDir.release();
     throw error;
   }
+}
+
+/** Asks the collector; it works beside us. */
+function collect(): void {
+  Bun.gc(false);
 }
