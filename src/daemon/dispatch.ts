@@ -3,6 +3,7 @@ import { explainSpawnError } from "../backend/start-failure.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
+import type { Garbage } from "../base/garbage.ts";
 import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -36,6 +37,8 @@ export interface DispatchDeps {
   readonly spoolSpace: SpoolSpace;
   /** What is held in memory of all requests and answers. */
   readonly buffers: ByteBudget;
+  /** What was in memory of those that are over. */
+  readonly garbage: Garbage;
 }
 
 /**
@@ -185,7 +188,9 @@ export class Dispatch implements Waiter, RelayOwner {
   #release(ending: Ending): void {
     const lease = this.#lease;
     this.#lease = undefined;
-    if (lease) this.#pool?.release(lease, ending);
+    if (!lease) return;
+    this.#deps.garbage.add(lease.bytesIn + lease.bytesOut);
+    this.#pool?.release(lease, ending);
   }
 
   #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>): void {

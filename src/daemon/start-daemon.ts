@@ -3,6 +3,7 @@ import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { systemClock } from "../base/clock.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
+import { Garbage } from "../base/garbage.ts";
 import { outliveParent } from "../base/libc.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -61,7 +62,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     ownAnswers.use(config.server);
     const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets: runtimeDir.socketFolder });
     slowLog.use(config.slowLog);
-    const deps = { ...shared, router, accessLog, slowLog, ownAnswers };
+    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, garbage: new Garbage(collect) };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
@@ -74,4 +75,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     if (isFirstHere) runtimeDir.release();
     throw error;
   }
+}
+
+/** Asks the collector; it works beside us. */
+function collect(): void {
+  Bun.gc(false);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
 import { createFileLookup } from "../../src/base/file-facts.ts";
+import { Garbage } from "../../src/base/garbage.ts";
 import { createLog, type LogReader } from "../../src/base/log.ts";
 import { Timers } from "../../src/base/timers.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -32,6 +33,19 @@ describe("timers", () => {
     clock.advance(100);
     expect(clock.timers).toBe(0);
   });
+});
+
+test("the collector is asked when 16 MiB were let go of, not before, and again after as many", () => {
+  let asked = 0;
+  const garbage = new Garbage(() => asked++);
+  garbage.add(16 * 1024 * 1024 - 1);
+  expect(asked).toBe(0);
+  garbage.add(1);
+  expect(asked).toBe(1);
+  garbage.add(16 * 1024 * 1024 - 1);
+  expect(asked).toBe(1);
+  garbage.add(40 * 1024 * 1024);
+  expect(asked).toBe(2);
 });
 
 describe("the log", () => {
