@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { makeTempDir } from "../../support/temp-dir.ts";
 
@@ -60,9 +60,11 @@ describe("the Debian package", () => {
     expect(conffiles).toContain("/etc/std-fpm/std-fpm.toml");
     const control = readFileSync(dir.at("DEBIAN/control"), "utf8");
     expect(control).toMatch(/^Depends: .*libc6/m);
-    expect(run(dir.at("usr/bin/std-fpm"), "check", "--config", dir.at("etc/std-fpm/std-fpm.toml"))).toBe(
-      "ok\n",
-    );
+    // As the user of the unit, not as root, who has to name a user for the programs.
+    chmodSync(dir.path, 0o755);
+    const check = [dir.at("usr/bin/std-fpm"), "check", "--config", dir.at("etc/std-fpm/std-fpm.toml")];
+    const asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", ...check];
+    expect(run("setpriv", ...asNobody)).toBe("ok\n");
   });
 
   test("lintian finds no error, and no warning that is not explained", () => {
