@@ -2,7 +2,7 @@ import type { Socket } from "bun";
 import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
-import { isHungUp, unsentBytes } from "../base/libc.ts";
+import { isHungUp, isReadable, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
@@ -103,8 +103,8 @@ export class Connection implements IntakeOwner, Occupant {
   giveWay(idleMs: number): boolean {
     const isIdle = this.#state === "open" && this.#intake.isIdle && this.#outbox.bytes === 0;
     if (!isIdle || this.#deps.clock.now() - this.#idleSince < idleMs) return false;
-    // What the client has not read could be lost with a close.
-    if (unsentBytes(this.#socket.fd) > 0) return false;
+    // What the client has not read could be lost with a close, and so could the request that it has sent.
+    if (unsentBytes(this.#socket.fd) > 0 || isReadable(this.#socket.fd)) return false;
     this.close();
     return true;
   }
@@ -161,11 +161,13 @@ export class Connection implements IntakeOwner, Occupant {
   /**
    * Ends the connection if nobody has waited for an answer on it for `idleMs`; it is closed when its client has read all. Just after
    * an answer the web server may be sending the next request already: nginx turned a tenth of such POSTs into 502. Who has just
-   * connected has a request to send, and on a busy machine it may take a while.
+   * connected has a request to send, and on a busy machine it may take a while. A request that waits to be read is served: it may be
+   * ourselves who did not run for so long.
    */
   retire(idleMs: number): void {
     const dueMs = this.#isNew && idleMs > 0 ? Math.max(idleMs, FIRST_REQUEST_MS) : idleMs;
     if (this.#intake.isAnswerDue || this.#deps.clock.now() - this.#idleSince < dueMs) return;
+    if (this.#intake.size === 0 && this.#state === "open" && isReadable(this.#socket.fd)) return;
     if (this.#state === "open") this.#finish();
     else if (this.#state === "lingering" && unsentBytes(this.#socket.fd) === 0) this.close();
   }

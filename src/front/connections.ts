@@ -94,8 +94,14 @@ export class Connections {
 
   #lookRegularly(): Timer {
     const { clock, headTimeoutMs, bodyTimeoutMs } = this.#deps;
-    return clock.every(Math.min(LOOK_MS, headTimeoutMs / 4, bodyTimeoutMs / 4), () => {
+    const everyMs = Math.min(LOOK_MS, headTimeoutMs / 4, bodyTimeoutMs / 4);
+    let lookedAt = clock.now();
+    return clock.every(everyMs, () => {
       const now = clock.now();
+      const wasAway = now - lookedAt > 2 * everyMs;
+      lookedAt = now;
+      // When it is us who did not run, what the clients have sent meanwhile is read first.
+      if (wasAway) return;
       for (const connection of this.#connections) connection.checkOverdue(now);
       this.#places.look();
     });

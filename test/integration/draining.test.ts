@@ -63,6 +63,23 @@ describe("a stop", () => {
     expect(await site.fpm.exited).toBe(0);
   });
 
+  test("serves requests that came while std-fpm itself did not run for a while", async () => {
+    await using site = await startSite();
+    const lab = `${site.root}/lab.fcgi`;
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connectFcgi(site.fpm.socket)));
+    // Half of them have an idle kept connection by then, the others a new one.
+    for (const client of clients.slice(0, 10)) await client.request(lab, { keepConn: true });
+    site.fpm.signal("SIGTERM");
+    await logged(site.fpm, "stopping");
+    site.fpm.signal("SIGSTOP");
+    for (const [index, client] of clients.entries())
+      await client.send(client.encode(lab, { id: 2, keepConn: index % 2 === 0 }));
+    await Bun.sleep(1_200);
+    site.fpm.signal("SIGCONT");
+    for (const client of clients) expect((await client.answer(2)).protocolStatus).toBe(0);
+    expect(await site.fpm.exited).toBe(0);
+  });
+
   test("does not wait longer than drain_timeout for a client that never reads", async () => {
     await using site = await startSite({ server: 'drain_timeout = "400ms"' });
     using client = await slowClient(site.fpm, `${site.root}/lab.fcgi`, site.fpm.socket, true);

@@ -28,6 +28,18 @@ describe("head_timeout", () => {
     await connection.closed();
   });
 
+  test("does not count the time in which std-fpm itself did not run", async () => {
+    await using site = await startSite({ server: 'head_timeout = "400ms"' });
+    const lab = `${site.root}/lab.fcgi`;
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connectFcgi(site.fpm.socket)));
+    await Bun.sleep(150);
+    site.fpm.signal("SIGSTOP");
+    for (const client of clients) await client.send(client.encode(lab));
+    await Bun.sleep(800);
+    site.fpm.signal("SIGCONT");
+    for (const client of clients) expect((await client.answer()).stdout).not.toStartWith("Status:");
+  });
+
   test("holds for each head by itself, also while others come and go", async () => {
     await using site = await startSite({ server: 'head_timeout = "400ms"' });
     using connection = await connectFcgi(site.fpm.socket);
