@@ -27,12 +27,10 @@ try {
 
 async function compile(path: string): Promise<void> {
   await Bun.build({
-    entrypoints: [`${import.meta.dir}/src/main.ts`],
+    entrypoints: [`${import.meta.dir}/src/main.ts`, `${import.meta.dir}/src/start/starter-thread.ts`],
     compile: {
       outfile: path,
       ...(target === undefined ? {} : { target }),
-      // No direct child outlives the daemon, even if that is killed with SIGKILL.
-      execArgv: ["--no-orphans"],
       // Without these two a .env or bunfig.toml in the working folder would be obeyed; a bunfig.toml can run code.
       autoloadDotenv: false,
       autoloadBunfig: false,

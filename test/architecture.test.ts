@@ -8,6 +8,7 @@ const LAYERS: readonly (readonly [folder: string, onlyFrom?: readonly string[]])
   ["base"],
   ["config"],
   ["fcgi", ["base"]],
+  ["start", ["base", "config"]],
   ["backend"],
   ["pool"],
   ["route"],
@@ -39,8 +40,8 @@ const PURE = [
   "config/units.ts",
   "config/changed-keys.ts",
   "backend/states.ts",
-  "backend/program.ts",
-  "backend/owner-rules.ts",
+  "start/program.ts",
+  "start/owner-rules.ts",
   "backend/exit.ts",
   "backend/conduct.ts",
   "pool/policy.ts",
@@ -74,7 +75,7 @@ const PURE_BASE = [
 /** What runs in a browser. */
 const BROWSER = "src/admin/dashboard/";
 /** What is run and not imported: importing it does everything. */
-const ENTRIES = ["src/main.ts", `${BROWSER}main.ts`];
+const ENTRIES = ["src/main.ts", "src/start/starter-thread.ts", `${BROWSER}main.ts`];
 const IMPURE_GLOBALS = ["Bun", "process", "performance", "Date", "setTimeout", "setInterval", "setImmediate"];
 
 const MAX_FILE_LINES = 400;

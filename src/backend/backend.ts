@@ -3,12 +3,13 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Program } from "../start/program.ts";
+import type { Starter } from "../start/starter.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import type { Ending, Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
 import type { OutputLimit } from "./output-limit.ts";
-import type { Program } from "./program.ts";
 import type { BackendState } from "./states.ts";
 import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
@@ -41,6 +42,7 @@ export interface BackendDeps {
   readonly buffers: ByteBudget;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  readonly starter: Starter;
   /** Looks at requests that were handed over: of all programs. */
   readonly unread: UnreadWatch;
   /** What was learned of the program. */
@@ -63,7 +65,7 @@ export interface Backend {
   readonly isDead: boolean;
   /** Since when it has been on its own. */
   readonly aloneSince: number;
-  /** 0 while no process runs. */
+  /** 0 while no process runs, or until it has started. */
   readonly pid: number;
   /** Program and pid, as messages name it. */
   readonly label: string;
@@ -85,6 +87,8 @@ export interface Backend {
   readonly firstStdout: string;
   /** The last line it printed on stderr. */
   readonly lastStderr: string;
+  /** What a tool said that was to start its program: see ProgramProcess. */
+  readonly complaint: string;
   /** Settles when it has ended and everything it printed was logged. */
   readonly finished: Promise<void>;
   /** Settles with the processes that it left in the background when it ended before it had started; they have been ended. Empty for others. */

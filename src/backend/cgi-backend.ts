@@ -2,15 +2,17 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
 import { RequestHead } from "../fcgi/head.ts";
+import { cgiVariables } from "../start/cgi-environment.ts";
+import type { Ending as Exited } from "../start/order.ts";
+import type { Program } from "../start/program.ts";
 import type { BackendDeps, BackendOwner } from "./backend.ts";
-import { cgiVariables } from "./cgi-environment.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
 import { describeExit } from "./exit.ts";
 import type { Ending, Lease } from "./lease.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import type { Program } from "./program.ts";
 import { ProgramProcess } from "./program-process.ts";
+import { explainChainFailure } from "./start-failure.ts";
 import type { Usage } from "./usage.ts";
 
 /** How long something else may hold the output of a process that has ended. */
@@ -41,7 +43,7 @@ export class CgiBackend extends LentBackend {
   }
 
   get label(): string {
-    return this.#process ? `${this.program.name} (pid ${this.pid})` : this.program.name;
+    return this.pid === 0 ? this.program.name : `${this.program.name} (pid ${this.pid})`;
   }
 
   get isDead(): boolean {
@@ -56,6 +58,10 @@ export class CgiBackend extends LentBackend {
 
   get lastStderr(): string {
     return this.#process?.lastStderr ?? this.#lastStderr;
+  }
+
+  get complaint(): string {
+    return "";
   }
 
   get finished(): Promise<void> {
@@ -73,15 +79,24 @@ export class CgiBackend extends LentBackend {
         answersOnStdout: true,
         requestInFlight: () => this.requests.only(this.leases),
         request: cgiVariables(head.pairs()),
-        onExit: () => this.#onExit(process, exited.resolve),
+        onStarted: () => {
+          closeFd(stdin.readFd);
+          for (const lease of this.leases) lease.pid = process.pid;
+          this.owner.onProcessStarted();
+        },
+        onStartFailed: (error) => {
+          closeFd(stdin.readFd);
+          this.#onStartFailed(process, error);
+        },
+        onExit: (ending) => this.#onExit(process, ending, exited.resolve),
         wake() {},
       });
       this.#process = process;
-      this.owner.onProcessStarted();
       const link = new CgiLink(head.requestId, {
         stdinFd: stdin.writeFd,
         stdoutFd: process.stdoutFd as number,
         exited: exited.promise,
+        isEnding: () => process.isEnding,
         onOutputEnd: () => void this.usage,
         log: this.deps.log,
         buffers: this.deps.buffers,
@@ -91,10 +106,9 @@ export class CgiBackend extends LentBackend {
       return link;
     } catch (error) {
       closeFd(stdin.writeFd);
+      closeFd(stdin.readFd);
       if (error instanceof FpmError) return error;
       throw error;
-    } finally {
-      closeFd(stdin.readFd);
     }
   }
 
@@ -134,8 +148,16 @@ export class CgiBackend extends LentBackend {
     else this.#process.end(stopTimeoutMs);
   }
 
-  #onExit(process: ProgramProcess, resolve: (exit: CgiExit) => void): void {
-    const { exitCode: code, signalCode: signal, lastStderr, pid } = process;
+  #onStartFailed(process: ProgramProcess, error: FpmError): void {
+    this.#process = undefined;
+    this.#lastStderr = error.message;
+    this.#link?.onStartFailed(error);
+    if (this.isStopping) void process.finished.then(() => this.#leave());
+    else if (this.busy === 0) this.onBack();
+  }
+
+  #onExit(process: ProgramProcess, { code, signal }: Exited, resolve: (exit: CgiExit) => void): void {
+    const { lastStderr, pid } = process;
     this.#usedBefore = this.usage;
     this.#used = { runMs: 0, cpuWaitMs: 0 };
     this.#lastStderr = lastStderr;
@@ -144,10 +166,18 @@ export class CgiBackend extends LentBackend {
     const level = this.stopReason === undefined && code !== 0 ? "warn" : "debug";
     this.deps.log[level](describeExit(exit), { program: this.program.name, pid, reason: this.stopReason });
     this.owner.onProcessExited(pid, exit);
-    resolve({ code, signal });
+    void this.#endingOf(process, { code, signal }).then(resolve);
     this.#awaitOutput();
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
+  }
+
+  /** Where a tool has failed that was to start the program, that is no answer of the program's. */
+  async #endingOf(process: ProgramProcess, { code, signal }: Exited): Promise<CgiExit> {
+    if (this.#link?.hasOutput || code === 0) return { code, signal };
+    await process.finished;
+    const failure = await explainChainFailure(this.program, process.complaint, code, this.deps.starter);
+    return failure ? { failure } : { code, signal };
   }
 
   /** Somebody outside the group of a process that has ended may hold its output for ever. */

@@ -1,5 +1,5 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
-import { BugError, messageOf } from "../base/errors.ts";
+import { BugError, type FpmError, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
@@ -7,15 +7,13 @@ import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { latin1 } from "../fcgi/params.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
+import type { Ending } from "../start/order.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { ReadTurns } from "./output.ts";
 import { PipeWriter } from "./pipe-writer.ts";
 
-/** How a CGI process ended. */
-export interface CgiExit {
-  readonly code: number | null;
-  readonly signal: string | number | null;
-}
+/** How a CGI process ended, or why it never began. */
+export type CgiExit = Ending | { readonly failure: FpmError };
 
 /** The pipes of a CGI process, and what it tells of itself. */
 export interface CgiPipes {
@@ -23,6 +21,8 @@ export interface CgiPipes {
   readonly stdoutFd: number;
   /** Settles when the process has ended. */
   readonly exited: Promise<CgiExit>;
+  /** Whether it has ended, or is about to. */
+  isEnding(): boolean;
   /** Its output has ended: it is about to end, too. */
   onOutputEnd(): void;
   readonly log: Log;
@@ -33,6 +33,8 @@ export interface CgiPipes {
 const HEADER_START = /^(?:[!-9;-~]+:|HTTP\/)/;
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
+/** Of a process that has closed its output. */
+const WORKS_ON: Ending = { code: 0, signal: null };
 const ENDED = { done: true, value: undefined } as const;
 
 /**
@@ -73,6 +75,11 @@ export class CgiLink implements Link, RecordSink {
 
   get isAllRead(): boolean {
     return !this.isWaiting;
+  }
+
+  /** Whether the program has printed something. */
+  get hasOutput(): boolean {
+    return this.#hasOutput;
   }
 
   get isOpen(): boolean {
@@ -132,6 +139,13 @@ export class CgiLink implements Link, RecordSink {
     user?.onLinkClosed(reason);
   }
 
+  /** No program has begun with the request, and none will. */
+  onStartFailed(error: FpmError): void {
+    const user = this.#user;
+    this.close();
+    user?.onLinkFailed(error);
+  }
+
   /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. */
   endIfRead(): void {
     if (this.#isReading) this.#stdout.cancel().catch(() => {});
@@ -159,7 +173,8 @@ export class CgiLink implements Link, RecordSink {
     try {
       await this.#readOutput();
       this.#pipes.onOutputEnd();
-      this.#onEnd(await this.#pipes.exited);
+      // What goes on without its output has nothing more to say.
+      this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.exited : WORKS_ON);
     } catch (error) {
       this.#pipes.log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
       this.onClosed("a bug in std-fpm");
@@ -189,10 +204,18 @@ export class CgiLink implements Link, RecordSink {
     this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, bytes, false));
   }
 
-  #onEnd({ code, signal }: CgiExit): void {
+  #onEnd(exit: CgiExit): void {
     if (!this.#isOpen) return;
+    if ("failure" in exit) {
+      this.onStartFailed(exit.failure);
+      return;
+    }
+    const { code, signal } = exit;
     if (signal !== null) this.onClosed(`ended by ${signal}`);
-    else if (!this.#hasOutput) this.#fail(`exited with status ${code} and printed nothing`);
+    else if (!this.#hasOutput)
+      this.#fail(
+        `${exit === WORKS_ON ? "closed its output" : `exited with status ${code}`} and printed nothing`,
+      );
     else {
       const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);

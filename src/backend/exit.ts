@@ -1,3 +1,5 @@
+import type { FpmError } from "../base/errors.ts";
+
 /** Why a backend was stopped by us. */
 export type StopReason =
   | "idle"
@@ -27,6 +29,8 @@ export interface Exit {
   /** It had accepted its first connection before. */
   readonly wasStarted: boolean;
   readonly reason: StopReason | undefined;
+  /** No process has begun at all. */
+  readonly startError?: FpmError;
 }
 
 export type ExitCause = "asked for" | "of its own will" | "crash" | "boot failure";

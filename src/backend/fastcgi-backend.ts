@@ -1,11 +1,12 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
+import type { Ending as Exited } from "../start/order.ts";
+import type { Program } from "../start/program.ts";
 import type { BackendDeps, BackendOwner } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import type { Ending, Lease } from "./lease.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import type { Program } from "./program.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -31,7 +32,7 @@ export class FastCgiBackend extends LentBackend {
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
 
-  /** @throws FpmError SPAWN_FAILED, SYSTEM_CALL. */
+  /** Orders its process. @throws FpmError SYSTEM_CALL. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
     super(program, owner, deps);
     const onStray = () => this.onStaleRecord();
@@ -45,18 +46,15 @@ export class FastCgiBackend extends LentBackend {
         stdinFd: this.#socket.fd,
         answersOnStdout: false,
         requestInFlight: () => this.requests.only(this.leases),
-        onExit: () => this.#onExit(),
+        onStarted: () => this.#onStarted(),
+        onStartFailed: (error) => this.#onStartFailed(error),
+        onExit: (ending) => this.#onExit(ending),
         wake: () => this.#socket.wake(),
       });
     } catch (error) {
       this.#socket.close();
       throw error;
     }
-    owner.onProcessStarted();
-    this.#watch(LAST_BOOT_LOOK_MS);
-    this.timers.set("start", program.app.startTimeoutMs, () => {
-      if (this.state === "starting") this.stop("start timeout", 0);
-    });
   }
 
   get pid(): number {
@@ -64,11 +62,11 @@ export class FastCgiBackend extends LentBackend {
   }
 
   get label(): string {
-    return `${this.program.name} (pid ${this.pid})`;
+    return this.pid === 0 ? this.program.name : `${this.program.name} (pid ${this.pid})`;
   }
 
   get isDead(): boolean {
-    return this.state === "gone" || isEnding(this.pid);
+    return this.state === "gone" || (this.pid !== 0 && isEnding(this.pid));
   }
 
   get usage(): Usage | undefined {
@@ -81,6 +79,10 @@ export class FastCgiBackend extends LentBackend {
 
   get lastStderr(): string {
     return this.#process.lastStderr;
+  }
+
+  get complaint(): string {
+    return this.#process.complaint;
   }
 
   get finished(): Promise<void> {
@@ -199,11 +201,27 @@ export class FastCgiBackend extends LentBackend {
     if (this.busy === 0) this.#socket.dropSilent();
   }
 
-  #onExit(): void {
-    const { exitCode: code, signalCode: signal } = this.#process;
+  #onStarted(): void {
+    this.owner.onProcessStarted();
+    this.deps.log.info("started", { program: this.program.name, pid: this.pid });
+    if (this.isStopping) return;
+    this.#watch(LAST_BOOT_LOOK_MS);
+    this.timers.set("start", this.program.app.startTimeoutMs, () => {
+      if (this.state === "starting") this.stop("start timeout", 0);
+    });
+  }
+
+  #onStartFailed(startError: FpmError): void {
+    this.#socket.close();
+    this.onGone();
+    const exit = { code: null, signal: null, wasStarted: false, reason: this.stopReason, startError };
+    this.owner.onBackendExit(this, exit);
+  }
+
+  #onExit({ code, signal }: Exited): void {
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
-    if (isByItself) this.leftBehind = this.#endBackground();
+    if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();
     this.onGone();
     const exit = { code, signal, wasStarted: this.#readyAt !== undefined, reason: this.stopReason };
     this.owner.onProcessExited(this.pid, exit);
@@ -212,7 +230,10 @@ export class FastCgiBackend extends LentBackend {
     this.#awaitLinks();
   }
 
-  /** A program that puts itself into the background has ended for us: what it left there is of no use to anybody, and could not be ended later. */
+  /**
+   * A program that puts itself into the background has ended for us, and so has one whose workers go on: what accepts there is of no use to
+   * anybody, and could not be ended later. A job that it has left on purpose accepts nothing, and goes on.
+   */
   async #endBackground(): Promise<readonly number[]> {
     const isStarted = this.#readyAt !== undefined;
     if (isStarted && !(await this.#isStillAccepting())) return [];

@@ -1,13 +1,13 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
+import type { Program } from "../start/program.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Ending, Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
-import type { Program } from "./program.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 import type { Usage } from "./usage.ts";
 
@@ -44,6 +44,7 @@ export abstract class LentBackend implements Backend {
   abstract readonly usage: Usage | undefined;
   abstract readonly firstStdout: string;
   abstract readonly lastStderr: string;
+  abstract readonly complaint: string;
   abstract readonly finished: Promise<void>;
   /** Requests that it serves at once. */
   protected abstract readonly capacity: number;

@@ -1,3 +1,5 @@
+import type { FpmError } from "../base/errors.ts";
+
 /** Who uses a link: the relay of the request that it carries. */
 export interface LinkUser {
   onLinkData(chunk: Uint8Array): void;
@@ -7,6 +9,8 @@ export interface LinkUser {
   onLinkClosed(reason: string | undefined): void;
   /** The program has ended the request in order, and what it said is no answer. */
   onLinkUnanswered(problem: string): void;
+  /** No program has begun with the request. */
+  onLinkFailed(error: FpmError): void;
 }
 
 /** A connection that carries FastCGI records to a program and its answer back. */

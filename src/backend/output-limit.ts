@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../start/program.ts";
 
 const SECOND_MS = 1000;
 const BYTES_A_LINE = 1024;

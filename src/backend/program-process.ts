@@ -1,11 +1,14 @@
-import type { Subprocess } from "bun";
+import type { FpmError } from "../base/errors.ts";
+import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { Timers } from "../base/timers.ts";
 import type { RequestHead } from "../fcgi/head.ts";
+import { chainFailure, isComplaint } from "../start/chain.ts";
+import type { Ending } from "../start/order.ts";
+import type { Program } from "../start/program.ts";
+import type { StartListener } from "../start/starter.ts";
 import type { BackendDeps } from "./backend.ts";
 import { OutputReader, type OutputSink } from "./output.ts";
-import type { Program } from "./program.ts";
-import { type Environment, INSTANCE_VARIABLE, spawnProgram } from "./spawn.ts";
-import { cpuUsageOf, type Usage } from "./usage.ts";
+import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
 
 /**
  * How often a program that did not leave on SIGTERM is nudged. One that sits in accept() is woken, and again, as its processes may be several; and
@@ -17,66 +20,77 @@ const GROUP_TURNS: readonly number[] = [4, 8];
 const OUTPUT_GRACE_MS = 200;
 
 export interface ProcessOptions {
-  /** Becomes its descriptor 0; stays the caller's. */
+  /** Becomes its descriptor 0; stays the caller's, who may close it when it has started, or could not be. */
   readonly stdinFd: number;
   /** Its stdout is its answer: see `stdoutFd`. Otherwise it is logged. */
   readonly answersOnStdout: boolean;
-  /** What the request adds to its environment. */
-  readonly request?: Environment;
+  /** What the request adds to its environment, see StartOrder. */
+  readonly request?: readonly string[];
   /** The request that it works on, where that is clear. */
   requestInFlight(): RequestHead | undefined;
-  /** The process has ended, what it left behind in its group was killed. */
-  onExit(): void;
+  onStarted(): void;
+  onStartFailed(error: FpmError): void;
+  onExit(ending: Ending): void;
   /** Has it notice SIGTERM. */
   wake(): void;
 }
 
-/** A process of a program and all that it has started: what it prints is logged, and it ends as a whole. */
-export class ProgramProcess {
+/** A process of a program, from the order on to its end: what it prints is logged. Told to end by force, it ends with all that it has started. */
+export class ProgramProcess implements StartListener {
   /** The last line it printed on stderr. */
   lastStderr = "";
   /** The first line it printed on stdout, where that is logged. */
   firstStdout = "";
+  /** What a tool said that was to start the program: if it ends with that, the program has not begun. */
+  complaint = "";
   /** Where its answer is read; the caller closes it. */
   readonly stdoutFd: number | undefined;
   readonly #program: Program;
   readonly #deps: BackendDeps;
   readonly #options: ProcessOptions;
-  readonly #process: Subprocess;
+  readonly #pipes: readonly Pipe[];
   readonly #outputs: OutputReader[];
   readonly #timers: Timers<"nudge" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
+  #pid = 0;
+  #phase: "ordered" | "running" | "ended" = "ordered";
+  /** It was killed: what it has started goes with it. */
+  #isForced = false;
 
-  /** @throws FpmError SPAWN_FAILED. */
+  /** @throws FpmError SYSTEM_CALL. */
   constructor(program: Program, deps: BackendDeps, options: ProcessOptions) {
     this.#program = program;
     this.#deps = deps;
     this.#options = options;
     this.#timers = new Timers(deps.clock);
-    const { stdinFd, answersOnStdout, request = {} } = options;
-    const variables = { request, own: { [INSTANCE_VARIABLE]: deps.instance } };
-    const spawned = spawnProgram(program, stdinFd, variables, () => this.#onExit());
-    this.#process = spawned.process;
-    this.#outputs = [new OutputReader(spawned.stderrFd, this.#sinkOf("stderr"))];
-    if (answersOnStdout) this.stdoutFd = spawned.stdoutFd;
-    else this.#outputs.push(new OutputReader(spawned.stdoutFd, this.#sinkOf("stdout")));
+    const { stdinFd, answersOnStdout, request } = options;
+    const [stdout, stderr] = openPipes();
+    this.#pipes = [stdout, stderr];
+    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"))];
+    if (answersOnStdout) this.stdoutFd = stdout.readFd;
+    else this.#outputs.push(new OutputReader(stdout.readFd, this.#sinkOf("stdout")));
+    const stdio = [stdinFd, stdout.writeFd, stderr.writeFd] as const;
+    deps.starter.start({ program, stdio, request, instance: deps.instance }, this);
   }
 
+  /** 0 until it has started. */
   get pid(): number {
-    return this.#process.pid;
+    return this.#pid;
   }
 
-  /** What it has used of the CPU; undefined when it has gone. */
+  /** Whether something of its group may be left, now that it has ended. */
+  get hasGroup(): boolean {
+    return signal(-this.#pid, 0);
+  }
+
+  /** Whether it has ended, or is about to, or never began. */
+  get isEnding(): boolean {
+    return this.#phase === "running" ? isEnding(this.#pid) : true;
+  }
+
+  /** What it has used of the CPU; undefined when it has gone, or has not begun. */
   get usage(): Usage | undefined {
-    return cpuUsageOf(this.pid);
-  }
-
-  get exitCode(): number | null {
-    return this.#process.exitCode;
-  }
-
-  get signalCode(): string | number | null {
-    return this.#process.signalCode;
+    return this.#pid === 0 ? undefined : cpuUsageOf(this.#pid);
   }
 
   /** Settles when it has ended and everything it printed was logged. */
@@ -84,36 +98,69 @@ export class ProgramProcess {
     return this.#finished.promise;
   }
 
+  onStarted(pid: number): void {
+    this.#pid = pid;
+    this.#phase = "running";
+    this.#closeOurEnds();
+    if (this.#isForced) this.kill();
+    this.#options.onStarted();
+  }
+
+  onStartFailed(error: FpmError): void {
+    this.#phase = "ended";
+    this.#closeOurEnds();
+    this.#options.onStartFailed(error);
+    void this.#finishOutput();
+  }
+
+  onExit(ending: Ending): void {
+    this.#phase = "ended";
+    // What it has started on purpose goes on, unless it did not come to an end of its own.
+    const { signal: by } = ending;
+    if (this.#isForced || (by !== null && by !== "SIGTERM")) signal(-this.#pid, "SIGKILL");
+    this.#timers.cancelAll();
+    if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
+      this.#print("stderr", this.complaint);
+    this.#options.onExit(ending);
+    void this.#finishOutput();
+  }
+
   /**
    * SIGTERM, then a nudge from time to time, SIGKILL to all of it after `stopTimeoutMs`. Told once more, it gets no more time. Only the process that we
    * have started is told at first: one that has started others ends them itself, and may lose count when all end at once.
    */
   end(stopTimeoutMs: number): void {
-    signal(this.pid, "SIGTERM");
+    if (this.#phase === "ordered") {
+      this.kill();
+      return;
+    }
+    this.#signal("SIGTERM");
     if (this.#timers.has("kill")) return;
     this.#nudge(1, Math.min(NUDGE_EVERY_MS, stopTimeoutMs / 4));
     this.#timers.set("kill", stopTimeoutMs, () => this.kill());
   }
 
-  /** SIGKILL to all of it. */
+  /** SIGKILL to all of it, as soon as it has begun. */
   kill(): void {
-    signal(-this.pid, "SIGKILL");
+    this.#isForced = true;
+    if (this.#phase === "running") signal(-this.#pid, "SIGKILL");
+  }
+
+  #signal(name: NodeJS.Signals): void {
+    if (this.#phase === "running") signal(this.#pid, name);
   }
 
   /** Never both at once: a process that handles the one may miss the other. */
   #nudge(turn: number, everyMs: number): void {
     this.#timers.set("nudge", everyMs, () => {
-      if (GROUP_TURNS.includes(turn)) signal(-this.pid, "SIGTERM");
+      if (GROUP_TURNS.includes(turn)) signal(-this.#pid, "SIGTERM");
       else this.#options.wake();
       this.#nudge(turn + 1, everyMs);
     });
   }
 
-  #onExit(): void {
-    this.kill();
-    this.#timers.cancelAll();
-    this.#options.onExit();
-    void this.#finishOutput();
+  #closeOurEnds(): void {
+    for (const { writeFd } of this.#pipes) closeFd(writeFd);
   }
 
   async #finishOutput(): Promise<void> {
@@ -135,18 +182,37 @@ export class ProgramProcess {
 
   #onLine(stream: "stdout" | "stderr", line: string): void {
     this.#deps.outputLimit.charge(this.#program, line.length);
+    if (stream === "stderr" && this.lastStderr === "" && isComplaint(line)) {
+      this.complaint = line;
+      return;
+    }
     if (stream === "stderr" && line !== "") this.lastStderr = line;
     if (stream === "stdout") this.firstStdout ||= line;
+    this.#print(stream, line);
+  }
+
+  #print(stream: "stdout" | "stderr", line: string): void {
     const request = this.#options.requestInFlight()?.label;
     this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream, request });
   }
 }
 
-/** To a process, or with a negative number to its group. */
-function signal(pid: number, name: NodeJS.Signals): void {
+function openPipes(): [Pipe, Pipe] {
+  const stdout = openPipe();
   try {
-    process.kill(pid, name);
+    return [stdout, openPipe()];
+  } catch (error) {
+    closeFd(stdout.readFd);
+    closeFd(stdout.writeFd);
+    throw error;
+  }
+}
+
+/** To a process, or with a negative number to its group; 0 only asks. False when it has ended already. */
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
   } catch {
-    // ESRCH: it has ended already.
+    return false;
   }
 }

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "NOT_ALLOWED"
   | "PROTOCOL"
   | "HEAD_TOO_LARGE"
+  | "ENVIRONMENT_TOO_LARGE"
   | "HEAD_TIMEOUT"
   | "BODY_TIMEOUT"
   | "BODY_TOO_LARGE"

@@ -1,5 +1,5 @@
 import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
-import { BugError, FpmError } from "./errors.ts";
+import { FpmError } from "./errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
 /** What Bun has no call for. x86-64 and arm64 Linux agree on every number here. */
@@ -19,8 +19,9 @@ const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const SIOCOUTQ = 0x5411;
-const PR_SET_PDEATHSIG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
 const LOCK_EX_NB = 2 | 4;
+const OWNER_ONLY = 0o600;
 const POLLIN = 1;
 const POLLHUP = 16;
 
@@ -32,6 +33,7 @@ const SYMBOLS = {
   strerror: { args: [i32], returns: FFIType.cstring },
   socket: { args: [i32, i32, i32], returns: i32 },
   bind: { args: [i32, pointer, u32], returns: i32 },
+  fchmod: { args: [i32, u32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   connect: { args: [i32, pointer, u32], returns: i32 },
   accept4: { args: [i32, pointer, pointer, i32], returns: i32 },
@@ -45,7 +47,6 @@ const SYMBOLS = {
   getsockname: { args: [i32, pointer, pointer], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
-  _exit: { args: [i32], returns: FFIType.void },
 } as const;
 
 type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
@@ -72,12 +73,9 @@ export function listenUnix(path: string, backlog: number): number {
   const fd = check("socket", libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), path);
   try {
     const address = socketAddress(path);
-    const umask = process.umask(0o177);
-    try {
-      check("bind", libc().bind(fd, ptr(address), address.length), path);
-    } finally {
-      process.umask(umask);
-    }
+    // The file gets the socket's own mode, less the umask: nobody else's umask is touched, as all threads may have the same.
+    check("fchmod", libc().fchmod(fd, OWNER_ONLY), path);
+    check("bind", libc().bind(fd, ptr(address), address.length), path);
     check("listen", libc().listen(fd, backlog), path);
     return fd;
   } catch (error) {
@@ -214,15 +212,9 @@ export function boundAddress(fd: number): { path: string } | { host: string; por
   return family === AF_UNIX && path.startsWith("/") ? { path } : undefined;
 }
 
-/** Takes back that this process dies with its parent (`--no-orphans` arms it on the daemon too). */
-export function outliveParent(): void {
-  libc().prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-}
-
-/** Ends this process at once and leaves its children alone: a clean exit would kill them (`--no-orphans`, Bun 1.4.5). */
-export function exitAlone(status: number): never {
-  libc()._exit(status);
-  throw new BugError("_exit(2) returned");
+/** What descendants leave behind becomes a child of this process (PR_SET_CHILD_SUBREAPER, prctl(2)). */
+export function adoptOrphans(): void {
+  libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 /** Takes the exclusive lock of an open file; false when another process has it. It ends with the descriptor. */

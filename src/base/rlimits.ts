@@ -33,11 +33,6 @@ export function resourceLimit(pid: number, resource: Resource): ResourceLimit | 
   return { soft: Number(limits[0]), hard: Number(limits[1]) };
 }
 
-/** Sets both limits of a child. False when the child has gone, or where its hard limit would have to rise and we are not root. */
-export function setResourceLimit(pid: number, resource: Resource, value: number): boolean {
-  return prlimit(pid, resource, BigUint64Array.of(BigInt(value), BigInt(value)), null);
-}
-
 /** Sets a child's soft limit, never above its hard one, which stays. False when the child has gone. */
 export function lowerSoftLimit(pid: number, resource: Resource, value: number): boolean {
   const limits = new BigUint64Array(2);

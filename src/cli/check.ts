@@ -3,6 +3,7 @@ import { FpmError } from "../base/errors.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { rootProblem } from "../config/root-user.ts";
 import { runtimeFolderProblem } from "../config/runtime-folder.ts";
+import { missingTools } from "../start/tools.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 
@@ -44,7 +45,9 @@ export const checkCommand = defineCommand({
         `warning: app.user: only a std-fpm that root runs can run programs as ${JSON.stringify(user)}\n`,
       );
     }
-    for (const warning of loaded.warnings) terminal.err(`warning: ${warning}\n`);
+    const { app, apps } = loaded.tables;
+    const warnings = [...missingTools([app, ...apps]), ...loaded.warnings];
+    for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
     await terminal.out("ok\n");
     return EXIT_OK;
   },

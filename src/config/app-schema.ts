@@ -93,6 +93,17 @@ export const appSchema = Type.Object(
         "Folder of the control group that processes are started in; empty leaves them in that of std-fpm.",
       expected: 'an absolute path such as "/sys/fs/cgroup/sites", or ""',
     }),
+    umask: Type.String({
+      pattern: "^(?:0?[0-7]{3})?$",
+      default: "",
+      description: "Permissions that files of the processes do not get, in octal; empty = that of std-fpm.",
+      expected: 'octal permissions in quotes, such as "0027", or ""',
+    }),
+    no_new_privileges: Type.Boolean({
+      default: false,
+      description: "Processes gain no rights by executing something: no sudo, no set-user-id programs.",
+      expected: "true or false",
+    }),
     limits: limitsSchema,
     concurrency: integer(1, 100_000, 1, "Requests that one process serves at once."),
     max_processes: integer(0, 1_000_000, 0, "Most processes of one program; 0 = automatic."),

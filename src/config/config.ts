@@ -114,6 +114,9 @@ export interface AppConfig {
   readonly nice: number;
   /** Folder of a control group; "" = the daemon's own. */
   readonly cgroup: string;
+  /** Undefined: that of the daemon. */
+  readonly umask: number | undefined;
+  readonly noNewPrivileges: boolean;
   readonly limits: ResourceLimits;
   /** Requests that one process serves at once, each on a connection of its own; 1 with `protocol` = "cgi". */
   readonly concurrency: number;

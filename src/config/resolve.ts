@@ -81,6 +81,8 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     lowestUid: table.lowest_uid,
     nice: table.nice,
     cgroup: table.cgroup,
+    umask: table.umask === "" ? undefined : Number.parseInt(table.umask, 8),
+    noNewPrivileges: table.no_new_privileges,
     limits: resolveLimits(table.limits),
     concurrency: table.protocol === "cgi" ? 1 : table.concurrency,
     restartOnChange: table.restart_on_change,

@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
+import type { Reaper } from "../start/reaper.ts";
 import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
@@ -15,17 +16,21 @@ import { type ConfigSource, type Reloaded, Reloader } from "./reloader.ts";
 import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
-import { endStraysOf } from "./strays.ts";
+import { endLeftBehind, endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
 import { keepWarm } from "./warm.ts";
 
 /** What a stop takes beside the requests and the programs. */
 const STOP_MARGIN_MS = 5000;
 
+export interface DaemonDeps extends DispatchDeps {
+  readonly reaper: Reaper;
+}
+
 /** What serves: it accepts, dispatches, reloads, hands over and stops. */
 export class Daemon implements RunningDaemon {
   #config: Config;
-  readonly #deps: DispatchDeps;
+  readonly #deps: DaemonDeps;
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
   readonly #admin: AdminServer | undefined;
@@ -49,7 +54,7 @@ export class Daemon implements RunningDaemon {
   /** @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
     { config, inheritance, activated = [], source, command }: DaemonOptions,
-    deps: DispatchDeps,
+    deps: DaemonDeps,
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
     admin: AdminServer | undefined,
@@ -121,7 +126,7 @@ export class Daemon implements RunningDaemon {
    */
   claim(): void {
     try {
-      endStraysOf(this.#runtimeDir.previousInstance, "an earlier daemon", this.#deps.log);
+      endStraysOf(this.#runtimeDir.previousInstance, this.#deps.log);
       this.#runtimeDir.claim();
     } catch (error) {
       this.#front.undo();
@@ -204,7 +209,7 @@ export class Daemon implements RunningDaemon {
     const { path: runtimeDir, lock } = this.#runtimeDir;
     const bequest = { pid: process.pid, runtimeDir, lock, sockets: this.#front.sockets };
     try {
-      this.#successor = new Successor(command, bequest, this.#deps.clock);
+      this.#successor = new Successor(command, bequest, this.#deps.clock, this.#deps.reaper);
     } catch (error) {
       return { kind: "failed", why: messageOf(error) };
     }
@@ -264,6 +269,7 @@ export class Daemon implements RunningDaemon {
     if (this.#inFlight > 0)
       log.warn("requests were still in flight and are given up", { in_flight: this.#inFlight });
     await this.#attempt(() => registry.stopAll());
+    await this.#attempt(() => this.#deps.slowLog.close());
     await this.#attempt(() => this.#front.abandon());
     // One that was killed while it started.
     await this.#successor?.started;
@@ -271,14 +277,20 @@ export class Daemon implements RunningDaemon {
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
     await this.#attempt(() => this.#admin?.close());
-    if (end === "stopped")
-      await this.#attempt(() => endStraysOf(this.#runtimeDir.lock.instance, "programs", log));
+    if (end === "stopped") await this.#attempt(() => this.#endLeftBehind());
     for (const problem of this.#runtimeDir.release()) this.#leaveBehind(`not removed: ${problem}`);
     await this.#attempt(() => this.#deps.accessLog.close());
-    await this.#attempt(() => this.#deps.slowLog.close());
+    this.#deps.reaper.close();
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");
     this.#finished.resolve(end === "stopped" && this.#isIncomplete ? "incomplete" : end);
+  }
+
+  /** Jobs that programs have left on purpose. */
+  async #endLeftBehind(): Promise<void> {
+    const { reaper, log } = this.#deps;
+    const timeoutMs = this.#isHurried ? 0 : this.#config.app.stopTimeoutMs;
+    await endLeftBehind({ reaper, instance: this.#runtimeDir.lock.instance, timeoutMs, log });
   }
 
   /** A step of the end: those after it are done whatever comes of it. */

@@ -1,5 +1,4 @@
 import type { Ending, Lease } from "../backend/lease.ts";
-import { explainSpawnError } from "../backend/start-failure.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
@@ -194,11 +193,6 @@ export class Dispatch implements Waiter, RelayOwner {
   }
 
   #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>): void {
-    const program = (this.#route as Route).program;
-    if (error.code === "SPAWN_FAILED") {
-      void explainSpawnError(program, error).then((explained) => this.#try(() => this.#refuse(explained)));
-      return;
-    }
     if (!this.#attempts.mayRepeat(failure) || !this.#client.isHeld) {
       this.#refuse(error);
       return;
@@ -206,6 +200,7 @@ export class Dispatch implements Waiter, RelayOwner {
     const pool = this.#pool as Pool;
     pool.tally.retries++;
     const level = failure === "lost" ? "info" : "debug";
+    const { program } = this.#route as Route;
     this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });
     this.#ask();
   }

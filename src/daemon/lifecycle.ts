@@ -1,5 +1,4 @@
 import { systemClock } from "../base/clock.ts";
-import { exitAlone } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { BugOwner } from "./bug-owner.ts";
 import type { Operator } from "./operator.ts";
@@ -93,7 +92,6 @@ export async function runUntilSignalled(
     const end = await Promise.race([running.finished, bugs.gaveUp]);
     await logs?.close();
     if (end === "incomplete") return EX_SOFTWARE;
-    if (end === "handed over") exitAlone(0);
   } finally {
     manager.end();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);

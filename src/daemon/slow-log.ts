@@ -13,6 +13,7 @@ import { lookAt } from "../slow/process-look.ts";
 import { ReportLimit } from "../slow/report-limit.ts";
 import { leftOutLine, type Present, slowEndLine, slowLine } from "../slow/slow-report.ts";
 import { Tracer } from "../slow/tracer.ts";
+import type { Reaper } from "../start/reaper.ts";
 import type { Journey } from "./journey.ts";
 import { oldestStart, queueFactsOf } from "./queue-facts.ts";
 
@@ -22,6 +23,7 @@ export interface SlowLogDeps {
   readonly log: Log;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  readonly reaper: Pick<Reaper, "leave">;
   /** The folder of the sockets that programs listen on. */
   readonly ownSockets: string;
 }
@@ -186,7 +188,9 @@ export class SlowLog {
     if (stage === "program") {
       const isUnaccepted = lease?.isUnaccepted ?? false;
       const others = (lease?.backend.busy ?? 1) - 1;
-      return { stage, cause, isUnaccepted, hasAnswer: journey.client.isAnswered, others };
+      // With CGI the request is there before its process.
+      const present = lease?.pid === 0 ? "its process is being started" : cause;
+      return { stage, cause: present, isUnaccepted, hasAnswer: journey.client.isAnswered, others };
     }
     const status = stage === "queue" ? this.#statusFor(journey) : undefined;
     if (!status) return { stage: stage === "body" ? "body" : "route" };

@@ -1,14 +1,17 @@
 import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
-import { outliveParent } from "../base/libc.ts";
+import { adoptOrphans } from "../base/libc.ts";
+import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
 import { SpoolSpace } from "../relay/spool-space.ts";
 import { Router } from "../route/router.ts";
+import { Reaper } from "../start/reaper.ts";
+import { Starter } from "../start/starter.ts";
 import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
@@ -27,7 +30,7 @@ import { keepWarm } from "./warm.ts";
  * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
-  outliveParent();
+  adoptOrphans();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
   const limits = limitsOf(config.server);
   const frontOptions = frontOptionsOf(config, limits);
@@ -36,13 +39,12 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
   const nextSocketPath = () => runtimeDir.nextSocketPath();
-  const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread: new UnreadWatch(clock) };
+  const reaper = new Reaper({ adopts: true });
+  const starter = new Starter({ clock, log, reaper });
+  const unread = new UnreadWatch(clock);
+  const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = new Router(config.appFor, {
-    lookup: createFileLookup(clock),
-    watched: createFileLookup(clock, "all"),
-    trail: createTrailLookup(clock),
-  });
+  const router = createRouter(config, clock);
   const spoolSpace = new SpoolSpace(config.server, clock);
   const shared = { registry, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
@@ -60,9 +62,16 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const slowLog = new SlowLog({ registry, clock, log, instance, ownSockets: runtimeDir.socketFolder });
+    const slowLog = new SlowLog({
+      registry,
+      clock,
+      log,
+      instance,
+      reaper,
+      ownSockets: runtimeDir.socketFolder,
+    });
     slowLog.use(config.slowLog);
-    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, garbage: new Garbage(collect) };
+    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, reaper, garbage: new Garbage(collect) };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
@@ -71,10 +80,19 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     return daemon;
   } catch (error) {
     await registry.stopAll();
+    reaper.close();
     await admin?.close();
     if (isFirstHere) runtimeDir.release();
     throw error;
   }
+}
+
+function createRouter({ appFor }: Config, clock: Clock): Router {
+  return new Router(appFor, {
+    lookup: createFileLookup(clock),
+    watched: createFileLookup(clock, "all"),
+    trail: createTrailLookup(clock),
+  });
 }
 
 /** Asks the collector; it works beside us. */

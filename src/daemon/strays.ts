@@ -1,38 +1,99 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { INSTANCE_VARIABLE } from "../backend/spawn.ts";
 import type { Log } from "../base/log.ts";
+import { INSTANCE_VARIABLE } from "../start/launch.ts";
+import type { Reaper } from "../start/reaper.ts";
+
+/** The first process, which adopts what nobody else does; and whoever started that, outside of a container. */
+const FIRST_PIDS: readonly number[] = [0, 1];
+const LOOK_MS = 20;
+/** How long the end of what was killed may take: the kernel's part of it. */
+const KILLED_MS = 2000;
 
 /**
- * Ends what is left of a daemon's programs: processes with its mark in their environment, such as grandchildren that left their
- * group. A pid alone proves nothing, it may be another process by now. `leftBy` is for the log.
+ * Kills what is left of an earlier daemon's programs: processes with its mark in their environment, such as children that a program left
+ * behind on purpose. A pid alone proves nothing, it may be another process by now; and a mark proves nothing for a process that somebody else has
+ * started since, such as atd(8), which keeps the environment of whoever asked.
  */
-export function endStraysOf(instance: string | undefined, leftBy: string, log: Log): void {
+export function endStraysOf(instance: string | undefined, log: Log): void {
   if (instance === undefined) return;
-  const ended = endMarked(instance);
-  if (ended.length > 0) log.warn(`ended processes that ${leftBy} left`, { pids: ended.join(",") });
+  const ended = new Set<number>();
+  // What a killed one had started belongs to nobody then.
+  for (let found = straysOf(instance); found.some((pid) => !ended.has(pid)); found = straysOf(instance))
+    for (const pid of found) if (kill(pid, "SIGKILL")) ended.add(pid);
+  if (ended.size > 0) log.warn("ended processes that an earlier daemon left", { pids: [...ended].join(",") });
 }
 
-function endMarked(instance: string): number[] {
-  const ended: number[] = [];
-  for (const name of readdirSync("/proc")) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid || !carriesMark(pid, instance)) continue;
-    try {
-      process.kill(pid, "SIGKILL");
-      ended.push(pid);
-    } catch {
-      // It has ended in the meantime.
+export interface LeftBehind {
+  readonly reaper: Reaper;
+  readonly instance: string;
+  readonly timeoutMs: number;
+  readonly log: Log;
+}
+
+/** Ends what programs have left behind: SIGTERM, and SIGKILL after `timeoutMs`. */
+export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBehind): Promise<void> {
+  const ended = new Set<number>();
+  const startedAt = performance.now();
+  for (;;) {
+    reaper.look();
+    const found = [...new Set([...reaper.orphans(), ...straysOf(instance)])];
+    const elapsedMs = performance.now() - startedAt;
+    if (found.length === 0 || elapsedMs > timeoutMs + KILLED_MS) break;
+    for (const pid of found) {
+      if (elapsedMs >= timeoutMs) kill(pid, "SIGKILL");
+      else if (!ended.has(pid)) kill(pid, "SIGTERM");
+      ended.add(pid);
     }
+    await Bun.sleep(LOOK_MS);
   }
-  return ended;
+  if (ended.size > 0) log.warn("ended processes that programs left", { pids: [...ended].join(",") });
+}
+
+/** Processes with this mark that nobody else answers for. */
+function straysOf(instance: string): number[] {
+  const marked = new Set(pids().filter((pid) => pid !== process.pid && carriesMark(pid, instance)));
+  const adopters = new Set([...FIRST_PIDS, process.pid]);
+  return [...marked].filter((pid) => {
+    let parent = parentOf(pid);
+    while (parent !== undefined && marked.has(parent)) parent = parentOf(parent);
+    return parent !== undefined && (adopters.has(parent) || isSystemd(parent));
+  });
+}
+
+function pids(): number[] {
+  return readdirSync("/proc").map(Number).filter(Number.isInteger);
+}
+
+/** A user's systemd adopts what is left of that user's services. */
+function isSystemd(pid: number): boolean {
+  return read(pid, "comm") === "systemd\n";
+}
+
+/** Undefined when it has gone. */
+function parentOf(pid: number): number | undefined {
+  const found = /^PPid:\t(\d+)/m.exec(read(pid, "status"))?.[1];
+  return found === undefined ? undefined : Number(found);
 }
 
 function carriesMark(pid: number, instance: string): boolean {
+  return read(pid, "environ").split("\0").includes(`${INSTANCE_VARIABLE}=${instance}`);
+}
+
+/** "" when it has gone, or is somebody else's. */
+function read(pid: number, file: string): string {
   try {
-    const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-    return environment.includes(`${INSTANCE_VARIABLE}=${instance}`);
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
   } catch {
-    // Gone, or somebody else's: then it is not ours.
+    return "";
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    // It has ended in the meantime.
     return false;
   }
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, isReadable, openPipe } from "../base/libc.ts";
 import { Timers } from "../base/timers.ts";
+import type { Reaper } from "../start/reaper.ts";
 import { type Bequest, HANDOVER_VARIABLE, pack, READY, READY_ELSEWHERE } from "./handover.ts";
 
 /** How long a new executable may take until it serves. */
@@ -26,7 +27,7 @@ export class Successor {
   #isSettled = false;
 
   /** Starts `command` with the bequest. @throws FpmError HANDOVER, SYSTEM_CALL. */
-  constructor(command: readonly string[], bequest: Bequest, clock: Clock) {
+  constructor(command: readonly string[], bequest: Bequest, clock: Clock, reaper: Pick<Reaper, "leave">) {
     this.#timers = new Timers(clock);
     const { readFd, writeFd } = openPipe();
     const { value, fds } = pack(bequest, writeFd);
@@ -45,6 +46,7 @@ export class Successor {
     } finally {
       closeFd(writeFd);
     }
+    reaper.leave(this.#process);
     this.#readyFd = readFd;
     this.#timers.set("timeout", READY_TIMEOUT_MS, () => {
       this.kill(`it was not ready within ${READY_TIMEOUT_MS / 1000} s`);

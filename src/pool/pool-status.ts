@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Program } from "../backend/program.ts";
+import type { Program } from "../start/program.ts";
 import type { Measures } from "./measures.ts";
 import type { Population } from "./population.ts";
 import type { WaitQueue } from "./queue.ts";

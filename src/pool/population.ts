@@ -1,9 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
 import type { StopReason } from "../backend/exit.ts";
 import type { Lease } from "../backend/lease.ts";
-import type { Program } from "../backend/program.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Program } from "../start/program.ts";
 import { bootsAtOnce, type Machine, processCap } from "./cap.ts";
 import { FreeList } from "./free-list.ts";
 import type { PoolView } from "./policy.ts";

@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Program } from "../backend/program.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
+import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
 import { Pool, type PoolDeps, type PoolOwner } from "./pool.ts";
 import type { PoolStatus } from "./pool-status.ts";

@@ -2,9 +2,9 @@ import type { Backend, BackendDeps, BackendOwner } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
 import { causeOf, describeExit, type Exit, isBootFailure } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
-import type { Program } from "../backend/program.ts";
-import { explainBootFailure, explainSpawnError } from "../backend/start-failure.ts";
+import { explainBootFailure } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
+import type { Program } from "../start/program.ts";
 import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
 /** Hears of failed starts: the pool. */
@@ -53,12 +53,10 @@ export class Starts {
   start(program: Program): Backend | undefined {
     try {
       if (program.app.protocol === "cgi") return new CgiBackend(program, this.#owner, this.#deps);
-      const backend = new FastCgiBackend(program, this.#owner, this.#deps);
-      this.#deps.log.info("started", { program: program.name, pid: backend.pid });
-      return backend;
+      return new FastCgiBackend(program, this.#owner, this.#deps);
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
-      this.#onFailure(explainSpawnError(program, error));
+      this.#onFailure(Promise.resolve(error));
       return undefined;
     }
   }
@@ -71,8 +69,9 @@ export class Starts {
 
   /** A process has ended, perhaps before it was ready. */
   onExit(backend: Backend, exit: Exit): void {
-    if (isBootFailure(exit)) this.#onFailure(explainBootFailure(backend, exit));
-    // A place for CGI processes has told of each of them.
+    if (exit.startError && isBootFailure(exit)) this.#onFailure(Promise.resolve(exit.startError));
+    else if (isBootFailure(exit)) this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter));
+    // A place for CGI processes has told of each of them; and one that never began, of its failure.
     if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
   }
 

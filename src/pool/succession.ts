@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Program } from "../backend/program.ts";
+import type { Program } from "../start/program.ts";
 
 /** How a program differs from the one before it. */
 export type Change = "none" | "settings" | "launch settings" | "file";

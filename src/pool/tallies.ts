@@ -1,4 +1,4 @@
-import type { Program } from "../backend/program.ts";
+import type { Program } from "../start/program.ts";
 import { Tally } from "./tally.ts";
 
 /** A program whose processes have all gone. */

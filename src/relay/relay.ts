@@ -103,8 +103,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
       : head.encode(keepConn, changes);
     const link = this.#lease.open(records, body, fresh);
     if (link instanceof FpmError) {
-      const failure = link.code === "SPAWN_FAILED" ? "bad" : "unseen";
-      this.#finish({ kind: "unanswered", failure, ending: "left", error: link });
+      this.#finish({ kind: "unanswered", failure: "unseen", ending: "left", error: link });
       return;
     }
     this.#link = link;
@@ -168,6 +167,11 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   onLinkUnanswered(problem: string): void {
     this.onUnanswered(problem);
+  }
+
+  onLinkFailed(error: FpmError): void {
+    if (error.fault === "client") this.#finish({ kind: "refused", ending: "over", error });
+    else this.#fail(error, "bad", "over");
   }
 
   onRecords(chunk: Uint8Array, start: number, end: number): void {

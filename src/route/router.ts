@@ -1,10 +1,10 @@
-import { ownerProblem } from "../backend/owner-rules.ts";
-import { launchSettingsOf, type Program } from "../backend/program.ts";
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup } from "../base/file-facts.ts";
 import type { AppFor } from "../config/app-for.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
+import { ownerProblem } from "../start/owner-rules.ts";
+import { launchSettingsOf, type Program } from "../start/program.ts";
 import {
   decodedPath,
   folderOf,

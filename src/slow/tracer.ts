@@ -1,16 +1,19 @@
 import type { Subprocess } from "bun";
 import { OutputReader, type OutputSink } from "../backend/output.ts";
-import { INSTANCE_VARIABLE } from "../backend/spawn.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { INSTANCE_VARIABLE } from "../start/launch.ts";
+import type { Reaper } from "../start/reaper.ts";
 
 export interface TracerDeps {
   readonly clock: Clock;
   readonly log: Log;
   /** Marks every child of this daemon. */
   readonly instance: string;
+  /** Knows that Bun waits for it. */
+  readonly reaper: Pick<Reaper, "leave">;
 }
 
 /** The request whose process is traced. */
@@ -122,6 +125,7 @@ class Run implements OutputSink {
         detached: true,
         onExit: () => this.#exited.resolve(),
       });
+      deps.reaper.leave(this.#process);
     } catch (error) {
       closeFd(pipe.readFd);
       throw error;

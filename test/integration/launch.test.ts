@@ -212,7 +212,7 @@ describe("what a process may use", () => {
     });
     expect((await site.ask("lost.fcgi")).status).toBe(502);
     await waitUntil("the log names it", () =>
-      site.fpm.log().includes("/sys/fs/cgroup/no-such-group/cgroup.procs"),
+      site.fpm.log().includes("there is no control group /sys/fs/cgroup/no-such-group"),
     );
     await waitUntil("it is gone", () => site.fpm.backends().length === 0);
     const group = makeGroup(`std-fpm-test-${process.pid}`);

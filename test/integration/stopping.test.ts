@@ -126,7 +126,7 @@ describe("SIGTERM", () => {
   });
 
   test("ends what has left its program's process group, too, and says so", async () => {
-    await using site = await startSite();
+    await using site = await startSite({ app: 'stop_timeout = "300ms"' });
     const daemon = Number(await site.text("lab.fcgi?op=fork-daemon"));
     site.fpm.signal("SIGTERM");
     await site.fpm.exited;

@@ -8,6 +8,7 @@ import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
 import type { AppConfig } from "../../src/config/config.ts";
@@ -16,6 +17,8 @@ import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
 import { Relay, type Relayed } from "../../src/relay/relay.ts";
+import { Reaper } from "../../src/start/reaper.ts";
+import { Starter } from "../../src/start/starter.ts";
 import { appConfig } from "../support/app-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { isAlive } from "../support/processes.ts";
@@ -28,8 +31,13 @@ const dir = makeTempDir();
 const log = createLog({ level: "error", format: "plain", write() {}, reader: () => "other" });
 const LIMIT_MS = 60_000;
 let sockets = 0;
+const reaper = new Reaper({ adopts: false });
+const starter = new Starter({ clock: systemClock, log, reaper });
 
-afterAll(() => dir[Symbol.dispose]());
+afterAll(() => {
+  reaper.close();
+  dir[Symbol.dispose]();
+});
 
 /** A process of the fault program, or of another one. */
 function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string[]] = [lab("lab")]) {
@@ -66,6 +74,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     conduct: new Conduct(),
     unread: new UnreadWatch(clock),
     buffers: new ByteBudget(Number.POSITIVE_INFINITY),
+    starter,
   });
   return { backend, clock, exits };
 }
@@ -145,6 +154,7 @@ async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) 
 describe("start_timeout", () => {
   test("kills a process that has not accepted by then, not a millisecond before", async () => {
     const started = startBackend({ startTimeoutMs: LIMIT_MS }, ["/bin/sleep", "600"]);
+    await waitUntil("it has begun", () => started.backend.pid !== 0);
     started.clock.advance(LIMIT_MS - 1);
     expect([started.backend.state, isAlive(started.backend.pid)]).toEqual(["starting", true]);
     started.clock.advance(1);

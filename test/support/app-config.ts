@@ -17,6 +17,8 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     lowestUid: 1000,
     nice: 0,
     cgroup: "",
+    umask: undefined,
+    noNewPrivileges: false,
     limits: {},
     concurrency: 1,
     restartOnChange: [],

@@ -104,12 +104,15 @@ describe("what is handed over", () => {
   });
 });
 
+/** Nobody here waits for children that Bun waits for. */
+const NO_REAPER = { leave() {} };
+
 describe("the process that is to take over", () => {
   test("is killed when it is not ready within 30 s", async () => {
     using dir = makeTempDir();
     const bequest = openBequest(dir);
     const clock = new FakeClock();
-    const successor = new Successor(["/bin/sleep", "60"], bequest, clock);
+    const successor = new Successor(["/bin/sleep", "60"], bequest, clock, NO_REAPER);
     clock.advance(29_999);
     expect(await Promise.race([successor.started, "nothing yet"])).toBe("nothing yet");
     clock.advance(1);
@@ -124,7 +127,7 @@ describe("the process that is to take over", () => {
     const clock = new FakeClock();
     const script = 'echo "ready elsewhere" >&3; read _ < "$0"; exit 0';
     Bun.spawnSync(["mkfifo", dir.at("end")]);
-    const successor = new Successor(["/bin/sh", "-c", script, dir.at("end")], bequest, clock);
+    const successor = new Successor(["/bin/sh", "-c", script, dir.at("end")], bequest, clock, NO_REAPER);
     await waitUntil("it says so", async () => {
       clock.advance(10);
       return await Promise.race([successor.started, undefined]);
@@ -139,7 +142,9 @@ describe("the process that is to take over", () => {
   test("that cannot be started is an error with the system's reason", () => {
     using dir = makeTempDir();
     const bequest = openBequest(dir);
-    expect(() => new Successor([dir.at("none")], bequest, new FakeClock())).toThrow("cannot be started: ");
+    expect(() => new Successor([dir.at("none")], bequest, new FakeClock(), NO_REAPER)).toThrow(
+      "cannot be started: ",
+    );
     for (const fd of [bequest.lock.fd, bequest.sockets[0]?.fd ?? -1]) closeFd(fd);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { ownerProblem } from "../../src/backend/owner-rules.ts";
 import type { FileTrail } from "../../src/base/file-trail.ts";
 import type { AppConfig } from "../../src/config/config.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { Router } from "../../src/route/router.ts";
+import { ownerProblem } from "../../src/start/owner-rules.ts";
 import { appConfig } from "../support/app-config.ts";
 import { routerDisk } from "../support/fake-disk.ts";
 

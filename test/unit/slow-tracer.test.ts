@@ -13,7 +13,7 @@ function tracerOf(...command: string[]) {
     lines.push(fields?.["stream"] === undefined ? message : `${fields["pid"]} ${message}`);
   };
   const log: Log = { isDebug: true, debug: write, info: write, warn: write, error: write };
-  const tracer = new Tracer({ clock, log, instance: "test" });
+  const tracer = new Tracer({ clock, log, instance: "test", reaper: { leave() {} } });
   tracer.command = command;
   const trace = (program: string, pid = 7) => tracer.trace({ pid, program, request: "GET /" });
   return { clock, lines, tracer, trace };

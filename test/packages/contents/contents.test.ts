@@ -41,6 +41,11 @@ const COMMON = [
   "-rw-r--r-- root /usr/share/zsh/vendor-completions/_std-fpm",
   "-rwxr-xr-x root /usr/bin/std-fpm",
 ];
+/** What systemd-analyze says of a service that has nothing but a user. */
+const UNPROTECTED = 9.2;
+/** What implies NoNewPrivileges for a service that is not root's (systemd.exec(5)). */
+const IMPLIES_NO_NEW_PRIVILEGES =
+  /^(?:NoNewPrivileges|SystemCall\w+|RestrictAddressFamilies|RestrictNamespaces|RestrictRealtime|RestrictSUIDSGID|PrivateDevices|ProtectKernel\w+|ProtectClock|ProtectHostname|MemoryDenyWriteExecute|LockPersonality|DynamicUser)=/m;
 const UNITS = ["std-fpm.service", "std-fpm.socket", "std-fpm@.service"];
 
 function withUnits(folder: string): string[] {
@@ -127,10 +132,14 @@ describe("the units", () => {
     expect([exitCode, `${stdout}${stderr}`]).toEqual([0, ""]);
   });
 
+  test.each(["std-fpm.service", "std-fpm@.service"])("%s lets programs use sudo and sendmail", (name) => {
+    expect(readFileSync(resolve("systemd", name), "utf8")).not.toMatch(IMPLIES_NO_NEW_PRIVILEGES);
+  });
+
   test("std-fpm.service is exposed less than a service without any protection", () => {
     const unit = resolve("systemd/std-fpm.service");
     const command = ["systemd-analyze", "security", "--offline=true", "--no-pager", unit] as const;
     const overall = /Overall exposure level for .*: ([0-9.]+)/.exec(run(...command))?.[1];
-    expect(Number(overall)).toBeLessThan(8);
+    expect(Number(overall)).toBeLessThan(UNPROTECTED);
   });
 });

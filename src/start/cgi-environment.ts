@@ -1,5 +1,3 @@
-import { utf8 } from "../fcgi/utf8.ts";
-
 /** RFC 3875 §4.1, and what suEXEC of Apache takes for safe. Left out of that: TZ, which can name a file. */
 const SAFE_NAMES: ReadonlySet<string> = new Set([
   "AUTH_TYPE",
@@ -50,16 +48,12 @@ const UNSAFE = /^(?:HTTP_PROXY$|SSL_CERT_)/;
 
 /**
  * The request as a CGI program is told of it (RFC 3875 §4.1). Whoever can set parameters in a web server, such as a site's owner in
- * .htaccess, must not decide how another one's program is loaded: of all other names nothing is taken. Values are bytes, a character each.
+ * .htaccess, must not decide how another one's program is loaded: of all other names nothing is taken. "NAME=value", a character a byte.
  */
-export function cgiVariables(
-  params: Iterable<readonly [name: string, value: string]>,
-): Record<string, string> {
-  const variables: Record<string, string> = { GATEWAY_INTERFACE: "CGI/1.1" };
-  for (const [name, value] of params) {
-    if (isSafe(name) && !value.includes("\0")) variables[name] = utf8(value) ?? value;
-  }
-  return variables;
+export function cgiVariables(params: Iterable<readonly [name: string, value: string]>): string[] {
+  const variables = new Map([["GATEWAY_INTERFACE", "CGI/1.1"]]);
+  for (const [name, value] of params) if (isSafe(name) && !value.includes("\0")) variables.set(name, value);
+  return [...variables].map(([name, value]) => `${name}=${value}`);
 }
 
 function isSafe(name: string): boolean {

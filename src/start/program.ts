@@ -24,6 +24,7 @@ export interface Program {
 export function launchSettingsOf(app: AppConfig): string {
   const { protocol, command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } =
     app;
+  const { umask, noNewPrivileges } = app;
   return JSON.stringify([
     protocol,
     command,
@@ -36,6 +37,8 @@ export function launchSettingsOf(app: AppConfig): string {
     nice,
     cgroup,
     limits,
+    umask,
+    noNewPrivileges,
     concurrency,
   ]);
 }

@@ -1,0 +1,88 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { basename } from "node:path";
+import type { Program } from "./program.ts";
+
+/** A look at a program must not wait for it: a FIFO in its place would never open. */
+const LOOK = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const LINE_BYTES = 256;
+
+/** Says in words why a program could not be executed. Reads its file, which may take as long as the disk likes. */
+export function explainExec(program: Program, errno: string): string {
+  const file = program.app.wrapper[0] ?? program.argv[0];
+  const script = scriptFacts(file);
+  const interpreter = script?.interpreter ?? "";
+  switch (errno) {
+    case "ENOENT":
+      if (script === undefined) return `${file} or its working folder ${program.cwd} is missing`;
+      if (script.hasCarriageReturn) return carriageReturn(file);
+      if (interpreter !== "") return `interpreter ${interpreter} of ${file} not found`;
+      return `${file}, its loader or its working folder ${program.cwd} is missing`;
+    case "ENOTDIR":
+      return `its working folder ${program.cwd} is no folder`;
+    case "EACCES": {
+      const who = program.app.user === "" ? "" : ` for user ${program.owner ?? program.app.user}`;
+      return `no permission${who} to execute ${interpreter && `${interpreter} for `}${file}, or to enter ${program.cwd}`;
+    }
+    case "ENOEXEC":
+      return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
+    case "EAGAIN":
+      return "its user has as many processes as may be (limits.nproc, or that of the system)";
+    case "E2BIG":
+      return "its arguments and environment are larger than the system allows";
+    case "ETXTBSY":
+      return `${file} is open for writing`;
+    default:
+      return errno === "" ? `${file} cannot be executed` : `${file} cannot be executed: ${errno}`;
+  }
+}
+
+/** Why a program ended with what env(1) ends with when it does not find a command. "" where its first line tells nothing. */
+export function explainNotFound(file: string): string {
+  const script = scriptFacts(file);
+  if (script?.hasCarriageReturn) return carriageReturn(file);
+  // "#!/usr/bin/env perl6": the interpreter is what env did not find.
+  return script?.wanted ? `interpreter ${script.wanted} of ${file} not found` : "a command was not found";
+}
+
+function carriageReturn(file: string): string {
+  return `the #! line of ${file} ends in CR LF: save it with Unix line ends`;
+}
+
+interface ScriptFacts {
+  /** What the `#!` line names; "" when there is no such line. */
+  readonly interpreter: string;
+  /** With env(1) the command that it looks for. */
+  readonly wanted: string | undefined;
+  readonly hasCarriageReturn: boolean;
+}
+
+/** What the `#!` line of a file says, undefined when it is no file, or cannot be read. */
+function scriptFacts(path: string): ScriptFacts | undefined {
+  const line = firstLineOf(path);
+  if (line === undefined) return undefined;
+  if (!line.startsWith("#!")) return { interpreter: "", wanted: undefined, hasCarriageReturn: false };
+  const words = line.slice(2).trim().split(/\s+/);
+  const interpreter = words[0] ?? "";
+  const wanted =
+    basename(interpreter) === "env" ? words.slice(1).find((word) => !word.startsWith("-")) : undefined;
+  return { interpreter, wanted, hasCarriageReturn: line.endsWith("\r") };
+}
+
+function firstLineOf(path: string): string | undefined {
+  return beginningOf(path)?.toString("latin1").split("\n")[0];
+}
+
+/** The first bytes of a file; undefined when it is none, or cannot be read. */
+export function beginningOf(path: string): Buffer | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, LOOK);
+    if (!fstatSync(fd).isFile()) return undefined;
+    const buffer = Buffer.alloc(LINE_BYTES);
+    return buffer.subarray(0, readSync(fd, buffer, 0, LINE_BYTES, 0));
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

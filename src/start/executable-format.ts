@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { beginningOf } from "./exec-failure.ts";
+
+/** elf(5): the header of a 32-bit file is this long, that of a 64-bit one longer. */
+const ELF_HEADER_BYTES = 52;
+const TYPE_AT = 16;
+const MACHINE_AT = 18;
+/** ET_EXEC and ET_DYN. */
+const TYPES: readonly number[] = [2, 3];
+/** EM_X86_64 and EM_386; EM_AARCH64 and EM_ARM. */
+const MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], arm64: [183, 40] };
+const BINFMT = "/proc/sys/fs/binfmt_misc";
+
+/**
+ * Whether a file is in no format that the kernel executes. A tool that executes others then takes it for a script of /bin/sh (execvp(3)), which
+ * nobody has asked for. A file that cannot be read is left to the kernel.
+ */
+export function hasNoFormat(path: string): boolean {
+  const beginning = beginningOf(path);
+  if (!beginning || beginning.toString("latin1", 0, 2) === "#!" || isElf(beginning)) return false;
+  return !binaryFormats().some((format) => fits(format, beginning, path));
+}
+
+function isElf(bytes: Buffer): boolean {
+  if (bytes.length < ELF_HEADER_BYTES || bytes.toString("latin1", 0, 4) !== "\x7fELF") return false;
+  const isKnown = MACHINES[process.arch]?.includes(bytes.readUInt16LE(MACHINE_AT)) ?? false;
+  return isKnown && TYPES.includes(bytes.readUInt16LE(TYPE_AT));
+}
+
+/** What an administrator has registered beside: texts of "key value" lines (binfmt_misc, in the kernel's documentation). */
+function binaryFormats(): string[] {
+  try {
+    return readdirSync(BINFMT)
+      .filter((name) => name !== "register" && name !== "status")
+      .map((name) => readFileSync(`${BINFMT}/${name}`, "latin1"))
+      .filter((format) => format.startsWith("enabled"));
+  } catch {
+    return [];
+  }
+}
+
+function fits(format: string, beginning: Buffer, path: string): boolean {
+  const value = (key: string) => new RegExp(`^${key} \\.?(\\S+)$`, "m").exec(format)?.[1];
+  const extension = value("extension");
+  if (extension !== undefined) return path.endsWith(`.${extension}`);
+  const magic = Buffer.from(value("magic") ?? "", "hex");
+  const mask = Buffer.from(value("mask") ?? "ff".repeat(magic.length), "hex");
+  const found = beginning.subarray(Number(value("offset") ?? 0)).subarray(0, magic.length);
+  const isSame = magic.every((byte, at) => ((found[at] ?? 0) & (mask[at] ?? 0)) === (byte & (mask[at] ?? 0)));
+  return magic.length > 0 && found.length === magic.length && isSame;
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { FpmError } from "../base/errors.ts";
+import { type Resource, resourceLimit } from "../base/rlimits.ts";
+import { type Confinement, chainOf, type Tools } from "./chain.ts";
+import { explainExec } from "./exec-failure.ts";
+import { hasNoFormat } from "./executable-format.ts";
+import type { StartOrder } from "./order.ts";
+import { checkOwnedFile } from "./owned-file.ts";
+import type { Program } from "./program.ts";
+import { type Runner, runnerOf } from "./runner.ts";
+
+/** In every program's environment: whose child it is, for the next start after a crash of the daemon. */
+export const INSTANCE_VARIABLE = "STD_FPM_INSTANCE";
+/** Programs built with an old libfcgi crash on descriptors from 1024 on. */
+export const SOFT_NOFILE = 1024;
+
+/** What is executed for an order. */
+export interface Launch {
+  /** The tools that confine the process, the `wrapper`, the program. */
+  readonly argv: readonly [string, ...string[]];
+  /** How many of them are tools of the chain and their options. */
+  readonly chainLength: number;
+  /** "NAME=value", a character a byte. */
+  readonly env: readonly string[];
+  /** Whether the soft limit of descriptors is to be lowered by the parent: no tool of the chain does it. */
+  readonly lowersNofile: boolean;
+}
+
+/** What holds for everything that a daemon starts. */
+export interface Surroundings {
+  readonly tools: Tools;
+  /** Whether it has capabilities that a program would inherit (capabilities(7)). */
+  readonly hasCapabilities: boolean;
+}
+
+/**
+ * Checks the program's file once more, whoever wants it started, and works out how. Reads the disk and the user database, which may take
+ * as long as they like. @throws FpmError SPAWN_FAILED.
+ */
+export function launchOf({ program, request, instance }: StartOrder, around: Surroundings): Launch {
+  const runner = runnerOf(program);
+  checkOwnedFile(program);
+  const { app } = program;
+  const isOther = runner !== undefined && !isOurselves(runner);
+  const isConfined = isOther || Object.keys(app.limits).length > 0;
+  const confinement: Confinement = {
+    runner: isOther ? runner : undefined,
+    limits: app.limits,
+    softNofile: isConfined ? Math.min(SOFT_NOFILE, hardLimit("nofile")) : undefined,
+    raisesLimits: Object.entries(app.limits).some(([name, value]) => value > hardLimit(name as Resource)),
+    nice: app.nice,
+    noNewPrivileges: app.noNewPrivileges,
+    dropsCapabilities: around.hasCapabilities,
+    endsWithUs: app.protocol === "fastcgi",
+  };
+  const chain = chainOf(confinement, around.tools);
+  if (chain.length > 0 && hasNoFormat(app.wrapper[0] ?? program.argv[0]))
+    throw cannotStart(program, explainExec(program, "ENOEXEC"));
+  const argv = [...chain, ...app.wrapper, ...program.argv] as [string, ...string[]];
+  const env = environmentOf(program, runner, request ?? [], instance);
+  return { argv, chainLength: chain.length, env, lowersNofile: !isConfined };
+}
+
+/** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */
+export function hasPassedOnCapabilities(): boolean {
+  const status = readFileSync("/proc/self/status", "latin1");
+  return /^Cap(?:Inh|Amb):\t0*[1-9a-f]/m.test(status);
+}
+
+/** Whether a process would be whom it runs as anyway. */
+function isOurselves({ uid, gid, groups }: Runner): boolean {
+  const own = new Set([process.getegid?.(), ...(process.getgroups?.() ?? [])]);
+  const wanted = new Set([gid, ...groups]);
+  const isSame = own.size === wanted.size && [...wanted].every((group) => own.has(group));
+  return uid === process.geteuid?.() && gid === process.getegid?.() && isSame;
+}
+
+function hardLimit(resource: Resource): number {
+  return resourceLimit(0, resource)?.hard ?? 0;
+}
+
+/** What is configured goes before what the request says, and our own mark before both. */
+function environmentOf(
+  program: Program,
+  runner: Runner | undefined,
+  request: readonly string[],
+  instance: string,
+): string[] {
+  const own: Record<string, string> = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    LANG: "C.UTF-8",
+  };
+  if (runner?.account) {
+    own["USER"] = runner.account.name;
+    own["HOME"] = runner.account.home;
+  }
+  // php-cgi would leave after 500 requests; recycling is the manager's.
+  if (basename(program.argv[0]).startsWith("php")) own["PHP_FCGI_MAX_REQUESTS"] = "0";
+  for (const name of program.app.envPass) {
+    const value = process.env[name];
+    if (value !== undefined) own[name] = value;
+  }
+  Object.assign(own, program.app.env, { [INSTANCE_VARIABLE]: instance });
+  const configured = Object.entries(own).map(([name, value]) => bytesOf(`${name}=${value}`));
+  const taken = (variable: string) => Object.hasOwn(own, variable.slice(0, variable.indexOf("=")));
+  return [...request.filter((variable) => !taken(variable)), ...configured];
+}
+
+/** The text's bytes in UTF-8, a character each. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+/** @throws FpmError SPAWN_FAILED, for the caller's sake. */
+export function cannotStart(program: Program, why: string): FpmError {
+  return new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
+}

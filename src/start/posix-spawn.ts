@@ -1,0 +1,124 @@
+import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { getSystemErrorName } from "node:util";
+
+const { i32, u32, ptr: pointer } = FFIType;
+const SYMBOLS = {
+  posix_spawn: { args: [pointer, pointer, pointer, pointer, pointer, pointer], returns: i32 },
+  posix_spawn_file_actions_init: { args: [pointer], returns: i32 },
+  posix_spawn_file_actions_destroy: { args: [pointer], returns: i32 },
+  posix_spawn_file_actions_adddup2: { args: [pointer, i32, i32], returns: i32 },
+  posix_spawn_file_actions_addchdir_np: { args: [pointer, pointer], returns: i32 },
+  posix_spawn_file_actions_addclosefrom_np: { args: [pointer, i32], returns: i32 },
+  posix_spawnattr_init: { args: [pointer], returns: i32 },
+  posix_spawnattr_setflags: { args: [pointer, i32], returns: i32 },
+  posix_spawnattr_setsigdefault: { args: [pointer, pointer], returns: i32 },
+  posix_spawnattr_setsigmask: { args: [pointer, pointer], returns: i32 },
+  sigfillset: { args: [pointer], returns: i32 },
+  unshare: { args: [i32], returns: i32 },
+  umask: { args: [u32], returns: u32 },
+} as const;
+
+const POSIX_SPAWN_SETSIGDEF = 4;
+const POSIX_SPAWN_SETSIGMASK = 8;
+const POSIX_SPAWN_SETSID = 128;
+/** More than glibc's posix_spawn_file_actions_t (80 bytes), posix_spawnattr_t (336) and sigset_t (128) have on any machine. */
+const STRUCT_BYTES = 512;
+const CLONE_FS = 0x200;
+
+type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+let loaded: Libc | undefined;
+
+function libc(): Libc {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  return loaded;
+}
+
+export interface PosixSpawn {
+  /** The first is a path; no folder is searched. */
+  readonly argv: readonly [string, ...string[]];
+  /** "NAME=value", a character a byte. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly stdio: readonly [number, number, number];
+}
+
+/**
+ * posix_spawn(3): a process in a session of its own, with default signals, three descriptors and no other. Its environment may hold any
+ * bytes, which `Bun.spawn` would take for text (Bun 1.4.5). Whoever calls it waits for its end: see `waitFor` in wait.ts.
+ * @throws Error with `code`, the errno's name, as `Bun.spawn` does.
+ */
+export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
+  const actions = new Uint8Array(STRUCT_BYTES);
+  const pid = new Int32Array(1);
+  // What C reads must stay where it is until the call is over.
+  const arguments_ = argv.map((text) => Buffer.from(`${text}\0`));
+  const variables = env.map((text) => Buffer.from(`${text}\0`, "latin1"));
+  const folder = Buffer.from(`${cwd}\0`);
+  const path = arguments_[0] as Buffer;
+  const argumentList = pointersTo(arguments_);
+  const variableList = pointersTo(variables);
+  check("posix_spawn_file_actions_init", libc().posix_spawn_file_actions_init(ptr(actions)));
+  try {
+    addActions(ptr(actions), ptr(folder), stdio);
+    const code = libc().posix_spawn(
+      ptr(pid),
+      ptr(path),
+      ptr(actions),
+      attributes(),
+      ptr(argumentList),
+      ptr(variableList),
+    );
+    check("posix_spawn", code);
+  } finally {
+    libc().posix_spawn_file_actions_destroy(ptr(actions));
+  }
+  return pid[0] as number;
+}
+
+function addActions(actions: Pointer, folder: Pointer, stdio: readonly number[]): void {
+  for (const [target, fd] of stdio.entries())
+    check("dup2", libc().posix_spawn_file_actions_adddup2(actions, fd, target));
+  check("closefrom", libc().posix_spawn_file_actions_addclosefrom_np(actions, stdio.length));
+  check("chdir", libc().posix_spawn_file_actions_addchdir_np(actions, folder));
+}
+
+let madeAttributes: Uint8Array | undefined;
+
+/** The same for all: they say nothing of one process. */
+function attributes(): Pointer {
+  if (madeAttributes) return ptr(madeAttributes);
+  const made = new Uint8Array(STRUCT_BYTES);
+  const all = new Uint8Array(STRUCT_BYTES);
+  const none = new Uint8Array(STRUCT_BYTES);
+  libc().sigfillset(ptr(all));
+  check("posix_spawnattr_init", libc().posix_spawnattr_init(ptr(made)));
+  const flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID;
+  check("posix_spawnattr_setflags", libc().posix_spawnattr_setflags(ptr(made), flags));
+  check("posix_spawnattr_setsigdefault", libc().posix_spawnattr_setsigdefault(ptr(made), ptr(all)));
+  check("posix_spawnattr_setsigmask", libc().posix_spawnattr_setsigmask(ptr(made), ptr(none)));
+  madeAttributes = made;
+  return ptr(made);
+}
+
+/** An array of C strings, with the null pointer at its end. */
+function pointersTo(strings: readonly Buffer[]): BigUint64Array {
+  const list = new BigUint64Array(strings.length + 1);
+  for (const [index, string] of strings.entries()) list[index] = BigInt(ptr(string));
+  return list;
+}
+
+function check(what: string, errno: number): void {
+  if (errno === 0) return;
+  const code = getSystemErrorName(-errno);
+  throw Object.assign(new Error(`${code}: ${what} failed`), { code });
+}
+
+/** Gives the calling thread a umask of its own; false where that is not allowed, as in some containers. */
+export function unshareUmask(): boolean {
+  return libc().unshare(CLONE_FS) === 0;
+}
+
+/** umask(2) of the calling thread, see `unshareUmask`; the one before. */
+export function setUmask(mask: number): number {
+  return libc().umask(mask);
+}

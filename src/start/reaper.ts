@@ -1,0 +1,102 @@
+import { readdirSync, readFileSync } from "node:fs";
+import type { Ending } from "./order.ts";
+import { waitFor } from "./wait.ts";
+
+type OnExit = (ending: Ending) => void;
+
+interface Watched {
+  /** Whether it is ours to wait for; else Bun does, in its own time. */
+  readonly isOurs: boolean;
+  readonly onExit: OnExit;
+}
+
+/**
+ * Notices the ends of children, and waits for those that nobody else waits for: what programs leave behind becomes a child of the daemon
+ * (PR_SET_CHILD_SUBREAPER, prctl(2)), and all orphans do where it is the first process of a container. Never for "any" child: Bun waits for
+ * its own.
+ */
+export class Reaper {
+  readonly #watched = new Map<number, Watched>();
+  /** Children that the main thread has started by Bun: no orphans, and not ours to wait for. */
+  readonly #left = new Set<number>();
+  readonly #adopts: boolean;
+  readonly #onSignal = () => this.look();
+
+  /** With `adopts` it waits for orphans, too: for every child of the main thread that it was not told of. */
+  constructor({ adopts }: { readonly adopts: boolean }) {
+    this.#adopts = adopts;
+    process.on("SIGCHLD", this.#onSignal);
+  }
+
+  /** Hears when a child has ended; at once when it has already. */
+  watch(pid: number, isOurs: boolean, onExit: OnExit): void {
+    this.#watched.set(pid, { isOurs, onExit });
+    this.#lookAt(pid);
+  }
+
+  /** Somebody else has waited for it. */
+  onReaped(pid: number, ending: Ending): void {
+    this.#tell(pid, ending);
+  }
+
+  /** Bun waits for this child of the main thread. */
+  leave({ pid, exited }: { readonly pid: number; readonly exited: Promise<unknown> }): void {
+    this.#left.add(pid);
+    const forget = () => this.#left.delete(pid);
+    exited.then(forget, forget);
+  }
+
+  /** Looks for children that have ended. */
+  look(): void {
+    for (const pid of [...this.#watched.keys()]) this.#lookAt(pid);
+    if (this.#adopts) for (const pid of this.orphans()) waitFor(pid, true);
+  }
+
+  /** Processes that programs, or others, have left behind, and that are children of ours now. */
+  orphans(): number[] {
+    return childrenOf(process.pid).filter((pid) => !this.#watched.has(pid) && !this.#left.has(pid));
+  }
+
+  close(): void {
+    process.off("SIGCHLD", this.#onSignal);
+  }
+
+  #lookAt(pid: number): void {
+    const watched = this.#watched.get(pid);
+    if (!watched) return;
+    const found = waitFor(pid, watched.isOurs);
+    // One that Bun has waited for is told by its thread.
+    if (typeof found !== "string") this.#tell(pid, found);
+  }
+
+  #tell(pid: number, ending: Ending): void {
+    const watched = this.#watched.get(pid);
+    this.#watched.delete(pid);
+    watched?.onExit(ending);
+  }
+}
+
+/** The children of our main thread, which are those of its own and all orphans. */
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    return text === "" ? [] : text.split(" ").map(Number);
+  } catch {
+    // A kernel without CONFIG_PROC_CHILDREN.
+    return readdirSync("/proc")
+      .map(Number)
+      .filter((each) => parentOf(each) === pid);
+  }
+}
+
+/** Undefined when it has gone, or is no process. */
+function parentOf(pid: number): number | undefined {
+  if (!Number.isInteger(pid)) return undefined;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name in brackets may hold anything.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { existsSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { lowerSoftLimit } from "../base/rlimits.ts";
+import { explainExec } from "./exec-failure.ts";
+import { cannotStart, type Launch, SOFT_NOFILE } from "./launch.ts";
+import type { Ending, StartOrder } from "./order.ts";
+import { posixSpawn } from "./posix-spawn.ts";
+import type { Program } from "./program.ts";
+
+/** How often a process is started again whose tools were faster than we in putting it into its control group. */
+const CGROUP_TRIES = 3;
+
+export interface Spawned {
+  readonly pid: number;
+  /** Whether Bun waits for its end, and tells it. */
+  readonly isBuns: boolean;
+}
+
+/**
+ * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes.
+ * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, HEAD_TOO_LARGE.
+ */
+export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
+  const { program } = order;
+  const { cgroup, protocol } = program.app;
+  if (cgroup !== "" && !existsSync(join(cgroup, "cgroup.procs")))
+    throw cannotStart(program, `cgroup: there is no control group ${cgroup}`);
+  try {
+    const isBuns = protocol === "fastcgi";
+    const pid = isBuns ? spawnByBun(launch, order, onExit) : spawnInBytes(launch, order);
+    if (launch.lowersNofile) lowerSoftLimit(pid, "nofile", SOFT_NOFILE);
+    return { pid, isBuns };
+  } catch (error) {
+    if (error instanceof FpmError) throw error;
+    throw spawnError(launch, order, error);
+  }
+}
+
+function spawnByBun({ argv, env }: Launch, order: StartOrder, onExit: (ending: Ending) => void): number {
+  const { cwd, app } = order.program;
+  const variables = env.map((each) => {
+    const text = Buffer.from(each, "latin1").toString();
+    const at = text.indexOf("=");
+    return [text.slice(0, at), text.slice(at + 1)] as const;
+  });
+  const process = Bun.spawn([...argv], {
+    cwd,
+    env: Object.fromEntries(variables),
+    stdio: [...order.stdio],
+    detached: true,
+    ...(app.cgroup === "" ? {} : { cgroup: app.cgroup }),
+    onExit: (_process, code, signal) =>
+      onExit({ code: signal === null ? code : null, signal: nameOf(signal) }),
+  });
+  return process.pid;
+}
+
+function nameOf(signal: number | string | null | undefined): string | null {
+  return signal === null || signal === undefined ? null : String(signal);
+}
+
+function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): number {
+  const { cwd, app } = program;
+  for (let tries = 1; ; tries++) {
+    const pid = posixSpawn({ argv, env, cwd, stdio });
+    if (app.cgroup === "" || joins(pid, app.cgroup, argv)) return pid;
+    process.kill(pid, "SIGKILL");
+    if (tries === CGROUP_TRIES)
+      throw cannotStart(program, `cgroup: it could not be put into ${app.cgroup} before it began`);
+  }
+}
+
+/** Puts a process into a control group. Whether it was a tool of the chain then: its program is born there. */
+function joins(pid: number, cgroup: string, argv: readonly string[]): boolean {
+  writeFileSync(join(cgroup, "cgroup.procs"), String(pid));
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) === realpathSync(argv[0] as string);
+  } catch {
+    return false;
+  }
+}
+
+function spawnError({ chainLength }: Launch, { program, request }: StartOrder, error: unknown): FpmError {
+  const errno = errnoOf(error);
+  if (errno === "E2BIG" && request !== undefined) return environmentTooLarge();
+  if (errno === "" || errno === "EMFILE" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
+  // A tool of the chain is there: it is the folder that is not.
+  if (chainLength > 0) return cannotStart(program, folderProblem(program, errno));
+  return cannotStart(program, explainExec(program, errno));
+}
+
+function folderProblem({ cwd, app }: Program, errno: string): string {
+  if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EACCES") {
+    const what =
+      errno === "EACCES" ? "may not be entered" : errno === "ENOENT" ? "is missing" : "is no folder";
+    return app.cgroup === "" || errno === "ENOTDIR"
+      ? `its working folder ${cwd} ${what}`
+      : `its working folder ${cwd} or its control group ${app.cgroup} ${what}`;
+  }
+  const where = app.cgroup === "" ? "" : ` (working folder ${cwd}, control group ${app.cgroup})`;
+  return `${errno}${where}`;
+}
+
+/** The kernel passes on no more than a quarter of the stack's limit, and no variable above 128 KiB (execve(2)). */
+export function environmentTooLarge(): FpmError {
+  const what = "The request's head is larger than the system takes as the environment of a CGI program.";
+  return new FpmError("ENVIRONMENT_TOO_LARGE", "client", what);
+}

@@ -1,0 +1,61 @@
+import { FpmError, messageOf } from "../base/errors.ts";
+import { explainExec, explainNotFound } from "./exec-failure.ts";
+import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
+import type { StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
+import { setUmask, unshareUmask } from "./posix-spawn.ts";
+import { spawn } from "./spawn.ts";
+import { findTools } from "./tools.ts";
+
+// The entry of a starter's thread: see `Starter`. Whatever waits for a program's file, disk or user waits here. It ends with the daemon, never
+// before: the kernel ends the programs of a thread together with it (PR_SET_PDEATHSIG, prctl(2)).
+
+declare const self: Worker;
+
+const around: Surroundings = { tools: findTools(), hasCapabilities: hasPassedOnCapabilities() };
+const hasOwnUmask = unshareUmask();
+
+self.onmessage = ({ data }: MessageEvent<StarterRequest>) => {
+  if (data.kind === "start") start(data.id, data.order);
+  else reply({ kind: "explained", id: data.id, why: why(data) });
+};
+
+function start(id: number, order: StartOrder): void {
+  try {
+    const launch = launchOf(order, around);
+    const { pid, isBuns } = withUmask(order, () =>
+      spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
+    );
+    reply({ kind: "started", id, pid, isBuns });
+  } catch (error) {
+    reply({ kind: "failed", id, failure: failureOf(error, order) });
+  }
+}
+
+function withUmask<Result>({ program }: StartOrder, action: () => Result): Result {
+  const { umask } = program.app;
+  if (umask === undefined) return action();
+  if (!hasOwnUmask) {
+    const why = "umask cannot be set: this system does not allow unshare(2), as in some containers";
+    throw new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
+  }
+  const before = setUmask(umask);
+  try {
+    return action();
+  } finally {
+    setUmask(before);
+  }
+}
+
+function why({ program, errno }: Extract<StarterRequest, { kind: "explain" }>): string {
+  return errno === "" ? explainNotFound(program.argv[0]) : explainExec(program, errno);
+}
+
+function failureOf(error: unknown, { program }: StartOrder): StartFailure {
+  if (error instanceof FpmError) return { code: error.code, fault: error.fault, message: error.message };
+  const message = `${program.name} cannot be started: ${messageOf(error)}.`;
+  return { code: "SPAWN_FAILED", fault: "daemon", message };
+}
+
+function reply(message: StarterReply): void {
+  self.postMessage(message);
+}

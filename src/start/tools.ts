@@ -1,0 +1,68 @@
+import { accessSync, constants } from "node:fs";
+import { FpmError } from "../base/errors.ts";
+import type { ToolName, Tools } from "./chain.ts";
+
+/** Where an administrator's tools are; no folder of the environment's PATH is looked into. */
+const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+const PACKAGES: Readonly<Record<ToolName, string>> = {
+  prlimit: "util-linux",
+  setpriv: "util-linux",
+  nice: "coreutils",
+};
+
+/** The tools of the chain, looked up once. @throws FpmError SPAWN_FAILED when one is not there that is asked for. */
+export function findTools(): Tools {
+  const found = new Map<ToolName, string>();
+  const path = (name: ToolName): string => {
+    const known = found.get(name) ?? locate(name);
+    if (known === undefined) throw new FpmError("SPAWN_FAILED", "daemon", missing(name));
+    found.set(name, known);
+    return known;
+  };
+  return {
+    get prlimit() {
+      return path("prlimit");
+    },
+    get nice() {
+      return path("nice");
+    },
+    get setpriv() {
+      return path("setpriv");
+    },
+  };
+}
+
+/** Settings of a program that ask for tools. */
+export interface Demands {
+  readonly user?: string;
+  readonly group?: string;
+  readonly limits?: object;
+  readonly nice?: number;
+}
+
+/** What is missing of the tools that programs with these settings are started with, in words. */
+export function missingTools(demands: readonly Demands[]): string[] {
+  const names = new Set<ToolName>(["setpriv"]);
+  for (const { user = "", group = "", limits = {}, nice = 0 } of demands) {
+    if (user !== "" || group !== "" || Object.keys(limits).length > 0) names.add("prlimit");
+    if (nice !== 0) names.add("nice");
+  }
+  return [...names].filter((name) => locate(name) === undefined).map(missing);
+}
+
+function locate(name: ToolName): string | undefined {
+  return FOLDERS.map((folder) => `${folder}/${name}`).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function missing(name: ToolName): string {
+  return `${name}(1) is missing, with which programs are started: install ${PACKAGES[name]}`;
+}

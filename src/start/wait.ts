@@ -1,0 +1,38 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import { constants } from "node:os";
+import type { Ending } from "./order.ts";
+
+const { i32, i64, ptr: pointer } = FFIType;
+const SYMBOLS = { waitid: { args: [i32, i64, pointer, i32], returns: i32 } } as const;
+
+const P_PID = 1;
+const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x0100_0000;
+const CLD_EXITED = 1;
+/** siginfo_t, in 32-bit words: si_code, si_pid, si_status. */
+const SIGINFO_WORDS = 32;
+const CODE_AT = 2;
+const PID_AT = 4;
+const STATUS_AT = 6;
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+
+/** "alive"; "unknown": nobody's child of ours, or somebody else has waited for it. */
+export type Waited = Ending | "alive" | "unknown";
+
+/**
+ * Whether a child has ended (waitid(2)), without waiting. With `reaps` it is no zombie afterwards; without, whoever waits for it later still
+ * finds it.
+ */
+export function waitFor(pid: number, reaps: boolean): Waited {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  const info = new Int32Array(SIGINFO_WORDS);
+  const options = WEXITED | WNOHANG | (reaps ? 0 : WNOWAIT);
+  if (loaded.waitid(P_PID, pid, ptr(info), options) !== 0) return "unknown";
+  if (info[PID_AT] === 0) return "alive";
+  const status = info[STATUS_AT] as number;
+  if (info[CODE_AT] === CLD_EXITED) return { code: status, signal: null };
+  return { code: null, signal: SIGNALS.get(status) ?? `signal ${status}` };
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { type Confinement, chainFailure, chainOf, isComplaint } from "../../src/start/chain.ts";
+
+const TOOLS = { prlimit: "/prlimit", nice: "/nice", setpriv: "/setpriv" };
+const NOTHING: Confinement = {
+  runner: undefined,
+  limits: {},
+  softNofile: undefined,
+  raisesLimits: false,
+  nice: 0,
+  noNewPrivileges: false,
+  dropsCapabilities: false,
+  endsWithUs: false,
+};
+const RUNNER = { uid: 33, gid: 34, groups: [34, 50], account: undefined };
+const chain = (changes: Partial<Confinement>) => chainOf({ ...NOTHING, ...changes }, TOOLS).join(" ");
+
+describe("the chain of tools", () => {
+  test.each<[string, Partial<Confinement>, string]>([
+    ["is empty where nothing is to be set", {}, ""],
+    ["ends a program with us", { endsWithUs: true }, "/setpriv --pdeathsig=KILL --"],
+    [
+      "makes it the user's, who must then be allowed to execute it",
+      { runner: RUNNER, softNofile: 1024 },
+      "/setpriv --reuid=33 --regid=34 --groups=34,50 --inh-caps=-all --ambient-caps=-all -- /prlimit --nofile=1024: --",
+    ],
+    [
+      "clears the groups of a user who has none",
+      { runner: { ...RUNNER, groups: [] }, softNofile: 512 },
+      "/setpriv --reuid=33 --regid=34 --clear-groups --inh-caps=-all --ambient-caps=-all -- /prlimit --nofile=512: --",
+    ],
+    [
+      "sets limits, soft and hard",
+      { limits: { nofile: 64, nproc: 7, core: 0, as: 2 ** 31, cpu: 9 }, softNofile: 1024 },
+      "/prlimit --nofile=64:64 --nproc=7:7 --core=0:0 --as=2147483648:2147483648 --cpu=9:9 --",
+    ],
+    [
+      "sets a limit that rises as root, before all else, and then once more",
+      { limits: { nofile: 9999 }, raisesLimits: true, nice: -5, endsWithUs: true },
+      "/prlimit --nofile=9999:9999 -- /nice -n -5 -- /setpriv --pdeathsig=KILL -- /prlimit --nofile=9999:9999 --",
+    ],
+    [
+      "ends inherited capabilities and new privileges",
+      { dropsCapabilities: true, noNewPrivileges: true },
+      "/setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs --",
+    ],
+  ])("%s", (_what, changes, expected) => {
+    expect(chain(changes)).toBe(expected);
+  });
+});
+
+describe("what a tool of the chain says when it fails", () => {
+  test.each([
+    ["setpriv: failed to execute /a.fcgi: No such file or directory", 127, "ENOENT", undefined],
+    ["prlimit: failed to execute /a.fcgi: Permission denied", 126, "EACCES", undefined],
+    ["prlimit: failed to execute /a: b: Exec format error", 126, "ENOEXEC", undefined],
+    ["setpriv: failed to execute /a: Argument list too long", 126, "E2BIG", undefined],
+    ["setpriv: failed to execute /a: Something of its own", 126, "", undefined],
+    [
+      "prlimit: failed to set the NPROC resource limit: Operation not permitted",
+      1,
+      "EPERM",
+      "limits.nproc cannot be set: Operation not permitted; only root with CAP_SYS_RESOURCE, which containers lack, may raise a hard limit",
+    ],
+    ["nice: cannot set niceness: Permission denied", 126, "EACCES", "nice cannot be set: Permission denied"],
+    ["nice: '/usr/bin/setpriv': No such file or directory", 127, "ENOENT", undefined],
+    [
+      "setpriv: setresuid failed: Operation not permitted",
+      127,
+      "EPERM",
+      "its user, groups or capabilities cannot be set: setresuid failed: Operation not permitted",
+    ],
+  ])("%s", (line, status, errno, problem) => {
+    expect(isComplaint(line)).toBe(true);
+    expect(chainFailure(line, status)).toEqual({ errno, problem });
+  });
+
+  test.each([
+    ["the program ended otherwise", "setpriv: failed to execute /a: Permission denied", 0],
+    ["it was killed", "setpriv: failed to execute /a: Permission denied", null],
+    ["the program said something else", "perl: failed to execute /a: Permission denied", 127],
+    ["nobody said anything", "", 127],
+  ])("is not believed where %s", (_what, line, status) => {
+    expect(chainFailure(line, status)).toBeUndefined();
+  });
+});
