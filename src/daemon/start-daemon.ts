@@ -45,8 +45,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = createRouter(config, clock);
-  const spoolSpace = new SpoolSpace(config.server, clock);
-  const shared = { registry, spoolSpace, buffers, clock, log };
+  const shared = { registry, spoolSpace: new SpoolSpace(config.server, clock), buffers, clock, log };
   let admin: AdminServer | undefined;
   try {
     const control = new Administration({

@@ -50,13 +50,14 @@ export interface PosixSpawn {
 export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
   const actions = new Uint8Array(STRUCT_BYTES);
   const pid = new Int32Array(1);
-  // What C reads must stay where it is until the call is over.
   const arguments_ = argv.map((text) => Buffer.from(`${text}\0`));
   const variables = env.map((text) => Buffer.from(`${text}\0`, "latin1"));
   const folder = Buffer.from(`${cwd}\0`);
   const path = arguments_[0] as Buffer;
   const argumentList = pointersTo(arguments_);
   const variableList = pointersTo(variables);
+  const read = [actions, arguments_, variables, folder, argumentList, variableList];
+  inUse.add(read);
   check("posix_spawn_file_actions_init", libc().posix_spawn_file_actions_init(ptr(actions)));
   try {
     addActions(ptr(actions), ptr(folder), stdio);
@@ -71,6 +72,7 @@ export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
     check("posix_spawn", code);
   } finally {
     libc().posix_spawn_file_actions_destroy(ptr(actions));
+    inUse.delete(read);
   }
   return pid[0] as number;
 }
@@ -82,6 +84,8 @@ function addActions(actions: Pointer, folder: Pointer, stdio: readonly number[])
   check("chdir", libc().posix_spawn_file_actions_addchdir_np(actions, folder));
 }
 
+/** What the call in progress reads: an address alone keeps no object from the collector. */
+const inUse = new Set<readonly unknown[]>();
 let madeAttributes: Uint8Array | undefined;
 
 /** The same for all: they say nothing of one process. */
