@@ -89,6 +89,7 @@ export class CgiBackend extends LentBackend {
           this.#onStartFailed(process, error);
         },
         onExit: (ending) => this.#onExit(process, ending, exited.resolve),
+        onStderr: (line) => this.#printError(line),
         wake() {},
       });
       this.#process = process;
@@ -170,6 +171,11 @@ export class CgiBackend extends LentBackend {
     this.#awaitOutput();
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
+  }
+
+  #printError(line: string): boolean {
+    const { stderr } = this.program.app;
+    return stderr !== "log" && (this.#link?.printError(line) ?? false) && stderr === "client";
   }
 
   /** Where a tool has failed that was to start the program, that is no answer of the program's. */

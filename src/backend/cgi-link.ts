@@ -5,9 +5,9 @@ import type { Log } from "../base/log.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
-import { latin1 } from "../fcgi/params.ts";
-import { FCGI_REQUEST_COMPLETE, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
+import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Ending } from "../start/order.ts";
+import { CgiHead } from "./cgi-head.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { ReadTurns } from "./output.ts";
 import { PipeWriter } from "./pipe-writer.ts";
@@ -29,9 +29,6 @@ export interface CgiPipes {
   readonly buffers: ByteBudget;
 }
 
-/** A field name and a colon, or the status line of a program that writes the whole header itself (RFC 3875 §6.2). */
-const HEADER_START = /^(?:[!-9;-~]+:|HTTP\/)/;
-const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
 /** Of a process that has closed its output. */
 const WORKS_ON: Ending = { code: 0, signal: null };
@@ -51,7 +48,7 @@ export class CgiLink implements Link, RecordSink {
   #isOpen = true;
   /** Settles when the output is wanted again. */
   #resumed: PromiseWithResolvers<void> | undefined;
-  #hasOutput = false;
+  readonly #head = new CgiHead();
   /** It waits for more output: nothing is left in the pipe. */
   #isReading = false;
   #type = 0;
@@ -79,7 +76,7 @@ export class CgiLink implements Link, RecordSink {
 
   /** Whether the program has printed something. */
   get hasOutput(): boolean {
-    return this.#hasOutput;
+    return this.#head.hasBegun;
   }
 
   get isOpen(): boolean {
@@ -146,6 +143,13 @@ export class CgiLink implements Link, RecordSink {
     user?.onLinkFailed(error);
   }
 
+  /** A line that the program has printed on stderr, for the web server. False when nobody takes it any more. */
+  printError(line: string): boolean {
+    if (!this.#isOpen || !this.#user) return false;
+    this.#user.onLinkData(encodeStream(FCGI_STDERR, this.#requestId, Buffer.from(`${line}\n`), false));
+    return true;
+  }
+
   /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. */
   endIfRead(): void {
     if (this.#isReading) this.#stdout.cancel().catch(() => {});
@@ -196,12 +200,9 @@ export class CgiLink implements Link, RecordSink {
   }
 
   #onOutput(bytes: Uint8Array): void {
-    if (!this.#hasOutput && !looksLikeHeader(bytes)) {
-      this.#fail(`printed no header: its first line is ${JSON.stringify(firstLine(bytes))}`);
-      return;
-    }
-    this.#hasOutput = true;
-    this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, bytes, false));
+    const output = this.#head.isComplete ? bytes : this.#head.push(bytes);
+    if (this.#head.problem !== undefined) this.#fail(this.#head.problem);
+    else if (output) this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, output, false));
   }
 
   #onEnd(exit: CgiExit): void {
@@ -212,11 +213,10 @@ export class CgiLink implements Link, RecordSink {
     }
     const { code, signal } = exit;
     if (signal !== null) this.onClosed(`ended by ${signal}`);
-    else if (!this.#hasOutput)
-      this.#fail(
-        `${exit === WORKS_ON ? "closed its output" : `exited with status ${code}`} and printed nothing`,
-      );
-    else {
+    else if (!this.#head.isComplete) {
+      const how = exit === WORKS_ON ? "closed its output" : `exited with status ${code}`;
+      this.#fail(`${how} and ${this.#head.problemAtEnd}`);
+    } else {
       const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);
       this.#user?.onLinkData(Buffer.concat([closing, end]));
@@ -229,16 +229,6 @@ export class CgiLink implements Link, RecordSink {
     this.close();
     user?.onLinkUnanswered(problem);
   }
-}
-
-/** A first piece without a line's end is believed. */
-function looksLikeHeader(bytes: Uint8Array): boolean {
-  return !bytes.includes(NEWLINE) || HEADER_START.test(firstLine(bytes));
-}
-
-function firstLine(bytes: Uint8Array): string {
-  const end = bytes.indexOf(NEWLINE);
-  return latin1(bytes, 0, Math.min(end === -1 ? bytes.length : end, 200));
 }
 
 function readerOf(fd: number) {

@@ -31,6 +31,8 @@ export interface ProcessOptions {
   onStarted(): void;
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
+  /** A line on stderr. True when somebody else has taken it, and it is not to be logged. */
+  onStderr?(line: string): boolean;
   /** Has it notice SIGTERM. */
   wake(): void;
 }
@@ -188,6 +190,7 @@ export class ProgramProcess implements StartListener {
     }
     if (stream === "stderr" && line !== "") this.lastStderr = line;
     if (stream === "stdout") this.firstStdout ||= line;
+    if (stream === "stderr" && this.#options.onStderr?.(line)) return;
     this.#print(stream, line);
   }
 

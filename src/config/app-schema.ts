@@ -66,6 +66,13 @@ export const appSchema = Type.Object(
       expected: 'a table of strings, such as { LANG = "C.UTF-8" }',
       verify: verifyEnv,
     }),
+    env_file: Type.String({
+      pattern: "^(?:/[^\\0]*)?$",
+      default: "",
+      description:
+        "File of NAME=value lines that only root and std-fpm's user may read; read at each start, goes before `env`.",
+      expected: 'an absolute path or ""',
+    }),
     env_pass: Type.Array(Type.String({ pattern: VARIABLE, expected: "the name of a variable" }), {
       default: [],
       description: "Variables of std-fpm's own environment that are passed on; `env` goes before them.",
@@ -135,7 +142,7 @@ export const appSchema = Type.Object(
     spool: oneOf(
       ["auto", "always", "never"],
       "auto",
-      "Bodies taken whole before a process gets them: auto = those of unknown length, always = all, never = none.",
+      "Bodies taken whole before a process gets them: auto = those of unknown length, and all for plain CGI; always = all; never = none.",
     ),
     max_body: size("A larger request body is refused with 413; 0 = no limit."),
     abort_timeout: duration(
@@ -148,6 +155,11 @@ export const appSchema = Type.Object(
       1_000_000,
       1000,
       "Most lines a second that the log takes of what a program prints; 0 = all.",
+    ),
+    stderr: oneOf(
+      ["log", "client", "both"],
+      "log",
+      "Where goes what a plain CGI program prints on stderr: the log, the web server's error log, or both.",
     ),
     keep_connection: Type.Boolean({
       default: true,

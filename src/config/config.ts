@@ -100,6 +100,8 @@ export interface AppConfig {
   /** Working folder; "" = the program's folder, or "/" with `command`. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** A file with more of them, for secrets; "" = none. */
+  readonly envFile: string;
   /** Names of variables of the daemon's own environment that are passed on. */
   readonly envPass: readonly string[];
   /** Put in front of the program's command. */
@@ -140,13 +142,15 @@ export interface AppConfig {
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   readonly bodyTimeoutMs: number;
-  /** Which bodies are taken whole before a process gets them: those of unknown length, all, none. */
+  /** Which bodies are taken whole before a process gets them: those of unknown length and of plain CGI programs, all, none. */
   readonly spool: "auto" | "always" | "never";
   /** 0 = no limit. */
   readonly maxBodyBytes: number;
   /** 0 = none. */
   readonly abortTimeoutMs: number;
   readonly stopTimeoutMs: number;
+  /** Where goes what a plain CGI program prints on stderr. */
+  readonly stderr: "log" | "client" | "both";
   /** Lines a second; 0 = no limit. */
   readonly outputLimit: number;
 }

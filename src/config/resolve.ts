@@ -74,6 +74,7 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     command: table.command.length === 0 ? undefined : table.command,
     cwd: table.cwd,
     env: table.env,
+    envFile: table.env_file,
     envPass: table.env_pass,
     wrapper: table.wrapper,
     user: table.user,
@@ -103,6 +104,7 @@ function resolveApp(table: AppTable, id: string): AppConfig {
     maxBodyBytes: bytes(table.max_body),
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
+    stderr: table.stderr,
     outputLimit: table.output_limit,
   };
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { FpmError } from "../base/errors.ts";
+import { FpmError, messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
 import { type Confinement, chainOf, type Tools } from "./chain.ts";
+import { readEnvFile } from "./env-file.ts";
 import { explainExec } from "./exec-failure.ts";
 import { hasNoFormat } from "./executable-format.ts";
 import type { StartOrder } from "./order.ts";
@@ -101,10 +102,19 @@ function environmentOf(
     const value = process.env[name];
     if (value !== undefined) own[name] = value;
   }
-  Object.assign(own, program.app.env, { [INSTANCE_VARIABLE]: instance });
+  Object.assign(own, program.app.env, secretsOf(program), { [INSTANCE_VARIABLE]: instance });
   const configured = Object.entries(own).map(([name, value]) => bytesOf(`${name}=${value}`));
   const taken = (variable: string) => Object.hasOwn(own, variable.slice(0, variable.indexOf("=")));
   return [...request.filter((variable) => !taken(variable)), ...configured];
+}
+
+function secretsOf(program: Program): Record<string, string> {
+  const { envFile } = program.app;
+  try {
+    return envFile === "" ? {} : readEnvFile(envFile);
+  } catch (error) {
+    throw cannotStart(program, messageOf(error));
+  }
 }
 
 /** The text's bytes in UTF-8, a character each. */

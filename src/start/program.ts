@@ -24,7 +24,7 @@ export interface Program {
 export function launchSettingsOf(app: AppConfig): string {
   const { protocol, command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } =
     app;
-  const { umask, noNewPrivileges } = app;
+  const { umask, noNewPrivileges, envFile } = app;
   return JSON.stringify([
     protocol,
     command,
@@ -37,6 +37,7 @@ export function launchSettingsOf(app: AppConfig): string {
     nice,
     cgroup,
     limits,
+    envFile,
     umask,
     noNewPrivileges,
     concurrency,

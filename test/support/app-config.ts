@@ -10,6 +10,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     command: undefined,
     cwd: "",
     env: {},
+    envFile: "",
     envPass: [],
     wrapper: [],
     user: "",
@@ -39,6 +40,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     maxBodyBytes: 0,
     abortTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
+    stderr: "log",
     outputLimit: 1000,
     ...changes,
   };

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { connectFcgi } from "../support/fcgi-connection.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const HEAD = "printf 'Content-Type: text/plain\\r\\n\\r\\n'";
+/** Prints its variables as bytes in hex. */
+const HEX =
+  "#!/usr/bin/perl\nprint qq(Content-Type: text/plain\\n\\n), map { qq($_=) . unpack('H*', $ENV{$_}) . qq(\\n) } sort keys %ENV;\n";
+/** As git-http-backend does with a push: the header first, and only then what it is for. */
+const EARLY = `#!/bin/sh\n${HEAD}\necho "read $(wc -c) bytes"\n`;
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await startSite({
+    app: 'protocol = "cgi"\nextensions = [".cgi"]',
+    apps: `[[apps]]
+match = "/**/client/*.cgi"
+stderr = "client"
+[[apps]]
+match = "/**/both/*.cgi"
+stderr = "both"
+[[apps]]
+match = "/**/secret/*.cgi"
+env = { WHO = "env", ONLY = "env" }
+env_file = "$ROOT/secrets"
+`,
+    files: {
+      "hex.cgi": HEX,
+      "early.cgi": EARLY,
+      "nph.cgi":
+        "#!/bin/sh\nprintf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 404 Gone Away\\r\\nContent-Type: text/plain\\r\\n\\r\\ngone'\n",
+      "half.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\nX-Half: yes'\necho ran >> $PWD/ran\n",
+      "closes.cgi": `#!/bin/sh\n${HEAD}\nprintf short\nexec >&- 2>&-\nsleep 3\n`,
+      "client/err.cgi": `#!/bin/sh\n${HEAD}\necho "to the client" >&2\nsleep 0.1\necho answered\n`,
+      "both/err.cgi": `#!/bin/sh\n${HEAD}\necho "to both" >&2\nsleep 0.1\necho answered\n`,
+      "secret/env.cgi": `#!/bin/sh\n${HEAD}\necho "$WHO $ONLY $KEY"\n`,
+    },
+  });
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+describe("the environment of a CGI program", () => {
+  test("has the request's parameters as the bytes that they are", async () => {
+    using client = await connectFcgi(site.fpm.socket);
+    const values = {
+      REQUEST_URI: "/\u00e4\u00f6?\u0083V\u0083t\u0083g",
+      PATH_INFO: "/\u00c3\u00a4",
+      HTTP_COOKIE: "a=\u00ff\u00fe; b=\u0001\t",
+      REMOTE_USER: "J\u00fcrgen",
+      HTTP_X_MIXED: "\u00c3\u00a4\u00e4",
+    };
+    const { stdout } = await client.request(`${site.root}/hex.cgi`, { params: values });
+    for (const [name, value] of Object.entries(values))
+      expect(stdout).toContain(`${name}=${Buffer.from(value, "latin1").toString("hex")}\n`);
+  });
+
+  test("that the system does not take is the client's 431, and no failed start", async () => {
+    const before = site.fpm.log().length;
+    const headers = { Cookie: "a".repeat(140_000) };
+    using client = await connectFcgi(site.fpm.socket);
+    const params = { HTTP_COOKIE: headers.Cookie };
+    const { stdout } = await client.request(`${site.root}/hex.cgi`, { params });
+    expect(stdout).toStartWith("Status: 431 Request Header Fields Too Large\r\n");
+    expect(site.fpm.log().slice(before)).not.toContain("cannot be started");
+    expect(await site.text("hex.cgi")).toContain("REQUEST_METHOD=");
+  });
+
+  test("has what env_file says before env, and a start without it fails and says why", async () => {
+    const file = `${site.root}/secrets`;
+    expect((await site.ask("secret/env.cgi")).status).toBe(502);
+    await logged(site.fpm, `cannot be started: env_file: ${file} cannot be read: ENOENT`);
+    writeFileSync(file, 'WHO=file\nKEY="s3cret"\n', { mode: 0o600 });
+    expect(await site.text("secret/env.cgi")).toBe("file env s3cret\n");
+  });
+});
+
+describe("a CGI program", () => {
+  test.each(["direct", "kept", "unbuffered"] as const)(
+    "may print before it reads, however large the body (%s)",
+    async (way) => {
+      const startedAt = performance.now();
+      const answer = await site.ask("early.cgi", { way, body: new Uint8Array(3_000_000) });
+      expect([answer.status, answer.text()]).toEqual([200, "read 3000000 bytes\n"]);
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+    },
+  );
+
+  test("may write the status line itself, after answers that are none", async () => {
+    const answer = await site.ask("nph.cgi");
+    expect([answer.status, answer.text()]).toEqual([404, "gone"]);
+  });
+
+  test("that does not end its header is a 502 with its first line in the log, and runs once", async () => {
+    expect((await site.ask("half.cgi")).status).toBe(502);
+    await logged(site.fpm, 'printed no whole header: its first line is "Content-Type: text/plain"');
+    expect(await Bun.file(`${site.root}/ran`).text()).toBe("ran\n");
+  });
+
+  test("that closes its output and works on has answered", async () => {
+    const startedAt = performance.now();
+    expect(await site.text("closes.cgi")).toBe("short");
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+  });
+
+  test.each([
+    ["client", "to the client", false],
+    ["both", "to both", true],
+  ])("has its stderr in the web server's log where stderr = %j", async (folder, line, isLogged) => {
+    expect(await site.text(`${folder}/err.cgi`)).toBe("answered\n");
+    await waitUntil("nginx has it", () => site.nginx.errorLog().includes(line));
+    expect(site.fpm.log().includes(line)).toBe(isLogged);
+  });
+});
