@@ -26,7 +26,7 @@ PACKAGES_LANGUAGES := g++ golang-go libplack-perl libfcgi-procmanager-perl luaji
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES_STATUS := python3-prometheus-client
 PACKAGES_BROWSER := chromium fonts-dejavu-core
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi wrk
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 

@@ -8,7 +8,7 @@ import { cpuTimes, residentBytes } from "../test/support/processes.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
 import { requestBytes, transfer } from "./body-client.ts";
 import { median } from "./median.ts";
-import { directSide, floorSide, managedSide, type Side } from "./sides.ts";
+import { directSide, fcgiwrapSide, floorSide, managedSide, type Side } from "./sides.ts";
 import { runWrk } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
@@ -89,19 +89,28 @@ try {
   await compare({ name: "4 MiB up", sides: bodies, measure: transfers("op=count", 4 * MIB) });
   await compare({ name: "8 MiB down", sides: bodies, measure: transfers(`op=download&bytes=${8 * MIB}`, 0) });
   print(`memory after the bodies: ${mib(bodies[1] as Side)}`);
+  const cgi = { ...options, root: resolve("dist/test-programs") };
+  const asCgi = 'protocol = "cgi"\nextensions = [".cgi"]';
+  const asUser = 'protocol = "cgi"\nextensions = [".cgi"]\nlimits = { core = "0" }';
+  const cgiSides = [
+    await start(fcgiwrapSide("fcgiwrap", cgi)),
+    await start(managedSide("std-fpm-cgi", cgi, "", asCgi)),
+    await start(managedSide("std-fpm-cgi-limits", cgi, "", asUser)),
+  ];
+  await compare({
+    name: "plain CGI, a tiny C program, 8 clients",
+    sides: cgiSides,
+    measure: smallAnswers("direct", "hello.cgi", 8),
+  });
   await weigh(managed);
 } finally {
   for (const side of started) await side.stop();
 }
 
-function smallAnswers(way: Way): Work["measure"] {
+function smallAnswers(way: Way, file = "hello.fcgi", connections = CONNECTIONS): Work["measure"] {
   return async (side, seconds) => {
     const before = timesOf(side);
-    const result = await runWrk(
-      `http://127.0.0.1:${side.nginx.port}/${way}/hello.fcgi`,
-      CONNECTIONS,
-      seconds,
-    );
+    const result = await runWrk(`http://127.0.0.1:${side.nginx.port}/${way}/${file}`, connections, seconds);
     return {
       ...costs(before, timesOf(side), result.requests),
       perSecond: result.requestsPerSecond,

@@ -52,18 +52,34 @@ export async function floorSide(
   return side(name, { folder, root, socket, pid: child.pid, stop });
 }
 
-/** A std-fpm; `log` are lines of TOML for its `[log]` and what follows. */
+/** fcgiwrap with as many workers. */
+export async function fcgiwrapSide(
+  name: string,
+  { folder, root, processes }: Omit<SideOptions, "program">,
+): Promise<Side> {
+  const socket = `${folder}/${name}.sock`;
+  const child = Bun.spawn(["fcgiwrap", "-c", String(processes), "-s", `unix:${socket}`], { detached: true });
+  await waitUntil(`${name} answers`, () => answers(socket));
+  const stop = async () => {
+    process.kill(-child.pid, "SIGKILL");
+    await child.exited;
+  };
+  return side(name, { folder, root, socket, pid: undefined, stop });
+}
+
+/** A std-fpm; `log` are lines of TOML for its `[log]` and what follows, `app` for `[app]`. */
 export async function managedSide(
   name: string,
   { folder, root, processes }: SideOptions,
   log = "",
+  app = "",
 ): Promise<Side> {
   const own = `${folder}/${name}`;
   mkdirSync(own);
   const fpm: StdFpm = await startStdFpm({
     folder: own,
     level: "info",
-    app: `max_processes = ${processes}`,
+    app: `max_processes = ${processes}\n${app}`,
     log,
   });
   return side(name, { folder, root, socket: fpm.socket, pid: fpm.pid, stop: () => fpm.stop() });

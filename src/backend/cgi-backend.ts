@@ -52,6 +52,11 @@ export class CgiBackend extends LentBackend {
 
   get usage(): Usage {
     this.#used = this.#process?.usage ?? this.#used;
+    return this.#usedTogether;
+  }
+
+  /** By the processes before, and by this one when that was last looked at. */
+  get #usedTogether(): Usage {
     const { runMs, cpuWaitMs } = this.#usedBefore;
     return { runMs: runMs + this.#used.runMs, cpuWaitMs: cpuWaitMs + this.#used.cpuWaitMs };
   }
@@ -159,7 +164,7 @@ export class CgiBackend extends LentBackend {
 
   #onExit(process: ProgramProcess, { code, signal }: Exited, resolve: (exit: CgiExit) => void): void {
     const { lastStderr, pid } = process;
-    this.#usedBefore = this.usage;
+    this.#usedBefore = this.#usedTogether;
     this.#used = { runMs: 0, cpuWaitMs: 0 };
     this.#lastStderr = lastStderr;
     this.#process = undefined;

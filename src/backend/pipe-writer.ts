@@ -6,7 +6,8 @@ import { closeFd } from "../base/libc.ts";
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
   readonly #fd: number;
-  readonly #sink: FileSink;
+  /** Made for the first byte: most requests have none. */
+  #sink: FileSink | undefined;
   readonly #onDrain: () => void;
   readonly #queue: ByteQueue;
   /** On its way into the pipe. */
@@ -18,7 +19,6 @@ export class PipeWriter {
   constructor(fd: number, buffers: ByteBudget, onDrain: () => void) {
     this.#queue = new ByteQueue(buffers);
     this.#fd = fd;
-    this.#sink = Bun.file(fd).writer();
     this.#onDrain = onDrain;
   }
 
@@ -47,17 +47,20 @@ export class PipeWriter {
     this.#phase = "closed";
     this.#queue.clear();
     const close = () => closeFd(this.#fd);
-    Promise.resolve(this.#sink.end()).then(close, close);
+    if (this.#sink) Promise.resolve(this.#sink.end()).then(close, close);
+    else close();
   }
 
   /** One piece after the other: the sink never settles where a second one comes while the first is on its way (Bun 1.4.5). */
   async #writeAll(): Promise<void> {
+    this.#sink ??= Bun.file(this.#fd).writer();
+    const sink = this.#sink;
     try {
       while (this.#queue.bytes > 0) {
         const piece = this.#queue.join();
         this.#queue.clear();
         this.#writing = piece.length;
-        await Promise.all([this.#sink.write(piece), this.#sink.flush()]);
+        await Promise.all([sink.write(piece), sink.flush()]);
         this.#writing = 0;
       }
     } catch {

@@ -23,6 +23,8 @@ const SYMBOLS = {
   getgrnam: { args: [pointer], returns: pointer },
   getgrouplist: { args: [pointer, u32, pointer, pointer], returns: i32 },
 } as const;
+/** What nearly every user has less of. */
+const FEW_GROUPS = 64;
 /** NGROUPS_MAX of Linux. */
 const MAX_GROUPS = 65_536;
 
@@ -64,10 +66,13 @@ export function groupId(group: string): number | undefined {
 
 /** The groups that a user is in (initgroups(3)), `gid` among them. */
 export function groupsOf(user: string, gid: number): number[] {
-  const groups = new Uint32Array(MAX_GROUPS);
-  const count = new Int32Array([MAX_GROUPS]);
-  libc().getgrouplist(ptr(cString(user)), gid, ptr(groups), ptr(count));
-  return [...groups.subarray(0, count[0])];
+  const name = cString(user);
+  for (let room = FEW_GROUPS; ; room = MAX_GROUPS) {
+    const groups = new Uint32Array(room);
+    const count = new Int32Array([room]);
+    const isWhole = libc().getgrouplist(ptr(name), gid, ptr(groups), ptr(count)) >= 0;
+    if (isWhole || room === MAX_GROUPS) return [...groups.subarray(0, count[0])];
+  }
 }
 
 function cString(text: string): Uint8Array {

@@ -39,7 +39,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
   const nextSocketPath = () => runtimeDir.nextSocketPath();
-  const reaper = new Reaper({ adopts: true });
+  const reaper = new Reaper(clock, { adopts: true });
   const starter = new Starter({ clock, log, reaper });
   const unread = new UnreadWatch(clock);
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };

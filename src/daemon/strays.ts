@@ -35,7 +35,7 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBe
   const ended = new Set<number>();
   const startedAt = performance.now();
   for (;;) {
-    reaper.look();
+    reaper.reapOrphans();
     const found = [...new Set([...reaper.orphans(), ...straysOf(instance)])];
     const elapsedMs = performance.now() - startedAt;
     if (found.length === 0 || elapsedMs > timeoutMs + KILLED_MS) break;

@@ -1,6 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Ending } from "./order.ts";
 import { waitFor } from "./wait.ts";
+
+/** How long an orphan that has ended may stay a zombie. */
+const ORPHANS_MS = 100;
 
 type OnExit = (ending: Ending) => void;
 
@@ -19,11 +23,14 @@ export class Reaper {
   readonly #watched = new Map<number, Watched>();
   /** Children that the main thread has started by Bun: no orphans, and not ours to wait for. */
   readonly #left = new Set<number>();
+  readonly #clock: Clock;
   readonly #adopts: boolean;
-  readonly #onSignal = () => this.look();
+  readonly #onSignal = () => this.#onChild();
+  #nextOrphans: Timer | undefined;
 
   /** With `adopts` it waits for orphans, too: for every child of the main thread that it was not told of. */
-  constructor({ adopts }: { readonly adopts: boolean }) {
+  constructor(clock: Clock, { adopts }: { readonly adopts: boolean }) {
+    this.#clock = clock;
     this.#adopts = adopts;
     process.on("SIGCHLD", this.#onSignal);
   }
@@ -46,10 +53,9 @@ export class Reaper {
     exited.then(forget, forget);
   }
 
-  /** Looks for children that have ended. */
-  look(): void {
-    for (const pid of [...this.#watched.keys()]) this.#lookAt(pid);
-    if (this.#adopts) for (const pid of this.orphans()) waitFor(pid, true);
+  /** Waits for orphans that have ended. */
+  reapOrphans(): void {
+    for (const pid of this.orphans()) waitFor(pid, true);
   }
 
   /** Processes that programs, or others, have left behind, and that are children of ours now. */
@@ -58,7 +64,18 @@ export class Reaper {
   }
 
   close(): void {
+    this.#nextOrphans?.cancel();
     process.off("SIGCHLD", this.#onSignal);
+  }
+
+  /** Some child has ended. Those that are waited for are looked at now, orphans a little later, however many end until then. */
+  #onChild(): void {
+    for (const pid of [...this.#watched.keys()]) this.#lookAt(pid);
+    if (!this.#adopts) return;
+    this.#nextOrphans ??= this.#clock.after(ORPHANS_MS, () => {
+      this.#nextOrphans = undefined;
+      this.reapOrphans();
+    });
   }
 
   #lookAt(pid: number): void {

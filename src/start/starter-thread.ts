@@ -14,9 +14,10 @@ declare const self: Worker;
 const around: Surroundings = { tools: findTools(), hasCapabilities: hasPassedOnCapabilities() };
 const hasOwnUmask = unshareUmask();
 
-self.onmessage = ({ data }: MessageEvent<StarterRequest>) => {
-  if (data.kind === "start") start(data.id, data.order);
-  else reply({ kind: "explained", id: data.id, why: why(data) });
+self.onmessage = ({ data }: MessageEvent<string>) => {
+  const request = JSON.parse(data) as StarterRequest;
+  if (request.kind === "start") start(request.id, request.order);
+  else reply({ kind: "explained", id: request.id, why: why(request) });
 };
 
 function start(id: number, order: StartOrder): void {
@@ -57,5 +58,5 @@ function failureOf(error: unknown, { program }: StartOrder): StartFailure {
 }
 
 function reply(message: StarterReply): void {
-  self.postMessage(message);
+  self.postMessage(JSON.stringify(message));
 }

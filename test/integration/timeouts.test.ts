@@ -31,7 +31,7 @@ const dir = makeTempDir();
 const log = createLog({ level: "error", format: "plain", write() {}, reader: () => "other" });
 const LIMIT_MS = 60_000;
 let sockets = 0;
-const reaper = new Reaper({ adopts: false });
+const reaper = new Reaper(systemClock, { adopts: false });
 const starter = new Starter({ clock: systemClock, log, reaper });
 
 afterAll(() => {
