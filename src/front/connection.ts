@@ -13,6 +13,7 @@ import { answerManagement } from "./management.ts";
 import type { Occupant, Places } from "./places.ts";
 import type { FrontRequest, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
+import { TakingWatch } from "./taking-watch.ts";
 
 /** A Bun socket; its types lack `fd` (Bun 1.4.5). */
 export type FrontSocket = Socket<Connection> & { readonly fd: number };
@@ -62,7 +63,8 @@ export class Connection implements IntakeOwner, Occupant {
   /** An answer broke off: what the connection is to end with. */
   #ending: Uint8Array | undefined;
   readonly #outbox: Outbox;
-  readonly #timers: Timers<"write" | "linger" | "break" | "hangup">;
+  readonly #timers: Timers<"linger" | "break" | "hangup">;
+  readonly #taking: TakingWatch;
   /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
   readonly #paused = new Set<FrontRequest | this>();
   #state: ConnectionState = "waiting";
@@ -84,6 +86,7 @@ export class Connection implements IntakeOwner, Occupant {
     this.#intake = new Intake(this, this.#held);
     this.#outbox = new Outbox(socket, deps.buffers);
     this.#timers = new Timers(deps.clock);
+    this.#taking = new TakingWatch(deps.clock, socket.fd, () => this.#onStill());
     this.#idleSince = deps.clock.now();
   }
 
@@ -124,8 +127,11 @@ export class Connection implements IntakeOwner, Occupant {
 
   /** The kernel has room again. */
   onDrain(): void {
-    if (!this.#outbox.flush()) return;
-    this.#timers.cancel("write");
+    if (!this.#outbox.flush()) {
+      this.#taking.begin(this.#deps.bodyTimeoutMs, true);
+      return;
+    }
+    this.#taking.stop();
     this.resume(this);
     this.#onFlushed();
     for (const request of this.#intake.requests) request.drained();
@@ -176,6 +182,7 @@ export class Connection implements IntakeOwner, Occupant {
   close(): void {
     if (this.#state === "closed") return;
     this.#timers.cancelAll();
+    this.#taking.stop();
     this.#outbox.clear();
     this.#endRequests("lost");
     this.#socket.end();
@@ -216,7 +223,7 @@ export class Connection implements IntakeOwner, Occupant {
   send(chunk: Uint8Array, start: number, end: number): boolean {
     if (this.#state !== "open") return false;
     this.#outbox.write(chunk, start, end);
-    if (this.#outbox.bytes > 0 && !this.#timers.has("write")) this.#awaitDrain(unsentBytes(this.#socket.fd));
+    if (this.#outbox.bytes > 0) this.#taking.begin(this.#deps.bodyTimeoutMs);
     return this.#outbox.isHigh;
   }
 
@@ -371,20 +378,10 @@ export class Connection implements IntakeOwner, Occupant {
     this.#state = nextConnectionState(this.#state, event);
   }
 
-  /** The client must take something of its answer from time to time. */
-  #awaitDrain(unsent: number): void {
-    this.#timers.set("write", this.#deps.bodyTimeoutMs, () => {
-      const left = unsentBytes(this.#socket.fd);
-      // Bun tells of room only when the kernel's queue is nearly empty: a slow client is not one that stands still.
-      if (left < unsent) {
-        this.#awaitDrain(left);
-        return;
-      }
-      this.#deps.log.info(
-        "closed a connection: the web server took no byte of an answer within body_timeout",
-      );
-      this.close();
-    });
+  #onStill(): void {
+    const what = "closed a connection: the web server took no byte of an answer within body_timeout";
+    this.#deps.log.info(what);
+    this.close();
   }
 
   #watchHangup(): void {
