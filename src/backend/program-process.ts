@@ -1,4 +1,5 @@
 import type { FpmError } from "../base/errors.ts";
+import { escapeControls } from "../base/escape-controls.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { Timers } from "../base/timers.ts";
 import type { RequestHead } from "../fcgi/head.ts";
@@ -183,7 +184,8 @@ export class ProgramProcess implements StartListener {
   }
 
   #onLine(stream: "stdout" | "stderr", line: string): void {
-    this.#deps.outputLimit.charge(this.#program, line.length);
+    // The log has several characters for a control character.
+    this.#deps.outputLimit.charge(this.#program, escapeControls(line).length);
     if (stream === "stderr" && this.lastStderr === "" && isComplaint(line)) {
       this.complaint = line;
       return;

@@ -103,9 +103,10 @@ describe.each([
       waits.push(performance.now() - askedAt);
     }
     expect(Math.max(...waits)).toBeLessThan(1000);
-    expect(waits.length).toBeGreaterThan(5);
+    // Undisturbed it is a hundred or two; a third of a second each was what control characters cost.
+    expect(waits.length).toBeGreaterThan(10);
     await flood;
-    // 1000 lines a second of a KiB at most, which escapes make longer, for two seconds and what may come at once.
-    expect(site.fpm.log().length).toBeLessThan(4 * 4 * 1024 * 1024);
+    // 1000 lines a second of a KiB at most, as they stand in the log, for two seconds and what may come at once.
+    expect(site.fpm.log().length).toBeLessThan(4 * 1024 * 1024);
   });
 });
