@@ -42,6 +42,8 @@ export class BackendSocket {
   knock(): boolean {
     if (this.#silentFd !== undefined) return true;
     const connected = connectUnix(this.#path);
+    // What waits from now on need not be a request's connection.
+    this.#newest = undefined;
     if (connected.kind === "connected") this.#silentFd = connected.fd;
     // With a full backlog one of those is waited for.
     return connected.kind !== "refused";
@@ -110,6 +112,7 @@ export class BackendSocket {
 
   /** Has accept() return in a program that sits there, in each of its threads. */
   wake(): void {
+    this.#newest = undefined;
     for (let threads = Math.min(this.#concurrency, MOST_WAKES); threads > 0; threads--) {
       const connected = connectUnix(this.#path);
       if (connected.kind === "connected") closeFd(connected.fd);

@@ -221,8 +221,9 @@ export class FastCgiBackend extends LentBackend {
   #onExit({ code, signal }: Exited): void {
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
-    if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();
+    // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
+    if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();
     const exit = { code, signal, wasStarted: this.#readyAt !== undefined, reason: this.stopReason };
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);

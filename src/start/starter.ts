@@ -14,11 +14,11 @@ export interface StartListener {
 }
 
 /** A starter that has not answered for so long is left alone, and another takes its place. */
-const STANDS_MS = 50;
+const STANDS_MS = 250;
 /** A start that takes longer has failed; a process that comes of it later is ended at once. */
 const DEADLINE_MS = 10_000;
 const MOST_THREADS = 8;
-const LOOK_MS = 25;
+const LOOK_MS = 50;
 /** In the executable all modules are one file at the root of the file system in it (Bun 1.4.5). */
 const IN_EXECUTABLE = "/$bunfs/root";
 const THREAD_FILE = import.meta.dir === IN_EXECUTABLE ? "./start/starter-thread.ts" : "./starter-thread.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import type { Way } from "../support/nginx.ts";
@@ -17,6 +18,17 @@ async function working(site: Site, query: string, way: Way = "direct", body?: Ui
   );
   return { answer, begun, pid };
 }
+
+/** Has a child that holds all that it has itself, and is killed as soon as it has read a POST. */
+const DIES = `#!/usr/bin/perl
+use FCGI;
+my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
+while ($request->Accept() >= 0) {
+  if ($env{REQUEST_METHOD} eq 'POST') { open my $paid, '>>', 'paid'; print $paid "paid\\n"; close $paid; kill 'KILL', $$ }
+  if (!fork) { sleep 1000 }
+  print "Content-Type: text/plain\\r\\n\\r\\nforked";
+}
+`;
 
 describe("a process that is killed", () => {
   test("while idle fails nobody: the next client gets another process", async () => {
@@ -53,6 +65,15 @@ describe("a process that is killed", () => {
     process.kill(pid, "SIGKILL");
     expect((await answer).status).toBe(502);
     expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
+  test("at once when it has read a POST, with a child of it left, is no second execution either", async () => {
+    await using site = await startSite({ files: { "dies.fcgi": DIES } });
+    for (let i = 0; i < 20; i++) {
+      await site.text("dies.fcgi");
+      expect((await site.ask("dies.fcgi", { body: Buffer.from("pay once") })).status).toBe(502);
+    }
+    expect(readFileSync(`${site.root}/paid`, "utf8")).toBe("paid\n".repeat(20));
   });
 
   test.each(["direct", "kept", "unbuffered"] as const)(

@@ -11,6 +11,9 @@ export const EXECUTABLE = resolve(process.env["STD_FPM"] ?? "dist/std-fpm");
 const MARKER = "STD_FPM_TEST";
 const DAEMON_MARKER = "STD_FPM_TEST_DAEMON";
 
+/** What an event loop has. */
+const OF_THREADS = /^anon_inode:\[(?:eventpoll|eventfd|timerfd)\]$/;
+
 export interface StdFpmOptions {
   /** An existing folder for the configuration, the log and the runtime folder. */
   folder: string;
@@ -52,7 +55,7 @@ export interface StdFpm {
   /** Its processes, programs and what they started. */
   backends(): number[];
   signal(name: NodeJS.Signals): void;
-  /** Open descriptors, for comparison. */
+  /** Open descriptors, for comparison; but for those of the event loops, which each thread has. */
   descriptors(): number;
   /** Every daemon that runs here: more than one while one hands over. */
   daemons(): number[];
@@ -106,7 +109,7 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
     daemons,
     backends: () => descendantsOf(current()),
     signal: (name) => process.kill(current(), name),
-    descriptors: () => descriptorsOf(current()).size,
+    descriptors: () => [...descriptorsOf(current()).values()].filter((each) => !OF_THREADS.test(each)).length,
     async stop() {
       const pid = current();
       if (pid !== child.pid) await terminateOther(pid);
