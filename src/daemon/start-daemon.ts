@@ -16,7 +16,9 @@ import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
 import { frontOptionsOf } from "./front-options.ts";
-import { limitsOf } from "./limits.ts";
+import { limitFields, limitsOf } from "./limits.ts";
+import { MachineLook } from "./machine-look.ts";
+import { MachineWatch } from "./machine-watch.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
@@ -32,7 +34,9 @@ import { keepWarm } from "./warm.ts";
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   adoptOrphans();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
-  const limits = limitsOf(config.server);
+  const look = new MachineLook();
+  const machine = new MachineWatch(() => look.look(), clock);
+  const limits = limitsOf(config.server, machine.facts);
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
@@ -45,7 +49,8 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = createRouter(config, clock);
-  const shared = { registry, spoolSpace: new SpoolSpace(config.server, clock), buffers, clock, log };
+  const spoolSpace = new SpoolSpace(config.server, clock);
+  const shared = { registry, machine, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
   try {
     const control = new Administration({
@@ -74,11 +79,12 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
-    log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
+    log.info("serving", { pid: process.pid, ...limitFields(daemon.limits) });
     void keepWarm(config, router, registry, log);
     return daemon;
   } catch (error) {
     await registry.stopAll();
+    machine.close();
     reaper.close();
     await admin?.close();
     if (isFirstHere) runtimeDir.release();
