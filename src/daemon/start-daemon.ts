@@ -2,9 +2,11 @@ import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
+import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -29,9 +31,10 @@ import { keepWarm } from "./warm.ts";
  * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
  * another without a turn of the event loop: either no connection has come here and the earlier daemon goes on, or it
  * knows that this one serves.
- * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
+ * @throws FpmError PROC_MISSING, RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  requireProc();
   adoptOrphans();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
   const look = new MachineLook();
@@ -90,6 +93,11 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     if (isFirstHere) runtimeDir.release();
     throw error;
   }
+}
+
+function requireProc(): void {
+  const problem = procProblem();
+  if (problem !== undefined) throw new FpmError("PROC_MISSING", "daemon", `${problem}.`);
 }
 
 function createRouter({ appFor }: Config, clock: Clock): Router {
