@@ -254,6 +254,7 @@ export class Daemon implements RunningDaemon {
 
   /** A control group has other limits, or it is another group. */
   #onMachine(): void {
+    if (this.#state !== "running") return;
     const limits = limitsOf(this.#config.server, this.#deps.machine.facts);
     this.#limit(limits);
     this.#deps.log.info("cores, memory or processes have other limits", limitFields(limits));

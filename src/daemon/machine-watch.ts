@@ -1,20 +1,20 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import type { MachineFacts } from "./machine-look.ts";
+import type { MachineFacts, MachineLook } from "./machine-look.ts";
 
 /** A limit that an operator has changed is known within a minute. */
 const LOOK_MS = 30_000;
 
 /** What the machine and the control groups allow, looked at now and then. */
 export class MachineWatch {
-  readonly #look: () => MachineFacts;
+  readonly #machine: Pick<MachineLook, "look">;
   readonly #clock: Clock;
   #facts: MachineFacts;
   #looking: Timer | undefined;
 
-  constructor(look: () => MachineFacts, clock: Clock) {
-    this.#look = look;
+  constructor(machine: Pick<MachineLook, "look">, clock: Clock) {
+    this.#machine = machine;
     this.#clock = clock;
-    this.#facts = look();
+    this.#facts = machine.look();
   }
 
   /** As it was at the last look. */
@@ -26,7 +26,7 @@ export class MachineWatch {
   watch(onChange: () => void): void {
     this.#looking = this.#clock.every(LOOK_MS, () => {
       const before = this.#facts;
-      this.#facts = this.#look();
+      this.#facts = this.#machine.look();
       if (!isSame(before, this.#facts)) onChange();
     });
   }

@@ -37,8 +37,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   requireProc();
   adoptOrphans();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
-  const look = new MachineLook();
-  const machine = new MachineWatch(() => look.look(), clock);
+  const machine = new MachineWatch(new MachineLook(), clock);
   const limits = limitsOf(config.server, machine.facts);
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
@@ -69,14 +68,8 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const slowLog = new SlowLog({
-      registry,
-      clock,
-      log,
-      instance,
-      reaper,
-      ownSockets: runtimeDir.socketFolder,
-    });
+    const { socketFolder: ownSockets } = runtimeDir;
+    const slowLog = new SlowLog({ registry, clock, log, instance, reaper, ownSockets });
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers, reaper, garbage: new Garbage(collect) };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);

@@ -80,7 +80,7 @@ describe("a change", () => {
   test("is told within a minute, once, and nothing else is", () => {
     const clock = new FakeClock();
     const { files, machine } = machineOf();
-    const watch = new MachineWatch(() => machine.look(), clock);
+    const watch = new MachineWatch(machine, clock);
     const told: number[] = [];
     watch.watch(() => told.push(watch.facts.cores.value));
     clock.advance(60_000);
