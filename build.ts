@@ -10,6 +10,20 @@ import { dirname, resolve } from "node:path";
 /** Environment variables through which the runtime would run other code than ours, before the first line of ours. */
 const RUNTIME_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
 
+/**
+ * What the runtime says when it crashes. Without /proc it does that at once, before the first line of ours, as it looks there for its stack
+ * (Bun 1.4.5): the reader learns that, in as many bytes.
+ */
+const CRASH_TEXT = `Bun has crashed. This indicates a bug in Bun, not your code.
+
+To send a redacted crash report to Bun's team,
+please file a GitHub issue using the link below:
+
+`;
+const OUR_CRASH_TEXT = `its runtime, Bun, has crashed. It does so where there is no /proc:
+mount it with: mount -t proc proc /proc
+If there is one, please report the link below:`;
+
 const target = process.argv[3] as Bun.Build.CompileTarget | undefined;
 const outfile = resolve(process.argv[2] ?? `${import.meta.dir}/dist/std-fpm`);
 const draft = `${outfile}.draft-${process.pid}`;
@@ -17,7 +31,7 @@ const draft = `${outfile}.draft-${process.pid}`;
 await mkdir(dirname(outfile), { recursive: true });
 try {
   await compile(draft);
-  await muteVariables(draft);
+  await changeTexts(draft);
   await chmod(draft, 0o755);
   await rename(draft, outfile);
 } finally {
@@ -42,16 +56,24 @@ async function compile(path: string): Promise<void> {
   });
 }
 
+async function changeTexts(path: string): Promise<void> {
+  const bytes = Buffer.from(await Bun.file(path).arrayBuffer());
+  muteVariables(bytes);
+  replaceText(bytes, CRASH_TEXT, `${OUR_CRASH_TEXT.padEnd(CRASH_TEXT.length - 2)}\n\n`);
+  await Bun.write(path, bytes);
+}
+
 /**
  * Makes the runtime deaf to RUNTIME_VARIABLES: in its own text their names begin with "=" then, which no environment can hold. Bun
  * 1.4.5 has no option for it, and they act before any code of ours could refuse them. Lengths stay, so nothing else moves.
  */
-async function muteVariables(path: string): Promise<void> {
-  const bytes = Buffer.from(await Bun.file(path).arrayBuffer());
-  for (const name of RUNTIME_VARIABLES) {
-    let at = bytes.indexOf(name);
-    if (at === -1) throw new Error(`the runtime does not know ${name} any more: look at build.ts again`);
-    for (; at !== -1; at = bytes.indexOf(name, at)) bytes[at] = "=".charCodeAt(0);
-  }
-  await Bun.write(path, bytes);
+function muteVariables(bytes: Buffer): void {
+  for (const name of RUNTIME_VARIABLES) replaceText(bytes, name, `=${name.slice(1)}`);
+}
+
+function replaceText(bytes: Buffer, text: string, other: string): void {
+  if (other.length !== text.length) throw new Error(`${other} has another length than ${text}`);
+  let at = bytes.indexOf(text);
+  if (at === -1) throw new Error(`the runtime does not know ${text} any more: look at build.ts again`);
+  for (; at !== -1; at = bytes.indexOf(text, at)) bytes.write(other, at, "latin1");
 }

@@ -44,6 +44,7 @@ const PURE = [
   "start/owner-rules.ts",
   "backend/exit.ts",
   "backend/conduct.ts",
+  "daemon/control-group.ts",
   "pool/policy.ts",
   "pool/cap.ts",
   "pool/measures.ts",

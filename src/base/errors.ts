@@ -7,6 +7,7 @@ export type ErrorCode =
   | "CONFIG_UNREADABLE"
   | "LISTEN_IN_USE"
   | "LISTEN_FAILED"
+  | "PROC_MISSING"
   | "RUNTIME_DIR"
   | "ALREADY_RUNNING"
   | "HANDOVER"

@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
+import { procProblem } from "../base/proc-folder.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { rootProblem } from "../config/root-user.ts";
 import { runtimeFolderProblem } from "../config/runtime-folder.ts";
@@ -25,6 +26,11 @@ export const checkCommand = defineCommand({
     } catch (thrown) {
       if (!(thrown instanceof FpmError)) throw thrown;
       terminal.err(`${thrown.message}\n`);
+      return EXIT_FAILED;
+    }
+    const procTrouble = procProblem();
+    if (procTrouble !== undefined) {
+      terminal.err(`${procTrouble}\n`);
       return EXIT_FAILED;
     }
     const { user } = loaded.config.app;

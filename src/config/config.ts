@@ -44,7 +44,7 @@ export interface ServerConfig {
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
   readonly maxConnections: number;
-  /** 0 = from the machine's memory. */
+  /** 0 = from the machine's memory, or the control group's. */
   readonly bufferLimitBytes: number;
   /** What SCRIPT_NAME must be; "" for none. */
   readonly statusPath: string;

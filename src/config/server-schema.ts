@@ -71,7 +71,7 @@ export const serverSchema = Type.Object(
       0,
       1_000_000,
       0,
-      "Most processes of all programs together, which no program gets alone; 0 = from memory and descriptors.",
+      "Most processes of all programs together, which no program gets alone; 0 = from memory, descriptors and control group.",
     ),
     max_connections: integer(
       0,

@@ -10,6 +10,7 @@ import type { Registry } from "../pool/registry.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import { collect, type StatusSource } from "../status/collect.ts";
 import type { Snapshot } from "../status/snapshot.ts";
+import type { Limits } from "./limits.ts";
 import type { Operator } from "./operator.ts";
 import type { Reloaded } from "./reloader.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
@@ -20,6 +21,7 @@ export interface Administered {
   readonly state: DaemonState;
   readonly inFlight: number;
   readonly connections: number;
+  readonly limits: Limits;
   /** Most connections that are served at once; how many wait for a place, and how many had to. */
   readonly places: { readonly limit: number; readonly waiting: number; readonly waited: number };
   /** How the last reload came out; undefined where there is nothing to reload. */
@@ -151,8 +153,8 @@ export class Administration implements Control {
 
   #source(): StatusSource {
     const { registry, clock, buffers, spoolSpace } = this.#deps;
-    const { state, connections, places } = this.#deps.daemon();
-    const { tallies, machine, maxProcesses } = registry;
+    const { state, connections, places, limits } = this.#deps.daemon();
+    const { tallies } = registry;
     const { user, system } = process.cpuUsage();
     const now = clock.now();
     const daemon = {
@@ -161,8 +163,9 @@ export class Administration implements Control {
       state,
       startedAt: this.#startedDate,
       uptimeMs: now - this.#startedAt,
-      cores: machine.cores,
-      maxProcesses,
+      cores: limits.facts.cores,
+      memoryLimitBytes: limits.facts.memoryBytes,
+      maxProcesses: { value: limits.maxProcesses, from: limits.maxProcessesFrom },
       connections,
       maxConnections: places.limit,
       connectionsWaiting: places.waiting,

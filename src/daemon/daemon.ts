@@ -3,6 +3,7 @@ import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { FrontLimits } from "../front/connections.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
 import type { Reaper } from "../start/reaper.ts";
@@ -10,7 +11,8 @@ import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
-import { limitsOf } from "./limits.ts";
+import { type Limits, limitFields, limitsOf } from "./limits.ts";
+import type { MachineWatch } from "./machine-watch.ts";
 import { waitForPredecessor } from "./predecessor.ts";
 import { type ConfigSource, type Reloaded, Reloader } from "./reloader.ts";
 import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
@@ -25,11 +27,14 @@ const STOP_MARGIN_MS = 5000;
 
 export interface DaemonDeps extends DispatchDeps {
   readonly reaper: Reaper;
+  readonly machine: MachineWatch;
 }
 
 /** What serves: it accepts, dispatches, reloads, hands over and stops. */
 export class Daemon implements RunningDaemon {
   #config: Config;
+  #limits: Limits;
+  #frontLimits: FrontLimits;
   readonly #deps: DaemonDeps;
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
@@ -60,6 +65,8 @@ export class Daemon implements RunningDaemon {
     admin: AdminServer | undefined,
   ) {
     this.#config = config;
+    this.#limits = limitsOf(config.server, deps.machine.facts);
+    this.#frontLimits = frontOptions;
     this.#admin = admin;
     this.#command = command;
     this.#source = source;
@@ -80,6 +87,7 @@ export class Daemon implements RunningDaemon {
         listen: formatListenAddress(socket.address),
         inherited: inherited.includes(socket),
       });
+    deps.machine.watch(() => this.#onMachine());
   }
 
   get state(): DaemonState {
@@ -92,6 +100,11 @@ export class Daemon implements RunningDaemon {
 
   get connections(): number {
     return this.#front.connections;
+  }
+
+  /** What holds now of the settings and the machine. */
+  get limits(): Limits {
+    return this.#limits;
   }
 
   get places(): Front["places"] {
@@ -227,17 +240,33 @@ export class Daemon implements RunningDaemon {
 
   /** Other settings for what comes from now on; the addresses and the runtime folder are as before. */
   #reconfigure(config: Config): void {
-    const limits = limitsOf(config.server);
-    this.#front.limit(frontLimitsOf(config, limits));
+    const limits = limitsOf(config.server, this.#deps.machine.facts);
+    this.#frontLimits = frontLimitsOf(config, limits);
     this.#config = config;
     this.#deps.accessLog.use(config.accessLog);
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
-    this.#deps.buffers.limit(limits.bufferLimitBytes);
     this.#deps.slowLog.use(config.slowLog);
     this.#deps.router.reload(config.appFor);
-    this.#deps.registry.reload(limits.maxProcesses);
+    this.#limit(limits);
     void this.#refreshPools(config);
+  }
+
+  /** A control group has other limits, or it is another group. */
+  #onMachine(): void {
+    if (this.#state !== "running") return;
+    const limits = limitsOf(this.#config.server, this.#deps.machine.facts);
+    this.#limit(limits);
+    this.#deps.log.info("cores, memory or processes have other limits", limitFields(limits));
+  }
+
+  #limit(limits: Limits): void {
+    const { maxConnections, descriptors, bufferLimitBytes, maxProcesses, machine } = limits;
+    this.#limits = limits;
+    this.#frontLimits = { ...this.#frontLimits, maxConnections, descriptors };
+    this.#front.limit(this.#frontLimits);
+    this.#deps.buffers.limit(bufferLimitBytes);
+    this.#deps.registry.reload(maxProcesses, machine);
   }
 
   /** Programs that nobody asks for meanwhile take the settings on, too. */
@@ -280,6 +309,7 @@ export class Daemon implements RunningDaemon {
     if (end === "stopped") await this.#attempt(() => this.#endLeftBehind());
     for (const problem of this.#runtimeDir.release()) this.#leaveBehind(`not removed: ${problem}`);
     await this.#attempt(() => this.#deps.accessLog.close());
+    this.#deps.machine.close();
     this.#deps.reaper.close();
     this.#state = nextDaemonState(this.#state, "ended");
     log.info("stopped");

@@ -2,9 +2,11 @@ import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
+import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -16,7 +18,9 @@ import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
 import { frontOptionsOf } from "./front-options.ts";
-import { limitsOf } from "./limits.ts";
+import { limitFields, limitsOf } from "./limits.ts";
+import { MachineLook } from "./machine-look.ts";
+import { MachineWatch } from "./machine-watch.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
@@ -27,12 +31,14 @@ import { keepWarm } from "./warm.ts";
  * Builds the services and begins to serve; the only place where they are made. With an inheritance the last steps follow one
  * another without a turn of the event loop: either no connection has come here and the earlier daemon goes on, or it
  * knows that this one serves.
- * @throws FpmError RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
+ * @throws FpmError PROC_MISSING, RUNTIME_DIR, ALREADY_RUNNING, LISTEN_IN_USE, LISTEN_FAILED, CONFIG_INVALID.
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  requireProc();
   adoptOrphans();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
-  const limits = limitsOf(config.server);
+  const machine = new MachineWatch(new MachineLook(), clock);
+  const limits = limitsOf(config.server, machine.facts);
   const frontOptions = frontOptionsOf(config, limits);
   const isFirstHere = inheritance?.runtimeDir !== config.server.runtimeDir;
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
@@ -45,7 +51,8 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = createRouter(config, clock);
-  const shared = { registry, spoolSpace: new SpoolSpace(config.server, clock), buffers, clock, log };
+  const spoolSpace = new SpoolSpace(config.server, clock);
+  const shared = { registry, machine, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
   try {
     const control = new Administration({
@@ -61,29 +68,29 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const slowLog = new SlowLog({
-      registry,
-      clock,
-      log,
-      instance,
-      reaper,
-      ownSockets: runtimeDir.socketFolder,
-    });
+    const { socketFolder: ownSockets } = runtimeDir;
+    const slowLog = new SlowLog({ registry, clock, log, instance, reaper, ownSockets });
     slowLog.use(config.slowLog);
     const deps = { ...shared, router, accessLog, slowLog, ownAnswers, reaper, garbage: new Garbage(collect) };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
-    log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
+    log.info("serving", { pid: process.pid, ...limitFields(daemon.limits) });
     void keepWarm(config, router, registry, log);
     return daemon;
   } catch (error) {
     await registry.stopAll();
+    machine.close();
     reaper.close();
     await admin?.close();
     if (isFirstHere) runtimeDir.release();
     throw error;
   }
+}
+
+function requireProc(): void {
+  const problem = procProblem();
+  if (problem !== undefined) throw new FpmError("PROC_MISSING", "daemon", `${problem}.`);
 }
 
 function createRouter({ appFor }: Config, clock: Clock): Router {

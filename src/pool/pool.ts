@@ -19,7 +19,8 @@ import type { Tally } from "./tally.ts";
 
 /** What pools need of their surroundings. */
 export interface PoolDeps extends Omit<BackendDeps, "outputLimit" | "conduct"> {
-  readonly machine: Machine;
+  /** As it is now: limits of control groups change. */
+  readonly machine: () => Machine;
   /** When to start a process. */
   readonly policy: Policy;
 }

@@ -16,7 +16,7 @@ import { Workload } from "./workload.ts";
 export class Population {
   readonly free = new FreeList();
   readonly workload: Workload;
-  readonly #machine: Machine;
+  readonly #machine: () => Machine;
   readonly #clock: Clock;
   readonly #succession: Succession;
   /** With the chance, 0 to 1, by which each lives longer or shorter than another. */
@@ -32,7 +32,7 @@ export class Population {
   /** No request asks for the program any more. */
   #isDismissed = false;
 
-  constructor(program: Program, machine: Machine, clock: Clock, tally: Tally) {
+  constructor(program: Program, machine: () => Machine, clock: Clock, tally: Tally) {
     this.#machine = machine;
     this.#clock = clock;
     this.#succession = new Succession(program);
@@ -94,7 +94,7 @@ export class Population {
   get bootsAtOnce(): number {
     const { bootCpuShare } = this.workload.measures;
     return bootsAtOnce(
-      this.#machine.cores,
+      this.#machine().cores,
       bootCpuShare ?? this.workload.bootShareSoFar(this.#chances.keys()),
     );
   }
@@ -104,7 +104,7 @@ export class Population {
     const { serviceMs, memoryBytes } = this.workload.measures;
     const { cpuShare, meanAgeMs } = this.workload;
     const { maxProcesses, concurrency } = this.program.app;
-    const limits = { ...this.#machine, maxProcesses, concurrency };
+    const limits = { ...this.#machine(), maxProcesses, concurrency };
     return processCap({ ...limits, cpuShare, serviceMs, meanAgeMs, memoryBytes });
   }
 

@@ -22,6 +22,7 @@ export class Registry implements PoolOwner {
   readonly #pools = new Map<string, Pool>();
   readonly #sharing: Sharing<Pool>;
   readonly #deps: PoolDeps;
+  #machine: Machine;
   readonly #ticker: Timer;
   /** Pools with which something has happened since the last pass. */
   readonly #changed = new Set<Pool>();
@@ -33,7 +34,8 @@ export class Registry implements PoolOwner {
 
   constructor(maxProcesses: number, machine: Machine, deps: Omit<PoolDeps, "machine">) {
     this.#sharing = new Sharing(maxProcesses);
-    this.#deps = { ...deps, machine };
+    this.#machine = machine;
+    this.#deps = { ...deps, machine: () => this.#machine };
     this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
 
@@ -62,10 +64,6 @@ export class Registry implements PoolOwner {
   /** A program's processes and queue; undefined when it has neither. */
   statusOf(program: Program): PoolStatus | undefined {
     return this.#pools.get(program.key)?.status;
-  }
-
-  get machine(): Machine {
-    return this.#deps.machine;
   }
 
   get maxProcesses(): number {
@@ -123,9 +121,12 @@ export class Registry implements PoolOwner {
     return pool ? this.#sharing.roomFor(pool) : this.#sharing.room;
   }
 
-  /** Another cap from now on. Surplus processes go when they are free, the idlest first. */
-  reload(maxProcesses: number): void {
+  /** Another cap and another machine from now on. Surplus processes go when they are free, the idlest first. */
+  reload(maxProcesses: number, machine: Machine): void {
     this.#sharing.cap = maxProcesses;
+    this.#machine = machine;
+    // Those that wait for a process may have one now.
+    for (const pool of this.#pools.values()) this.#changed.add(pool);
     this.#passSoon();
   }
 

@@ -13,6 +13,12 @@ import type {
   Snapshot,
 } from "./snapshot.ts";
 
+/** A limit, and what sets it. */
+interface Sourced {
+  readonly value: number;
+  readonly from: string;
+}
+
 /** What the daemon knows of itself. Times in milliseconds by the clock. */
 export interface DaemonFacts {
   readonly version: string;
@@ -20,8 +26,9 @@ export interface DaemonFacts {
   readonly state: string;
   readonly startedAt: string;
   readonly uptimeMs: number;
-  readonly cores: number;
-  readonly maxProcesses: number;
+  readonly cores: Sourced;
+  readonly memoryLimitBytes: Sourced;
+  readonly maxProcesses: Sourced;
   readonly connections: number;
   readonly maxConnections: number;
   readonly connectionsWaiting: number;
@@ -63,8 +70,12 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
     state: daemon.state,
     started_at: daemon.startedAt,
     uptime_seconds: seconds(daemon.uptimeMs),
-    cores: daemon.cores,
-    max_processes: daemon.maxProcesses,
+    cores: daemon.cores.value,
+    cores_from: daemon.cores.from,
+    memory_limit_bytes: daemon.memoryLimitBytes.value,
+    memory_limit_from: daemon.memoryLimitBytes.from,
+    max_processes: daemon.maxProcesses.value,
+    max_processes_from: daemon.maxProcesses.from,
     connections: daemon.connections,
     max_connections: daemon.maxConnections,
     connections_waiting: daemon.connectionsWaiting,

@@ -2,7 +2,7 @@ import { escapeControls } from "../base/escape-controls.ts";
 import { failuresOf, processesOf, requestsOf } from "./activity.ts";
 import type { Numbers, ProcessStatus, ProgramStatus, Snapshot } from "./snapshot.ts";
 import type { Column } from "./table.ts";
-import { formatBytes, formatSeconds, formatShare } from "./units.ts";
+import { formatBytes, formatCores, formatSeconds, formatShare } from "./units.ts";
 
 /** A snapshot in words and tables, for a page of any kind. No text in it has control characters. */
 export interface Report {
@@ -76,7 +76,7 @@ export function headLines(snapshot: Snapshot): string[] {
   const { version, pid, state, uptime_seconds, total, connections, max_processes, cores } = snapshot;
   return [
     `std-fpm ${version}, pid ${pid}: ${state} for ${formatSeconds(uptime_seconds)}`,
-    `${processesOf(total)} of ${max_processes} processes on ${cores} cores, ${connections} connections, ` +
+    `${processesOf(total)} of ${max_processes} processes on ${formatCores(cores)} cores, ${connections} connections, ` +
       `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(total)} since the start`,
   ];
 }

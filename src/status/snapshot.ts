@@ -149,8 +149,16 @@ export const snapshotSchema = Type.Object({
   ),
   started_at: text("When the daemon was started (RFC 3339)."),
   uptime_seconds: number("How long ago that was."),
-  cores: number("Cores that processes may use."),
+  cores: number(
+    "Cores that processes may use; fewer than the machine's where a control group or the affinity mask says so, and maybe a fraction.",
+  ),
+  cores_from: text("What says so: `the machine`, `the affinity mask`, or the file of a control group."),
+  memory_limit_bytes: count("Memory that the budget of the processes is a part of."),
+  memory_limit_from: text("What says so: `the machine`, or the file of a control group."),
   max_processes: count("Most processes of all programs together."),
+  max_processes_from: text(
+    "What says so: `the setting max_processes`, `memory`, `descriptors`, or the file of a control group.",
+  ),
   connections: count("Open connections from web servers."),
   max_connections: count("Most of them that are served at once."),
   connections_waiting: count("Those that wait for a place; more may wait in the kernel."),

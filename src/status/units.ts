@@ -29,6 +29,11 @@ export function formatShare(share: number | null): string {
   return share === null ? "-" : `${Math.round(share * 100)} %`;
 }
 
+/** A number of cores, which may have a fraction: "2", "0.5", "1.33". */
+export function formatCores(cores: number): string {
+  return String(Number(cores < 1 ? cores.toPrecision(2) : cores.toFixed(2)));
+}
+
 /** Two digits that count, no zeros behind. */
 function significant(value: number): string {
   return value >= 9.95 ? String(Math.round(value)) : String(Number(value.toFixed(1)));

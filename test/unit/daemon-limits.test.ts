@@ -1,16 +1,24 @@
 import { expect, test } from "bun:test";
 import type { ServerConfig } from "../../src/config/config.ts";
-import { limitsOf } from "../../src/daemon/limits.ts";
+import { limitFields, limitsOf } from "../../src/daemon/limits.ts";
+import type { MachineFacts } from "../../src/daemon/machine-look.ts";
+
+const GIB = 2 ** 30;
+const MACHINE: MachineFacts = {
+  cores: { value: 4, from: "the machine" },
+  memoryBytes: { value: 64 * GIB, from: "the machine" },
+  tasks: undefined,
+};
 
 test("what is buffered has a limit of its own, also where none is set", () => {
-  expect(limitsOf({ bufferLimitBytes: 1234 } as ServerConfig, 1024).bufferLimitBytes).toBe(1234);
-  const { bufferLimitBytes } = limitsOf({ bufferLimitBytes: 0 } as ServerConfig, 1024);
+  expect(limitsOf({ bufferLimitBytes: 1234 } as ServerConfig, MACHINE, 1024).bufferLimitBytes).toBe(1234);
+  const { bufferLimitBytes } = limitsOf({ bufferLimitBytes: 0 } as ServerConfig, MACHINE, 1024);
   expect(bufferLimitBytes).toBeGreaterThanOrEqual(64 * 1024 * 1024);
   expect(bufferLimitBytes).toBeLessThanOrEqual(4 * 1024 * 1024 * 1024);
 });
 
-const limits = (maxProcesses: number, maxConnections: number, descriptors: number) =>
-  limitsOf({ maxProcesses, maxConnections } as ServerConfig, descriptors);
+const limits = (maxProcesses: number, maxConnections: number, descriptors: number, facts = MACHINE) =>
+  limitsOf({ maxProcesses, maxConnections } as ServerConfig, facts, descriptors);
 
 test("connections get what processes leave of the descriptors", () => {
   expect(limits(100, 0, 1024).maxConnections).toBe(1024 - 64 - 400);
@@ -26,4 +34,44 @@ test("processes get no more descriptors than the connections that are asked for 
 test("however few descriptors there are, some connections are served", () => {
   expect(limits(0, 0, 128)).toMatchObject({ maxProcesses: 64, maxConnections: 16 });
   expect(limits(0, 5, 128).maxConnections).toBe(5);
+});
+
+test("memory is that of the control group where it has less: for processes, the budget and what is buffered", () => {
+  const small = { ...MACHINE, memoryBytes: { value: 4 * GIB, from: "/g/memory.max" } };
+  const { maxProcesses, maxProcessesFrom, machine, bufferLimitBytes } = limits(0, 0, 1_000_000, small);
+  expect([maxProcesses, maxProcessesFrom]).toEqual([128, "memory"]);
+  expect(machine).toEqual({ cores: 4, memoryBudgetBytes: 4 * GIB * 0.8 });
+  expect(bufferLimitBytes).toBe(GIB / 2);
+});
+
+const tasks = (value: number) => ({ ...MACHINE, tasks: { value, from: "/g/pids.max" } });
+
+test("a limit of tasks bounds the processes: two for each, and what std-fpm needs itself", () => {
+  expect(limits(0, 0, 1_000_000, tasks(232))).toMatchObject({
+    maxProcesses: 100,
+    maxProcessesFrom: "/g/pids.max",
+  });
+  // Also below the least number that holds else.
+  expect(limits(0, 0, 1_000_000, tasks(52)).maxProcesses).toBe(10);
+  expect(limits(0, 0, 1_000_000, tasks(1)).maxProcesses).toBe(1);
+});
+
+test("a limit of tasks that leaves room, and one where max_processes is set, change nothing", () => {
+  expect(limits(0, 0, 1_000_000, tasks(1_000_000))).toEqual({
+    ...limits(0, 0, 1_000_000),
+    facts: tasks(1_000_000),
+  });
+  expect(limits(500, 0, 1_000_000, tasks(52))).toMatchObject({
+    maxProcesses: 500,
+    maxProcessesFrom: "the setting max_processes",
+  });
+});
+
+test("the log says what holds, a fraction of a core with what counts of it", () => {
+  const third = { ...MACHINE, cores: { value: 1 / 3, from: "/g/cpu.max" } };
+  expect(limitFields(limits(7, 0, 1024, third))).toEqual({
+    max_processes: 7,
+    cores: "0.33",
+    memory: "64 GiB",
+  });
 });

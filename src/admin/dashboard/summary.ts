@@ -1,6 +1,6 @@
 import { processesOf } from "../../status/activity.ts";
 import type { Snapshot } from "../../status/snapshot.ts";
-import { formatBytes, formatSeconds } from "../../status/units.ts";
+import { formatBytes, formatCores, formatSeconds } from "../../status/units.ts";
 import { daemonActions } from "./actions.ts";
 import type { Confirmation } from "./confirmation.ts";
 import { byId, Fields, setText } from "./fields.ts";
@@ -38,7 +38,10 @@ export class Summary {
     this.#fields.text("pid", String(pid));
     this.#fields.text("uptime", formatSeconds(snapshot.uptime_seconds));
     this.#fields.text("connections", String(snapshot.connections));
-    this.#fields.text("processes", `${processesOf(total)} of ${snapshot.max_processes}, on ${cores} cores`);
+    this.#fields.text(
+      "processes",
+      `${processesOf(total)} of ${snapshot.max_processes}, on ${formatCores(cores)} cores`,
+    );
     this.#fields.text("cpu", formatSeconds(snapshot.daemon_cpu_seconds));
     this.#fields.text("memory", formatBytes(snapshot.daemon_memory_bytes));
     this.#stats.update(total, this.#history, totalMemory(snapshot));
