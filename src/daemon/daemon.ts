@@ -66,13 +66,13 @@ export class Daemon implements RunningDaemon {
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
-    const { clock, log, buffers } = deps;
+    const { clock, log, clientLog, buffers } = deps;
     const apply = (next: Config) => this.#reconfigure(next);
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
-    const frontDeps = { clock, log, buffers, onRejected, onRequest };
+    const frontDeps = { clock, log, clientLog, buffers, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     for (const socket of this.#front.sockets)
@@ -271,6 +271,7 @@ export class Daemon implements RunningDaemon {
     await this.#attempt(() => registry.stopAll());
     await this.#attempt(() => this.#deps.slowLog.close());
     await this.#attempt(() => this.#front.abandon());
+    this.#deps.clientLog.close();
     // One that was killed while it started.
     await this.#successor?.started;
     // Its backends have their sockets in the runtime folder, too.

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
 import { Registry } from "../pool/registry.ts";
@@ -61,16 +62,11 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
-    const slowLog = new SlowLog({
-      registry,
-      clock,
-      log,
-      instance,
-      reaper,
-      ownSockets: runtimeDir.socketFolder,
-    });
+    const { socketFolder: ownSockets } = runtimeDir;
+    const slowLog = new SlowLog({ registry, clock, log, instance, reaper, ownSockets });
     slowLog.use(config.slowLog);
-    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, reaper, garbage: new Garbage(collect) };
+    const own = { clientLog: new LimitedLog(clock, log), garbage: new Garbage(collect) };
+    const deps = { ...shared, ...own, router, accessLog, slowLog, ownAnswers, reaper };
     const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
