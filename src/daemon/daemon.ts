@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { AdminServer } from "../admin/admin-server.ts";
 import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
@@ -10,6 +11,7 @@ import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
+import { keptFiles } from "./kept-files.ts";
 import { limitsOf } from "./limits.ts";
 import { waitForPredecessor } from "./predecessor.ts";
 import { type ConfigSource, type Reloaded, Reloader } from "./reloader.ts";
@@ -18,6 +20,7 @@ import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endLeftBehind, endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
+import { Upkeep } from "./upkeep.ts";
 import { keepWarm } from "./warm.ts";
 
 /** What a stop takes beside the requests and the programs. */
@@ -34,6 +37,7 @@ export class Daemon implements RunningDaemon {
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
   readonly #admin: AdminServer | undefined;
+  readonly #upkeep: Upkeep;
   readonly #reloader: Reloader | undefined;
   readonly #command: readonly string[] | undefined;
   readonly #source: ConfigSource | undefined;
@@ -75,6 +79,7 @@ export class Daemon implements RunningDaemon {
     const frontDeps = { clock, log, clientLog, buffers, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
+    this.#upkeep = this.#createUpkeep();
     for (const socket of this.#front.sockets)
       log.info("listening", {
         listen: formatListenAddress(socket.address),
@@ -100,6 +105,10 @@ export class Daemon implements RunningDaemon {
 
   get lastReload(): Reloaded | undefined {
     return this.#reloader?.last;
+  }
+
+  get unreachable(): string | undefined {
+    return this.#upkeep.problem;
   }
 
   get handOverProblem(): string | undefined {
@@ -149,6 +158,18 @@ export class Daemon implements RunningDaemon {
     this.#deps.log.info("took over", { from: inheritance.pid });
   }
 
+  /** Looks after what it has on the disk from now on. */
+  keepUp(): void {
+    this.#upkeep.begin();
+  }
+
+  /** A path for the next backend's socket, in a folder that is there if that can be helped. */
+  nextSocketPath(): string {
+    // After a hand-over the folder is another daemon's.
+    if (this.#state === "running" && !this.#runtimeDir.isIntact) this.#upkeep.mend();
+    return this.#runtimeDir.nextSocketPath();
+  }
+
   async stop(reason: string): Promise<void> {
     const before = this.#state;
     this.#state = nextDaemonState(before, "stop");
@@ -190,6 +211,8 @@ export class Daemon implements RunningDaemon {
     }
     const executable = command[0];
     log.info("starting the new executable", { executable });
+    // What it inherits must be found.
+    this.#upkeep.mend();
     const started = await this.#startSuccessor(command);
     if (started.kind === "serving") {
       this.#retire(started.isElsewhere);
@@ -203,6 +226,20 @@ export class Daemon implements RunningDaemon {
     this.#runtimeDir.writePid();
     log.info("going on as before");
     return undefined;
+  }
+
+  #createUpkeep(): Upkeep {
+    const { clock, log, registry } = this.#deps;
+    return new Upkeep({
+      clock,
+      log,
+      kept: keptFiles(this.#runtimeDir, this.#front, this.#admin),
+      isWanted: () => this.#state === "running" && !this.#successor,
+      retireUnreachable: () => {
+        const names = registry.processes > 0 ? this.#runtimeDir.socketNames : undefined;
+        return names ? registry.retireUnreachable((path) => names.has(basename(path))) : 0;
+      },
+    });
   }
 
   async #startSuccessor(command: readonly string[]): Promise<Started> {
@@ -257,6 +294,7 @@ export class Daemon implements RunningDaemon {
   /** Ends what is this daemon's own; the runtime folder, too, unless the one after it goes on with it. */
   async #shutDown(reason: string, end: DaemonEnd): Promise<void> {
     const { log, registry, clock } = this.#deps;
+    this.#upkeep.end();
     log.info("stopping", { reason, in_flight: this.#inFlight });
     await drain({
       front: this.#front,

@@ -39,7 +39,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
-  const nextSocketPath = () => runtimeDir.nextSocketPath();
+  const nextSocketPath = () => daemon.nextSocketPath();
   const reaper = new Reaper({ adopts: true });
   const starter = new Starter({ clock, log, reaper });
   const unread = new UnreadWatch(clock);
@@ -48,6 +48,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const router = createRouter(config, clock);
   const shared = { registry, spoolSpace: new SpoolSpace(config.server, clock), buffers, clock, log };
   let admin: AdminServer | undefined;
+  let daemon: Daemon;
   try {
     const control = new Administration({
       ...shared,
@@ -67,9 +68,10 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     slowLog.use(config.slowLog);
     const own = { clientLog: new LimitedLog(clock, log), garbage: new Garbage(collect) };
     const deps = { ...shared, ...own, router, accessLog, slowLog, ownAnswers, reaper };
-    const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
+    daemon.keepUp();
     log.info("serving", { pid: process.pid, max_processes: limits.maxProcesses });
     void keepWarm(config, router, registry, log);
     return daemon;
