@@ -70,6 +70,7 @@ describe("a file that somebody removes is made again, and told once", () => {
     await Bun.sleep(100);
     rmSync(fpm.runtimeDir, { recursive: true });
     await cameBack(fpm, fpm.socket);
+    await waitUntil("all is made again", () => isReady(fpm));
     expect(readdirSync(fpm.runtimeDir).sort()).toEqual([
       "admin.sock",
       "backends",
