@@ -200,10 +200,18 @@ describe("what cannot be made again", () => {
     await using site = await startSite({ listen: dir.at("s.sock") });
     const { fpm } = site;
     const aside = dir.at("aside");
+    const others = dir.at("others");
+    mkdirSync(others);
+    const locker = Bun.spawn([
+      "flock",
+      "-n",
+      `${others}/std-fpm.pid`,
+      "-c",
+      `touch ${dir.at("locked")}; exec sleep 60`,
+    ]);
+    await waitUntil("it is locked", () => existsSync(dir.at("locked")));
     renameSync(fpm.runtimeDir, aside);
-    // The lock of another one, in as little time as it takes to make a file.
-    mkdirSync(fpm.runtimeDir);
-    const locker = Bun.spawn(["flock", "-n", "-E", "9", `${fpm.runtimeDir}/std-fpm.pid`, "sleep", "60"]);
+    renameSync(others, fpm.runtimeDir);
     await logged(fpm, "Another std-fpm runs in");
     expect(readFileSync(`${fpm.runtimeDir}/std-fpm.pid`, "latin1")).toBe("");
     expect(await isReady(fpm)).toBe(false);
