@@ -32,6 +32,8 @@ export class AdminServer {
   readonly #events: EventStream;
   readonly #handle: (request: Request) => Promise<Response>;
   #server: Bun.Server<undefined> | undefined;
+  /** Those whose socket was removed, with clients that they still answer. */
+  readonly #former = new Set<Bun.Server<undefined>>();
   #retry: Timer | undefined;
 
   /** Listens; on a Unix socket nobody finds it before `publish`. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
@@ -54,6 +56,35 @@ export class AdminServer {
     log.info("status and control", { listen: formatListenAddress(address) });
   }
 
+  /** Where it is to be found. */
+  get place(): string {
+    return formatListenAddress(this.#options.address);
+  }
+
+  /** Whether nobody has removed or replaced the file of its socket. */
+  get isFound(): boolean {
+    return this.#file?.isFound ?? true;
+  }
+
+  /** Makes the file of its socket again; who is connected is still answered. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED; then all is as it was. */
+  listenAnew(): void {
+    const file = this.#file;
+    if (!file) return;
+    file.prepareAnew();
+    const server = file.listenPrivately(() => this.#listen({ unix: file.draft }));
+    try {
+      file.publish();
+    } catch (error) {
+      void server.stop(true);
+      throw error;
+    }
+    const former = this.#server;
+    this.#server = server;
+    if (!former) return;
+    this.#former.add(former);
+    void former.stop().then(() => this.#former.delete(former));
+  }
+
   /** Another daemon is to have the address; who is connected is still answered. */
   yield(): void {
     this.#retry?.cancel();
@@ -65,6 +96,7 @@ export class AdminServer {
     this.#retry?.cancel();
     this.#events.close();
     this.#file?.remove();
+    for (const former of this.#former) void former.stop(true);
     const server = this.#server;
     if (!server) return;
     const { promise: late, resolve } = Promise.withResolvers<void>();

@@ -2,6 +2,9 @@ import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { checkUnanswered, fileIdentity, isSocketAt, listenFailed } from "../front/socket-file.ts";
 
+/** What the path comes from. */
+const SETTING = "admin.listen";
+
 /**
  * The file of a Unix socket that Bun.serve listens on. It is made under another name, that nobody looks for, and gets its own with one
  * rename: an earlier daemon's is replaced in the same moment, and there is none in which nobody answers.
@@ -16,7 +19,7 @@ export class AdminSocketFile {
   constructor(path: string, mayTakeOver: boolean) {
     this.path = path;
     this.draft = `${path}.${process.pid}`;
-    if (isSocketAt(path) && !mayTakeOver) checkUnanswered(path, "admin.listen");
+    if (isSocketAt(path) && !mayTakeOver) checkUnanswered(path, SETTING);
     // Of a process that had the same pid, as the first one of a container always has.
     removeIfThere(this.draft);
   }
@@ -41,10 +44,21 @@ export class AdminSocketFile {
     }
   }
 
+  /** Whether the path leads here, after `publish`. */
+  get isFound(): boolean {
+    return this.#identity !== undefined && fileIdentity(this.path) === this.#identity;
+  }
+
+  /** Before another `listenPrivately`, when the file was removed: what somebody else has at the path stays. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
+  prepareAnew(): void {
+    if (isSocketAt(this.path)) checkUnanswered(this.path, SETTING);
+    removeIfThere(this.draft);
+  }
+
   /** Removes what is ours of the two files. */
   remove(): void {
     removeIfThere(this.draft);
-    if (this.#identity !== undefined && fileIdentity(this.path) === this.#identity) removeIfThere(this.path);
+    if (this.isFound) removeIfThere(this.path);
   }
 }
 

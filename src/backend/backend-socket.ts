@@ -15,7 +15,7 @@ export class BackendSocket {
   readonly fd: number;
   /** Tells its socket from all others. */
   readonly inode: number;
-  readonly #path: string;
+  readonly path: string;
   readonly #owner: LinkOwner;
   /** How many connections the program takes at once. */
   readonly #concurrency: number;
@@ -28,7 +28,7 @@ export class BackendSocket {
 
   /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
   constructor(path: string, concurrency: number, owner: LinkOwner) {
-    this.#path = path;
+    this.path = path;
     this.#owner = owner;
     this.#concurrency = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
@@ -41,7 +41,7 @@ export class BackendSocket {
   /** Connects without a word: while `hasUnaccepted`, the program does not sit in accept(). False when its socket is out of reach. */
   knock(): boolean {
     if (this.#silentFd !== undefined) return true;
-    const connected = connectUnix(this.#path);
+    const connected = connectUnix(this.path);
     // What waits from now on need not be a request's connection.
     this.#newest = undefined;
     if (connected.kind === "connected") this.#silentFd = connected.fd;
@@ -85,7 +85,7 @@ export class BackendSocket {
     this.#silentFd = undefined;
     const link =
       silentFd === undefined
-        ? SocketLink.connect(this.#path, this.#owner)
+        ? SocketLink.connect(this.path, this.#owner)
         : SocketLink.adopt(silentFd, this.#owner);
     if (link instanceof SocketLink) this.#newest = link;
     return link;
@@ -114,7 +114,7 @@ export class BackendSocket {
   wake(): void {
     this.#newest = undefined;
     for (let threads = Math.min(this.#concurrency, MOST_WAKES); threads > 0; threads--) {
-      const connected = connectUnix(this.#path);
+      const connected = connectUnix(this.path);
       if (connected.kind === "connected") closeFd(connected.fd);
     }
   }
@@ -124,7 +124,7 @@ export class BackendSocket {
     this.closeIdle();
     closeFd(this.fd);
     try {
-      unlinkSync(this.#path);
+      unlinkSync(this.path);
     } catch {
       // Somebody removed it already.
     }

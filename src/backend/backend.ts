@@ -67,6 +67,8 @@ export interface Backend {
   readonly aloneSince: number;
   /** 0 while no process runs, or until it has started. */
   readonly pid: number;
+  /** Where its listening socket is; undefined: it has none. */
+  readonly socketPath: string | undefined;
   /** Program and pid, as messages name it. */
   readonly label: string;
   /** The requests it works on. */

@@ -20,6 +20,7 @@ const OUTPUT_GRACE_MS = 1000;
 
 /** A place in which one process of a plain CGI program (RFC 3875) runs after the other, one for each request. */
 export class CgiBackend extends LentBackend {
+  readonly socketPath = undefined;
   readonly firstStdout = "";
   protected readonly capacity = 1;
   readonly #finished = Promise.withResolvers<void>();

@@ -61,6 +61,10 @@ export class FastCgiBackend extends LentBackend {
     return this.#process.pid;
   }
 
+  get socketPath(): string {
+    return this.#socket.path;
+  }
+
   get label(): string {
     return this.pid === 0 ? this.program.name : `${this.program.name} (pid ${this.pid})`;
   }

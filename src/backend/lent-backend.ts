@@ -39,6 +39,7 @@ export abstract class LentBackend implements Backend {
   #isAway = false;
 
   abstract readonly pid: number;
+  abstract readonly socketPath: string | undefined;
   abstract readonly label: string;
   abstract readonly isDead: boolean;
   abstract readonly usage: Usage | undefined;

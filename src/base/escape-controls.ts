@@ -15,9 +15,9 @@ export function escapeControls(text: string): string {
   let shown = "";
   let from = 0;
   for (let at = 0; at < text.length; at++) {
-    const escape = escapeOf(text.charCodeAt(at));
-    if (escape === undefined) continue;
-    shown += text.slice(from, at) + escape;
+    const instead = escapeOf(text.charCodeAt(at));
+    if (instead === undefined) continue;
+    shown += text.slice(from, at) + instead;
     from = at + 1;
   }
   return shown + text.slice(from);

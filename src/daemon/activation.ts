@@ -1,6 +1,7 @@
 import { FpmError } from "../base/errors.ts";
 import { boundAddress, closeOnExec, isListening } from "../base/libc.ts";
 import type { BoundSocket } from "../front/bind.ts";
+import { fileIdentity } from "../front/socket-file.ts";
 
 /** The first descriptor that is passed on (SD_LISTEN_FDS_START). */
 const FIRST_FD = 3;
@@ -31,7 +32,8 @@ function activated(fd: number, name: string): BoundSocket {
   closeOnExec(fd);
   const address =
     "path" in bound ? ({ kind: "unix", ...bound } as const) : ({ kind: "tcp", ...bound } as const);
-  return { address, fd, file: undefined, isForeign: true };
+  const file = address.kind === "unix" ? fileIdentity(address.path) : undefined;
+  return { address, fd, file, isForeign: true };
 }
 
 function failed(why: string): FpmError {

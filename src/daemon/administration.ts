@@ -26,6 +26,8 @@ export interface Administered {
   readonly places: { readonly limit: number; readonly waiting: number; readonly waited: number };
   /** How the last reload came out; undefined where there is nothing to reload. */
   readonly lastReload: Reloaded | undefined;
+  /** Why web servers cannot reach it, or no process can be started; undefined: they can. */
+  readonly unreachable: string | undefined;
   /** Why the last hand-over failed. */
   readonly handOverProblem: string | undefined;
   reopenLogs(): Promise<void>;
@@ -58,8 +60,8 @@ export class Administration implements Control {
   }
 
   get unreadiness(): string | undefined {
-    const { state } = this.#deps.daemon();
-    return state === "running" ? undefined : state;
+    const { state, unreachable } = this.#deps.daemon();
+    return state === "running" ? unreachable : state;
   }
 
   snapshot(isFull: boolean): Snapshot {

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { AdminServer } from "../admin/admin-server.ts";
 import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
@@ -11,6 +12,7 @@ import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
 import { type Inheritance, reportReady } from "./handover.ts";
+import { keptFiles } from "./kept-files.ts";
 import { type Limits, limitFields, limitsOf } from "./limits.ts";
 import type { MachineWatch } from "./machine-watch.ts";
 import { waitForPredecessor } from "./predecessor.ts";
@@ -20,6 +22,7 @@ import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endLeftBehind, endStraysOf } from "./strays.ts";
 import { type Started, Successor } from "./successor.ts";
+import { Upkeep } from "./upkeep.ts";
 import { keepWarm } from "./warm.ts";
 
 /** What a stop takes beside the requests and the programs. */
@@ -39,6 +42,7 @@ export class Daemon implements RunningDaemon {
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
   readonly #admin: AdminServer | undefined;
+  readonly #upkeep: Upkeep;
   readonly #reloader: Reloader | undefined;
   readonly #command: readonly string[] | undefined;
   readonly #source: ConfigSource | undefined;
@@ -73,15 +77,16 @@ export class Daemon implements RunningDaemon {
     this.#deps = deps;
     this.#runtimeDir = runtimeDir;
     this.#predecessor = inheritance?.pid;
-    const { clock, log, buffers } = deps;
+    const { clock, log, clientLog, buffers } = deps;
     const apply = (next: Config) => this.#reconfigure(next);
     this.#reloader =
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
-    const frontDeps = { clock, log, buffers, onRejected, onRequest };
+    const frontDeps = { clock, log, clientLog, buffers, onRejected, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
+    this.#upkeep = this.#createUpkeep();
     for (const socket of this.#front.sockets)
       log.info("listening", {
         listen: formatListenAddress(socket.address),
@@ -113,6 +118,10 @@ export class Daemon implements RunningDaemon {
 
   get lastReload(): Reloaded | undefined {
     return this.#reloader?.last;
+  }
+
+  get unreachable(): string | undefined {
+    return this.#upkeep.problem;
   }
 
   get handOverProblem(): string | undefined {
@@ -162,6 +171,18 @@ export class Daemon implements RunningDaemon {
     this.#deps.log.info("took over", { from: inheritance.pid });
   }
 
+  /** Looks after what it has on the disk from now on. */
+  keepUp(): void {
+    this.#upkeep.begin();
+  }
+
+  /** A path for the next backend's socket, in a folder that is there if that can be helped. */
+  nextSocketPath(): string {
+    // After a hand-over the folder is another daemon's.
+    if (this.#state === "running" && !this.#runtimeDir.isIntact) this.#upkeep.mend();
+    return this.#runtimeDir.nextSocketPath();
+  }
+
   async stop(reason: string): Promise<void> {
     const before = this.#state;
     this.#state = nextDaemonState(before, "stop");
@@ -203,6 +224,8 @@ export class Daemon implements RunningDaemon {
     }
     const executable = command[0];
     log.info("starting the new executable", { executable });
+    // What it inherits must be found.
+    this.#upkeep.mend();
     const started = await this.#startSuccessor(command);
     if (started.kind === "serving") {
       this.#retire(started.isElsewhere);
@@ -216,6 +239,20 @@ export class Daemon implements RunningDaemon {
     this.#runtimeDir.writePid();
     log.info("going on as before");
     return undefined;
+  }
+
+  #createUpkeep(): Upkeep {
+    const { clock, log, registry } = this.#deps;
+    return new Upkeep({
+      clock,
+      log,
+      kept: keptFiles(this.#runtimeDir, this.#front, this.#admin),
+      isWanted: () => this.#state === "running" && !this.#successor,
+      retireUnreachable: () => {
+        const names = registry.processes > 0 ? this.#runtimeDir.socketNames : undefined;
+        return names ? registry.retireUnreachable((path) => names.has(basename(path))) : 0;
+      },
+    });
   }
 
   async #startSuccessor(command: readonly string[]): Promise<Started> {
@@ -286,6 +323,7 @@ export class Daemon implements RunningDaemon {
   /** Ends what is this daemon's own; the runtime folder, too, unless the one after it goes on with it. */
   async #shutDown(reason: string, end: DaemonEnd): Promise<void> {
     const { log, registry, clock } = this.#deps;
+    this.#upkeep.end();
     log.info("stopping", { reason, in_flight: this.#inFlight });
     await drain({
       front: this.#front,
@@ -300,6 +338,7 @@ export class Daemon implements RunningDaemon {
     await this.#attempt(() => registry.stopAll());
     await this.#attempt(() => this.#deps.slowLog.close());
     await this.#attempt(() => this.#front.abandon());
+    this.#deps.clientLog.close();
     // One that was killed while it started.
     await this.#successor?.started;
     // Its backends have their sockets in the runtime folder, too.

@@ -3,7 +3,6 @@ import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Garbage } from "../base/garbage.ts";
-import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Waiter } from "../pool/queue.ts";
@@ -19,16 +18,15 @@ import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { Journey } from "./journey.ts";
-import { logOutcome } from "./outcome-line.ts";
+import { logOutcome, type OutcomeLogs } from "./outcome-line.ts";
 import type { OwnAnswers } from "./own-answers.ts";
 import type { SlowLog } from "./slow-log.ts";
 
 /** What every request passes through. */
-export interface DispatchDeps {
+export interface DispatchDeps extends OutcomeLogs {
   readonly router: Router;
   readonly registry: Registry;
   readonly clock: Clock;
-  readonly log: Log;
   readonly accessLog: AccessLog;
   readonly ownAnswers: OwnAnswers;
   readonly slowLog: SlowLog;
@@ -248,13 +246,13 @@ export class Dispatch implements Waiter, RelayOwner {
   #end(outcome: Outcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { clock, registry, log, slowLog, accessLog } = this.#deps;
+    const { clock, registry, slowLog, accessLog } = this.#deps;
     const journey = this.#journey;
     this.#spooled?.close();
     const now = clock.now();
     const tookMs = now - journey.startedAt;
     registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
-    logOutcome(journey, outcome, tookMs, log);
+    logOutcome(journey, outcome, tookMs, this.#deps);
     slowLog.end(journey, outcome);
     accessLog.add(journey, outcome);
     this.#onOver();

@@ -1,4 +1,5 @@
 import { messageOf } from "../base/errors.ts";
+import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import { statusOf } from "../reply/error-reply.ts";
@@ -8,8 +9,20 @@ import type { Journey } from "./journey.ts";
 const LONGEST_TEXT = 500;
 const LONGEST_METHOD = 32;
 
+/** Where the lines about requests go. */
+export interface OutcomeLogs {
+  readonly log: Log;
+  /** For what clients got wrong. */
+  readonly clientLog: LimitedLog;
+}
+
 /** Writes the one line about how a request has ended; of one that went well only for debugging. */
-export function logOutcome({ client, route }: Journey, outcome: Outcome, tookMs: number, log: Log): void {
+export function logOutcome(
+  { client, route }: Journey,
+  outcome: Outcome,
+  tookMs: number,
+  { log, clientLog }: OutcomeLogs,
+): void {
   if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
   const { head } = client;
   const fields = {
@@ -25,7 +38,7 @@ export function logOutcome({ client, route }: Journey, outcome: Outcome, tookMs:
     const message = messageOf(outcome.error);
     if (outcome.error.fault === "client") {
       const cutFields = { ...fields, method: head.method?.slice(0, LONGEST_METHOD), uri: cut(head.path) };
-      log.info(cut(message), { ...cutFields, code: outcome.error.code, status });
+      clientLog.info(cut(message), { ...cutFields, code: outcome.error.code, status });
     } else log.error(message, { ...fields, code: outcome.error.code, status });
   }
 }

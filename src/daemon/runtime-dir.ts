@@ -1,4 +1,7 @@
 import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
   closeSync,
   constants,
   fstatSync,
@@ -9,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  type Stats,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +40,9 @@ const { O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NO
  */
 export class RuntimeDir {
   readonly path: string;
-  readonly lock: Lock;
+  #lock: Lock;
+  /** Whose the folder is, and who may enter it: as the administrator wants it, when it has to be made again. */
+  readonly #access: Pick<Stats, "uid" | "gid" | "mode">;
   /** The mark of the daemon that ran here before, when it did not end in order. */
   readonly previousInstance: string | undefined;
   readonly #isInherited: boolean;
@@ -52,8 +58,14 @@ export class RuntimeDir {
     this.#isInherited = inherited !== undefined;
     this.#isClaimed = this.#isInherited;
     const fd = this.#prepare(inherited?.fd);
-    this.lock = { fd, instance: inherited?.instance ?? crypto.randomUUID() };
-    this.#checkOwner();
+    this.#lock = { fd, instance: inherited?.instance ?? crypto.randomUUID() };
+    this.#access = lstatSync(path);
+    try {
+      this.#checkOwner();
+    } catch (error) {
+      this.yield();
+      throw error;
+    }
     if (this.#isInherited) this.#checkPidFile();
     else {
       this.#takeLock();
@@ -69,10 +81,37 @@ export class RuntimeDir {
     // Sockets of a daemon that finishes its requests are in use; those with our own pid are older than we are.
     const stale = readdirSync(backends).filter((name) => !this.#isInherited || name.startsWith(ownPrefix()));
     for (const name of stale) rmSync(join(backends, name), { recursive: true, force: true });
-    if (this.#isInherited) return;
-    const marker = openOwn(join(this.path, INSTANCE_FILE), O_WRONLY | O_CREAT | O_TRUNC, 0o600);
-    writeSync(marker, `${this.lock.instance}\n`);
-    closeSync(marker);
+    if (!this.#isInherited) this.#writeInstance();
+  }
+
+  get lock(): Lock {
+    return this.#lock;
+  }
+
+  /** Whether all that it holds for as long as we serve is still there. */
+  get isIntact(): boolean {
+    const isFolder = lookAt(this.socketFolder)?.isDirectory() ?? false;
+    return isFolder && this.#isLockNamed && lookAt(join(this.path, INSTANCE_FILE)) !== undefined;
+  }
+
+  /** Names of the backends' sockets; undefined while the folder is not to be had. */
+  get socketNames(): ReadonlySet<string> | undefined {
+    try {
+      return new Set(readdirSync(this.socketFolder));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Makes again what somebody has removed. @throws FpmError RUNTIME_DIR, ALREADY_RUNNING: another daemon has it now, and nothing was touched. */
+  remake(): void {
+    const isNew = lookAt(this.path) === undefined;
+    const fd = this.#prepare(this.#isLockNamed ? this.#lock.fd : undefined);
+    if (isNew) this.#restoreAccess();
+    if (fd !== this.#lock.fd) this.#changeLock(fd);
+    this.#checkOwner();
+    this.writePid();
+    this.#writeInstance();
   }
 
   /** Says in the pid file that it is ours. */
@@ -99,6 +138,10 @@ export class RuntimeDir {
    */
   release(): string[] {
     if (!this.#isOurs) return [];
+    if (this.#isAnothers) {
+      this.yield();
+      return [];
+    }
     const problems: string[] = [];
     for (const name of this.#isClaimed ? [INSTANCE_FILE, PID_FILE, BACKENDS_DIR] : this.#made()) {
       try {
@@ -115,6 +158,49 @@ export class RuntimeDir {
   yield(): void {
     this.#isOurs = false;
     closeSync(this.lock.fd);
+  }
+
+  /** Whether the pid file is the one that we have locked. */
+  get #isLockNamed(): boolean {
+    const named = lookAt(join(this.path, PID_FILE));
+    const locked = fstatSync(this.#lock.fd, { bigint: true });
+    return named?.ino === locked.ino && named.dev === locked.dev;
+  }
+
+  /** Whether somebody has put another pid file there, or something else in the place of the folder. */
+  get #isAnothers(): boolean {
+    const folder = lookAt(this.path);
+    if (folder && !folder.isDirectory()) return true;
+    return !this.#isLockNamed && lookAt(join(this.path, PID_FILE)) !== undefined;
+  }
+
+  /** @throws FpmError ALREADY_RUNNING; then the descriptor is closed, and the lock is as it was. */
+  #changeLock(fd: number): void {
+    if (tryLock(fd)) {
+      closeSync(this.#lock.fd);
+      this.#lock = { ...this.#lock, fd };
+      return;
+    }
+    closeSync(fd);
+    const what = `Another std-fpm runs in ${this.path} now. Stop it, or restart this one with another \`runtime_dir\`.`;
+    throw new FpmError("ALREADY_RUNNING", "daemon", what);
+  }
+
+  #writeInstance(): void {
+    const marker = openOwn(join(this.path, INSTANCE_FILE), O_WRONLY | O_CREAT | O_TRUNC, 0o600);
+    writeSync(marker, `${this.lock.instance}\n`);
+    closeSync(marker);
+  }
+
+  /** A folder that was made again lets those in that the one before did. */
+  #restoreAccess(): void {
+    const { uid, gid, mode } = this.#access;
+    try {
+      chownSync(this.path, uid, gid);
+    } catch {
+      // Only root may give it away.
+    }
+    chmodSync(this.path, mode & 0o7777);
   }
 
   #made(): string[] {
@@ -146,11 +232,12 @@ export class RuntimeDir {
 
   /** The lock of a file that was removed keeps nobody out. */
   #checkPidFile(): void {
-    const path = join(this.path, PID_FILE);
-    const named = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    const locked = fstatSync(this.lock.fd, { bigint: true });
-    if (named?.ino === locked.ino && named.dev === locked.dev) return;
-    throw new FpmError("RUNTIME_DIR", "daemon", `${path} was removed or replaced. Restart std-fpm.`);
+    if (this.#isLockNamed) return;
+    throw new FpmError(
+      "RUNTIME_DIR",
+      "daemon",
+      `${join(this.path, PID_FILE)} was removed or replaced. Restart std-fpm.`,
+    );
   }
 
   /** Whoever may write to the folder of the sockets could put a program of their own there. */
@@ -158,7 +245,6 @@ export class RuntimeDir {
     const backends = join(this.path, BACKENDS_DIR);
     const facts = lstatSync(backends);
     if (facts.isDirectory() && facts.uid === process.geteuid?.() && (facts.mode & 0o077) === 0) return;
-    this.yield();
     const what = `${backends} must belong to the user that runs std-fpm and to nobody else (mode 0700). Remove it.`;
     throw new FpmError("RUNTIME_DIR", "daemon", what);
   }
@@ -179,6 +265,15 @@ function openOwn(path: string, flags: number, mode?: number): number {
   if (isOwn) return fd;
   closeSync(fd);
   throw new Error(`${path} is not a file of the user that runs std-fpm alone. Remove it.`);
+}
+
+function lookAt(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    // A folder on the way is none, or may not be entered.
+    return undefined;
+  }
 }
 
 function readIfThere(path: string): string | undefined {

@@ -6,6 +6,7 @@ import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
@@ -24,7 +25,7 @@ import { MachineWatch } from "./machine-watch.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import { RuntimeDir } from "./runtime-dir.ts";
-import { SlowLog } from "./slow-log.ts";
+import { SlowLog, type SlowLogDeps } from "./slow-log.ts";
 import { keepWarm } from "./warm.ts";
 
 /**
@@ -44,7 +45,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const runtimeDir = new RuntimeDir(config.server.runtimeDir, isFirstHere ? undefined : inheritance?.lock);
   const { instance } = runtimeDir.lock;
   const buffers = new ByteBudget(limits.bufferLimitBytes);
-  const nextSocketPath = () => runtimeDir.nextSocketPath();
+  const nextSocketPath = () => daemon.nextSocketPath();
   const reaper = new Reaper(clock, { adopts: true });
   const starter = new Starter({ clock, log, reaper });
   const unread = new UnreadWatch(clock);
@@ -54,6 +55,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const spoolSpace = new SpoolSpace(config.server, clock);
   const shared = { registry, machine, spoolSpace, buffers, clock, log };
   let admin: AdminServer | undefined;
+  let daemon: Daemon;
   try {
     const control = new Administration({
       ...shared,
@@ -64,17 +66,15 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     admin =
       address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
     if (!inheritance) admin?.publish();
-    const accessLog = new AccessLog(clock, log);
-    accessLog.use(config.accessLog);
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
-    const slowLog = new SlowLog({ registry, clock, log, instance, reaper, ownSockets });
-    slowLog.use(config.slowLog);
-    const deps = { ...shared, router, accessLog, slowLog, ownAnswers, reaper, garbage: new Garbage(collect) };
-    const daemon: Daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    const logs = createLogs(config, { registry, clock, log, instance, reaper, ownSockets });
+    const deps = { ...shared, ...logs, router, ownAnswers, reaper, garbage: new Garbage(collect) };
+    daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
+    daemon.keepUp();
     log.info("serving", { pid: process.pid, ...limitFields(daemon.limits) });
     void keepWarm(config, router, registry, log);
     return daemon;
@@ -91,6 +91,16 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
 function requireProc(): void {
   const problem = procProblem();
   if (problem !== undefined) throw new FpmError("PROC_MISSING", "daemon", `${problem}.`);
+}
+
+/** What is told of requests. */
+function createLogs(config: Config, deps: SlowLogDeps) {
+  const { clock, log } = deps;
+  const accessLog = new AccessLog(clock, log);
+  accessLog.use(config.accessLog);
+  const slowLog = new SlowLog(deps);
+  slowLog.use(config.slowLog);
+  return { accessLog, slowLog, clientLog: new LimitedLog(clock, log) };
 }
 
 function createRouter({ appFor }: Config, clock: Clock): Router {

@@ -20,7 +20,7 @@ export interface BindOptions {
 export interface BoundSocket {
   readonly address: ListenAddress;
   readonly fd: number;
-  /** Device and inode of the file of a Unix socket. */
+  /** Device and inode of the file of a Unix socket; undefined where it is not known, as of one that systemd made in a place we do not see. */
   readonly file: string | undefined;
   /** Somebody else made it and goes on to own it, such as systemd: its file and permissions are none of our business. */
   readonly isForeign: boolean;
@@ -48,6 +48,11 @@ export function renewPermissions({ address, isForeign }: BoundSocket, options: B
 /** Whether who connects to its address still comes to this socket: nobody has removed or replaced its file. */
 export function isReachable({ address, file, isForeign }: BoundSocket): boolean {
   return isForeign || address.kind !== "unix" || (file !== undefined && file === fileIdentity(address.path));
+}
+
+/** Whether its file, which was there, has been removed or replaced: who connects to its address does not come here any more. */
+export function hasLostFile({ address, file }: BoundSocket): boolean {
+  return address.kind === "unix" && file !== undefined && file !== fileIdentity(address.path);
 }
 
 /** Removes its file, if that is still its own: nobody can connect any more. */

@@ -3,6 +3,7 @@ import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import { isHungUp, isReadable, unsentBytes } from "../base/libc.ts";
+import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
@@ -22,6 +23,7 @@ export type FrontSocket = Socket<Connection> & { readonly fd: number };
 export interface ConnectionDeps extends RequestTimes {
   readonly clock: Clock;
   readonly log: Log;
+  readonly clientLog: LimitedLog;
   readonly places: Places;
   /** What all connections hold. */
   readonly buffers: ByteBudget;
@@ -210,7 +212,9 @@ export class Connection implements IntakeOwner, Occupant {
 
   onMalformed(problem: string): void {
     this.onRejected("PROTOCOL");
-    this.#deps.log.warn(`closed a connection from a web server: it sent ${problem}`, { code: "PROTOCOL" });
+    this.#deps.clientLog.warn(`closed a connection from a web server: it sent ${problem}`, {
+      code: "PROTOCOL",
+    });
     this.close();
   }
 
@@ -258,7 +262,7 @@ export class Connection implements IntakeOwner, Occupant {
   /** What still comes for it belongs to nobody. Other requests on the connection go on. */
   onOverrun(request: FrontRequest): void {
     const { id } = request;
-    this.#deps.log.info("the body of a request that was answered does not end", { request: id });
+    this.#deps.clientLog.info("the body of a request that was answered does not end", { request: id });
     this.#drop(request);
     if (this.#intake.size === 0) this.close();
   }
@@ -380,7 +384,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   #onStill(): void {
     const what = "closed a connection: the web server took no byte of an answer within body_timeout";
-    this.#deps.log.info(what);
+    this.#deps.clientLog.info(what);
     this.close();
   }
 

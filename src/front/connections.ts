@@ -16,7 +16,10 @@ export interface FrontLimits extends PlaceLimits {
 }
 
 /** What the connections need of their surroundings. */
-export type FrontDeps = Pick<ConnectionDeps, "clock" | "log" | "buffers" | "onRejected" | "onRequest">;
+export type FrontDeps = Pick<
+  ConnectionDeps,
+  "clock" | "log" | "clientLog" | "buffers" | "onRejected" | "onRequest"
+>;
 
 /** All connections from web servers, whichever address they came in by. */
 export class Connections {

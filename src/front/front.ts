@@ -10,17 +10,24 @@ import {
   unlinkSocket,
 } from "./bind.ts";
 import { Connections, type FrontDeps, type FrontLimits } from "./connections.ts";
-import { Listener } from "./listener.ts";
+import { Listener, type ListenerDeps } from "./listener.ts";
 import type { Gate } from "./places.ts";
+import { listenFailed } from "./socket-file.ts";
 
 export interface FrontOptions extends BindOptions, FrontLimits {}
 
+const FOREIGN = new Error(
+  "the service manager made the socket, and only it can make it again: restart its socket unit, and std-fpm.",
+);
+
 /** All listening addresses and the connections that came in there. */
 export class Front implements Gate {
-  /** The sockets that are listened on. */
-  readonly sockets: readonly BoundSocket[];
+  readonly #sockets: BoundSocket[];
   readonly #inherited: readonly BoundSocket[];
-  readonly #listeners: Listener[] = [];
+  readonly #options: BindOptions;
+  readonly #listenerDeps: ListenerDeps;
+  #listeners: Listener[] = [];
+  #isGateOpen = true;
   readonly #connections: Connections;
 
   /**
@@ -35,18 +42,24 @@ export class Front implements Gate {
     deps: FrontDeps,
   ) {
     this.#inherited = inherited;
+    this.#options = options;
     const foreign = inherited.filter(({ isForeign }) => isForeign).map(({ address }) => address);
-    this.sockets = bindAll(foreign.length > 0 ? foreign : addresses, options, inherited);
+    this.#sockets = bindAll(foreign.length > 0 ? foreign : addresses, options, inherited);
     this.#connections = new Connections(options, deps, this);
     const onOpen = this.#connections.open.bind(this.#connections);
-    const listenerDeps = { clock: deps.clock, backlog: options.backlog, onOpen };
+    this.#listenerDeps = { clock: deps.clock, backlog: options.backlog, onOpen };
     try {
       for (const socket of new Set([...this.sockets, ...inherited]))
-        this.#listeners.push(new Listener(socket, listenerDeps));
+        this.#listeners.push(new Listener(socket, this.#listenerDeps));
     } catch (error) {
       this.undo();
       throw error;
     }
+  }
+
+  /** The sockets that are listened on, in the order of their addresses. */
+  get sockets(): readonly BoundSocket[] {
+    return this.#sockets;
   }
 
   /** Whether nobody is connected, and nobody waits to be. Only after `close` or `yield`. */
@@ -65,11 +78,34 @@ export class Front implements Gate {
   }
 
   openGate(): void {
+    this.#isGateOpen = true;
     for (const listener of this.#listeners) listener.accept();
   }
 
   closeGate(): void {
+    this.#isGateOpen = false;
     for (const listener of this.#listeners) listener.pause();
+  }
+
+  /**
+   * Listens anew on the address of a socket whose file was removed or replaced; who has connected to the old one before is still accepted.
+   * @throws FpmError LISTEN_IN_USE, LISTEN_FAILED; then all is as it was, and somebody else's file is there still.
+   */
+  listenAnew(lost: BoundSocket): void {
+    if (lost.isForeign) throw listenFailed(formatListenAddress(lost.address), FOREIGN);
+    const socket = bindSocket(lost.address, this.#options);
+    let listener: Listener;
+    try {
+      listener = new Listener(socket, this.#listenerDeps);
+    } catch (error) {
+      unlinkSocket(socket);
+      closeFd(socket.fd);
+      throw error;
+    }
+    if (!this.#isGateOpen) listener.pause();
+    this.#sockets[this.#sockets.indexOf(lost)] = socket;
+    for (const each of this.#listeners) if (each.bound === lost) each.close();
+    this.#listeners = [...this.#listeners.filter(({ isClosed }) => !isClosed), listener];
   }
 
   /** Takes who waits in the backlog of an inherited socket whose address has gone, and closes it. */

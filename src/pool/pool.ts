@@ -12,7 +12,7 @@ import { keepHouse, nextHouseAt } from "./housekeeping.ts";
 import { onArrival, type Policy } from "./policy.ts";
 import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { Population } from "./population.ts";
-import { lateError, type Waiter, WaitQueue } from "./queue.ts";
+import { lateError, shuttingDown, type Waiter, WaitQueue } from "./queue.ts";
 import type { Sharer } from "./sharing.ts";
 import { Starts, type StartsOwner } from "./starts.ts";
 import type { Tally } from "./tally.ts";
@@ -82,6 +82,10 @@ export class Pool implements StartsOwner, Sharer {
   /** All that live, stopping ones included. */
   get size(): number {
     return this.#population.size;
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#population.all;
   }
 
   get waiting(): number {
@@ -392,8 +396,4 @@ export class Pool implements StartsOwner, Sharer {
     this.#restart?.resolve(error);
     this.#restart = undefined;
   }
-}
-
-function shuttingDown(): FpmError {
-  return new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
 }

@@ -130,3 +130,8 @@ export function lateError(program: string, timeoutMs: number): FpmError {
   const what = `no process became free within queue_timeout (${timeoutMs / 1000} s)`;
   return new FpmError("QUEUE_TIMEOUT", "daemon", `${program}: ${what}.`);
 }
+
+/** What requests are told that wait, or come, at the end. */
+export function shuttingDown(): FpmError {
+  return new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
+}

@@ -84,6 +84,24 @@ export class Registry implements PoolOwner {
     return undefined;
   }
 
+  /**
+   * Has those leave to whose sockets no connection can be made any more, as `isThere` says of a path: those at work after their requests, and
+   * one that starts when it has started. Returns how many.
+   */
+  retireUnreachable(isThere: (socketPath: string) => boolean): number {
+    let retired = 0;
+    for (const pool of this.#pools.values()) {
+      for (const backend of pool.backends) {
+        const { state, socketPath, program } = backend;
+        if (socketPath === undefined || state === "starting" || state === "leaving" || isThere(socketPath))
+          continue;
+        backend.retire("unreachable", program.app.stopTimeoutMs);
+        retired++;
+      }
+    }
+    return retired;
+  }
+
   /** Starts what the settings keep of a program, before anybody asks for it. */
   keep(program: Program): void {
     this.onChange(this.poolFor(program));

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { command } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
-import { EXECUTABLE } from "../support/std-fpm.ts";
+import { EXECUTABLE, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** A port that nobody listens on at the moment. */
@@ -131,6 +132,19 @@ os.execv(sys.argv[1], sys.argv[1:])`,
     // systemd goes on to own it.
     expect(existsSync(path)).toBe(true);
     await Bun.file(path).delete();
+  });
+
+  test("tells once that the file of such a socket was removed, and leaves it to systemd", async () => {
+    const path = `/tmp/fpm-removed-${process.pid}.sock`;
+    await using site = await startSite({ command: activate([path]), listen: path });
+    await logged(site.fpm, "serving");
+    rmSync(path);
+    await logged(site.fpm, `the socket ${path} was removed or replaced and cannot be made again`);
+    await Bun.sleep(1200);
+    expect(site.fpm.log().split("only it can make it again").length).toBe(2);
+    expect(existsSync(path)).toBe(false);
+    const { status, err } = await command(site.fpm, "status", "--ready");
+    expect([status, err]).toEqual([1, expect.stringContaining(`the socket ${path} was removed or replaced`)]);
   });
 
   test("with a descriptor that does not listen is refused with its name", async () => {

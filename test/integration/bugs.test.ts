@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, readFileSync } from "node:fs";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { LimitedLog } from "../../src/base/limited-log.ts";
 import { createLog } from "../../src/base/log.ts";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_STDIN } from "../../src/fcgi/protocol.ts";
@@ -31,7 +32,14 @@ function frontWith(onRequest: (request: FrontRequest) => void) {
     [{ kind: "unix", path: socket }],
     { ...bind, ...limits, admission: new Admission([], []) },
     [],
-    { clock: systemClock, log, buffers: new ByteBudget(1e9), onRejected() {}, onRequest },
+    {
+      clock: systemClock,
+      log,
+      clientLog: new LimitedLog(systemClock, log),
+      buffers: new ByteBudget(1e9),
+      onRejected() {},
+      onRequest,
+    },
   );
   return {
     front,

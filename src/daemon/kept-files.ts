@@ -1,0 +1,54 @@
+import type { AdminServer } from "../admin/admin-server.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
+import { hasLostFile } from "../front/bind.ts";
+import type { Front } from "../front/front.ts";
+import type { RuntimeDir } from "./runtime-dir.ts";
+import type { Kept } from "./upkeep.ts";
+
+/** What a daemon has on the disk for as long as it serves: sockets may lie in the runtime folder, so that comes first. */
+export function keptFiles(runtimeDir: RuntimeDir, front: Front, admin: AdminServer | undefined): Kept[] {
+  return [
+    {
+      name: `the runtime folder ${runtimeDir.path}`,
+      isForRequests: true,
+      isOurs: true,
+      get isIntact() {
+        return runtimeDir.isIntact;
+      },
+      remake: () => runtimeDir.remake(),
+    },
+    ...front.sockets.map(({ address }, index) => socketAt(front, index, formatListenAddress(address))),
+    ...(admin ? [adminSocket(admin)] : []),
+  ];
+}
+
+function socketAt(front: Front, index: number, name: string): Kept {
+  const socket = () => front.sockets[index];
+  return {
+    name: `the socket ${name}`,
+    isForRequests: true,
+    get isOurs() {
+      return !socket()?.isForeign;
+    },
+    get isIntact() {
+      const present = socket();
+      return !present || !hasLostFile(present);
+    },
+    remake() {
+      const present = socket();
+      if (present) front.listenAnew(present);
+    },
+  };
+}
+
+function adminSocket(admin: AdminServer): Kept {
+  return {
+    name: `the socket of status and control, ${admin.place},`,
+    isForRequests: false,
+    isOurs: true,
+    get isIntact() {
+      return admin.isFound;
+    },
+    remake: () => admin.listenAnew(),
+  };
+}
