@@ -167,7 +167,9 @@ describe("a slow request's report", () => {
   test("says of a CGI program what it does, and that it waits for the body", async () => {
     const read =
       "#!/usr/bin/python3\nimport sys\nsys.stdin.buffer.read()\nprint('Content-Type: text/plain\\n\\nread')\n";
-    await using site = await startSite({ log: SLOW_LOG, files: { "cgi-read.fcgi": read }, apps: CGI });
+    // It would get its body whole otherwise.
+    const apps = `${CGI}\nspool = "never"`;
+    await using site = await startSite({ log: SLOW_LOG, files: { "cgi-read.fcgi": read }, apps });
     using connection = await connectFcgi(site.fpm.socket);
     const bytes = 128 * 1024;
     const params = { REQUEST_METHOD: "POST", REQUEST_URI: "/upload", CONTENT_LENGTH: String(bytes) };
