@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
+import type { Reaper } from "../start/reaper.ts";
 import { collect, type StatusSource } from "../status/collect.ts";
 import type { Snapshot } from "../status/snapshot.ts";
 import type { Limits } from "./limits.ts";
@@ -39,6 +40,7 @@ export interface AdministrationDeps {
   readonly registry: Registry;
   readonly buffers: ByteBudget;
   readonly spoolSpace: SpoolSpace;
+  readonly reaper: Reaper;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -154,7 +156,7 @@ export class Administration implements Control {
   }
 
   #source(): StatusSource {
-    const { registry, clock, buffers, spoolSpace } = this.#deps;
+    const { registry, clock, buffers, spoolSpace, reaper } = this.#deps;
     const { state, connections, places, limits } = this.#deps.daemon();
     const { tallies } = registry;
     const { user, system } = process.cpuUsage();
@@ -175,6 +177,7 @@ export class Administration implements Control {
       bufferedBytes: buffers.heldBytes,
       bufferLimitBytes: buffers.limitBytes,
       spooledBytes: spoolSpace.usedBytes,
+      leftBehind: reaper.orphans().length,
       memoryBytes: residentOf(process.pid) ?? 0,
       cpuMs: (user + system) / 1000,
     };

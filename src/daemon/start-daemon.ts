@@ -53,7 +53,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = createRouter(config, clock);
   const spoolSpace = new SpoolSpace(config.server, clock);
-  const shared = { registry, machine, spoolSpace, buffers, clock, log };
+  const shared = { registry, machine, spoolSpace, buffers, reaper, clock, log };
   let admin: AdminServer | undefined;
   let daemon: Daemon;
   try {
@@ -70,7 +70,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
     const logs = createLogs(config, { registry, clock, log, instance, reaper, ownSockets });
-    const deps = { ...shared, ...logs, router, ownAnswers, reaper, garbage: new Garbage(collect) };
+    const deps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
     daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);

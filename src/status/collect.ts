@@ -36,6 +36,8 @@ export interface DaemonFacts {
   readonly bufferedBytes: number;
   readonly bufferLimitBytes: number;
   readonly spooledBytes: number;
+  /** Processes that programs have left behind. */
+  readonly leftBehind: number;
   readonly memoryBytes: number;
   readonly cpuMs: number;
 }
@@ -83,6 +85,7 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
     buffered_bytes: daemon.bufferedBytes,
     buffer_limit_bytes: daemon.bufferLimitBytes,
     spooled_bytes: daemon.spooledBytes,
+    left_behind: daemon.leftBehind,
     daemon_memory_bytes: daemon.memoryBytes,
     daemon_cpu_seconds: seconds(daemon.cpuMs),
     total: totalOf(source),

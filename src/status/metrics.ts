@@ -42,6 +42,7 @@ export const METRICS: readonly Metric[] = [
   one("std_fpm_buffered_bytes", "Requests and answers held in memory.", (now) => now.buffered_bytes),
   one("std_fpm_buffered_limit_bytes", "Most of them that may be held.", (now) => now.buffer_limit_bytes),
   one("std_fpm_spooled_bytes", "Request bodies held on disk.", (now) => now.spooled_bytes),
+  one("std_fpm_left_behind", "Processes that programs have left behind.", (now) => now.left_behind),
   one("std_fpm_cores", "Cores that processes may use.", (now) => now.cores),
   one("std_fpm_memory_limit_bytes", "Memory that they may use part of.", (now) => now.memory_limit_bytes),
   one("std_fpm_processes_limit", "Most processes of all programs together.", (now) => now.max_processes),

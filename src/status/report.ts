@@ -74,9 +74,10 @@ export function reportOf(snapshot: Snapshot): Report {
 /** What concerns the daemon as a whole, in a few lines. */
 export function headLines(snapshot: Snapshot): string[] {
   const { version, pid, state, uptime_seconds, total, connections, max_processes, cores } = snapshot;
+  const left = snapshot.left_behind === 0 ? "" : `, ${snapshot.left_behind} left behind by programs`;
   return [
     `std-fpm ${version}, pid ${pid}: ${state} for ${formatSeconds(uptime_seconds)}`,
-    `${processesOf(total)} of ${max_processes} processes on ${formatCores(cores)} cores, ${connections} connections, ` +
+    `${processesOf(total)} of ${max_processes} processes on ${formatCores(cores)} cores${left}, ${connections} connections, ` +
       `${total.in_flight} requests at work, ${total.queue_length} waiting, ${requestsOf(total)} since the start`,
   ];
 }

@@ -166,6 +166,9 @@ export const snapshotSchema = Type.Object({
   buffered_bytes: count("What is held in memory of requests and answers that wait for somebody."),
   buffer_limit_bytes: count("Most that may be held (`buffer_limit`)."),
   spooled_bytes: count("What is held of request bodies in `spool_dir`."),
+  left_behind: count(
+    "Processes that programs have left behind when they ended: jobs, with `&`, `nohup` or `setsid`.",
+  ),
   daemon_memory_bytes: count("Memory of std-fpm itself (resident)."),
   daemon_cpu_seconds: number("CPU time of std-fpm itself."),
   total: described(numbersSchema, "All programs together, and requests that came to none."),

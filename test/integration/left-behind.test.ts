@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { snapshotOf } from "../support/admin.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
@@ -98,6 +99,7 @@ while ! test -s polite || ! test -s stubborn; do sleep 0.01; done\n`,
       },
     });
     await site.text("job.cgi");
+    expect((await snapshotOf(site.fpm)).left_behind).toBe(2);
     const [polite, stubborn] = ["polite", "stubborn"].map((name) =>
       Number(readFileSync(`${site.root}/${name}`, "utf8")),
     );

@@ -73,6 +73,7 @@ export function sampleSource(): StatusSource & { tallies: Tallies } {
       bufferedBytes: 65_536,
       bufferLimitBytes: 67_108_864,
       spooledBytes: 200_000,
+      leftBehind: 0,
       memoryBytes: 50 * 2 ** 20,
       cpuMs: 1500,
     },
