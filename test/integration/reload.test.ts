@@ -165,7 +165,7 @@ describe("after a reload", () => {
       else edit(site.fpm, "[app]\n", '[app]\nextensions = [".other"]\n');
       await reload(site.fpm);
       await waitUntil("all have ended", () => site.fpm.backends().length === 0);
-      expect(site.fpm.log()).toContain('reason="not configured any more"');
+      await logged(site.fpm, 'reason="not configured any more"');
     },
   );
 
