@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { copyOfExecutable, handOver, putExecutable, startSlowly } from "../support/hand-over.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { answers, edit, logged, startStdFpm } from "../support/std-fpm.ts";
@@ -72,10 +72,24 @@ describe("the old one goes on as before, and the log says why, when the new one"
     await refused(site, why);
   });
 
-  test("finds that somebody has removed the pid file, whose lock keeps nobody out then", async () => {
+  test("finds another one's pid file in the place of the old one's, whose lock keeps nobody out then", async () => {
     await using site = await startSite();
-    rmSync(`${site.fpm.runtimeDir}/std-fpm.pid`);
-    await refused(site, "it ended with status 1");
+    const [pidFile, others] = ["std-fpm.pid", "other.pid"].map((name) => `${site.fpm.runtimeDir}/${name}`);
+    const other = Bun.spawn(["flock", others as string, "cat"], { stdin: "pipe" });
+    await waitUntil(
+      "it is locked",
+      () => Bun.spawnSync(["flock", "-n", others as string, "true"]).exitCode === 1,
+    );
+    renameSync(others as string, pidFile as string);
+    try {
+      await refused(site, "it ended with status 1");
+    } finally {
+      other.stdin.end();
+      await other.exited;
+    }
+    await waitUntil("the old one has its own again", () => {
+      return readFileSync(pidFile as string, "utf8").trim() === String(site.fpm.pid);
+    });
   });
 });
 
