@@ -104,7 +104,8 @@ async function terminate(site: LanguageSite): Promise<void> {
   expect(performance.now() - start).toBeLessThan(3000);
   const lines = site.fpm.log().split("\n");
   const ends = lines.filter((line) => line.includes("reason=shutdown") && line.includes(" served="));
-  expect(ends.length).toBe(processes);
+  // Those whose start was under way meanwhile end, too.
+  expect(ends.length).toBeGreaterThanOrEqual(processes);
   if (site.language.isCgi) return;
   const ofServing = ends.filter((line) => !line.includes(" served=0"));
   expect(ofServing.length).toBeGreaterThan(0);
