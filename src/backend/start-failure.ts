@@ -1,7 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import { chainFailure } from "../start/chain.ts";
-import { cannotStart } from "../start/launch.ts";
-import type { Program } from "../start/program.ts";
+import { cannotStart, type Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
 import type { Backend } from "./backend.ts";
 import { describeExit, type Exit } from "./exit.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { FpmError, messageOf } from "../base/errors.ts";
+import { messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
 import { type Confinement, chainOf, type Tools } from "./chain.ts";
 import { readEnvFile } from "./env-file.ts";
@@ -8,7 +8,7 @@ import { explainExec } from "./exec-failure.ts";
 import { hasNoFormat } from "./executable-format.ts";
 import type { StartOrder } from "./order.ts";
 import { checkOwnedFile } from "./owned-file.ts";
-import type { Program } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 import { type Runner, runnerOf } from "./runner.ts";
 
 /** In every program's environment: whose child it is, for the next start after a crash of the daemon. */
@@ -120,9 +120,4 @@ function secretsOf(program: Program): Record<string, string> {
 /** The text's bytes in UTF-8, a character each. */
 function bytesOf(text: string): string {
   return Buffer.from(text).toString("latin1");
-}
-
-/** @throws FpmError SPAWN_FAILED, for the caller's sake. */
-export function cannotStart(program: Program, why: string): FpmError {
-  return new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
 }

@@ -1,13 +1,13 @@
-import { FpmError } from "../base/errors.ts";
 import { plainTrail } from "../base/file-trail.ts";
 import { ownerProblem } from "./owner-rules.ts";
-import type { Program } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 
 /**
  * Looks at the file that is to run as its owner, right before each start, whoever wants it: what was checked for a request may be another
  * file by now. After it only that owner, or root, can change what runs. @throws FpmError SPAWN_FAILED.
  */
-export function checkOwnedFile({ name, ownedFile, owner, app }: Program): void {
+export function checkOwnedFile(program: Program): void {
+  const { ownedFile, owner, app } = program;
   if (ownedFile === undefined) return;
   const trail = plainTrail(ownedFile);
   const uid = trail?.parts.at(-1)?.uid;
@@ -16,6 +16,5 @@ export function checkOwnedFile({ name, ownedFile, owner, app }: Program): void {
     : uid === owner
       ? ownerProblem(trail, app.lowestUid)
       : `it belongs to user ${uid} now`;
-  if (problem === undefined) return;
-  throw new FpmError("SPAWN_FAILED", "backend", `${name} cannot be started: ${ownedFile}: ${problem}.`);
+  if (problem !== undefined) throw cannotStart(program, `${ownedFile}: ${problem}`);
 }

@@ -1,3 +1,4 @@
+import { FpmError } from "../base/errors.ts";
 import type { AppConfig } from "../config/config.ts";
 
 /** What is started for a request: one pool serves all requests with the same `key`. */
@@ -42,4 +43,9 @@ export function launchSettingsOf(app: AppConfig): string {
     noNewPrivileges,
     concurrency,
   ]);
+}
+
+/** Why a process of it does not begin. */
+export function cannotStart({ name }: Pick<Program, "name">, why: string): FpmError {
+  return new FpmError("SPAWN_FAILED", "backend", `${name} cannot be started: ${why}.`);
 }

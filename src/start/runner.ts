@@ -1,7 +1,6 @@
 import { type Account, accountOf, groupId, groupsOf, type Identity } from "../base/accounts.ts";
-import { FpmError } from "../base/errors.ts";
 import { NAME_A_USER } from "../config/root-user.ts";
-import type { Program } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 
 /** Whom a program's processes run as. */
 export interface Runner extends Identity {
@@ -13,14 +12,14 @@ export interface Runner extends Identity {
 export function runnerOf(program: Program): Runner | undefined {
   const { user, group } = program.app;
   if (user === "" && process.geteuid?.() === 0)
-    throw cannot(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
+    throw cannotStart(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
   if (user === "" && group === "") return undefined;
   const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
   const uid = account?.uid ?? program.owner ?? (/^\d+$/.test(user) ? Number(user) : undefined);
-  if (uid === undefined) throw cannot(program, `there is no user ${JSON.stringify(user)}`);
+  if (uid === undefined) throw cannotStart(program, `there is no user ${JSON.stringify(user)}`);
   const gid = group === "" ? account?.gid : groupId(group);
   if (gid === undefined) {
-    throw cannot(
+    throw cannotStart(
       program,
       group === "" ? `user ${uid} has no group: set \`group\`` : `there is no group ${JSON.stringify(group)}`,
     );
@@ -28,14 +27,10 @@ export function runnerOf(program: Program): Runner | undefined {
   const groups = account === undefined ? [gid] : groupsOf(account.name, gid);
   if (process.geteuid?.() !== 0) {
     if (uid === process.geteuid?.() && gid === process.getegid?.()) return undefined;
-    throw cannot(
+    throw cannotStart(
       program,
       `only a std-fpm that runs as root can run it as user ${account?.name ?? uid} and group ${gid}`,
     );
   }
   return { uid, gid, groups, account };
-}
-
-function cannot(program: Program, why: string): FpmError {
-  return new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
 }

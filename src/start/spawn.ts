@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { lowerSoftLimit } from "../base/rlimits.ts";
 import { explainExec } from "./exec-failure.ts";
-import { cannotStart, type Launch, SOFT_NOFILE } from "./launch.ts";
+import { type Launch, SOFT_NOFILE } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
 import { posixSpawn } from "./posix-spawn.ts";
-import type { Program } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 
 /** How often a process is started again whose tools were faster than we in putting it into its control group. */
 const CGROUP_TRIES = 3;

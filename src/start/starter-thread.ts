@@ -3,6 +3,7 @@ import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
 import type { StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
 import { setUmask, unshareUmask } from "./posix-spawn.ts";
+import { cannotStart } from "./program.ts";
 import { spawn } from "./spawn.ts";
 import { findTools } from "./tools.ts";
 
@@ -37,7 +38,7 @@ function withUmask<Result>({ program }: StartOrder, action: () => Result): Resul
   if (umask === undefined) return action();
   if (!hasOwnUmask) {
     const why = "umask cannot be set: this system does not allow unshare(2), as in some containers";
-    throw new FpmError("SPAWN_FAILED", "backend", `${program.name} cannot be started: ${why}.`);
+    throw cannotStart(program, why);
   }
   const before = setUmask(umask);
   try {
@@ -53,8 +54,8 @@ function why({ program, errno }: Extract<StarterRequest, { kind: "explain" }>): 
 
 function failureOf(error: unknown, { program }: StartOrder): StartFailure {
   if (error instanceof FpmError) return { code: error.code, fault: error.fault, message: error.message };
-  const message = `${program.name} cannot be started: ${messageOf(error)}.`;
-  return { code: "SPAWN_FAILED", fault: "daemon", message };
+  const { code, message } = cannotStart(program, messageOf(error));
+  return { code, fault: "daemon", message };
 }
 
 function reply(message: StarterReply): void {

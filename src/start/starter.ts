@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Ending, StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
-import type { Program } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 import type { Reaper } from "./reaper.ts";
 
 /** Hears what became of an order: its process began and ended, or never began. */
@@ -131,9 +131,8 @@ export class Starter {
   #giveUp(task: Task): void {
     if (task.isGivenUp) return;
     task.isGivenUp = true;
-    const { name } = task.program;
-    const what = `${name} cannot be started: executing it has taken longer than ${DEADLINE_MS / 1000} s; its file, or the disk that it is on, does not answer.`;
-    task.listener?.onStartFailed(new FpmError("SPAWN_FAILED", "backend", what));
+    const what = `executing it has taken longer than ${DEADLINE_MS / 1000} s; its file, or the disk that it is on, does not answer`;
+    task.listener?.onStartFailed(cannotStart(task.program, what));
     task.onExplained?.("its file does not answer");
   }
 
