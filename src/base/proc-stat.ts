@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 /** What /proc/PID/stat and /proc/PID/task/TID/stat tell (proc(5)). */
 export interface ProcStat {
   readonly name: string;
@@ -32,4 +34,14 @@ export function parseStat(text: string): ProcStat | undefined {
     cpuMs: ticks * TICK_MS,
     startTicks: field(22) ?? "",
   };
+}
+
+/** The parent of a process (/proc/PID/status); undefined when it has gone, or is none. */
+export function parentOf(pid: number): number | undefined {
+  try {
+    const found = /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return found === undefined ? undefined : Number(found);
+  } catch {
+    return undefined;
+  }
 }

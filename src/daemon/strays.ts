@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Log } from "../base/log.ts";
+import { parentOf } from "../base/proc-stat.ts";
 import { INSTANCE_VARIABLE } from "../start/launch.ts";
 import type { Reaper } from "../start/reaper.ts";
 
@@ -67,12 +68,6 @@ function pids(): number[] {
 /** A user's systemd adopts what is left of that user's services. */
 function isSystemd(pid: number): boolean {
   return read(pid, "comm") === "systemd\n";
-}
-
-/** Undefined when it has gone. */
-function parentOf(pid: number): number | undefined {
-  const found = /^PPid:\t(\d+)/m.exec(read(pid, "status"))?.[1];
-  return found === undefined ? undefined : Number(found);
 }
 
 function carriesMark(pid: number, instance: string): boolean {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
+import { parentOf } from "../base/proc-stat.ts";
 import type { Ending } from "./order.ts";
 import { waitFor } from "./wait.ts";
 
@@ -103,17 +104,5 @@ function childrenOf(pid: number): number[] {
     return readdirSync("/proc")
       .map(Number)
       .filter((each) => parentOf(each) === pid);
-  }
-}
-
-/** Undefined when it has gone, or is no process. */
-function parentOf(pid: number): number | undefined {
-  if (!Number.isInteger(pid)) return undefined;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name in brackets may hold anything.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
   }
 }
