@@ -23,8 +23,8 @@ export interface Confinement {
   readonly endsWithUs: boolean;
 }
 
-/** setrlimit(2): soft and hard. */
-const LIMITS = { nofile: "nofile", nproc: "nproc", core: "core", as: "as", cpu: "cpu" } as const;
+/** What prlimit(1) calls them, too. */
+const LIMITS = ["nofile", "nproc", "core", "as", "cpu"] as const;
 /** What env(1), nice(1), prlimit(1) and setpriv(1) end with when they fail themselves, or cannot execute what follows. */
 const TOOL_STATUSES: readonly (number | null)[] = [1, 125, 126, 127];
 const COMPLAINT = /^(prlimit|nice|setpriv): (.+)$/;
@@ -47,9 +47,9 @@ export function chainOf(confinement: Confinement, tools: Tools): string[] {
 }
 
 function limitOptions({ limits, softNofile }: Confinement): string[] {
-  const options = Object.entries(LIMITS).flatMap(([name, option]) => {
-    const value = limits[name as keyof typeof LIMITS];
-    return value === undefined ? [] : [`--${option}=${value}:${value}`];
+  const options = LIMITS.flatMap((name) => {
+    const value = limits[name];
+    return value === undefined ? [] : [`--${name}=${value}:${value}`];
   });
   if (limits.nofile === undefined && softNofile !== undefined) options.push(`--nofile=${softNofile}:`);
   return options;

@@ -42,9 +42,11 @@ export class Reaper {
     this.#lookAt(pid);
   }
 
-  /** Somebody else has waited for it. */
-  onReaped(pid: number, ending: Ending): void {
-    this.#tell(pid, ending);
+  /** A child has ended; whoever watches it hears of it once. */
+  onEnded(pid: number, ending: Ending): void {
+    const watched = this.#watched.get(pid);
+    this.#watched.delete(pid);
+    watched?.onExit(ending);
   }
 
   /** Bun waits for this child of the main thread. */
@@ -84,13 +86,7 @@ export class Reaper {
     if (!watched) return;
     const found = waitFor(pid, watched.isOurs);
     // One that Bun has waited for is told by its thread.
-    if (typeof found !== "string") this.#tell(pid, found);
-  }
-
-  #tell(pid: number, ending: Ending): void {
-    const watched = this.#watched.get(pid);
-    this.#watched.delete(pid);
-    watched?.onExit(ending);
+    if (typeof found !== "string") this.onEnded(pid, found);
   }
 }
 

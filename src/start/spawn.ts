@@ -11,6 +11,12 @@ import { cannotStart, type Program } from "./program.ts";
 /** How often a process is started again whose tools were faster than we in putting it into its control group. */
 const CGROUP_TRIES = 3;
 
+const FOLDER_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "is missing",
+  ENOTDIR: "is no folder",
+  EACCES: "may not be entered",
+};
+
 export interface Spawned {
   readonly pid: number;
   /** Whether Bun waits for its end, and tells it. */
@@ -19,7 +25,7 @@ export interface Spawned {
 
 /**
  * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes.
- * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, HEAD_TOO_LARGE.
+ * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE.
  */
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
   const { program } = order;
@@ -91,19 +97,15 @@ function spawnError({ chainLength }: Launch, { program, request }: StartOrder, e
 }
 
 function folderProblem({ cwd, app }: Program, errno: string): string {
-  if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EACCES") {
-    const what =
-      errno === "EACCES" ? "may not be entered" : errno === "ENOENT" ? "is missing" : "is no folder";
-    return app.cgroup === "" || errno === "ENOTDIR"
-      ? `its working folder ${cwd} ${what}`
-      : `its working folder ${cwd} or its control group ${app.cgroup} ${what}`;
-  }
-  const where = app.cgroup === "" ? "" : ` (working folder ${cwd}, control group ${app.cgroup})`;
-  return `${errno}${where}`;
+  const what = FOLDER_PROBLEMS[errno];
+  if (what === undefined)
+    return app.cgroup === "" ? errno : `${errno} (working folder ${cwd}, control group ${app.cgroup})`;
+  const orGroup = app.cgroup === "" || errno === "ENOTDIR" ? "" : ` or its control group ${app.cgroup}`;
+  return `its working folder ${cwd}${orGroup} ${what}`;
 }
 
 /** The kernel passes on no more than a quarter of the stack's limit, and no variable above 128 KiB (execve(2)). */
-export function environmentTooLarge(): FpmError {
+function environmentTooLarge(): FpmError {
   const what = "The request's head is larger than the system takes as the environment of a CGI program.";
   return new FpmError("ENVIRONMENT_TOO_LARGE", "client", what);
 }

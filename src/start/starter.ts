@@ -75,11 +75,6 @@ export class Starter {
     });
   }
 
-  /** Orders that no thread has begun with. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   #ask(task: Task): void {
     this.#waiting.push(task);
     this.#giveOut();
@@ -186,7 +181,7 @@ export class Starter {
   /** Bun has waited for it. */
   #onExit(id: number, ending: Ending): void {
     const running = this.#running.get(id);
-    if (running) this.#deps.reaper.onReaped(running.pid, ending);
+    if (running) this.#deps.reaper.onEnded(running.pid, ending);
   }
 }
 
