@@ -158,9 +158,11 @@ export class CgiBackend extends LentBackend {
   #onStartFailed(process: ProgramProcess, error: FpmError): void {
     this.#process = undefined;
     this.#lastStderr = error.message;
+    // A request that hears of it gives the place back by itself.
+    const isAlone = this.busy === 0;
     this.#link?.onStartFailed(error);
     if (this.isStopping) void process.finished.then(() => this.#leave());
-    else if (this.busy === 0) this.onBack();
+    else if (isAlone) this.onBack();
   }
 
   #onExit(process: ProgramProcess, { code, signal }: Exited, resolve: (exit: CgiExit) => void): void {

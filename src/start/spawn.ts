@@ -7,6 +7,7 @@ import { type Launch, SOFT_NOFILE } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
 import { posixSpawn } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
+import { waitForEnd } from "./wait.ts";
 
 /** How often a process is started again whose tools were faster than we in putting it into its control group. */
 const CGROUP_TRIES = 3;
@@ -71,7 +72,9 @@ function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): nu
   for (let tries = 1; ; tries++) {
     const pid = posixSpawn({ argv, env, cwd, stdio });
     if (app.cgroup === "" || joins(pid, app.cgroup, argv)) return pid;
+    // Nobody else hears of it.
     process.kill(pid, "SIGKILL");
+    waitForEnd(pid);
     if (tries === CGROUP_TRIES)
       throw cannotStart(program, `cgroup: it could not be put into ${app.cgroup} before it began`);
   }
@@ -79,8 +82,8 @@ function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): nu
 
 /** Puts a process into a control group. Whether it was a tool of the chain then: its program is born there. */
 function joins(pid: number, cgroup: string, argv: readonly string[]): boolean {
-  writeFileSync(join(cgroup, "cgroup.procs"), String(pid));
   try {
+    writeFileSync(join(cgroup, "cgroup.procs"), String(pid));
     return readlinkSync(`/proc/${pid}/exe`) === realpathSync(argv[0] as string);
   } catch {
     return false;

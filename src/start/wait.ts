@@ -22,17 +22,26 @@ let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
 /** "alive"; "unknown": nobody's child of ours, or somebody else has waited for it. */
 export type Waited = Ending | "alive" | "unknown";
 
+/** Waits until a child has ended: for one that was killed. The calling thread stands meanwhile. */
+export function waitForEnd(pid: number): void {
+  waitId(pid, new Int32Array(SIGINFO_WORDS), WEXITED);
+}
+
 /**
  * Whether a child has ended (waitid(2)), without waiting. With `reaps` it is no zombie afterwards; without, whoever waits for it later still
  * finds it.
  */
 export function waitFor(pid: number, reaps: boolean): Waited {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
   const info = new Int32Array(SIGINFO_WORDS);
   const options = WEXITED | WNOHANG | (reaps ? 0 : WNOWAIT);
-  if (loaded.waitid(P_PID, pid, ptr(info), options) !== 0) return "unknown";
+  if (!waitId(pid, info, options)) return "unknown";
   if (info[PID_AT] === 0) return "alive";
   const status = info[STATUS_AT] as number;
   if (info[CODE_AT] === CLD_EXITED) return { code: status, signal: null };
   return { code: null, signal: SIGNALS.get(status) ?? `signal ${status}` };
+}
+
+function waitId(pid: number, info: Int32Array, options: number): boolean {
+  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
+  return loaded.waitid(P_PID, pid, ptr(info), options) === 0;
 }

@@ -172,6 +172,7 @@ describe("a CGI program that fails", () => {
   test("to start is a 502 that says why, and does not close the site", async () => {
     for (let i = 0; i < 5; i++) expect((await site.ask("broken.cgi")).status).toBe(502);
     await waitUntil("the log says why", () => site.fpm.log().includes("interpreter /nowhere/sh of"));
+    expect(site.fpm.log()).not.toContain("a bug in std-fpm");
   });
 
   test("to end in request_timeout is killed and a 504", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
 import { edit, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -221,6 +221,26 @@ describe("what a process may use", () => {
       await using inGroup = await startSite({ app: `cgroup = "${group}"` });
       const { pid } = await statusOf(inGroup);
       expect(readFileSync(join(group, "cgroup.procs"), "utf8").split("\n")).toContain(String(pid));
+    } finally {
+      await waitUntil("the group is empty", () => readFileSync(join(group, "cgroup.procs"), "utf8") === "");
+      rmdirSync(group);
+    }
+  });
+
+  test("cgroup is where a plain CGI program is born", async () => {
+    const group = makeGroup(`std-fpm-test-cgi-${process.pid}`);
+    const files = {
+      "group.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\ncat /proc/self/cgroup\n",
+    };
+    const app = 'protocol = "cgi"\nextensions = [".cgi"]';
+    if (group === undefined) {
+      await using site = await startSite({ app: `${app}\ncgroup = "/sys/fs/cgroup/no-such-group"`, files });
+      expect((await site.ask("group.cgi")).status).toBe(502);
+      return;
+    }
+    try {
+      await using site = await startSite({ app: `${app}\ncgroup = "${group}"`, files });
+      for (let i = 0; i < 10; i++) expect(await site.text("group.cgi")).toContain(`/${basename(group)}\n`);
     } finally {
       await waitUntil("the group is empty", () => readFileSync(join(group, "cgroup.procs"), "utf8") === "");
       rmdirSync(group);
