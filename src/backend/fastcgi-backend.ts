@@ -132,7 +132,8 @@ export class FastCgiBackend extends LentBackend {
     if (!link) return false;
     const wasOpen = link.isOpen;
     link.use(undefined);
-    const isKept = how === "kept" && this.conduct.keepsConnections && this.state !== "leaving";
+    const isOver = this.state === "leaving" || this.state === "gone";
+    const isKept = how === "kept" && this.conduct.keepsConnections && !isOver;
     if (isKept && wasOpen && link instanceof SocketLink) {
       this.#socket.keep(link);
       return false;
@@ -140,8 +141,7 @@ export class FastCgiBackend extends LentBackend {
     link.close();
     if (this.capacity === 1) return how === "left" || this.conduct.answersEarly;
     // Lent once more it would fail one request after the other, until its exit is reported.
-    if (!wasOpen && this.state !== "leaving" && this.state !== "gone" && isEnding(this.pid))
-      this.enter("leave");
+    if (!wasOpen && !isOver && isEnding(this.pid)) this.enter("leave");
     return false;
   }
 
