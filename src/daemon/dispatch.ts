@@ -74,38 +74,49 @@ export class Dispatch implements Waiter, RelayOwner {
     this.#try(() => {
       const outcome = this.#deps.ownAnswers.answer(this.#journey);
       if (outcome) this.#end(outcome);
-      else void this.#toProgram();
+      else this.#findRoute((route) => this.#onRoute(route));
     });
   }
 
-  /** Never rejects. */
-  async #toProgram(): Promise<void> {
-    try {
-      let route = await this.#findRoute();
-      limitBody(this.#client, route.program.app);
-      if (mustBeSpooled(this.#client, route.program.app)) {
-        const collected = await this.#collect(route);
-        if (!collected) {
-          this.#end({ kind: "client-left" });
-          return;
-        }
-        // Files and settings may have changed while the body came.
-        route = await this.#findRoute();
-        const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
-        route = { ...route, changes };
-      }
-      this.#route = route;
-      this.#pool = this.#deps.registry.poolFor(route.program);
-      this.#ask();
-    } catch (error) {
-      this.#onError(error);
-    }
+  /** Goes on with the route at once where the disk need not be asked. */
+  #findRoute(onRoute: (route: Route) => void): void {
+    const route = this.#deps.router.route(this.#client.head);
+    if (route instanceof Promise) this.#await(route, onRoute);
+    else onRoute(route);
   }
 
-  async #findRoute(): Promise<Route> {
-    const route = await this.#deps.router.route(this.#client.head);
+  #onRoute(route: Route): void {
     this.#journey.route = route;
-    return route;
+    const { app } = route.program;
+    limitBody(this.#client, app);
+    if (mustBeSpooled(this.#client, app)) this.#await(this.#collect(route), (body) => this.#onBody(body));
+    else this.#toPool(route);
+  }
+
+  #onBody(collected: CollectedBody | undefined): void {
+    if (!collected) {
+      this.#end({ kind: "client-left" });
+      return;
+    }
+    // Files and settings may have changed while the body came.
+    this.#findRoute((route) => {
+      this.#journey.route = route;
+      const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
+      this.#toPool({ ...route, changes });
+    });
+  }
+
+  #toPool(route: Route): void {
+    this.#route = route;
+    this.#pool = this.#deps.registry.poolFor(route.program);
+    this.#ask();
+  }
+
+  #await<Value>(promise: Promise<Value>, then: (value: Value) => void): void {
+    promise.then(
+      (value) => this.#try(() => then(value)),
+      (error) => this.#onError(error),
+    );
   }
 
   /** Takes the whole body before a program is asked for. */

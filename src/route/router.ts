@@ -51,6 +51,15 @@ export interface RouterDisk {
 interface Reading {
   readonly path: string;
   readonly candidates: readonly Candidate[];
+  /** Where the last request went that asked for it. */
+  known?: KnownRoute | undefined;
+}
+
+/** A route that holds as long as the disk says the same of the candidates up to the one that was found. */
+interface KnownRoute {
+  readonly facts: readonly FileFacts[];
+  readonly found: FoundScript;
+  readonly route: Route;
 }
 
 const NO_CHANGES: ParamChanges = new Map();
@@ -77,12 +86,34 @@ export class Router {
     this.#programs.clear();
   }
 
-  /** @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
-  async route(head: RequestHead): Promise<Route> {
-    const found = await this.#find(this.#read(head));
-    const known = this.#programOf(found);
-    const program = known instanceof Promise ? await known : known;
-    return { program, script: found.path, changes: changesFor(head, found) };
+  /**
+   * A promise only where the disk must be asked.
+   * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN.
+   */
+  route(head: RequestHead): Route | Promise<Route> {
+    const reading = this.#read(head);
+    const { known } = reading;
+    if (!known || !this.#stillHolds(reading, known)) return this.#routeAnew(head, reading);
+    // One whose parameters stay as they are is the same for every request.
+    return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
+  }
+
+  async #routeAnew(head: RequestHead, reading: Reading): Promise<Route> {
+    const facts: FileFacts[] = [];
+    const found = await this.#find(reading, facts);
+    const { app, owner } = found;
+    const program = await this.#programOf(found);
+    const route = routeOf(head, found, program);
+    // What depends on more files than the candidates is looked at each time.
+    const isKnown = owner === undefined && app.restartOnChange.length === 0;
+    reading.known = isKnown ? { facts, found, route } : undefined;
+    return route;
+  }
+
+  #stillHolds({ candidates }: Reading, { facts }: KnownRoute): boolean {
+    for (let i = 0; i < facts.length; i++)
+      if (this.#disk.lookup((candidates[i] as Candidate).path) !== facts[i]) return false;
+    return true;
   }
 
   /** The program that a request for this path would go to. @throws FpmError SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
@@ -107,10 +138,11 @@ export class Router {
     return program.key === known.key ? program : undefined;
   }
 
-  async #find(reading: Reading): Promise<FoundScript> {
+  /** `seen` gets what the disk said of each candidate. */
+  async #find(reading: Reading, seen: FileFacts[] = []): Promise<FoundScript> {
     for (const candidate of reading.candidates) {
-      const known = this.#disk.lookup(candidate.path);
-      const facts = known instanceof Promise ? await known : known;
+      const facts = await this.#disk.lookup(candidate.path);
+      seen.push(facts);
       if (facts.kind === "denied")
         throw forbidden(candidate.path, "a folder on its path may not be searched");
       if (facts.kind !== "file") continue;
@@ -235,6 +267,10 @@ function withDecodedInfo(candidate: Candidate): Candidate {
 
 function undefinedIfRefused(error: unknown): undefined {
   if (!(error instanceof FpmError)) throw error;
+}
+
+function routeOf(head: RequestHead, found: FoundScript, program: Program): Route {
+  return { program, script: found.path, changes: changesFor(head, found) };
 }
 
 function workingFolder({ path, app }: Candidate): string {

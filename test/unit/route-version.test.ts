@@ -45,6 +45,35 @@ describe("the program's version", () => {
     expect(await other({ idleTimeoutMs: 1, maxProcesses: 7 })).toBe(base);
   });
 
+  test("is known without a promise while the disk says the same, and looked at anew when it does not", async () => {
+    const files: Record<string, string> = { ...disk };
+    const read = routerDisk(files);
+    let facts = await read.lookup("/srv/x.fcgi");
+    const router = new Router(() => appConfig({}), { ...read, lookup: () => facts });
+    const head = (params: Record<string, string>) =>
+      new RequestHead(encodeHead(1, 1, false, encodeParams(Object.entries(params))));
+    const plain = head({ SCRIPT_FILENAME: "/srv/x.fcgi" });
+    const first = await router.route(plain);
+    expect(router.route(plain)).toBe(first);
+    const withInfo = { SCRIPT_FILENAME: "/srv/x.fcgi/1", SCRIPT_NAME: "/x.fcgi/1" };
+    await router.route(head(withInfo));
+    const known = router.route(head({ ...withInfo, SCRIPT_NAME: "/other/1" }));
+    expect(known).toMatchObject({
+      changes: new Map([
+        ["SCRIPT_FILENAME", "/srv/x.fcgi"],
+        ["PATH_INFO", "/1"],
+        ["SCRIPT_NAME", "/other"],
+      ]),
+    });
+    files["/srv/x.fcgi"] = "x->/srv/y.fcgi";
+    facts = await read.lookup("/srv/x.fcgi");
+    const anew = router.route(plain);
+    expect(anew).toBeInstanceOf(Promise);
+    expect((await anew).program.version).not.toBe(first.program.version);
+    facts = { kind: "missing" };
+    await expect(router.route(plain)).rejects.toThrow("no such file");
+  });
+
   test("is asked for anew after a reload", async () => {
     const router = routerFor(disk);
     const before = await router.find("/srv/x.fcgi");
