@@ -8,9 +8,8 @@ import {
   UNKNOWN,
   withBoot,
   withCpuUse,
-  withService,
 } from "../../src/pool/measures.ts";
-import { lookAgainMs, mayRetire, type PoolView, startsWanted } from "../../src/pool/policy.ts";
+import { follow, lookAgainMs, mayRetire, type PoolView, startsWanted } from "../../src/pool/policy.ts";
 import { type Reserve, reserveOf, type Sharer, Sharing } from "../../src/pool/sharing.ts";
 import type { Manager, Ruler } from "./manager.ts";
 import type { Scenario } from "./scenario.ts";
@@ -159,7 +158,10 @@ class LearnedPool implements Sharer {
   }
 
   onServed(serviceMs: number): void {
-    this.#measures = withService(this.#measures, serviceMs);
+    this.#measures = {
+      ...this.#measures,
+      serviceMs: follow(this.#measures.serviceMs, serviceMs),
+    };
   }
 
   review(): void {

@@ -94,8 +94,8 @@ export class BackendSocket {
   /** Keeps a connection for the next request. */
   keep(link: SocketLink): void {
     // The program may have closed others while they waited.
-    const open = this.#kept.filter(({ isOpen }) => isOpen);
-    this.#kept.splice(0, this.#kept.length, ...open, link);
+    for (let at = this.#kept.length - 1; at >= 0; at--) if (!this.#kept[at]?.isOpen) this.#kept.splice(at, 1);
+    this.#kept.push(link);
   }
 
   /** Closes the silent connection, unless a request has taken it: it would keep a program from accepting another. */

@@ -2,6 +2,7 @@ import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
+import type { Linked } from "../base/linked-list.ts";
 import type { Log } from "../base/log.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
@@ -54,7 +55,7 @@ export interface BackendDeps {
 }
 
 /** What serves the requests of a program: a FastCGI process, or a place in which one CGI process runs after the other. */
-export interface Backend {
+export interface Backend extends Linked<Backend> {
   /** What it was started as; other settings of the same generation may take its place. */
   program: Program;
   readonly startedAt: number;
@@ -72,7 +73,7 @@ export interface Backend {
   /** Program and pid, as messages name it. */
   readonly label: string;
   /** The requests it works on. */
-  readonly leases: ReadonlySet<Lease>;
+  readonly leases: readonly Lease[];
   /** How many these are. */
   readonly busy: number;
   /** How many more requests it can take. */
@@ -101,7 +102,7 @@ export interface Backend {
   /** It works on one more request. Only while it is `free`. */
   lend(): Lease;
   /** See Lease.open. */
-  open(lease: Lease, records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
+  open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   /** Whether a connection is known to wait for the program to accept it. */
   isUnaccepted(link: Link): boolean;
   /** Whether the program has read nothing of what was sent for the present request of a link. */
@@ -112,8 +113,8 @@ export interface Backend {
   onUnread(lease: Lease): void;
   /** That it is free was a guess of which nobody is sure any more: it counts as on its own until it comes back. */
   doubt(): void;
-  /** The request of a lease is over. */
-  end(lease: Lease, how: Ending): void;
+  /** The request of a lease is over, at `now`. */
+  end(lease: Lease, how: Ending, now: number): void;
   /** See Lease.condemn. */
   condemn(lease: Lease, reason: StopReason): void;
   /** Takes no more requests, and is stopped when those it works on are over, and it has come back: at once when it is idle. */

@@ -75,8 +75,8 @@ export class CgiBackend extends LentBackend {
   }
 
   /** Starts the process of this request. */
-  open(_lease: Lease, records: Uint8Array, body: ByteQueue): Link | FpmError {
-    const head = new RequestHead(records);
+  open(_lease: Lease, records: ByteQueue, body: ByteQueue): Link | FpmError {
+    const head = records.read(headOf);
     const stdin = openPipe();
     try {
       const exited = Promise.withResolvers<CgiExit>();
@@ -109,7 +109,7 @@ export class CgiBackend extends LentBackend {
         buffers: this.deps.buffers,
       });
       this.#link = link;
-      body.visit((piece) => link.write(piece, 0, piece.length));
+      body.visit((piece, start, end) => link.write(piece, start, end));
       return link;
     } catch (error) {
       closeFd(stdin.writeFd);
@@ -210,4 +210,8 @@ export class CgiBackend extends LentBackend {
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted: true, reason: this.stopReason });
     this.#finished.resolve();
   }
+}
+
+function headOf(records: Uint8Array, start: number, end: number): RequestHead {
+  return new RequestHead(records, start, end);
 }

@@ -97,7 +97,7 @@ export class FastCgiBackend extends LentBackend {
     return this.program.app.concurrency;
   }
 
-  open(lease: Lease, records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
+  open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
     const link = this.#socket.connect(fresh, this.busy);
     if (!(link instanceof SocketLink)) {
       // Nobody will reach it.
@@ -268,11 +268,11 @@ export class FastCgiBackend extends LentBackend {
 
   /** What the program sent before it ended still comes; after that whoever holds its connection has nothing to say on it. */
   #awaitLinks(): void {
-    if (this.leases.size === 0) return;
-    const came = [...this.leases].map((lease) => [lease, lease.bytesOut] as const);
+    if (this.leases.length === 0) return;
+    const came = this.leases.map((lease) => [lease, lease.bytesOut] as const);
     this.deps.clock.after(LINK_GRACE_MS, () => {
       for (const [lease, bytesOut] of came) {
-        const isSilent = this.leases.has(lease) && lease.bytesOut === bytesOut && !lease.link?.isPaused;
+        const isSilent = this.leases.includes(lease) && lease.bytesOut === bytesOut && !lease.link?.isPaused;
         if (isSilent) lease.link?.onClosed("its process has ended");
       }
       this.#awaitLinks();

@@ -15,14 +15,14 @@ export class InFlight {
     this.#clock = clock;
   }
 
-  onEnd(lease: Lease): void {
+  onEnd(lease: Lease, now: number): void {
     this.#last = lease.head;
-    this.#endedAt = this.#clock.now();
+    this.#endedAt = now;
   }
 
   /** The one at work, or that just ended; undefined when there are several, or none. */
-  only(leases: ReadonlySet<Lease>): RequestHead | undefined {
-    if (leases.size > 1) return undefined;
+  only(leases: readonly Lease[]): RequestHead | undefined {
+    if (leases.length > 1) return undefined;
     const [only] = leases;
     if (only) return only.head;
     return this.#clock.now() - this.#endedAt <= GRACE_MS ? this.#last : undefined;

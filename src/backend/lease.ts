@@ -30,6 +30,8 @@ export class Lease {
   head: RequestHead | undefined;
   /** The process that got the request; 0 before. */
   pid = 0;
+  /** It counts as at work for its pool. */
+  isAtWork = false;
   /** Bytes of records to the program, and from it. */
   bytesIn = 0;
   bytesOut = 0;
@@ -59,8 +61,8 @@ export class Lease {
    * Sends the request: its head and what has come of its body, on a kept connection or a new one; with `fresh` always on a
    * new one.
    */
-  open(records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError {
-    this.bytesIn += records.length + body.bytes;
+  open(records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
+    this.bytesIn += records.bytes + body.bytes;
     const link = this.backend.open(this, records, body, fresh);
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;

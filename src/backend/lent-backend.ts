@@ -18,6 +18,8 @@ const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
  * mutator of the state; whoever hears of it is told once.
  */
 export abstract class LentBackend implements Backend {
+  previous: Backend | undefined = undefined;
+  next: Backend | undefined = undefined;
   program: Program;
   readonly startedAt: number;
   idleSince: number;
@@ -29,7 +31,7 @@ export abstract class LentBackend implements Backend {
   protected readonly owner: BackendOwner;
   protected readonly requests: InFlight;
   protected readonly timers: Timers<"look" | "start" | "kill" | "request" | "abort">;
-  readonly #leases = new Set<Lease>();
+  readonly #leases: Lease[] = [];
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
   /** How long it may take to end, once it leaves. */
@@ -60,7 +62,7 @@ export abstract class LentBackend implements Backend {
     this.timers = new Timers(deps.clock);
   }
 
-  abstract open(lease: Lease, records: Uint8Array, body: ByteQueue, fresh: boolean): Link | FpmError;
+  abstract open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   abstract isUnaccepted(link: Link): boolean;
   abstract isUnread(link: Link): boolean;
   abstract takeBack(link: Link): boolean;
@@ -92,12 +94,12 @@ export abstract class LentBackend implements Backend {
     return this.deps.conduct;
   }
 
-  get leases(): ReadonlySet<Lease> {
+  get leases(): readonly Lease[] {
     return this.#leases;
   }
 
   get busy(): number {
-    return this.#leases.size;
+    return this.#leases.length;
   }
 
   get free(): number {
@@ -107,18 +109,19 @@ export abstract class LentBackend implements Backend {
   lend(): Lease {
     if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
     const lease = new Lease(this, this.deps.clock.now());
-    this.#leases.add(lease);
+    this.#leases.push(lease);
     if (this.free === 0) this.enter("lent");
     return lease;
   }
 
-  end(lease: Lease, how: Ending): void {
+  end(lease: Lease, how: Ending, now: number): void {
     lease.user = undefined;
     if (how === "kept" || how === "over") this.served++;
     const isAway = this.closeLink(lease, how);
-    this.#leases.delete(lease);
-    this.requests.onEnd(lease);
-    if (this.busy === 0) this.idleSince = this.deps.clock.now();
+    const at = this.#leases.lastIndexOf(lease);
+    if (at !== -1) this.#leases.splice(at, 1);
+    this.requests.onEnd(lease, now);
+    if (this.busy === 0) this.idleSince = now;
     if (this.#state === "gone" || this.#isStopping) return;
     if (isAway) this.#leaveAlone(lease, how);
     else if (this.#state === "lent") this.enter("freed");
@@ -131,7 +134,7 @@ export abstract class LentBackend implements Backend {
   }
 
   condemn(lease: Lease, reason: StopReason): void {
-    const others = this.#leases.size - (this.#leases.has(lease) ? 1 : 0);
+    const others = this.#leases.length - (this.#leases.includes(lease) ? 1 : 0);
     if (others === 0) {
       this.stop(reason, 0);
       return;

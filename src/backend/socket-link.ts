@@ -164,15 +164,17 @@ export class SocketLink implements Link {
   }
 
   /** Sends a request's head and what came of its body, under an id of its own, in as few system calls as possible. */
-  writeRequest(head: Uint8Array, body: ByteQueue): void {
+  writeRequest(head: ByteQueue, body: ByteQueue): void {
     const outbox = this.#outbox;
     if (!outbox) return;
     this.#hasWrapped ||= this.#requestId === LAST_REQUEST_ID;
     this.#requestId = this.#requestId === LAST_REQUEST_ID ? 1 : this.#requestId + 1;
     this.#renumber.begin(this.#requestId);
-    this.#sentBytes = head.length + body.bytes;
-    this.#append(outbox, head);
-    body.visit((piece) => this.#append(outbox, piece));
+    this.#sentBytes = head.bytes + body.bytes;
+    head.feed(this.#renumber);
+    body.feed(this.#renumber);
+    head.feed(outbox);
+    body.feed(outbox);
     outbox.flush();
   }
 
@@ -229,11 +231,6 @@ export class SocketLink implements Link {
     this.#forget();
     socket.end();
     user?.onLinkClosed(reason);
-  }
-
-  #append(outbox: Outbox, bytes: Uint8Array): void {
-    this.#renumber.push(bytes, 0, bytes.length);
-    outbox.append(bytes);
   }
 
   /** An exception of ours while it carried a request: that one ends, the others go on. */

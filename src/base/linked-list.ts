@@ -13,23 +13,36 @@ export class LinkedList<Member extends Linked<Member>> {
     return this.#first;
   }
 
-  /** It must be in no list. */
-  push(member: Member): void {
-    member.previous = this.#last;
-    if (this.#last) this.#last.next = member;
-    else this.#first = member;
-    this.#last = member;
+  get last(): Member | undefined {
+    return this.#last;
   }
 
-  /** Does nothing when it is not in the list. */
-  remove(member: Member): void {
+  /** At the end. It must be in no list. */
+  push(member: Member): void {
+    this.insertAfter(this.#last, member);
+  }
+
+  /** Behind one that is in the list; with undefined at the beginning. It must be in no list. */
+  insertAfter(previous: Member | undefined, member: Member): void {
+    const next = previous ? previous.next : this.#first;
+    member.previous = previous;
+    member.next = next;
+    if (previous) previous.next = member;
+    else this.#first = member;
+    if (next) next.previous = member;
+    else this.#last = member;
+  }
+
+  /** False when it is in no list. It must not be in another one. */
+  remove(member: Member): boolean {
     const { previous, next } = member;
-    if (!previous && this.#first !== member) return;
+    if (!previous && this.#first !== member) return false;
     if (previous) previous.next = next;
     else this.#first = next;
     if (next) next.previous = previous;
     else this.#last = previous;
     member.previous = undefined;
     member.next = undefined;
+    return true;
   }
 }

@@ -1,11 +1,5 @@
 import type { ByteBudget } from "./byte-budget.ts";
-import { ByteQueue } from "./byte-queue.ts";
-
-/** The part of a Bun socket that an outbox needs. */
-export interface WritableSocket {
-  /** Bytes taken: fewer than given when the kernel's buffer is full, -1 when closed. */
-  write(bytes: Uint8Array): number;
-}
+import { ByteQueue, type WritableSocket } from "./byte-queue.ts";
 
 /** Above this many waiting bytes the source should be paused until the outbox is empty. */
 export const OUTBOX_HIGH_WATER = 256 * 1024;
@@ -43,19 +37,19 @@ export class Outbox {
     }
     const bytes = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
     const taken = Math.max(0, this.#socket.write(bytes));
-    this.#queue.push(bytes, taken, bytes.length);
+    if (taken < bytes.length) this.#queue.push(chunk, start + taken, end);
   }
 
   /** Adds without writing yet: several pieces leave in one `flush()`. */
-  append(bytes: Uint8Array): void {
-    this.#queue.push(bytes, 0, bytes.length);
+  push(chunk: Uint8Array, start: number, end: number): void {
+    this.#queue.push(chunk, start, end);
   }
 
   /** Writes what the socket takes. True when nothing is left. */
   flush(): boolean {
     if (this.#queue.bytes === 0) return true;
-    if (this.#queue.bytes <= JOIN_BELOW) this.#queue.join();
-    this.#queue.drainTo((bytes) => this.#socket.write(bytes));
+    if (this.#queue.bytes <= JOIN_BELOW) this.#queue.gather();
+    this.#queue.drainTo(this.#socket);
     return this.#queue.bytes === 0;
   }
 

@@ -1,6 +1,5 @@
 import type { Ending, Lease } from "../backend/lease.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
-import type { Clock } from "../base/clock.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Garbage } from "../base/garbage.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
@@ -9,24 +8,23 @@ import type { Waiter } from "../pool/queue.ts";
 import type { Registry } from "../pool/registry.ts";
 import { type CollectedBody, collectBody } from "../relay/body-collector.ts";
 import { limitBody } from "../relay/body-limit.ts";
-import type { ClientStream } from "../relay/client-stream.ts";
-import { isSafeMethod, Relay, type Relayed, type RelayOwner } from "../relay/relay.ts";
+import type { ClientStream, LeaveListener } from "../relay/client-stream.ts";
+import { isSafeMethod, Relay, type RelayDeps, type Relayed, type RelayOwner } from "../relay/relay.ts";
 import { mustBeSpooled } from "../relay/spool.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
 import type { Route, Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
-import { Journey } from "./journey.ts";
+import { Journey, type Queued } from "./journey.ts";
 import { logOutcome, type OutcomeLogs } from "./outcome-line.ts";
 import type { OwnAnswers } from "./own-answers.ts";
 import type { SlowLog } from "./slow-log.ts";
 
 /** What every request passes through. */
-export interface DispatchDeps extends OutcomeLogs {
+export interface DispatchDeps extends OutcomeLogs, RelayDeps {
   readonly router: Router;
   readonly registry: Registry;
-  readonly clock: Clock;
   readonly accessLog: AccessLog;
   readonly ownAnswers: OwnAnswers;
   readonly slowLog: SlowLog;
@@ -42,7 +40,9 @@ export interface DispatchDeps extends OutcomeLogs {
  * The way of one request: its body where that must be whole, route, lease, relay, release, once more where that is safe; one outcome, one log line.
  * Plain calls: it waits for nothing but the disk, a body, a place in the queue and the program, and hears of each.
  */
-export class Dispatch implements Waiter, RelayOwner {
+export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
+  previous: Waiter | undefined = undefined;
+  next: Waiter | undefined = undefined;
   readonly #deps: DispatchDeps;
   readonly #journey: Journey;
   readonly #attempts: Attempts;
@@ -149,13 +149,19 @@ export class Dispatch implements Waiter, RelayOwner {
     }
     // It may have heard already.
     if (this.#isOver || this.#journey.stage !== "queue") return;
-    this.#journey.ahead = () => pool.ahead(this);
-    this.#client.whenLeft((error) => {
-      pool.giveUp(this);
-      this.#client.whenLeft(undefined);
-      if (error) this.#refuse(error);
-      else this.#end({ kind: "client-left" });
-    });
+    this.#journey.queued = this;
+    this.#client.whenLeft(this);
+  }
+
+  get ahead(): number {
+    return this.#pool?.ahead(this) ?? 0;
+  }
+
+  onLeft(error: FpmError | undefined): void {
+    this.#pool?.giveUp(this);
+    this.#client.whenLeft(undefined);
+    if (error) this.#refuse(error);
+    else this.#end({ kind: "client-left" });
   }
 
   onLease(lease: Lease): void {
@@ -178,19 +184,16 @@ export class Dispatch implements Waiter, RelayOwner {
   }
 
   #relay(lease: Lease): void {
-    const { clock, accessLog, slowLog } = this.#deps;
+    const { accessLog, slowLog } = this.#deps;
     const journey = this.#journey;
-    journey.ahead = undefined;
-    journey.go(lease, clock.now());
+    journey.queued = undefined;
+    journey.go(lease, lease.since);
     accessLog.onLent(journey);
     slowLog.onLent(journey);
     const { changes } = this.#route as Route;
     lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
-    new Relay(this.#client, lease, clock, this).start({
-      changes,
-      fresh: this.#attempts.needsNewConnection,
-      answer: journey.answer,
-    });
+    const relay = new Relay(this.#client, lease, this.#deps, this);
+    relay.start(changes, this.#attempts.needsNewConnection, journey.answer);
   }
 
   #release(ending: Ending): void {

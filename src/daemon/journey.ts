@@ -7,6 +7,12 @@ import type { StageTimes } from "../slow/slow-report.ts";
 /** What a request is at: see StageTimes. */
 export type Stage = Exclude<keyof StageTimes, "boot">;
 
+/** A request that waits for a process. */
+export interface Queued {
+  /** How many wait before it. */
+  readonly ahead: number;
+}
+
 /** How far a request has come, and when: what is told of it while it goes on and when it is over. */
 export class Journey {
   readonly client: ClientStream;
@@ -17,13 +23,18 @@ export class Journey {
   route: Route | undefined;
   /** Of the process that it was lent last. */
   lease: Lease | undefined;
-  /** How many requests wait before it, while it waits itself. */
-  ahead: (() => number) | undefined;
+  /** Knows how many requests wait before it, while it waits itself. */
+  queued: Queued | undefined;
   /** CPU time that this process had used before, where that is wanted. */
   cpuBeforeMs: number | undefined;
   #stage: Stage = "route";
   #stageSince: number;
-  readonly #times = { route: 0, body: 0, queue: 0, boot: 0, program: 0 };
+  /** How long the stages took that are over. */
+  #routeMs = 0;
+  #bodyMs = 0;
+  #queueMs = 0;
+  #bootMs = 0;
+  #programMs = 0;
 
   constructor(client: ClientStream, startedAt: number, answer: AnswerWatch | undefined) {
     this.client = client;
@@ -57,8 +68,8 @@ export class Journey {
     if (lease.backend.served > 0) return;
     // It was the first to get this process: what it waited while that started was no queue.
     const bootMs = Math.max(0, now - Math.max(waitingSince, lease.backend.startedAt));
-    this.#times.queue -= bootMs;
-    this.#times.boot += bootMs;
+    this.#queueMs -= bootMs;
+    this.#bootMs += bootMs;
   }
 
   /** How long it has waited for processes, altogether. */
@@ -68,13 +79,33 @@ export class Journey {
   }
 
   timesAt(now: number): StageTimes {
-    const times = { ...this.#times };
+    const times = {
+      route: this.#routeMs,
+      body: this.#bodyMs,
+      queue: this.#queueMs,
+      boot: this.#bootMs,
+      program: this.#programMs,
+    };
     times[this.#stage] += now - this.#stageSince;
     return times;
   }
 
   #enter(stage: Stage, now: number): void {
-    this.#times[this.#stage] += now - this.#stageSince;
+    const tookMs = now - this.#stageSince;
+    switch (this.#stage) {
+      case "route":
+        this.#routeMs += tookMs;
+        break;
+      case "body":
+        this.#bodyMs += tookMs;
+        break;
+      case "queue":
+        this.#queueMs += tookMs;
+        break;
+      case "program":
+        this.#programMs += tookMs;
+        break;
+    }
     this.#stage = stage;
     this.#stageSince = now;
   }

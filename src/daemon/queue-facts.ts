@@ -32,7 +32,7 @@ export function queueFactsOf(
 }
 
 function slowestOf({ backends }: PoolStatus, now: number): OtherProcess | undefined {
-  const leases = backends.flatMap((backend) => [...backend.leases]);
+  const leases = backends.flatMap((backend) => backend.leases);
   const slowest = least(leases, ({ since }) => since);
   return slowest && { pid: slowest.backend.pid, ageMs: now - slowest.since, what: slowest.head?.label };
 }

@@ -194,7 +194,7 @@ export class SlowLog {
     }
     const status = stage === "queue" ? this.#statusFor(journey) : undefined;
     if (!status) return { stage: stage === "body" ? "body" : "route" };
-    const ahead = journey.ahead?.() ?? 0;
+    const ahead = journey.queued?.ahead ?? 0;
     const room = this.#deps.registry.roomFor(status.program);
     return { stage: "queue", queue: queueFactsOf(status, ahead, room, now, cause) };
   }

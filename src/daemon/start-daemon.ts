@@ -2,6 +2,7 @@ import { AdminServer } from "../admin/admin-server.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { Deadlines } from "../base/deadlines.ts";
 import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
@@ -53,7 +54,8 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
   const router = createRouter(config, clock);
   const spoolSpace = new SpoolSpace(config.server, clock);
-  const shared = { registry, machine, spoolSpace, buffers, reaper, clock, log };
+  const deadlines = new Deadlines(clock);
+  const shared = { registry, machine, spoolSpace, buffers, deadlines, reaper, clock, log };
   let admin: AdminServer | undefined;
   let daemon: Daemon;
   try {

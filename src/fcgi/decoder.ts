@@ -60,8 +60,9 @@ export class Decoder {
   #position = 0;
   /** Where the record in progress begins in the chunk; 0 when it began in an earlier one. */
   #recordStart = 0;
-  /** The record in progress, as far as it came in earlier chunks. */
-  readonly #held: ByteQueue;
+  /** The record in progress, as far as it came in earlier chunks; made for the first that straddles two. */
+  #held: ByteQueue | undefined;
+  readonly #budget: ByteBudget | undefined;
   #rawSink: RawSink | null = null;
   /** Whole records in `chunk[runStart, recordStart)` are due to `runSink`. */
   #runSink: RawSink | null = null;
@@ -70,7 +71,7 @@ export class Decoder {
   /** A record that is held back is held of `budget`: its owner must end with `stop()`. */
   constructor(sink: RecordSink, budget?: ByteBudget) {
     this.#sink = sink;
-    this.#held = new ByteQueue(budget);
+    this.#budget = budget;
   }
 
   /** Whether the bytes so far end between two records. */
@@ -92,8 +93,10 @@ export class Decoder {
     }
     this.flush();
     // A record that goes nowhere is not kept; where a header is cut nobody knows yet.
+    this.#chunk = NO_BYTES;
+    if (this.#recordStart === chunk.length) return;
     const isKept = this.#state === HEADER || (this.#state !== STOPPED && this.#rawSink !== null);
-    if (isKept) this.#held.push(chunk, this.#recordStart, chunk.length);
+    if (isKept) this.#hold(chunk, this.#recordStart, chunk.length);
   }
 
   /** Hands on the raw bytes of the whole records decoded so far. */
@@ -108,7 +111,12 @@ export class Decoder {
   stop(): void {
     this.#state = STOPPED;
     this.#runSink = null;
-    this.#held.clear();
+    this.#held?.clear();
+  }
+
+  #hold(chunk: Uint8Array, start: number, end: number): void {
+    this.#held ??= new ByteQueue(this.#budget);
+    this.#held.push(chunk, start, end);
   }
 
   #readHeader(chunk: Uint8Array): void {
@@ -127,8 +135,8 @@ export class Decoder {
     this.#scratch = undefined;
     this.#scratchFill = 0;
     // Put together it takes the place of its pieces: the sink may change it.
-    this.#held.clear();
-    this.#held.push(header, 0, FCGI_HEADER_LEN);
+    this.#held?.clear();
+    this.#hold(header, 0, FCGI_HEADER_LEN);
     this.#recordStart = this.#position;
     this.#runStart = this.#position;
     this.#onHeader(header, 0);
@@ -182,15 +190,15 @@ export class Decoder {
   #endRecord(): void {
     this.#state = HEADER;
     this.#recordStart = this.#position;
-    if (this.#held.bytes > 0) this.#releaseHeld();
+    if (this.#held && this.#held.bytes > 0) this.#releaseHeld(this.#held);
     if (!this.#stopped()) this.#sink.onRecordEnd();
   }
 
   /** The record that straddles chunks is whole: what came of it before goes ahead of this chunk's part. */
-  #releaseHeld(): void {
+  #releaseHeld(held: ByteQueue): void {
     const rawSink = this.#rawSink;
-    if (rawSink) this.#held.visit((piece) => rawSink.onRaw(piece, 0, piece.length));
-    this.#held.clear();
+    if (rawSink) held.visit((piece, start, end) => rawSink.onRaw(piece, start, end));
+    held.clear();
   }
 
   #stopped(): boolean {

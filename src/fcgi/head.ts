@@ -1,3 +1,4 @@
+import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { encodeHead } from "./encoder.ts";
 import { encodeParams, latin1, ParamCursor } from "./params.ts";
@@ -14,12 +15,22 @@ const SINGLE = ["SCRIPT_FILENAME", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INF
 /** The parameters that steer std-fpm. */
 const KNOWN = [...SINGLE, "PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"] as const;
 export type KnownName = (typeof KNOWN)[number];
+const PLACES = Object.fromEntries(KNOWN.map((name, place) => [name, place])) as Record<KnownName, number>;
 
 /**
  * Never forwarded: HTTP_PROXY is set by a `Proxy:` request header and many programs take it for their own proxy setting (httpoxy);
  * ORIG_SCRIPT_FILENAME is a second SCRIPT_FILENAME for PHP.
  */
 const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
+
+const NO_PLACE = -1;
+const DROPPED_PLACE = -2;
+/** Names that matter, by their length, with their place among KNOWN. */
+const BY_LENGTH: ({ readonly name: string; readonly place: number }[] | undefined)[] = [];
+for (const name of [...KNOWN, ...DROPPED]) {
+  BY_LENGTH[name.length] ??= [];
+  BY_LENGTH[name.length]?.push({ name, place: (PLACES as Record<string, number>)[name] ?? DROPPED_PLACE });
+}
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
 export type ParamChanges = ReadonlyMap<string, string | undefined>;
@@ -30,46 +41,56 @@ export class RequestHead {
   readonly role: number;
   /** Whether the web server keeps its connection open afterwards. */
   readonly keepConn: boolean;
-  /** BEGIN_REQUEST up to the empty PARAMS record, as it came. */
-  readonly #records: Uint8Array;
-  /** The PARAMS stream without its record headers. */
-  readonly #params: Uint8Array;
-  /** Where the value of each of KNOWN begins and ends in `#params`, of one that is sent twice the last; -1: absent. */
-  readonly #known: number[] = new Array(2 * KNOWN.length).fill(-1);
   /** Bytes of body announced; undefined when unknown: the body goes on until STDIN ends. */
   readonly contentLength: number | undefined;
+  /** BEGIN_REQUEST up to the empty PARAMS record, as it came: `#records[#start, #end)`. */
+  readonly #records: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
+  /** The PARAMS stream without its record headers. */
+  readonly #params: Params;
+  /** Where the value of each of KNOWN begins and ends in `#params.bytes`, of one that is sent twice the last; 0: absent. */
+  readonly #known = new Int32Array(2 * KNOWN.length);
   /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
+  #method: string | undefined;
 
   /**
-   * Reads whole records: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
+   * Reads whole records, `records[start, end)`: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
    * @throws FpmError PARAMS_MALFORMED when the pairs do not fit their lengths, or CONTENT_LENGTH is none; BODY_TOO_LARGE when it is
    * beyond all numbers.
    */
-  constructor(records: Uint8Array) {
+  constructor(records: Uint8Array, start = 0, end = records.length) {
     this.#records = records;
-    this.requestId = ((records[2] as number) << 8) | (records[3] as number);
-    this.role = ((records[8] as number) << 8) | (records[9] as number);
-    this.keepConn = ((records[FLAGS_AT] as number) & FCGI_KEEP_CONN) !== 0;
-    const params = paramsOf(records);
-    this.#params = params.bytes;
-    const isClean = scan(params.bytes, this.#known);
-    this.contentLength = lengthIn(this.value("CONTENT_LENGTH") ?? "");
-    const isStraddled = params.cuts.length > 0 && pairStraddles(params.bytes, params.cuts);
+    this.#start = start;
+    this.#end = end;
+    this.requestId = ((records[start + 2] as number) << 8) | (records[start + 3] as number);
+    this.role = ((records[start + 8] as number) << 8) | (records[start + 9] as number);
+    this.keepConn = ((records[start + FLAGS_AT] as number) & FCGI_KEEP_CONN) !== 0;
+    this.#params = paramsOf(records, start, end);
+    const isClean = scan(this.#params, this.#known);
+    this.contentLength = this.#has("CONTENT_LENGTH")
+      ? lengthIn(this.value("CONTENT_LENGTH") ?? "")
+      : undefined;
     // libfcgi 2.4.2 takes padding behind BEGIN_REQUEST for the next record, and has no parameters then.
-    this.#verbatim = isClean && !isStraddled && records[PADDING_LENGTH_AT] === 0;
+    this.#verbatim = isClean && !pairStraddles(this.#params) && records[start + PADDING_LENGTH_AT] === 0;
   }
 
   /** A parameter's value, a character a byte; undefined when the web server did not send it. */
   value(name: KnownName): string | undefined {
-    const at = 2 * KNOWN.indexOf(name);
-    const start = this.#known[at] as number;
-    return start === -1 ? undefined : latin1(this.#params, start, this.#known[at + 1]);
+    if (!this.#has(name)) return undefined;
+    const at = 2 * PLACES[name];
+    return latin1(this.#params.bytes, this.#known[at], this.#known[at + 1]);
+  }
+
+  #has(name: KnownName): boolean {
+    return this.#known[2 * PLACES[name]] !== 0;
   }
 
   /** The method in capitals; GET when the web server names none. */
   get method(): string {
-    return this.value("REQUEST_METHOD") || "GET";
+    this.#method ??= this.value("REQUEST_METHOD") || "GET";
+    return this.#method;
   }
 
   /** What was asked for, without the query, which is nobody's business. */
@@ -87,17 +108,22 @@ export class RequestHead {
     return this.#verbatim && changes.size === 0;
   }
 
-  /** The records as they came, with the KEEP_CONN flag set in place for the program's connection. */
-  verbatimRecords(keepConn: boolean): Uint8Array {
-    this.#records[FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
-    return this.#records;
+  /** Adds what a program gets of it to `queue`: the records as they came, with the KEEP_CONN flag set in place, or else made anew. */
+  sendTo(queue: ByteQueue, keepConn: boolean, changes: ParamChanges): void {
+    if (this.isVerbatim(changes)) {
+      this.#records[this.#start + FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
+      queue.push(this.#records, this.#start, this.#end);
+      return;
+    }
+    const records = this.encode(keepConn, changes);
+    queue.push(records, 0, records.length);
   }
 
   /** The head anew, with one value of every parameter, HTTP_PROXY dropped and `changes` applied. */
   encode(keepConn: boolean, changes: ParamChanges): Uint8Array {
     const pairs: [string, string][] = [];
     const last = new Map<string, [string, string]>();
-    const cursor = new ParamCursor(this.#params);
+    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
     while (cursor.next()) {
       const name = cursor.name();
       if ((DROPPED as readonly string[]).includes(name) || changes.has(name)) continue;
@@ -116,7 +142,7 @@ export class RequestHead {
   /** The values of these parameters, a character a byte; of one that is sent twice the last. */
   parameters(names: readonly string[]): Map<string, string> {
     const found = new Map<string, string>();
-    const cursor = new ParamCursor(this.#params);
+    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
     while (cursor.next()) {
       const length = cursor.nameEnd - cursor.nameStart;
       const name = names.find((each) => each.length === length && cursor.nameIs(each));
@@ -127,68 +153,89 @@ export class RequestHead {
 
   /** Every pair in the order it came, a character a byte. */
   *pairs(): Generator<[string, string]> {
-    const cursor = new ParamCursor(this.#params);
+    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
     while (cursor.next()) yield [cursor.name(), cursor.value()];
   }
 }
 
+/** The PARAMS stream: `bytes[start, end)`. */
+interface Params {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Where records were joined; undefined: it came in one. */
+  readonly cuts?: readonly number[];
+}
+
 /** Notes where the values of KNOWN are. False when a parameter stands twice or must be dropped. */
-function scan(params: Uint8Array, known: number[]): boolean {
-  const cursor = new ParamCursor(params);
+function scan({ bytes, start, end }: Params, known: Int32Array): boolean {
+  const cursor = new ParamCursor(bytes, start, end);
   let clean = true;
   while (cursor.next()) {
     const length = cursor.nameEnd - cursor.nameStart;
     if (length > MAX_NAME_BYTES) {
       throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
     }
-    for (const name of DROPPED) if (length === name.length && cursor.nameIs(name)) clean = false;
-    const index = knownIndex(cursor, length);
-    if (index === -1) continue;
-    if (known[2 * index] !== -1 && index < SINGLE.length) clean = false;
+    const index = placeOf(cursor, length);
+    if (index === NO_PLACE) continue;
+    if (index === DROPPED_PLACE) {
+      clean = false;
+      continue;
+    }
+    if (known[2 * index] !== 0 && index < SINGLE.length) clean = false;
     known[2 * index] = cursor.valueStart;
     known[2 * index + 1] = cursor.valueEnd;
   }
-  if (cursor.malformed) throw malformed(`a parameter reaches beyond the ${params.length} bytes of PARAMS`);
+  if (cursor.malformed) throw malformed(`a parameter reaches beyond the ${end - start} bytes of PARAMS`);
   return clean;
 }
 
-function knownIndex(cursor: ParamCursor, length: number): number {
-  for (let index = 0; index < KNOWN.length; index++) {
-    const name = KNOWN[index] as KnownName;
-    if (name.length === length && cursor.nameIs(name)) return index;
-  }
-  return -1;
+/** Most names have a length that none of those has that matter. */
+function placeOf(cursor: ParamCursor, length: number): number {
+  const candidates = BY_LENGTH[length];
+  if (candidates === undefined) return NO_PLACE;
+  for (const { name, place } of candidates) if (cursor.nameIs(name)) return place;
+  return NO_PLACE;
 }
 
-/** The PARAMS contents as one array, and where records were joined. One record, as nearly always: no copy. */
-function paramsOf(records: Uint8Array): { bytes: Uint8Array; cuts: number[] } {
-  const contents: Uint8Array[] = [];
-  let total = 0;
-  for (let at = 0; at < records.length; ) {
+/** The contents of the PARAMS records. One record, as nearly always: no copy. */
+function paramsOf(records: Uint8Array, start: number, end: number): Params {
+  let first = 0;
+  let firstEnd = 0;
+  for (let at = start; at < end; ) {
     const length = ((records[at + 4] as number) << 8) | (records[at + 5] as number);
-    const start = at + FCGI_HEADER_LEN;
+    const from = at + FCGI_HEADER_LEN;
     if (records[at + 1] === FCGI_PARAMS && length > 0) {
-      contents.push(records.subarray(start, start + length));
-      total += length;
+      if (firstEnd > 0) return joinedParams(records, start, end);
+      first = from;
+      firstEnd = from + length;
     }
-    at = start + length + (records[at + 6] as number);
+    at = from + length + (records[at + 6] as number);
   }
-  const only = contents[0];
-  if (contents.length <= 1) return { bytes: only ?? new Uint8Array(0), cuts: [] };
-  const bytes = new Uint8Array(total);
-  const cuts: number[] = [];
-  let at = 0;
-  for (const content of contents) {
-    if (at > 0) cuts.push(at);
-    bytes.set(content, at);
-    at += content.length;
-  }
-  return { bytes, cuts };
+  return { bytes: records, start: first, end: firstEnd };
 }
 
-function pairStraddles(params: Uint8Array, cuts: readonly number[]): boolean {
+function joinedParams(records: Uint8Array, start: number, end: number): Params {
+  const bytes = new Uint8Array(end - start);
+  const cuts: number[] = [];
+  let length = 0;
+  for (let at = start; at < end; ) {
+    const contentEnd =
+      at + FCGI_HEADER_LEN + (((records[at + 4] as number) << 8) | (records[at + 5] as number));
+    if (records[at + 1] === FCGI_PARAMS) {
+      if (length > 0) cuts.push(length);
+      bytes.set(records.subarray(at + FCGI_HEADER_LEN, contentEnd), length);
+      length += contentEnd - at - FCGI_HEADER_LEN;
+    }
+    at = contentEnd + (records[at + 6] as number);
+  }
+  return { bytes, start: 0, end: length, cuts: cuts.filter((cut) => cut < length) };
+}
+
+function pairStraddles({ bytes, start, end, cuts }: Params): boolean {
+  if (!cuts) return false;
   const starts = new Set<number>();
-  const cursor = new ParamCursor(params);
+  const cursor = new ParamCursor(bytes, start, end);
   while (cursor.next()) starts.add(cursor.pairStart);
   return cuts.some((cut) => !starts.has(cut));
 }

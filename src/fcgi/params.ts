@@ -1,4 +1,7 @@
-const ASCII = new TextDecoder("ascii");
+/** Twice as fast as a TextDecoder, of which none leaves every byte as it is. It takes any Uint8Array; its types do not say so. */
+const LATIN1_SLICE = (
+  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
+).latin1Slice;
 
 /**
  * Walks FastCGI name-value pairs (specification §3.4) in place: each length is one byte, or four with the
@@ -6,7 +9,8 @@ const ASCII = new TextDecoder("ascii");
  */
 export class ParamCursor {
   readonly #bytes: Uint8Array;
-  #position = 0;
+  readonly #end: number;
+  #position: number;
   pairStart = 0;
   nameStart = 0;
   valueStart = 0;
@@ -14,8 +18,11 @@ export class ParamCursor {
   /** A pair reaches beyond the end of the bytes: the walk has ended there. */
   malformed = false;
 
-  constructor(bytes: Uint8Array) {
+  /** Walks `bytes[start, end)`. */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
+    this.#position = start;
+    this.#end = end;
   }
 
   /** Where the name ends: names and values stand side by side. */
@@ -25,8 +32,8 @@ export class ParamCursor {
 
   /** Moves to the next pair. False at the end, or where the bytes are malformed. */
   next(): boolean {
-    const bytes = this.#bytes;
-    if (this.#position >= bytes.length) return false;
+    const end = this.#end;
+    if (this.#position >= end) return false;
     this.pairStart = this.#position;
     const nameLength = this.#readLength();
     const valueLength = this.#readLength();
@@ -34,9 +41,9 @@ export class ParamCursor {
     this.valueStart = this.nameStart + nameLength;
     this.valueEnd = this.valueStart + valueLength;
     // A length cut off at the end reads as NaN, which compares false.
-    if (!(this.valueEnd <= bytes.length)) {
+    if (!(this.valueEnd <= end)) {
       this.malformed = true;
-      this.#position = bytes.length;
+      this.#position = end;
       return false;
     }
     this.#position = this.valueEnd;
@@ -63,33 +70,25 @@ export class ParamCursor {
     return latin1(this.#bytes, this.valueStart, this.valueEnd);
   }
 
+  /** A length that is cut off at the end is NaN. */
   #readLength(): number {
     const bytes = this.#bytes;
-    const first = bytes[this.#position++] ?? Number.NaN;
-    if (!(first >= 0x80)) return first;
-    const at = this.#position;
+    const at = this.#position++;
+    if (at >= this.#end) return Number.NaN;
+    const first = bytes[at] as number;
+    if (first < 0x80) return first;
     this.#position += 3;
-    if (this.#position > bytes.length) return Number.NaN;
+    if (this.#position > this.#end) return Number.NaN;
     return (
       (first & 0x7f) * 0x1000000 +
-      (((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number))
+      (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
     );
   }
 }
 
 /** Bytes as a string of one character a byte: PARAMS are bytes, not UTF-8. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  for (let at = start; at < end; at++) {
-    if ((bytes[at] as number) >= 0x80) return latin1ByByte(bytes, start, end);
-  }
-  // Seven times as fast as by byte; what "ascii" stands for decodes other bytes in its own way.
-  return ASCII.decode(bytes.subarray(start, end));
-}
-
-function latin1ByByte(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number);
-  return text;
+  return LATIN1_SLICE.call(bytes, start, end);
 }
 
 /** The bytes of a string of one character a byte. */

@@ -14,7 +14,7 @@ import {
   FCGI_RESPONDER,
 } from "../fcgi/protocol.ts";
 import { bodyTooLarge } from "../relay/body-limit.ts";
-import type { ClientListener, ClientStream } from "../relay/client-stream.ts";
+import type { ClientListener, ClientStream, LeaveListener } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
 
 /** All of PARAMS; web servers send at most 64 KiB or so. */
@@ -75,7 +75,7 @@ export class FrontRequest implements ClientStream, RawSink {
   #phase: RequestPhase = "head";
   #head: RequestHead | undefined;
   #listener: ClientListener | undefined;
-  #onLeft: ((error: FpmError | undefined) => void) | undefined;
+  #waiter: LeaveListener | undefined;
   /** Whether STDIN, and a Filter's DATA, have come to their end: what comes after it belongs to nobody. */
   #isStdinOver = false;
   #isDataOver = true;
@@ -172,7 +172,7 @@ export class FrontRequest implements ClientStream, RawSink {
   /** The empty PARAMS record has come and was handed to `onRaw`. */
   endHead(): void {
     try {
-      this.#head = new RequestHead(this.#headRecords.join());
+      this.#head = this.#headRecords.read(headOf);
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.refuse(error);
@@ -244,8 +244,8 @@ export class FrontRequest implements ClientStream, RawSink {
     if (listener) this.#port.resume(this);
   }
 
-  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void {
-    this.#onLeft = onLeft;
+  whenLeft(waiter: LeaveListener | undefined): void {
+    this.#waiter = waiter;
   }
 
   limitBody(maxBytes: number): void {
@@ -297,6 +297,8 @@ export class FrontRequest implements ClientStream, RawSink {
   /** Lends late: a small body is complete first, a large or endless one has begun. */
   #checkReady(): void {
     if (this.#phase !== "body") return;
+    // With the last record of it the body is complete in a moment.
+    if (!this.#isBodyComplete && this.#isStdinOver && this.#isDataOver) return;
     const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
     const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
     const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
@@ -345,8 +347,8 @@ export class FrontRequest implements ClientStream, RawSink {
       this.#listener.onBodyFailed(error);
       return;
     }
-    if (this.#onLeft) {
-      this.#onLeft(error);
+    if (this.#waiter) {
+      this.#waiter.onLeft(error);
       return;
     }
     this.refuse(error);
@@ -367,7 +369,7 @@ export class FrontRequest implements ClientStream, RawSink {
   #leave(): void {
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#onLeft?.(undefined);
+    this.#waiter?.onLeft(undefined);
     listener?.onClientLeft();
   }
 
@@ -381,12 +383,16 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#phase = phase;
     this.#dueAt = 0;
     if (phase !== "draining" && phase !== "ended") return;
-    if (!this.#head && this.#headRecords.bytes > 0) this.#wasKept = keepsConnection(this.#headRecords.join());
+    if (!this.#head && this.#headRecords.bytes > 0) this.#wasKept = this.#headRecords.read(keepsConnection);
     this.#headRecords.clear();
     this.#letGo();
   }
 }
 
-function keepsConnection(beginRequest: Uint8Array): boolean {
-  return ((beginRequest[BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
+function headOf(records: Uint8Array, start: number, end: number): RequestHead {
+  return new RequestHead(records, start, end);
+}
+
+function keepsConnection(beginRequest: Uint8Array, start: number): boolean {
+  return ((beginRequest[start + BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
 }

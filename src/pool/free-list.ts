@@ -1,36 +1,40 @@
 import type { Backend } from "../backend/backend.ts";
+import { LinkedList } from "../base/linked-list.ts";
 
 /** The backends of one program that can take a request, the most recently used last: that one is warm, the others may cool down and end. */
 export class FreeList {
-  readonly #backends: Backend[] = [];
+  readonly #backends = new LinkedList<Backend>();
 
   /** Those that work on nothing, the longest idle first. */
   get idle(): readonly Backend[] {
-    return this.#backends.filter(({ busy }) => busy === 0);
+    const idle: Backend[] = [];
+    for (let each = this.#backends.first; each; each = each.next) if (each.busy === 0) idle.push(each);
+    return idle;
   }
 
   get isEmpty(): boolean {
-    return this.#backends.length === 0;
+    return this.#backends.first === undefined;
   }
 
   /** The one that has been idle for longest. */
   get idlest(): Backend | undefined {
-    return this.#backends.find(({ busy }) => busy === 0);
+    let each = this.#backends.first;
+    while (each && each.busy > 0) each = each.next;
+    return each;
   }
 
   /** It has become free, or freer; it is now the most recently used. */
   put(backend: Backend): void {
-    this.remove(backend);
+    this.#backends.remove(backend);
     this.#backends.push(backend);
   }
 
   /** The most recently used; it stays in the list. */
   get next(): Backend | undefined {
-    return this.#backends.at(-1);
+    return this.#backends.last;
   }
 
   remove(backend: Backend): void {
-    const at = this.#backends.lastIndexOf(backend);
-    if (at !== -1) this.#backends.splice(at, 1);
+    this.#backends.remove(backend);
   }
 }

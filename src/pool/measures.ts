@@ -44,11 +44,6 @@ export const UNKNOWN: Measures = {
   busyMs: 0,
 };
 
-/** Adds a request that took `serviceMs` from lending to its end. */
-export function withService(measures: Measures, serviceMs: number): Measures {
-  return { ...measures, serviceMs: follow(measures.serviceMs, serviceMs) };
-}
-
 /** Adds a boot, from the spawn to the first accept. One that used no CPU time was not measured: that part stays as it was. */
 export function withBoot(measures: Measures, boot: CpuUse): Measures {
   return {

@@ -48,6 +48,7 @@ export class Pool implements StartsOwner, Sharer {
   /** Those who asked for a restart by hand and wait for how it comes out. */
   #restart: PromiseWithResolvers<FpmError | undefined> | undefined;
   #lookAgain: Timer | undefined;
+  #lookAgainAt = 0;
   /** Before this time it need not be looked at while nothing happens. */
   #houseAt = 0;
   #wanted = 0;
@@ -180,8 +181,12 @@ export class Pool implements StartsOwner, Sharer {
     if (this.#isStopping) throw shuttingDown();
     const { name, app } = this.program;
     const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
-    const view = { hasFree: this.#population.hasFree, waiting: this.#queue.length, queueLength };
-    const arrival = onArrival({ ...view, isBreakerOpen: this.#breakerIsOpen });
+    const arrival = onArrival({
+      hasFree: this.#population.hasFree,
+      waiting: this.#queue.length,
+      queueLength,
+      isBreakerOpen: this.#breakerIsOpen,
+    });
     if (arrival === "breaker open") throw this.#starts.refusal();
     if (arrival === "queue full") {
       throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
@@ -211,12 +216,13 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Takes a backend back after its request. */
   release(lease: Lease, how: Ending): void {
+    const now = this.#deps.clock.now();
     this.#lent--;
     this.tally.bytesIn += lease.bytesIn;
     this.tally.bytesOut += lease.bytesOut;
-    if (how === "left") this.#population.workload.onUnused(lease);
-    else this.#population.workload.onDone(lease);
-    lease.backend.end(lease, how);
+    if (how === "left") this.#population.workload.onUnused(lease, now);
+    else this.#population.workload.onDone(lease, now);
+    lease.backend.end(lease, how, now);
     this.#onFree(lease.backend);
   }
 
@@ -388,8 +394,15 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   #lookAgainIn(delayMs: number): void {
+    const at = this.#deps.clock.now() + delayMs;
+    // A look that comes early does no harm, and sees to the next one.
+    if (this.#lookAgain && this.#lookAgainAt <= at) return;
     this.#lookAgain?.cancel();
-    this.#lookAgain = this.#deps.clock.after(delayMs, () => this.#owner.onChange(this));
+    this.#lookAgainAt = at;
+    this.#lookAgain = this.#deps.clock.after(delayMs, () => {
+      this.#lookAgain = undefined;
+      this.#owner.onChange(this);
+    });
   }
 
   #settleRestart(error: FpmError | undefined): void {

@@ -2,9 +2,10 @@ import type { Lease } from "../backend/lease.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { Histogram } from "../base/histogram.ts";
+import { type Linked, LinkedList } from "../base/linked-list.ts";
 
 /** A request that waits for a backend, and hears what comes of it: exactly one of the two, unless it leaves before. */
-export interface Waiter {
+export interface Waiter extends Linked<Waiter> {
   /** When it began to ask for one; it stands in this order. */
   readonly waitingSince: number;
   /** A backend was lent to it. */
@@ -15,13 +16,11 @@ export interface Waiter {
 /** Requests that wait for a backend of one program, first come, first served; bounded in time here, in length by the pool. */
 export class WaitQueue {
   readonly #clock: Clock;
-  /** In their order: a Set keeps it, and lets one that left go at once. */
-  #waiters = new Set<Waiter>();
+  readonly #waiters = new LinkedList<Waiter>();
+  #length = 0;
   readonly #waits: Histogram;
   readonly #late: () => FpmError;
   #timeoutMs: number;
-  /** Who came last, though it may have left. */
-  #newest: Waiter | undefined;
   /** Fires when the first one has waited for too long, or the one that was the first when it was set. */
   #timer: Timer | undefined;
   #watchedSince = 0;
@@ -43,82 +42,70 @@ export class WaitQueue {
   }
 
   get length(): number {
-    return this.#waiters.size;
+    return this.#length;
   }
 
   get oldestWaitMs(): number {
-    const oldest = this.#first;
+    const oldest = this.#waiters.first;
     return oldest ? this.#clock.now() - oldest.waitingSince : 0;
   }
 
   /** Adds a request: at the end, or before those that came later. */
   add(waiter: Waiter): void {
-    const isFirst = this.#waiters.size === 0;
-    if (isFirst || !this.#newest || this.#newest.waitingSince <= waiter.waitingSince) {
-      this.#waiters.add(waiter);
-      this.#newest = waiter;
-    } else this.#insert(waiter);
+    let before = this.#waiters.last;
+    while (before && before.waitingSince > waiter.waitingSince) before = before.previous;
+    this.#waiters.insertAfter(before, waiter);
+    this.#length++;
     // A timer that was set for an earlier one comes early, and looks again.
     if (this.#timer && waiter.waitingSince >= this.#watchedSince) return;
     this.#timer?.cancel();
     this.#watch();
   }
 
-  /** It gives its place up: it hears of nothing any more. */
+  /** It gives its place up: it hears of nothing any more. Does nothing when it does not wait. */
   remove(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+    if (this.#waiters.remove(waiter)) this.#length--;
   }
 
   /** How many requests wait before it. */
   ahead(waiter: Waiter): number {
     let ahead = 0;
-    for (const each of this.#waiters) {
-      if (each === waiter) return ahead;
-      ahead++;
-    }
-    return 0;
+    for (let each = waiter.previous; each; each = each.previous) ahead++;
+    return ahead;
   }
 
   /** Gives a lease to the first request. False when there is none. */
   give(lease: Lease): boolean {
-    const waiter = this.#first;
+    const waiter = this.#waiters.first;
     if (!waiter) return false;
-    this.#waiters.delete(waiter);
-    this.#waits.observe(this.#clock.now() - waiter.waitingSince);
+    this.remove(waiter);
+    this.#waits.observe(lease.since - waiter.waitingSince);
     waiter.onLease(lease);
     return true;
   }
 
-  /** Refuses the first `count` requests. */
+  /** Refuses the first `count` requests, of those that wait now. */
   refuse(count: number, error: FpmError): void {
-    for (const waiter of [...this.#waiters].slice(0, count)) {
-      if (this.#waiters.delete(waiter)) waiter.onRefused(error);
+    const refused: Waiter[] = [];
+    for (let each = this.#waiters.first; each && refused.length < count; each = each.next) refused.push(each);
+    for (const waiter of refused) {
+      // What one hears may have another one leave.
+      const length = this.#length;
+      this.remove(waiter);
+      if (this.#length < length) waiter.onRefused(error);
     }
-  }
-
-  get #first(): Waiter | undefined {
-    for (const waiter of this.#waiters) return waiter;
-    return undefined;
-  }
-
-  /** One that has asked before goes back to its place. */
-  #insert(waiter: Waiter): void {
-    const waiters = [...this.#waiters];
-    const later = waiters.findIndex(({ waitingSince }) => waitingSince > waiter.waitingSince);
-    const at = later === -1 ? waiters.length : later;
-    this.#waiters = new Set([...waiters.slice(0, at), waiter, ...waiters.slice(at)]);
   }
 
   /** All wait for the same time, so the first one is due first. */
   #watch(): void {
     this.#timer = undefined;
-    const first = this.#first;
+    const { first } = this.#waiters;
     if (!first) return;
     this.#watchedSince = first.waitingSince;
     const leftMs = first.waitingSince + this.#timeoutMs - this.#clock.now();
     if (leftMs > 0) this.#timer = this.#clock.after(leftMs, () => this.#watch());
     else {
-      this.#waiters.delete(first);
+      this.remove(first);
       first.onRefused(this.#late());
       this.#watch();
     }

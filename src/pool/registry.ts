@@ -13,6 +13,9 @@ const SECOND_MS = 1000;
 /** Files of /proc that are read in one turn of the event loop, 10 to 20 µs each; the last program may read some more. */
 const LOOKS_A_TURN = 128;
 
+/** Under load what pools want is worked out no more often than this: it is for processes, which take longer to start. */
+const PASS_EVERY_MS = 1;
+
 /** Programs that are looked up at the same time: requests want lookups too. */
 const LOOKUPS_AT_ONCE = 8;
 
@@ -27,6 +30,7 @@ export class Registry implements PoolOwner {
   /** Pools with which something has happened since the last pass. */
   readonly #changed = new Set<Pool>();
   #isPassDue = false;
+  #passedAt = Number.NEGATIVE_INFINITY;
   #nextPass: Timer | undefined;
   /** Where a second's round over the pools goes on in the next turn. */
   #round: Iterator<[string, Pool]> | undefined;
@@ -168,12 +172,17 @@ export class Registry implements PoolOwner {
   #passSoon(): void {
     if (this.#isPassDue) return;
     this.#isPassDue = true;
-    this.#deps.clock.soon(() => this.#pass());
+    const { clock } = this.#deps;
+    if (clock.now() - this.#passedAt < PASS_EVERY_MS) clock.after(PASS_EVERY_MS, this.#onPass);
+    else clock.soon(this.#onPass);
   }
 
-  /** Once a turn of the event loop, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
+  readonly #onPass = () => this.#pass();
+
+  /** Once a turn of the event loop at most, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
   #pass(): void {
     this.#isPassDue = false;
+    this.#passedAt = this.#deps.clock.now();
     this.#review();
     if (this.#isStopping) return;
     this.#sharing.hasOthers = this.#pools.size + this.tallies.goneCount > 1;

@@ -12,8 +12,8 @@ import {
   withBoot,
   withCpuUse,
   withMemory,
-  withService,
 } from "./measures.ts";
+import { follow } from "./policy.ts";
 import type { Tally } from "./tally.ts";
 
 /** Processes are looked at no more often than this once something is known of them. */
@@ -40,7 +40,7 @@ interface Seen {
 export class Workload {
   readonly #clock: Clock;
   readonly #tally: Tally;
-  readonly #leases = new Set<Lease>();
+  #busy = 0;
   readonly #seen = new Map<Backend, Seen>();
   #lentAtSum = 0;
   #workedMs = 0;
@@ -49,7 +49,9 @@ export class Workload {
   #secondAt: number;
   #bootsLookedAt = Number.NEGATIVE_INFINITY;
   #bootShareSoFar: number | undefined;
+  /** All but `serviceMs`, which follows every request: an object for each would cost more than the request's share in the rest. */
   #measures = UNKNOWN;
+  #serviceMs: number | undefined;
   #demand: Demand = [];
   /** Seconds that are not in it: none was at work. */
   #quietSeconds = 0;
@@ -63,7 +65,7 @@ export class Workload {
   }
 
   get measures(): Measures {
-    return this.#measures;
+    return { ...this.#measures, serviceMs: this.#serviceMs };
   }
 
   /** The part of a core that a process uses while at work; undefined while unknown. */
@@ -88,7 +90,7 @@ export class Workload {
 
   /** How many requests are at work. */
   get busy(): number {
-    return this.#leases.size;
+    return this.#busy;
   }
 
   /** How long ago the requests at work were lent a process, on the mean. */
@@ -124,24 +126,26 @@ export class Workload {
 
   onLent(lease: Lease): void {
     this.#isStirred = true;
-    this.#leases.add(lease);
+    lease.isAtWork = true;
+    this.#busy++;
     this.#lentAtSum += lease.since;
   }
 
   /** Its request has ended. */
-  onDone(lease: Lease): void {
-    const workedMs = this.#end(lease);
-    if (workedMs !== undefined) this.#measures = withService(this.#measures, workedMs);
+  onDone(lease: Lease, now: number): void {
+    const workedMs = this.#end(lease, now);
+    if (workedMs !== undefined) this.#serviceMs = follow(this.#serviceMs, workedMs);
   }
 
   /** It was lent and not used: that says nothing about how long requests take. */
-  onUnused(lease: Lease): void {
-    this.#end(lease);
+  onUnused(lease: Lease, now: number): void {
+    this.#end(lease, now);
   }
 
   /** The process has ended; what it was at says nothing either. */
   forget(backend: Backend): void {
-    for (const lease of backend.leases) this.#end(lease);
+    const now = this.#clock.now();
+    for (const lease of backend.leases) this.#end(lease, now);
     this.#seen.delete(backend);
   }
 
@@ -210,10 +214,13 @@ export class Workload {
   }
 
   /** How long the request took; undefined when it has been counted. */
-  #end(lease: Lease): number | undefined {
-    if (!this.#leases.delete(lease)) return undefined;
-    this.#lentAtSum -= lease.since;
-    const workedMs = this.#clock.now() - lease.since;
+  #end(lease: Lease, now: number): number | undefined {
+    if (!lease.isAtWork) return undefined;
+    lease.isAtWork = false;
+    this.#busy--;
+    // A sum of fractions is never quite what went into it.
+    this.#lentAtSum = this.#busy === 0 ? 0 : this.#lentAtSum - lease.since;
+    const workedMs = now - lease.since;
     this.#workedMs += workedMs;
     const seen = this.#seen.get(lease.backend);
     if (seen) seen.workedMs += workedMs;

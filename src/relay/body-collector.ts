@@ -70,10 +70,10 @@ class BodyCollector implements ClientListener {
       return;
     }
     this.#isComplete = this.#client.isBodyComplete;
-    const begun: Uint8Array[] = [];
-    this.#client.body.visit((piece) => begun.push(piece));
+    const begun = new ByteQueue();
+    this.#client.body.feed(begun);
     if (!this.#isComplete) this.#client.listen(this);
-    for (const piece of begun) this.onBody(piece, 0, piece.length);
+    begun.visit((piece, from, end) => this.onBody(piece, from, end));
     if (this.#isComplete) this.#finish();
   }
 

@@ -18,6 +18,12 @@ export interface ClientListener {
   readonly mayBeUnseen: boolean;
 }
 
+/** Hears that the client leaves while the request waits for a process. */
+export interface LeaveListener {
+  /** `error`: for which the request is to be refused, though the client is there. */
+  onLeft(error: FpmError | undefined): void;
+}
+
 /** The web server's side of one request, as the relay needs it. */
 export interface ClientStream {
   readonly head: RequestHead;
@@ -36,8 +42,8 @@ export interface ClientStream {
 
   /** Body records and events go to `listener`, or wait here with undefined. */
   listen(listener: ClientListener | undefined): void;
-  /** Calls `onLeft` when the client leaves while nobody listens, the request waits in a queue; with the error for which it is to be refused. */
-  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void;
+  /** Tells `waiter` when the client leaves while nobody listens: the request waits in a queue. */
+  whenLeft(waiter: LeaveListener | undefined): void;
   /** Takes no more than this of the body's content: the listener hears of it, or the client is told when nobody listens. */
   limitBody(maxBytes: number): void;
   pauseBody(): void;

@@ -1,6 +1,8 @@
 import type { Ending, Lease, LeaseUser } from "../backend/lease.ts";
 import type { Link, LinkUser } from "../backend/link.ts";
+import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Deadline, DeadlineLine, Deadlines } from "../base/deadlines.ts";
 import { FpmError } from "../base/errors.ts";
 import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
@@ -45,13 +47,10 @@ export interface RelayOwner {
   onRelayed(relayed: Relayed): void;
 }
 
-export interface RelayOptions {
-  readonly changes: ParamChanges;
-  /** Whether the request needs a new connection: whether a kept one is still good shows only by using it. */
-  readonly fresh: boolean;
+/** What relays need of their surroundings. */
+export interface RelayDeps {
   readonly clock: Clock;
-  /** Sees what the program answers. */
-  readonly answer?: AnswerWatch | undefined;
+  readonly deadlines: Deadlines;
 }
 
 /** How often a program is looked at of which nobody knows whether it goes by the ids of its requests. */
@@ -59,30 +58,38 @@ const PROBE_MS = 20;
 /** So much of a body is sent to a program that has not accepted the connection. */
 const MAX_UNSEEN_BYTES = 128 * 1024;
 const ACCEPT_LOOK_MS = 2;
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
 export function isSafeMethod(method: string): boolean {
-  return SAFE_METHODS.has(method);
+  return method === "GET" || method === "HEAD" || method === "OPTIONS";
 }
 
 /**
  * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
  * one side is gone.
  */
-export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListener {
+export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListener, Deadline {
+  /** It is the deadline of its own request. */
+  previous: Deadline | undefined = undefined;
+  next: Deadline | undefined = undefined;
+  line: DeadlineLine | undefined = undefined;
+  dueAt = 0;
   readonly #client: ClientStream;
   readonly #lease: Lease;
+  readonly #deps: RelayDeps;
   readonly #owner: RelayOwner;
-  readonly #timers: Timers<"request" | "body" | "accept" | "probe">;
+  /** While more of the body is awaited. */
+  #bodyDeadline: BodyDeadline | undefined;
+  /** Of looks that few requests need. */
+  #timers: Timers<"accept" | "probe"> | undefined;
   #link: Link | undefined;
   #watch: ResponseWatch | undefined;
   #isOver = false;
 
-  constructor(client: ClientStream, lease: Lease, clock: Clock, owner: RelayOwner) {
+  constructor(client: ClientStream, lease: Lease, deps: RelayDeps, owner: RelayOwner) {
     this.#client = client;
     this.#lease = lease;
-    this.#timers = new Timers(clock);
+    this.#deps = deps;
     this.#owner = owner;
   }
 
@@ -94,27 +101,27 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     return this.#lease.backend.label;
   }
 
-  /** Sends the request. */
-  start({ changes, fresh, answer }: Omit<RelayOptions, "clock">): void {
+  /**
+   * Sends the request, its parameters with `changes`; with `fresh` on a new connection: whether a kept one is still good shows only by using it.
+   * `answer` sees what the program says.
+   */
+  start(changes: ParamChanges, fresh: boolean, answer?: AnswerWatch): void {
     const { head, body } = this.#client;
     const keepConn = this.#app.keepConnection && this.#lease.conduct.keepsConnections;
-    const records = head.isVerbatim(changes)
-      ? head.verbatimRecords(keepConn)
-      : head.encode(keepConn, changes);
+    const records = new ByteQueue();
+    head.sendTo(records, keepConn, changes);
     const link = this.#lease.open(records, body, fresh);
     if (link instanceof FpmError) {
       this.#finish({ kind: "unanswered", failure: "unseen", ending: "left", error: link });
       return;
     }
     this.#link = link;
-    const ids = { link: link.requestId, client: head.requestId, isStale: (id: number) => link.isStale(id) };
-    this.#watch = new ResponseWatch(ids, this, answer);
+    this.#watch = new ResponseWatch(link, head.requestId, this, answer);
     this.#lease.user = this;
     link.use(this);
     this.#client.listen(this);
     const { requestTimeoutMs } = this.#app;
-    if (requestTimeoutMs > 0)
-      this.#timers.set("request", requestTimeoutMs, () => this.#onRequestTimeout(requestTimeoutMs));
+    if (requestTimeoutMs > 0) this.#deps.deadlines.set(this, requestTimeoutMs, this.#lease.since);
     if (!this.#client.isBodyComplete) this.#awaitBody();
   }
 
@@ -140,7 +147,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   }
 
   onBodyEnd(): void {
-    this.#timers.cancel("body");
+    if (this.#bodyDeadline) this.#deps.deadlines.clear(this.#bodyDeadline);
   }
 
   onClientDrain(): void {
@@ -223,14 +230,14 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** More of a body than is kept goes out only when its program has accepted the connection. */
   #awaitAccept(): void {
-    this.#timers.set("accept", ACCEPT_LOOK_MS, () => {
+    this.#looks.set("accept", ACCEPT_LOOK_MS, () => {
       if (this.mayBeUnseen) this.#awaitAccept();
       else if (!this.#link?.isCongested) this.#client.resumeBody();
     });
   }
 
   #awaitProbe(): void {
-    this.#timers.set("probe", PROBE_MS, () => {
+    this.#looks.set("probe", PROBE_MS, () => {
       if (this.#watch?.hasBegun) return;
       if (!this.#link?.isAllRead) {
         this.#awaitProbe();
@@ -244,25 +251,32 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** While the program waits for more of the body, the client must go on sending. */
   #awaitBody(): void {
-    const { bodyTimeoutMs } = this.#app;
-    this.#timers.set("body", bodyTimeoutMs, () => this.#onBodyTimeout(bodyTimeoutMs));
+    const { clock, deadlines } = this.#deps;
+    this.#bodyDeadline ??= new BodyDeadline(() => this.#onBodyTimeout());
+    deadlines.set(this.#bodyDeadline, this.#app.bodyTimeoutMs, clock.now());
   }
 
-  #onBodyTimeout(afterMs: number): void {
+  #onBodyTimeout(): void {
     if (this.#link?.isWaiting) {
       this.#awaitBody();
       return;
     }
-    this.onBodyFailed(
-      new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterMs / 1000} s.`),
-    );
+    const seconds = this.#app.bodyTimeoutMs / 1000;
+    this.onBodyFailed(new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${seconds} s.`));
   }
 
-  #onRequestTimeout(afterMs: number): void {
-    const what = `${this.#label} did not finish within request_timeout (${afterMs / 1000} s) and was killed.`;
+  /** `request_timeout` is over. */
+  onDue(): void {
+    const seconds = this.#app.requestTimeoutMs / 1000;
+    const what = `${this.#label} did not finish within request_timeout (${seconds} s) and was killed.`;
     const { backend } = this.#lease;
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
     backend.condemn(this.#lease, "request timeout");
+  }
+
+  get #looks(): Timers<"accept" | "probe"> {
+    this.#timers ??= new Timers(this.#deps.clock);
+    return this.#timers;
   }
 
   #broken(what: string, failure?: Failure): void {
@@ -286,10 +300,25 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   #finish(relayed: Relayed): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#timers.cancelAll();
+    this.#timers?.cancelAll();
+    const { deadlines } = this.#deps;
+    deadlines.clear(this);
+    if (this.#bodyDeadline) deadlines.clear(this.#bodyDeadline);
     this.#lease.user = undefined;
     this.#link?.use(undefined);
     this.#client.listen(undefined);
     this.#owner.onRelayed(relayed);
+  }
+}
+
+class BodyDeadline implements Deadline {
+  previous: Deadline | undefined = undefined;
+  next: Deadline | undefined = undefined;
+  line: DeadlineLine | undefined = undefined;
+  dueAt = 0;
+  readonly onDue: () => void;
+
+  constructor(onDue: () => void) {
+    this.onDue = onDue;
   }
 }

@@ -1,3 +1,4 @@
+import type { Link } from "../backend/link.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import {
@@ -27,15 +28,8 @@ export interface ResponseListener {
   onStaleRecord(type: number): void;
 }
 
-/** Under which ids a request goes. */
-export interface RequestIds {
-  /** On the connection to the program. */
-  readonly link: number;
-  /** On that of the web server. */
-  readonly client: number;
-  /** Whether an earlier request of the connection to the program had this id there. */
-  isStale(requestId: number): boolean;
-}
+/** The ids of requests on the connection to a program: of the present one, and of earlier ones. */
+export type LinkIds = Pick<Link, "requestId" | "isStale">;
 
 /** A header that does not end is handed on from this size on: web servers take none of it. */
 const MAX_HELD_BYTES = 64 * 1024;
@@ -46,7 +40,9 @@ const MAX_HELD_BYTES = 64 * 1024;
  * The answer's header is held back until it is complete: without it Apache would show an empty page of success.
  */
 export class ResponseWatch implements RecordSink, RawSink {
-  readonly #ids: RequestIds;
+  readonly #link: LinkIds;
+  /** Its id on the connection of the web server. */
+  readonly #clientId: number;
   readonly #listener: ResponseListener;
   readonly #answer: AnswerWatch | undefined;
   readonly #decoder = new Decoder(this);
@@ -63,8 +59,9 @@ export class ResponseWatch implements RecordSink, RawSink {
   #hasBegun = false;
 
   /** `answer` sees what the program says; without one nothing of it is looked at. */
-  constructor(ids: RequestIds, listener: ResponseListener, answer?: AnswerWatch) {
-    this.#ids = ids;
+  constructor(link: LinkIds, clientId: number, listener: ResponseListener, answer?: AnswerWatch) {
+    this.#link = link;
+    this.#clientId = clientId;
     this.#answer = answer;
     this.#listener = listener;
   }
@@ -99,13 +96,13 @@ export class ResponseWatch implements RecordSink, RawSink {
     chunk: Uint8Array,
     at: number,
   ): RawSink | null {
-    const { link, client } = this.#ids;
     this.#type = type;
     const isAnswer = type === FCGI_STDOUT || type === FCGI_STDERR || type === FCGI_END_REQUEST;
-    this.#isStale = isAnswer && this.#ids.isStale(requestId);
+    this.#isStale = isAnswer && this.#link.isStale(requestId);
     if (this.#isStale) return null;
-    if (!isAnswer || requestId !== link) {
-      this.onMalformed(`${typeName(type)} for request ${requestId}, while it works on ${link}`);
+    if (!isAnswer || requestId !== this.#link.requestId) {
+      const present = this.#link.requestId;
+      this.onMalformed(`${typeName(type)} for request ${requestId}, while it works on ${present}`);
       return null;
     }
     if (type === FCGI_END_REQUEST && contentLength !== END_REQUEST_LENGTH) {
@@ -113,8 +110,8 @@ export class ResponseWatch implements RecordSink, RawSink {
       return null;
     }
     this.#hasBegun = true;
-    chunk[at + 2] = client >>> 8;
-    chunk[at + 3] = client;
+    chunk[at + 2] = this.#clientId >>> 8;
+    chunk[at + 3] = this.#clientId;
     return type === FCGI_STDERR ? this.#stderrSink() : this;
   }
 
@@ -163,7 +160,7 @@ export class ResponseWatch implements RecordSink, RawSink {
 
   #release(held: ByteQueue): void {
     this.#held = undefined;
-    held.visit((piece) => this.#listener.onRecords(piece, 0, piece.length));
+    held.visit((piece, start, end) => this.#listener.onRecords(piece, start, end));
   }
 
   #stderrSink(): RawSink {

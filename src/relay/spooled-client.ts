@@ -2,7 +2,7 @@ import { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { CollectedBody } from "./body-collector.ts";
-import type { ClientListener, ClientStream } from "./client-stream.ts";
+import type { ClientListener, ClientStream, LeaveListener } from "./client-stream.ts";
 
 const READ_BYTES = 128 * 1024;
 const NOTHING = new ByteQueue();
@@ -63,8 +63,8 @@ export class SpooledClient implements ClientStream, ClientListener {
     });
   }
 
-  whenLeft(onLeft: ((error: FpmError | undefined) => void) | undefined): void {
-    this.#client.whenLeft(onLeft);
+  whenLeft(waiter: LeaveListener | undefined): void {
+    this.#client.whenLeft(waiter);
   }
 
   limitBody(maxBytes: number): void {

@@ -223,7 +223,7 @@ function processStatus(backend: Backend, source: StatusSource, looks: { left: nu
   const isLookedAt = backend.pid !== 0 && looks.left-- > 0;
   const usage = isLookedAt ? backend.usage : undefined;
   const memoryBytes = isLookedAt ? source.memoryOf(backend.pid) : undefined;
-  const oldest = [...backend.leases].slice(0, MOST_REQUESTS);
+  const oldest = backend.leases.slice(0, MOST_REQUESTS);
   return {
     pid: backend.pid,
     state: stateOf(backend) ?? "stopping",

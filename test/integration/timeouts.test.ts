@@ -9,6 +9,7 @@ import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { Deadlines } from "../../src/base/deadlines.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
 import type { AppConfig } from "../../src/config/config.ts";
@@ -145,9 +146,11 @@ async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) 
   const onRelayed = (how: Relayed) => {
     relayed = how;
     if (how.kind === "refused") client.refuse(how.error);
-    started.backend.end(lease, how.ending);
+    started.backend.end(lease, how.ending, started.clock.now());
   };
-  new Relay(client, lease, started.clock, { onRelayed }).start({ changes: new Map(), fresh: false });
+  const { clock } = started;
+  const deps = { clock, deadlines: new Deadlines(clock) };
+  new Relay(client, lease, deps, { onRelayed }).start(new Map(), false);
   return { ...started, client, ended: () => relayed };
 }
 

@@ -60,7 +60,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
 }
 
 function collect(request: FrontRequest, collecting: Collecting): void {
-  request.body.visit((piece) => void collecting.pieces.push(piece));
+  request.body.visit((chunk, start, end) => void collecting.pieces.push(chunk.subarray(start, end)));
   request.listen({
     onBody: (chunk, start, end) => void collecting.pieces.push(chunk.subarray(start, end)),
     onBodyEnd: () => request.complete(),

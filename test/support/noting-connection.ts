@@ -9,6 +9,8 @@ import type { FrontRequest } from "../../src/front/request.ts";
 export function notingConnection() {
   const log: string[] = [];
   const ready: FrontRequest[] = [];
+  /** Whether the body of each was complete when it became ready. */
+  const wereComplete: boolean[] = [];
   let sent = "";
   const owner: IntakeOwner = {
     onBegin: () => void log.push("begin"),
@@ -22,6 +24,7 @@ export function notingConnection() {
     onReady(request) {
       log.push("ready");
       ready.push(request);
+      wereComplete.push(request.isBodyComplete);
     },
     onEnded(request) {
       log.push("ended");
@@ -43,6 +46,7 @@ export function notingConnection() {
     all,
     log,
     ready,
+    wereComplete,
     sent: () => sent,
     notes: () => log.filter((note) => note !== "resume"),
   };

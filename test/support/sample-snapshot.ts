@@ -19,15 +19,13 @@ export function programOf(path: string) {
 
 /** A process in this state, at work on requests for these URIs. */
 export function backendOf(state: Backend["state"], pid: number, ...uris: string[]): Backend {
-  const leases = new Set(
-    uris.map((uri) => ({ head: headOf(uri), since: 9000, bytesIn: 10, bytesOut: 20 }) as Lease),
-  );
+  const leases = uris.map((uri) => ({ head: headOf(uri), since: 9000, bytesIn: 10, bytesOut: 20 }) as Lease);
   const usage = { runMs: 250, cpuWaitMs: 0 };
   return {
     state,
     pid,
     leases,
-    busy: leases.size,
+    busy: leases.length,
     startedAt: 4000,
     idleSince: 8000,
     served: 7,

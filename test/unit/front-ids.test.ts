@@ -196,7 +196,7 @@ function treat(request: FrontRequest, served: Served, conduct: Conduct): void {
     served.isComplete = true;
     if (conduct === "answer") end("answered", answer);
   };
-  request.body.visit((piece) => take(piece, 0, piece.length));
+  request.body.visit(take);
   request.listen({
     onBody: take,
     onBodyEnd: finish,

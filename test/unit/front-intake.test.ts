@@ -137,7 +137,7 @@ describe("what comes after the end of a stream", () => {
       onRecordEnd() {},
       onMalformed() {},
     });
-    ready[0]?.body.visit((piece) => decoder.push(piece));
+    ready[0]?.body.visit((piece, start, end) => decoder.push(piece.subarray(start, end)));
     return { isComplete: ready[0]?.isBodyComplete, types };
   }
   const stdinRecord = (bytes: number) => encodeRecord(FCGI_STDIN, 1, new Uint8Array(bytes));

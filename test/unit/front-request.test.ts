@@ -69,7 +69,7 @@ describe("a request that waits for a process", () => {
     const [request] = ready;
     const told: (string | undefined)[] = [];
     request?.limitBody(1500);
-    request?.whenLeft((error) => void told.push(error?.code));
+    request?.whenLeft({ onLeft: (error) => void told.push(error?.code) });
     intake.push(stdin(500, false));
     expect(told).toEqual([]);
     intake.push(stdin(1, false));
@@ -77,12 +77,20 @@ describe("a request that waits for a process", () => {
     expect(log).not.toContain("send");
   });
 
+  test("is worked on when its body is complete where that comes with its head, whatever length was announced", () => {
+    for (const body of [[stdin(0, true)], [stdin(10, false), stdin(0, true)]]) {
+      const { intake, wereComplete } = notingConnection();
+      intake.push(Buffer.concat([head(), ...body]));
+      expect(wereComplete).toEqual([true]);
+    }
+  });
+
   test("tells when its client leaves, once", () => {
     const { intake, ready } = notingConnection();
     intake.push(head());
     intake.push(stdin(0, true));
     let left = 0;
-    ready[0]?.whenLeft(() => void left++);
+    ready[0]?.whenLeft({ onLeft: () => void left++ });
     ready[0]?.lose();
     ready[0]?.lose();
     expect([left, ready[0]?.isGone]).toEqual([1, true]);

@@ -8,14 +8,13 @@ import {
   withBoot,
   withCpuUse,
   withMemory,
-  withService,
 } from "../../src/pool/measures.ts";
+import { follow } from "../../src/pool/policy.ts";
 
 describe("what is learned of a program", () => {
   test("begins with the first value and follows by an eighth", () => {
-    const once = withService(UNKNOWN, 80);
-    expect(once.serviceMs).toBe(80);
-    expect(withService(once, 0).serviceMs).toBe(70);
+    expect(follow(undefined, 80)).toBe(80);
+    expect(follow(80, 0)).toBe(70);
     expect(withMemory(withMemory(UNKNOWN, 800), 1600).memoryBytes).toBe(900);
   });
 

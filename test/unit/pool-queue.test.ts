@@ -15,6 +15,8 @@ const late = () => new FpmError("QUEUE_TIMEOUT", "daemon", "too late");
 /** A request that notes what it hears. */
 class Request implements Waiter {
   readonly waitingSince: number;
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
   heard: Lease | string | undefined;
 
   constructor(waitingSince = 0) {

@@ -11,7 +11,7 @@ function workloadOf(processes: number) {
   const workload = new Workload(clock, new Tally());
   let looks = 0;
   const backends = Array.from({ length: processes }, () => {
-    const leases = new Set<Lease>();
+    const leases: Lease[] = [];
     const backend = {
       startedAt: 0,
       leases,
@@ -28,7 +28,7 @@ function workloadOf(processes: number) {
     const lease = new Lease(backends[0] as Backend, clock.now());
     workload.onLent(lease);
     clock.advance(ms);
-    workload.onDone(lease);
+    workload.onDone(lease, clock.now());
   };
   const second = () => {
     clock.advance(1000);

@@ -47,21 +47,18 @@ interface Result {
 function watch(chunks: readonly Uint8Array[]): Result {
   const events: string[] = [];
   const passed: Passed = { answer: "", stderr: "" };
-  const watched = new ResponseWatch(
-    { link: LINK, client: CLIENT, isStale: (id) => STALE.includes(id) },
-    {
-      onRecords(chunk, start, end) {
-        passed.answer += latin1(chunk.subarray(start, end));
-      },
-      onStderr(chunk, start, end) {
-        passed.stderr += latin1(chunk.subarray(start, end));
-      },
-      onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-      onUnanswered: () => void events.push("unanswered"),
-      onBadAnswer: () => void events.push("bad"),
-      onStaleRecord: (type) => void events.push(`stale ${type}`),
+  const watched = new ResponseWatch({ requestId: LINK, isStale: (id) => STALE.includes(id) }, CLIENT, {
+    onRecords(chunk, start, end) {
+      passed.answer += latin1(chunk.subarray(start, end));
     },
-  );
+    onStderr(chunk, start, end) {
+      passed.stderr += latin1(chunk.subarray(start, end));
+    },
+    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+    onUnanswered: () => void events.push("unanswered"),
+    onBadAnswer: () => void events.push("bad"),
+    onStaleRecord: (type) => void events.push(`stale ${type}`),
+  });
   for (const chunk of chunks) watched.push(chunk);
   return { passed, events };
 }

@@ -12,21 +12,18 @@ const joined = (...pieces: Uint8Array[]) => Uint8Array.from(pieces.flatMap((piec
 function watch(chunks: readonly Uint8Array[], client = 5) {
   const events: string[] = [];
   let passed = "";
-  const watched = new ResponseWatch(
-    { link: 5, client, isStale: (id) => id >= 1 && id < 5 },
-    {
-      onRecords(chunk, start, end) {
-        passed += latin1(chunk.subarray(start, end));
-      },
-      onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-      onStderr(chunk, start, end) {
-        passed += latin1(chunk.subarray(start, end));
-      },
-      onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
-      onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
-      onStaleRecord: (type) => void events.push(`stale ${type}`),
+  const watched = new ResponseWatch({ requestId: 5, isStale: (id) => id >= 1 && id < 5 }, client, {
+    onRecords(chunk, start, end) {
+      passed += latin1(chunk.subarray(start, end));
     },
-  );
+    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+    onStderr(chunk, start, end) {
+      passed += latin1(chunk.subarray(start, end));
+    },
+    onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
+    onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
+    onStaleRecord: (type) => void events.push(`stale ${type}`),
+  });
   // What is fed may be changed on the way.
   for (const chunk of chunks) watched.push(chunk.slice());
   return { events, passed };

@@ -17,7 +17,7 @@ interface ProcessFacts {
 function processOf({ pid, state = "free", startedAt = 0, lentAt = [] }: ProcessFacts): Backend {
   const backend = { pid, state, startedAt, busy: lentAt.length } as Backend;
   const leases = lentAt.map((since) => ({ backend, since, head: { label: `GET /${since}` } }) as Lease);
-  return Object.assign(backend, { leases: new Set(leases) });
+  return Object.assign(backend, { leases });
 }
 
 function statusOf(processes: ProcessFacts[], { maxProcesses = 0, cap = 9, retryInMs = 0 } = {}): PoolStatus {
