@@ -4,8 +4,8 @@ import type { Ending, Lease } from "../backend/lease.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Hindrance } from "../backend/work-signs.ts";
-import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
+import { LookAgain } from "../base/look-again.ts";
 import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
 import { keepHouse, nextHouseAt } from "./housekeeping.ts";
@@ -47,8 +47,7 @@ export class Pool implements StartsOwner, Sharer {
   readonly #starts: Starts;
   /** Those who asked for a restart by hand and wait for how it comes out. */
   #restart: PromiseWithResolvers<FpmError | undefined> | undefined;
-  #lookAgain: Timer | undefined;
-  #lookAgainAt = 0;
+  readonly #lookAgain: LookAgain;
   /** Before this time it need not be looked at while nothing happens. */
   #houseAt = 0;
   #wanted = 0;
@@ -66,6 +65,7 @@ export class Pool implements StartsOwner, Sharer {
       this.#onChange();
       return lateError(this.program.name, this.program.app.queueTimeoutMs);
     };
+    this.#lookAgain = new LookAgain(deps.clock, () => this.#owner.onChange(this));
     this.#queue = new WaitQueue(deps.clock, program.app.queueTimeoutMs, late, tally.wait);
     this.#population = new Population(program, deps.machine, deps.clock, tally);
     this.#starts = new Starts(this, {
@@ -237,7 +237,7 @@ export class Pool implements StartsOwner, Sharer {
     if (leaving < this.waiting && this.size >= this.#population.cap) this.giveUpLoneliest();
     const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
-      this.#lookAgainIn(pauseMs);
+      this.#lookAgain.within(pauseMs);
       return 0;
     }
     const population = this.#population;
@@ -250,8 +250,7 @@ export class Pool implements StartsOwner, Sharer {
     const { patienceMs } = population;
     // With what it wants it waits for room: it is asked again when it has started one.
     const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
-    const delayMs = Math.min(againMs, patienceMs || againMs);
-    if (delayMs < Number.POSITIVE_INFINITY) this.#lookAgainIn(delayMs);
+    this.#lookAgain.within(Math.min(againMs, patienceMs || againMs));
     return looks;
   }
 
@@ -278,7 +277,7 @@ export class Pool implements StartsOwner, Sharer {
   /** Refuses what waits and ends every backend; settles when all have gone. */
   async stopAll(): Promise<void> {
     this.#isStopping = true;
-    this.#lookAgain?.cancel();
+    this.#lookAgain.cancel();
     this.#queue.refuse(this.#queue.length, shuttingDown());
     this.#settleRestart(shuttingDown());
     const backends = this.#population.all;
@@ -391,18 +390,6 @@ export class Pool implements StartsOwner, Sharer {
     const { idlest } = this.#population.free;
     if (maxProcesses === 0 || this.size < maxProcesses) this.#wanted = 1;
     else if (idlest && this.size === this.living) this.#population.retire(idlest, "new version");
-  }
-
-  #lookAgainIn(delayMs: number): void {
-    const at = this.#deps.clock.now() + delayMs;
-    // A look that comes early does no harm, and sees to the next one.
-    if (this.#lookAgain && this.#lookAgainAt <= at) return;
-    this.#lookAgain?.cancel();
-    this.#lookAgainAt = at;
-    this.#lookAgain = this.#deps.clock.after(delayMs, () => {
-      this.#lookAgain = undefined;
-      this.#owner.onChange(this);
-    });
   }
 
   #settleRestart(error: FpmError | undefined): void {

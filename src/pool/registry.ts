@@ -1,6 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
+import { LookAgain } from "../base/look-again.ts";
 import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
 import { Pool, type PoolDeps, type PoolOwner } from "./pool.ts";
@@ -31,7 +32,7 @@ export class Registry implements PoolOwner {
   readonly #changed = new Set<Pool>();
   #isPassDue = false;
   #passedAt = Number.NEGATIVE_INFINITY;
-  #nextPass: Timer | undefined;
+  readonly #nextPass: LookAgain;
   /** Where a second's round over the pools goes on in the next turn. */
   #round: Iterator<[string, Pool]> | undefined;
   #isStopping = false;
@@ -40,6 +41,7 @@ export class Registry implements PoolOwner {
     this.#sharing = new Sharing(maxProcesses);
     this.#machine = machine;
     this.#deps = { ...deps, machine: () => this.#machine };
+    this.#nextPass = new LookAgain(deps.clock, () => this.#passSoon());
     this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
 
@@ -165,7 +167,7 @@ export class Registry implements PoolOwner {
   async stopAll(): Promise<void> {
     this.#isStopping = true;
     this.#ticker.cancel();
-    this.#nextPass?.cancel();
+    this.#nextPass.cancel();
     await Promise.all([...this.#pools.values()].map((pool) => pool.stopAll()));
   }
 
@@ -186,11 +188,9 @@ export class Registry implements PoolOwner {
     this.#review();
     if (this.#isStopping) return;
     this.#sharing.hasOthers = this.#pools.size + this.tallies.goneCount > 1;
-    this.#nextPass?.cancel();
-    const againMs = this.#sharing.giveOut(this.#deps.clock.now());
+    const againMs = this.#sharing.giveOut(this.#passedAt);
     if (againMs === 0) this.#passSoon();
-    else if (againMs < Number.POSITIVE_INFINITY)
-      this.#nextPass = this.#deps.clock.after(againMs, () => this.#passSoon());
+    else this.#nextPass.within(againMs);
   }
 
   #review(): void {
