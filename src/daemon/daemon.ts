@@ -315,10 +315,12 @@ export class Daemon implements RunningDaemon {
 
   #onRequest(request: FrontRequest): void {
     this.#inFlight++;
-    new Dispatch(request, this.#deps, () => {
-      this.#inFlight--;
-    }).start();
+    new Dispatch(request, this.#deps, this.#onRequestOver).start();
   }
+
+  readonly #onRequestOver = () => {
+    this.#inFlight--;
+  };
 
   /** Ends what is this daemon's own; the runtime folder, too, unless the one after it goes on with it. */
   async #shutDown(reason: string, end: DaemonEnd): Promise<void> {

@@ -71,23 +71,30 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
 
   start(): void {
     this.#deps.slowLog.add(this.#journey);
-    this.#try(() => {
+    try {
       const outcome = this.#deps.ownAnswers.answer(this.#journey);
       if (outcome) this.#end(outcome);
-      else this.#findRoute((route) => this.#onRoute(route));
-    });
+      else this.#findRoute();
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   /** Goes on with the route at once where the disk need not be asked. */
-  #findRoute(onRoute: (route: Route) => void): void {
+  #findRoute(): void {
     const route = this.#deps.router.route(this.#client.head);
-    if (route instanceof Promise) this.#await(route, onRoute);
-    else onRoute(route);
+    if (route instanceof Promise) this.#await(route, (found) => this.#onRoute(found));
+    else this.#onRoute(route);
   }
 
   #onRoute(route: Route): void {
     this.#journey.route = route;
     const { app } = route.program;
+    if (this.#spooled) {
+      const changes = new Map(route.changes).set("CONTENT_LENGTH", String(this.#spooled.bodyBytes));
+      this.#toPool({ ...route, changes });
+      return;
+    }
     limitBody(this.#client, app);
     if (mustBeSpooled(this.#client, app)) this.#await(this.#collect(route), (body) => this.#onBody(body));
     else this.#toPool(route);
@@ -98,12 +105,10 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
       this.#end({ kind: "client-left" });
       return;
     }
+    this.#spooled = new SpooledClient(this.#client, collected);
+    this.#client = this.#spooled;
     // Files and settings may have changed while the body came.
-    this.#findRoute((route) => {
-      this.#journey.route = route;
-      const changes = new Map(route.changes).set("CONTENT_LENGTH", String(collected.contentBytes));
-      this.#toPool({ ...route, changes });
-    });
+    this.#findRoute();
   }
 
   #toPool(route: Route): void {
@@ -113,23 +118,14 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   }
 
   #await<Value>(promise: Promise<Value>, then: (value: Value) => void): void {
-    promise.then(
-      (value) => this.#try(() => then(value)),
-      (error) => this.#onError(error),
-    );
+    promise.then(then).catch((error) => this.#onError(error));
   }
 
   /** Takes the whole body before a program is asked for. */
-  async #collect({ program }: Route): Promise<CollectedBody | undefined> {
-    const { clock } = this.#deps;
-    const { bodyTimeoutMs: timeoutMs } = program.app;
+  #collect({ program }: Route): Promise<CollectedBody | undefined> {
+    const { clock, spoolSpace: space, buffers } = this.#deps;
     this.#journey.receive(clock.now());
-    const options = { timeoutMs, space: this.#deps.spoolSpace, buffers: this.#deps.buffers, clock };
-    const collected = await collectBody(this.#client, options);
-    if (!collected) return undefined;
-    this.#spooled = new SpooledClient(this.#client, collected);
-    this.#client = this.#spooled;
-    return collected;
+    return collectBody(this.#client, { timeoutMs: program.app.bodyTimeoutMs, space, buffers, clock });
   }
 
   /** Asks for a process: it is there at once, or `onLease` or `onRefused` follows. */
@@ -167,20 +163,30 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   onLease(lease: Lease): void {
     this.#lease = lease;
     this.#client.whenLeft(undefined);
-    this.#try(() => this.#relay(lease));
+    try {
+      this.#relay(lease);
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   onRefused(error: FpmError): void {
     this.#client.whenLeft(undefined);
-    this.#try(() => this.#refuse(error));
+    try {
+      this.#refuse(error);
+    } catch (thrown) {
+      this.#onError(thrown);
+    }
   }
 
   onRelayed(relayed: Relayed): void {
-    this.#try(() => {
+    try {
       this.#release(relayed.ending);
       if (relayed.kind === "unanswered") this.#onUnanswered(relayed);
       else this.#conclude(relayed);
-    });
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   #relay(lease: Lease): void {
@@ -233,14 +239,6 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   }
 
   /** Whatever one request runs into, the others go on. */
-  #try(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#onError(error);
-    }
-  }
-
   #onError(thrown: unknown): void {
     if (thrown instanceof FpmError && !this.#lease) {
       this.#refuse(thrown);

@@ -1,4 +1,5 @@
 import type { Lease } from "../backend/lease.ts";
+import type { Linked } from "../base/linked-list.ts";
 import type { AnswerWatch } from "../relay/answer-watch.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import type { Route } from "../route/router.ts";
@@ -14,7 +15,9 @@ export interface Queued {
 }
 
 /** How far a request has come, and when: what is told of it while it goes on and when it is over. */
-export class Journey {
+export class Journey implements Linked<Journey> {
+  previous: Journey | undefined = undefined;
+  next: Journey | undefined = undefined;
   readonly client: ClientStream;
   readonly startedAt: number;
   /** Sees what a program answers; undefined where nobody wants to know. */

@@ -98,10 +98,10 @@ export class SlowLog {
 
   /** It is over. */
   end(journey: Journey, outcome: Outcome): void {
-    const isReported = this.#noticed.get(journey)?.isReported ?? false;
-    const cpuBeforeMs = this.#noticed.get(journey)?.cpuBeforeMs;
+    const noticed = this.#noticed.get(journey);
     this.forget(journey);
-    if (!isReported) return;
+    if (!noticed?.isReported) return;
+    const { cpuBeforeMs } = noticed;
     const now = this.#deps.clock.now();
     const cpuMs = cpuOf(journey.lease);
     const usedMs =
@@ -113,9 +113,8 @@ export class SlowLog {
 
   /** Nothing more is said of it. */
   forget(journey: Journey): void {
-    if (this.#young.delete(journey)) return;
-    this.#watched.delete(journey);
-    this.#noticed.delete(journey);
+    if (this.#noticed.delete(journey)) this.#watched.delete(journey);
+    else this.#young.delete(journey);
   }
 
   /** Ends a tracer that is at work. */

@@ -80,7 +80,8 @@ export class RequestHead {
   value(name: KnownName): string | undefined {
     if (!this.#has(name)) return undefined;
     const at = 2 * PLACES[name];
-    return latin1(this.#params.bytes, this.#known[at], this.#known[at + 1]);
+    const [start, end] = [this.#known[at] as number, this.#known[at + 1] as number];
+    return start === end ? "" : latin1(this.#params.bytes, start, end);
   }
 
   #has(name: KnownName): boolean {

@@ -2,7 +2,7 @@ import type { Socket } from "bun";
 import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
-import { isHungUp, isReadable, unsentBytes } from "../base/libc.ts";
+import { isReadable, unsentBytes } from "../base/libc.ts";
 import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
@@ -12,6 +12,7 @@ import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { Occupant, Places } from "./places.ts";
+import { Reading } from "./reading.ts";
 import type { FrontRequest, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
 import { TakingWatch } from "./taking-watch.ts";
@@ -44,8 +45,6 @@ const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 /** What one connection may have us hold of its requests: heads and bodies that a program is not asked for yet. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
-/** How often a paused connection is asked whether its client has left: pausing hides that. */
-const HANGUP_LOOK_MS = 1000;
 /** How often it is asked whether the client has read all of an answer that broke off. */
 const BREAK_LOOK_MS = 50;
 /** A header of version 0: nginx then aborts an answer that it would otherwise pass on as complete. */
@@ -65,10 +64,10 @@ export class Connection implements IntakeOwner, Occupant {
   /** An answer broke off: what the connection is to end with. */
   #ending: Uint8Array | undefined;
   readonly #outbox: Outbox;
-  readonly #timers: Timers<"linger" | "break" | "hangup">;
-  readonly #taking: TakingWatch;
-  /** Who wants no more input: requests whose program is slow, or the connection when answers pile up. */
-  readonly #paused = new Set<FrontRequest | this>();
+  /** Of what few connections come to; made when it is needed. */
+  #timers: Timers<"linger" | "break"> | undefined;
+  #taking: TakingWatch | undefined;
+  #reading: Reading | undefined;
   #state: ConnectionState = "waiting";
   #isPausedForPlace = false;
   /** Nothing more is due from the web server: it has shut its side down, or its last body was complete. */
@@ -87,8 +86,6 @@ export class Connection implements IntakeOwner, Occupant {
     this.#held = new ByteBudget(MAX_HELD_BYTES, deps.buffers);
     this.#intake = new Intake(this, this.#held);
     this.#outbox = new Outbox(socket, deps.buffers);
-    this.#timers = new Timers(deps.clock);
-    this.#taking = new TakingWatch(deps.clock, socket.fd, () => this.#onStill());
     this.#idleSince = deps.clock.now();
   }
 
@@ -130,10 +127,10 @@ export class Connection implements IntakeOwner, Occupant {
   /** The kernel has room again. */
   onDrain(): void {
     if (!this.#outbox.flush()) {
-      this.#taking.begin(this.#deps.bodyTimeoutMs, true);
+      this.#awaitTaking(true);
       return;
     }
-    this.#taking.stop();
+    this.#taking?.stop();
     this.resume(this);
     this.#onFlushed();
     for (const request of this.#intake.requests) request.drained();
@@ -183,8 +180,9 @@ export class Connection implements IntakeOwner, Occupant {
   /** Ends the connection at once; its requests learn that their client is gone. */
   close(): void {
     if (this.#state === "closed") return;
-    this.#timers.cancelAll();
-    this.#taking.stop();
+    this.#timers?.cancelAll();
+    this.#taking?.stop();
+    this.#reading?.stop();
     this.#outbox.clear();
     this.#endRequests("lost");
     this.#socket.end();
@@ -227,7 +225,7 @@ export class Connection implements IntakeOwner, Occupant {
   send(chunk: Uint8Array, start: number, end: number): boolean {
     if (this.#state !== "open") return false;
     this.#outbox.write(chunk, start, end);
-    if (this.#outbox.bytes > 0) this.#taking.begin(this.#deps.bodyTimeoutMs);
+    if (this.#outbox.bytes > 0) this.#awaitTaking();
     return this.#outbox.isHigh;
   }
 
@@ -278,17 +276,12 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   pause(who: FrontRequest | this): void {
-    if (this.#paused.size === 0) {
-      this.#socket.pause();
-      this.#watchHangup();
-    }
-    this.#paused.add(who);
+    this.#reading ??= new Reading(this.#socket, this.#deps.clock, () => this.close());
+    this.#reading.pause(who);
   }
 
   resume(who: FrontRequest | this): void {
-    if (!this.#paused.delete(who) || this.#paused.size > 0) return;
-    this.#timers.cancel("hangup");
-    this.#socket.resume();
+    this.#reading?.resume(who);
   }
 
   /** Too much is held: requests that no program is asked for yet are refused, the newest first, as long as that is so. */
@@ -345,7 +338,7 @@ export class Connection implements IntakeOwner, Occupant {
     if (!ending || this.#intake.isAnswerDue) return;
     this.#outbox.write(ending, 0, ending.length);
     this.#endRequests("break");
-    this.#timers.set("linger", LINGER_MS, () => this.close());
+    this.#later.set("linger", LINGER_MS, () => this.close());
     if (ending === BROKEN_HEADER && this.#outbox.bytes === 0) this.close();
     else this.#closeWhenRead();
   }
@@ -366,12 +359,12 @@ export class Connection implements IntakeOwner, Occupant {
     }
     this.#socket.shutdown();
     this.#idleSince = this.#deps.clock.now();
-    this.#timers.set("linger", LINGER_MS, () => this.close());
+    this.#later.set("linger", LINGER_MS, () => this.close());
   }
 
   /** The end must not come together with what goes before it: lighttpd would take both for a complete answer. */
   #closeWhenRead(): void {
-    this.#timers.set("break", BREAK_LOOK_MS, () => {
+    this.#later.set("break", BREAK_LOOK_MS, () => {
       if (this.#outbox.bytes === 0 && unsentBytes(this.#socket.fd) === 0) this.close();
       else this.#closeWhenRead();
     });
@@ -388,10 +381,13 @@ export class Connection implements IntakeOwner, Occupant {
     this.close();
   }
 
-  #watchHangup(): void {
-    this.#timers.set("hangup", HANGUP_LOOK_MS, () => {
-      if (isHungUp(this.#socket.fd)) this.close();
-      else this.#watchHangup();
-    });
+  get #later(): Timers<"linger" | "break"> {
+    this.#timers ??= new Timers(this.#deps.clock);
+    return this.#timers;
+  }
+
+  #awaitTaking(isProgress = false): void {
+    this.#taking ??= new TakingWatch(this.#deps.clock, this.#socket.fd, () => this.#onStill());
+    this.#taking.begin(this.#deps.bodyTimeoutMs, isProgress);
   }
 }

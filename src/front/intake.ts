@@ -17,6 +17,8 @@ import { FrontRequest, MAX_HEAD_BYTES, type RequestPort } from "./request.ts";
 /** Requests at work at once on one connection. */
 const MAX_REQUESTS = 256;
 
+const NO_CONTENT = new Uint8Array(0);
+
 /** What the intake tells its connection. */
 export interface IntakeOwner extends RequestPort {
   /** A request has begun. */
@@ -35,7 +37,9 @@ export class Intake implements RecordSink {
   readonly #budget: ByteBudget;
   readonly #decoder: Decoder;
   readonly #requests = new Map<number, FrontRequest>();
-  readonly #management: ByteQueue;
+  #latest: FrontRequest | undefined;
+  /** The content of a management record; made for the first. */
+  #management: ByteQueue | undefined;
   /** Whether requests are taken that begin from now on. */
   takesMore = true;
   #type = 0;
@@ -47,7 +51,6 @@ export class Intake implements RecordSink {
     this.#owner = owner;
     this.#budget = budget;
     this.#decoder = new Decoder(this, budget);
-    this.#management = new ByteQueue(budget);
   }
 
   /** Requests that are not over, in the order they began; each may end while they are gone through. */
@@ -78,12 +81,13 @@ export class Intake implements RecordSink {
   /** Ignores whatever comes from now on. */
   stop(): void {
     this.#decoder.stop();
-    this.#management.clear();
+    this.#management?.clear();
   }
 
   /** The request is over. */
   remove(request: FrontRequest): void {
     if (this.#requests.get(request.id) === request) this.#requests.delete(request.id);
+    if (this.#latest === request) this.#latest = undefined;
   }
 
   onRecord(type: number, requestId: number, contentLength: number): RawSink | null {
@@ -91,7 +95,7 @@ export class Intake implements RecordSink {
     this.#requestId = requestId;
     this.#contentLength = contentLength;
     if (requestId === FCGI_NULL_REQUEST_ID) return null;
-    const request = this.#requests.get(requestId);
+    const request = this.#find(requestId);
     switch (type) {
       case FCGI_BEGIN_REQUEST:
         return this.#begin(request, requestId, contentLength);
@@ -111,17 +115,19 @@ export class Intake implements RecordSink {
   }
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#requestId === FCGI_NULL_REQUEST_ID) this.#management.push(chunk, start, end);
+    if (this.#requestId !== FCGI_NULL_REQUEST_ID) return;
+    this.#management ??= new ByteQueue(this.#budget);
+    this.#management.push(chunk, start, end);
   }
 
   onRecordEnd(): void {
     const type = this.#type;
     if (this.#requestId === FCGI_NULL_REQUEST_ID) {
-      this.#owner.onManagement(type, this.#management.join());
-      this.#management.clear();
+      this.#owner.onManagement(type, this.#management?.join() ?? NO_CONTENT);
+      this.#management?.clear();
       return;
     }
-    const request = this.#requests.get(this.#requestId);
+    const request = this.#find(this.#requestId);
     if (type === FCGI_BEGIN_REQUEST) {
       if (request) this.#owner.onBegin();
       else this.#owner.onBeginRefused(this.#requestId, this.takesMore ? tooMany() : breaking());
@@ -153,7 +159,14 @@ export class Intake implements RecordSink {
     if (!this.takesMore || this.#requests.size >= MAX_REQUESTS) return null;
     const request = new FrontRequest(requestId, this.#owner, this.#budget);
     this.#requests.set(requestId, request);
+    this.#latest = request;
     return request;
+  }
+
+  /** Nearly always the one that the last record was for. */
+  #find(requestId: number): FrontRequest | undefined {
+    if (this.#latest?.id !== requestId) this.#latest = this.#requests.get(requestId);
+    return this.#latest;
   }
 
   #limitHead(request: FrontRequest, contentLength: number): void {

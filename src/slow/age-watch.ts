@@ -1,20 +1,21 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { type Linked, LinkedList } from "../base/linked-list.ts";
 
 /** What has begun at some time. */
-export interface Aging {
+export interface Aging<Item> extends Linked<Item> {
   /** By the clock. */
   readonly startedAt: number;
 }
 
 /**
  * Tells of each item that it has reached an age. All are given the same time, so they come due in the order in which they were added: one timer
- * does for all, and an item that goes before costs no more than its place in a set.
+ * does for all, and an item that goes before costs no more than its place in a list: it may be in one such watch at a time.
  */
-export class AgeWatch<Item extends Aging> {
+export class AgeWatch<Item extends Aging<Item>> {
   readonly #clock: Clock;
   readonly #onAge: (item: Item) => void;
   /** In the order of their beginning, nearly: one that is out of order comes late by as much. */
-  readonly #items = new Set<Item>();
+  readonly #items = new LinkedList<Item>();
   #ageMs = 0;
   #timer: Timer | undefined;
 
@@ -33,24 +34,24 @@ export class AgeWatch<Item extends Aging> {
   }
 
   add(item: Item): void {
-    this.#items.add(item);
+    this.#items.push(item);
     if (!this.#timer) this.#look();
   }
 
   /** False when it is not watched any more. */
   delete(item: Item): boolean {
-    return this.#items.delete(item);
+    return this.#items.remove(item);
   }
 
   clear(): void {
-    this.#items.clear();
+    for (let first = this.#items.first; first; first = this.#items.first) this.#items.remove(first);
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   #look(): void {
     const now = this.#clock.now();
-    for (const item of this.#items) {
+    for (let item = this.#items.first; item; item = this.#items.first) {
       const leftMs = item.startedAt + this.#ageMs - now;
       if (leftMs > 0) {
         this.#timer = this.#clock.after(leftMs, () => {
@@ -59,7 +60,7 @@ export class AgeWatch<Item extends Aging> {
         });
         return;
       }
-      this.#items.delete(item);
+      this.#items.remove(item);
       this.#onAge(item);
     }
   }

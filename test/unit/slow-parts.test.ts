@@ -1,19 +1,23 @@
 import { describe, expect, test } from "bun:test";
-import { AgeWatch } from "../../src/slow/age-watch.ts";
+import { AgeWatch, type Aging } from "../../src/slow/age-watch.ts";
 import { Lanes } from "../../src/slow/lanes.ts";
 import { type LeftOut, ReportLimit } from "../../src/slow/report-limit.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+
+interface Item extends Aging<Item> {}
+
+function itemAt(startedAt: number): Item {
+  return { startedAt, previous: undefined, next: undefined };
+}
 
 describe("the watch over ages", () => {
   function watched(ageMs: number) {
     const clock = new FakeClock();
     const told: [number, number][] = [];
-    const watch = new AgeWatch<{ startedAt: number }>(clock, ({ startedAt }) =>
-      told.push([startedAt, clock.now()]),
-    );
+    const watch = new AgeWatch<Item>(clock, ({ startedAt }) => told.push([startedAt, clock.now()]));
     watch.ageMs = ageMs;
     const add = () => {
-      const item = { startedAt: clock.now() };
+      const item = itemAt(clock.now());
       watch.add(item);
       return item;
     };
@@ -45,9 +49,9 @@ describe("the watch over ages", () => {
   test("tells at once of what is older when it comes", () => {
     const { clock, told, watch } = watched(100);
     clock.advance(500);
-    watch.add({ startedAt: 0 });
+    watch.add(itemAt(0));
     expect(told).toEqual([[0, 500]]);
-    expect(watch.delete({ startedAt: 0 })).toBe(false);
+    expect(watch.delete(itemAt(0))).toBe(false);
   });
 
   test("takes on another age for those that it watches, shorter or longer", () => {
