@@ -99,8 +99,8 @@ export interface Backend extends Linked<Backend> {
   /** What was learned of the program. */
   readonly conduct: Conduct;
 
-  /** It works on one more request. Only while it is `free`. */
-  lend(): Lease;
+  /** It works on one more request from `now` on. Only while it is `free`. */
+  lend(now: number): Lease;
   /** See Lease.open. */
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   /** Whether a connection is known to wait for the program to accept it. */

@@ -106,9 +106,9 @@ export abstract class LentBackend implements Backend {
     return this.#state === "free" ? this.capacity - this.busy : 0;
   }
 
-  lend(): Lease {
+  lend(now: number): Lease {
     if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
-    const lease = new Lease(this, this.deps.clock.now());
+    const lease = new Lease(this, now);
     this.#leases.push(lease);
     if (this.free === 0) this.enter("lent");
     return lease;

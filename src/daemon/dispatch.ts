@@ -74,30 +74,30 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     try {
       const outcome = this.#deps.ownAnswers.answer(this.#journey);
       if (outcome) this.#end(outcome);
-      else this.#findRoute();
+      else this.#findRoute(this.#journey.startedAt);
     } catch (error) {
       this.#onError(error);
     }
   }
 
   /** Goes on with the route at once where the disk need not be asked. */
-  #findRoute(): void {
+  #findRoute(now: number): void {
     const route = this.#deps.router.route(this.#client.head);
-    if (route instanceof Promise) this.#await(route, (found) => this.#onRoute(found));
-    else this.#onRoute(route);
+    if (route instanceof Promise) this.#await(route, (found) => this.#onRoute(found, this.#deps.clock.now()));
+    else this.#onRoute(route, now);
   }
 
-  #onRoute(route: Route): void {
+  #onRoute(route: Route, now: number): void {
     this.#journey.route = route;
     const { app } = route.program;
     if (this.#spooled) {
       const changes = new Map(route.changes).set("CONTENT_LENGTH", String(this.#spooled.bodyBytes));
-      this.#toPool({ ...route, changes });
+      this.#toPool({ ...route, changes }, now);
       return;
     }
     limitBody(this.#client, app);
     if (mustBeSpooled(this.#client, app)) this.#await(this.#collect(route), (body) => this.#onBody(body));
-    else this.#toPool(route);
+    else this.#toPool(route, now);
   }
 
   #onBody(collected: CollectedBody | undefined): void {
@@ -108,13 +108,13 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#spooled = new SpooledClient(this.#client, collected);
     this.#client = this.#spooled;
     // Files and settings may have changed while the body came.
-    this.#findRoute();
+    this.#findRoute(this.#deps.clock.now());
   }
 
-  #toPool(route: Route): void {
+  #toPool(route: Route, now: number): void {
     this.#route = route;
     this.#pool = this.#deps.registry.poolFor(route.program);
-    this.#ask();
+    this.#ask(now);
   }
 
   #await<Value>(promise: Promise<Value>, then: (value: Value) => void): void {
@@ -129,16 +129,15 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   }
 
   /** Asks for a process: it is there at once, or `onLease` or `onRefused` follows. */
-  #ask(): void {
-    const now = this.#deps.clock.now();
+  #ask(now: number): void {
     const pool = this.#pool as Pool;
     this.#waitingSince ??= now;
     this.#journey.wait(now);
     if (this.#client.isGone) {
-      this.#end({ kind: "client-left" });
+      this.#end({ kind: "client-left" }, now);
       return;
     }
-    const lease = pool.lease(this);
+    const lease = pool.lease(this, now);
     if (lease) {
       this.onLease(lease);
       return;
@@ -180,10 +179,11 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   }
 
   onRelayed(relayed: Relayed): void {
+    const now = this.#deps.clock.now();
     try {
-      this.#release(relayed.ending);
-      if (relayed.kind === "unanswered") this.#onUnanswered(relayed);
-      else this.#conclude(relayed);
+      this.#release(relayed.ending, now);
+      if (relayed.kind === "unanswered") this.#onUnanswered(relayed, now);
+      else this.#conclude(relayed, now);
     } catch (error) {
       this.#onError(error);
     }
@@ -202,15 +202,15 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     relay.start(changes, this.#attempts.needsNewConnection, journey.answer);
   }
 
-  #release(ending: Ending): void {
+  #release(ending: Ending, now: number): void {
     const lease = this.#lease;
     this.#lease = undefined;
     if (!lease) return;
     this.#deps.garbage.add(lease.bytesIn + lease.bytesOut);
-    this.#pool?.release(lease, ending);
+    this.#pool?.release(lease, ending, now);
   }
 
-  #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>): void {
+  #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>, now: number): void {
     if (!this.#attempts.mayRepeat(failure) || !this.#client.isHeld) {
       this.#refuse(error);
       return;
@@ -220,17 +220,17 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     const level = failure === "lost" ? "info" : "debug";
     const { program } = this.#route as Route;
     this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });
-    this.#ask();
+    this.#ask(now);
   }
 
-  #conclude(relayed: Exclude<Relayed, { kind: "unanswered" }>): void {
+  #conclude(relayed: Exclude<Relayed, { kind: "unanswered" }>, now: number): void {
     if (relayed.kind === "refused") {
       this.#refuse(relayed.error);
       return;
     }
     if (relayed.kind === "answered") this.#client.complete();
     else if (relayed.kind === "truncated") this.#client.truncate();
-    this.#end(relayed);
+    this.#end(relayed, now);
   }
 
   #refuse(error: FpmError): void {
@@ -247,7 +247,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#deps.log.error(`a bug in std-fpm: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
     // Nobody knows what it is at: it must not stay lent for ever.
     const lease = this.#lease;
-    this.#release("left");
+    this.#release("left", this.#deps.clock.now());
     lease?.condemn("bad answer");
     const error = new FpmError("BACKEND_BROKEN", "daemon", "A bug in std-fpm.");
     if (this.#client.isAnswered) this.#client.truncate();
@@ -255,13 +255,12 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#end({ kind: this.#client.isAnswered ? "truncated" : "refused", error });
   }
 
-  #end(outcome: Outcome): void {
+  #end(outcome: Outcome, now = this.#deps.clock.now()): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { clock, registry, slowLog, accessLog } = this.#deps;
+    const { registry, slowLog, accessLog } = this.#deps;
     const journey = this.#journey;
     this.#spooled?.close();
-    const now = clock.now();
     const tookMs = now - journey.startedAt;
     registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
     logOutcome(journey, outcome, tookMs, this.#deps);

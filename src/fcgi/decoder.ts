@@ -86,7 +86,7 @@ export class Decoder {
     this.#recordStart = 0;
     this.#runStart = 0;
     while (this.#position < chunk.length) {
-      if (this.#state === HEADER) this.#readHeader(chunk);
+      if (this.#state === HEADER) this.#readRecord(chunk);
       else if (this.#state === CONTENT) this.#readContent(chunk);
       else if (this.#state === PADDING) this.#readPadding(chunk);
       else return;
@@ -119,13 +119,29 @@ export class Decoder {
     this.#held.push(chunk, start, end);
   }
 
-  #readHeader(chunk: Uint8Array): void {
-    if (this.#scratchFill === 0 && chunk.length - this.#position >= FCGI_HEADER_LEN) {
-      const at = this.#position;
-      this.#position += FCGI_HEADER_LEN;
-      this.#onHeader(chunk, at);
+  /** A record that is all in this chunk at once, as nearly all are; of another one what has come of its header. */
+  #readRecord(chunk: Uint8Array): void {
+    const at = this.#position;
+    if (this.#scratchFill > 0 || chunk.length - at < FCGI_HEADER_LEN) {
+      this.#gatherHeader(chunk);
       return;
     }
+    this.#position += FCGI_HEADER_LEN;
+    this.#onHeader(chunk, at);
+    if (this.#stopped()) return;
+    const contentEnd = this.#position + this.#left;
+    const end = contentEnd + this.#padding;
+    if (end > chunk.length) {
+      if (this.#left === 0) this.#endContent();
+      return;
+    }
+    if (this.#left > 0) this.#sink.onContent(chunk, this.#position, contentEnd);
+    if (this.#stopped()) return;
+    this.#position = end;
+    this.#endRecord();
+  }
+
+  #gatherHeader(chunk: Uint8Array): void {
     this.#scratch ??= new Uint8Array(FCGI_HEADER_LEN);
     while (this.#scratchFill < FCGI_HEADER_LEN && this.#position < chunk.length) {
       this.#scratch[this.#scratchFill++] = chunk[this.#position++] as number;
@@ -140,6 +156,7 @@ export class Decoder {
     this.#recordStart = this.#position;
     this.#runStart = this.#position;
     this.#onHeader(header, 0);
+    if (this.#left === 0 && !this.#stopped()) this.#endContent();
   }
 
   #onHeader(bytes: Uint8Array, at: number): void {
@@ -162,7 +179,6 @@ export class Decoder {
       this.flush();
       this.#runSink = this.#rawSink;
     }
-    if (contentLength === 0) this.#endContent();
   }
 
   #readContent(chunk: Uint8Array): void {

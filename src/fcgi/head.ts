@@ -26,10 +26,16 @@ const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
 const NO_PLACE = -1;
 const DROPPED_PLACE = -2;
 /** Names that matter, by their length, with their place among KNOWN. */
-const BY_LENGTH: ({ readonly name: string; readonly place: number }[] | undefined)[] = [];
-for (const name of [...KNOWN, ...DROPPED]) {
-  BY_LENGTH[name.length] ??= [];
-  BY_LENGTH[name.length]?.push({ name, place: (PLACES as Record<string, number>)[name] ?? DROPPED_PLACE });
+const BY_LENGTH = byLength(
+  [...KNOWN, ...DROPPED].map((name) => ({
+    name,
+    place: (PLACES as Record<string, number>)[name] ?? DROPPED_PLACE,
+  })),
+);
+
+interface Candidate {
+  readonly name: string;
+  readonly place: number;
 }
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
@@ -173,11 +179,14 @@ function scan({ bytes, start, end }: Params, known: Int32Array): boolean {
   const cursor = new ParamCursor(bytes, start, end);
   let clean = true;
   while (cursor.next()) {
-    const length = cursor.nameEnd - cursor.nameStart;
+    const length = cursor.valueStart - cursor.nameStart;
     if (length > MAX_NAME_BYTES) {
       throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
     }
-    const index = placeOf(cursor, length);
+    const candidates = BY_LENGTH[length];
+    // Most names have a length that none of those has that matter.
+    if (candidates === undefined) continue;
+    const index = placeOf(cursor, candidates);
     if (index === NO_PLACE) continue;
     if (index === DROPPED_PLACE) {
       clean = false;
@@ -191,11 +200,11 @@ function scan({ bytes, start, end }: Params, known: Int32Array): boolean {
   return clean;
 }
 
-/** Most names have a length that none of those has that matter. */
-function placeOf(cursor: ParamCursor, length: number): number {
-  const candidates = BY_LENGTH[length];
-  if (candidates === undefined) return NO_PLACE;
-  for (const { name, place } of candidates) if (cursor.nameIs(name)) return place;
+function placeOf(cursor: ParamCursor, candidates: readonly Candidate[]): number {
+  for (let i = 0; i < candidates.length; i++) {
+    const { name, place } = candidates[i] as Candidate;
+    if (cursor.nameIs(name)) return place;
+  }
   return NO_PLACE;
 }
 
@@ -251,6 +260,14 @@ function lengthIn(text: string): number | undefined {
   const length = Number(text);
   if (Number.isSafeInteger(length)) return length;
   throw new FpmError("BODY_TOO_LARGE", "client", `A body of ${text.slice(0, 40)} bytes is announced.`);
+}
+
+function byLength(candidates: readonly Candidate[]): (readonly Candidate[] | undefined)[] {
+  const longest = Math.max(...candidates.map(({ name }) => name.length));
+  return Array.from({ length: longest + 1 }, (_, length) => {
+    const alike = candidates.filter(({ name }) => name.length === length);
+    return alike.length > 0 ? alike : undefined;
+  });
 }
 
 function malformed(problem: string): FpmError {

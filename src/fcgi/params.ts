@@ -34,9 +34,17 @@ export class ParamCursor {
   next(): boolean {
     const end = this.#end;
     if (this.#position >= end) return false;
+    const bytes = this.#bytes;
     this.pairStart = this.#position;
-    const nameLength = this.#readLength();
-    const valueLength = this.#readLength();
+    const [first, second] = [bytes[this.pairStart] as number, bytes[this.pairStart + 1] as number];
+    let nameLength = first;
+    let valueLength = second;
+    // Nearly all are short.
+    if (first < 0x80 && second < 0x80 && this.pairStart + 2 <= end) this.#position += 2;
+    else {
+      nameLength = this.#readLength();
+      valueLength = this.#readLength();
+    }
     this.nameStart = this.#position;
     this.valueStart = this.nameStart + nameLength;
     this.valueEnd = this.valueStart + valueLength;

@@ -15,7 +15,7 @@ export function keepHouse(population: Population, now: number): number {
   const { maxMemoryBytes, maxMemoryHardBytes } = population.program.app;
   const isWeighed = maxMemoryBytes > 0 || maxMemoryHardBytes > 0;
   const weighed = isWeighed ? weigh(population, maxMemoryHardBytes) : 0;
-  if (isWeighed || mayAge(population)) recycleIdle(population);
+  if (isWeighed || mayAge(population)) recycleIdle(population, now);
   retireSurplus(population, now);
   return weighed;
 }
@@ -46,9 +46,9 @@ function weigh(population: Population, hardBytes: number): number {
   return some.length;
 }
 
-function recycleIdle(population: Population): void {
+function recycleIdle(population: Population, now: number): void {
   for (const backend of population.free.idle) {
-    const reason = population.recycleReason(backend);
+    const reason = population.recycleReason(backend, now);
     if (reason) population.retire(backend, reason);
   }
 }

@@ -174,10 +174,10 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   /**
-   * A backend for one request: at once where one is free, otherwise a place in the queue; the waiter then hears what comes of it.
+   * A backend for one request that asks at `now`: at once where one is free, otherwise a place in the queue; the waiter then hears what comes of it.
    * @throws FpmError QUEUE_FULL, BREAKER_OPEN, SHUTTING_DOWN.
    */
-  lease(waiter: Waiter): Lease | undefined {
+  lease(waiter: Waiter, now: number): Lease | undefined {
     if (this.#isStopping) throw shuttingDown();
     const { name, app } = this.program;
     const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
@@ -191,7 +191,7 @@ export class Pool implements StartsOwner, Sharer {
     if (arrival === "queue full") {
       throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
     }
-    const lease = arrival === "lend" ? this.#population.lend() : undefined;
+    const lease = arrival === "lend" ? this.#population.lend(now) : undefined;
     if (lease) {
       this.#lent++;
       this.tally.wait.observe(0);
@@ -214,21 +214,20 @@ export class Pool implements StartsOwner, Sharer {
     return this.#queue.ahead(waiter);
   }
 
-  /** Takes a backend back after its request. */
-  release(lease: Lease, how: Ending): void {
-    const now = this.#deps.clock.now();
+  /** Takes a backend back after its request, at `now`. */
+  release(lease: Lease, how: Ending, now: number): void {
     this.#lent--;
     this.tally.bytesIn += lease.bytesIn;
     this.tally.bytesOut += lease.bytesOut;
     if (how === "left") this.#population.workload.onUnused(lease, now);
     else this.#population.workload.onDone(lease, now);
     lease.backend.end(lease, how, now);
-    this.#onFree(lease.backend);
+    this.#onFree(lease.backend, now);
   }
 
   /** Lends what is free, and works out what it wants and when to ask again. Returns how many files of /proc were read. */
   review(): number {
-    this.#lendToWaiting();
+    this.#lendToWaiting(this.#deps.clock.now());
     this.#wanted = 0;
     this.#houseAt = 0;
     if (this.#isEnough || this.#isStopping) return 0;
@@ -289,7 +288,7 @@ export class Pool implements StartsOwner, Sharer {
     if (backend.program === this.program) this.#starts.reset();
     this.#population.onReady(backend);
     if (!this.#population.isPending) this.#settleRestart(undefined);
-    this.#lendToWaiting();
+    this.#lendToWaiting(this.#deps.clock.now());
     this.#owner.onChange(this);
   }
 
@@ -299,7 +298,7 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   onBackendBack(backend: Backend): void {
-    this.#onFree(backend);
+    this.#onFree(backend, this.#deps.clock.now());
   }
 
   /** It works on after its last answer, or was stopped. Whoever is free first gets the request: nobody has seen it. */
@@ -363,10 +362,10 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   /** A process may take another request, unless it is on its own or leaves. */
-  #onFree(backend: Backend): void {
+  #onFree(backend: Backend, now: number): void {
     if (backend.free > 0 && this.#owner.mustGiveUp(this)) this.#population.retire(backend, "room for others");
-    else this.#population.onFree(backend);
-    this.#lendToWaiting();
+    else this.#population.onFree(backend, now);
+    this.#lendToWaiting(now);
     this.#onChange();
   }
 
@@ -375,9 +374,9 @@ export class Pool implements StartsOwner, Sharer {
     if (this.#wanted > 0 || !this.#isEnough) this.#owner.onChange(this);
   }
 
-  #lendToWaiting(): void {
+  #lendToWaiting(now: number): void {
     while (this.#queue.length > 0) {
-      const lease = this.#population.lend();
+      const lease = this.#population.lend(now);
       if (!lease) return;
       this.#lent++;
       this.#queue.give(lease);

@@ -166,19 +166,19 @@ export class Population {
     this.#succession.onStartFailed();
   }
 
-  /** Lends a free one to a request. */
-  lend(): Lease | undefined {
+  /** Lends a free one to a request, at `now`. */
+  lend(now: number): Lease | undefined {
     const backend = this.hasFree ? this.free.next : undefined;
     if (!backend) return undefined;
-    const lease = backend.lend();
+    const lease = backend.lend(now);
     this.workload.onLent(lease);
     return lease;
   }
 
   /** It is ready, has come back, or a request of it has ended: it can take another one, or leaves. */
-  onFree(backend: Backend): void {
+  onFree(backend: Backend, now: number): void {
     if (backend.free <= 0) return;
-    const reason = this.#partingReason(backend);
+    const reason = this.#partingReason(backend, now);
     if (reason) this.retire(backend, reason);
     else this.free.put(backend);
   }
@@ -189,7 +189,7 @@ export class Population {
     if (this.#succession.onReady(backend)) {
       for (const old of this.all) if (this.#succession.isOutdated(old)) this.retire(old, "new version");
     }
-    this.onFree(backend);
+    this.onFree(backend, this.#clock.now());
   }
 
   /** Uses another version of the program, or other settings, from now on. */
@@ -237,11 +237,12 @@ export class Population {
   }
 
   /** Why a process that can take a request is to end; undefined: it goes on. */
-  recycleReason(backend: Backend): StopReason | undefined {
-    if (this.isPending) return undefined;
+  recycleReason(backend: Backend, now: number): StopReason | undefined {
+    const { maxRequests, maxAgeMs, maxMemoryBytes } = backend.program.app;
+    if (this.isPending || maxRequests + maxAgeMs + maxMemoryBytes === 0) return undefined;
     const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
     const { served, startedAt, memoryBytes } = backend;
-    return recycleReason(lifespan, { served, ageMs: this.#clock.now() - startedAt, memoryBytes });
+    return recycleReason(lifespan, { served, ageMs: now - startedAt, memoryBytes });
   }
 
   #onReplaced(): void {
@@ -252,8 +253,8 @@ export class Population {
     }
   }
 
-  #partingReason(backend: Backend): StopReason | undefined {
+  #partingReason(backend: Backend, now: number): StopReason | undefined {
     if (this.#succession.isOutdated(backend)) return "new version";
-    return this.recycleReason(backend);
+    return this.recycleReason(backend, now);
   }
 }

@@ -141,7 +141,7 @@ class Client implements ClientStream {
 /** A request at work on a process that never answers it. */
 async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) {
   const started = await readyBackend(app);
-  const lease = started.backend.lend();
+  const lease = started.backend.lend(started.clock.now());
   let relayed: Relayed | undefined;
   const onRelayed = (how: Relayed) => {
     relayed = how;
