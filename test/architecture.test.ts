@@ -61,7 +61,7 @@ const PURE = [
   "slow/cause.ts",
   "slow/slow-report.ts",
   "front/request.ts",
-  "relay/answer-watch.ts",
+  "relay/answer-head.ts",
   "relay/body-limit.ts",
 ];
 /** What a pure module may take from base by value; types it may take from anywhere above. */

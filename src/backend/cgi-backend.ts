@@ -1,7 +1,7 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
-import { RequestHead } from "../fcgi/head.ts";
+import { readHead } from "../fcgi/head.ts";
 import { cgiVariables } from "../start/cgi-environment.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
@@ -76,7 +76,7 @@ export class CgiBackend extends LentBackend {
 
   /** Starts the process of this request. */
   open(_lease: Lease, records: ByteQueue, body: ByteQueue): Link | FpmError {
-    const head = records.read(headOf);
+    const head = records.read(readHead);
     const stdin = openPipe();
     try {
       const exited = Promise.withResolvers<CgiExit>();
@@ -210,8 +210,4 @@ export class CgiBackend extends LentBackend {
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted: true, reason: this.stopReason });
     this.#finished.resolve();
   }
-}
-
-function headOf(records: Uint8Array, start: number, end: number): RequestHead {
-  return new RequestHead(records, start, end);
 }

@@ -4,8 +4,9 @@ import type { Log } from "../base/log.ts";
 import { LogFile } from "../base/log-file.ts";
 import { type AccessFormat, fieldsOf } from "../config/access-format.ts";
 import type { AccessLogConfig } from "../config/config.ts";
+import { WantedNames } from "../fcgi/head.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
-import { AnswerWatch } from "../relay/answer-watch.ts";
+import type { AnswerHead } from "../relay/answer-head.ts";
 import { statusOf } from "../reply/error-reply.ts";
 import { type AccessRecord, createAccessLine, parametersOf } from "../status/access-line.ts";
 import type { Journey } from "./journey.ts";
@@ -18,7 +19,7 @@ const CLIENT_CLOSED_REQUEST = 499;
 /** A format, ready for use. */
 interface Renderer {
   readonly line: (record: AccessRecord) => string;
-  readonly parameters: readonly string[];
+  readonly parameters: WantedNames;
   /** Looking these up takes a read from /proc. */
   readonly needsCpu: boolean;
   readonly needsMemory: boolean;
@@ -50,9 +51,9 @@ export class AccessLog {
     this.#renderer = this.#file && rendererOf(settings.format);
   }
 
-  /** Watches the answer of a request that begins; undefined while there is no access log. */
-  watchAnswer(): AnswerWatch | undefined {
-    return this.#file && new AnswerWatch();
+  /** Whether requests that begin now get a line. */
+  get isOn(): boolean {
+    return this.#file !== undefined;
   }
 
   /** A request was lent a process. */
@@ -62,7 +63,7 @@ export class AccessLog {
 
   /** A request is over. One that began before there was an access log has no line. */
   add(journey: Journey, outcome: Outcome): void {
-    if (!this.#file || !this.#renderer || !journey.answer) return;
+    if (!this.#file || !this.#renderer || !journey.isLogged) return;
     this.#file.write(this.#renderer.line(this.#recordOf(journey, outcome, this.#renderer)));
   }
 
@@ -80,12 +81,12 @@ export class AccessLog {
     const now = this.#clock.now();
     const tookMs = now - journey.startedAt;
     const parameters = client.head.parameters(renderer.parameters);
-    const endedAt = new Date();
+    const endedAt = Date.now();
     const cpuMs = renderer.needsCpu ? cpuSince(journey) : undefined;
     return {
-      parameter: (name) => parameters.get(name),
-      header: (name) => answer?.header(name),
-      startedAt: new Date(endedAt.getTime() - tookMs),
+      parameters,
+      answer,
+      startedAt: endedAt - tookMs,
       endedAt,
       status: statusFor(outcome, client.isAnswered ? answer : undefined),
       bytes: answer?.bodyBytes ?? 0,
@@ -105,8 +106,8 @@ export class AccessLog {
 function rendererOf(format: AccessFormat): Renderer {
   const fields = fieldsOf(format);
   return {
-    line: createAccessLine(format),
-    parameters: parametersOf(format),
+    line: createAccessLine(format, (at) => new Date(at)),
+    parameters: new WantedNames(parametersOf(format)),
     needsCpu: fields.some(
       ({ kind, ...field }) => kind === "cpu share" || ("of" in field && field.of === "cpu"),
     ),
@@ -114,7 +115,7 @@ function rendererOf(format: AccessFormat): Renderer {
   };
 }
 
-function statusFor(outcome: Outcome, answer: AnswerWatch | undefined): number | undefined {
+function statusFor(outcome: Outcome, answer: AnswerHead | undefined): number | undefined {
   if (outcome.kind === "refused") return statusOf(outcome.error);
   return answer?.status ?? (outcome.kind === "client-left" ? CLIENT_CLOSED_REQUEST : undefined);
 }

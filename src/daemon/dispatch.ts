@@ -6,6 +6,7 @@ import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Waiter } from "../pool/queue.ts";
 import type { Registry } from "../pool/registry.ts";
+import { AnswerHead } from "../relay/answer-head.ts";
 import { type CollectedBody, collectBody } from "../relay/body-collector.ts";
 import { limitBody } from "../relay/body-limit.ts";
 import type { ClientStream, LeaveListener } from "../relay/client-stream.ts";
@@ -61,7 +62,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#client = client;
     this.#deps = deps;
     this.#onOver = onOver;
-    this.#journey = new Journey(client, deps.clock.now(), deps.accessLog.watchAnswer());
+    this.#journey = new Journey(client, deps.clock.now(), deps.accessLog.isOn);
     this.#attempts = new Attempts(isSafeMethod(client.head.method));
   }
 
@@ -198,8 +199,10 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     slowLog.onLent(journey);
     const { changes } = this.#route as Route;
     lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
+    const answer = new AnswerHead(journey.isLogged);
+    journey.answer = answer;
     const relay = new Relay(this.#client, lease, this.#deps, this);
-    relay.start(changes, this.#attempts.needsNewConnection, journey.answer);
+    relay.start(changes, this.#attempts.needsNewConnection, answer);
   }
 
   #release(ending: Ending, now: number): void {

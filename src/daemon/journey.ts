@@ -1,6 +1,6 @@
 import type { Lease } from "../backend/lease.ts";
 import type { Linked } from "../base/linked-list.ts";
-import type { AnswerWatch } from "../relay/answer-watch.ts";
+import type { AnswerHead } from "../relay/answer-head.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
 import type { Route } from "../route/router.ts";
 import type { StageTimes } from "../slow/slow-report.ts";
@@ -20,8 +20,10 @@ export class Journey implements Linked<Journey> {
   next: Journey | undefined = undefined;
   readonly client: ClientStream;
   readonly startedAt: number;
-  /** Sees what a program answers; undefined where nobody wants to know. */
-  readonly answer: AnswerWatch | undefined;
+  /** Whether the access log gets a line of it. */
+  readonly isLogged: boolean;
+  /** What the process answers that it was lent last. */
+  answer: AnswerHead | undefined;
   /** Undefined until the program is known. */
   route: Route | undefined;
   /** Of the process that it was lent last. */
@@ -39,11 +41,11 @@ export class Journey implements Linked<Journey> {
   #bootMs = 0;
   #programMs = 0;
 
-  constructor(client: ClientStream, startedAt: number, answer: AnswerWatch | undefined) {
+  constructor(client: ClientStream, startedAt: number, isLogged: boolean) {
     this.client = client;
     this.startedAt = startedAt;
     this.#stageSince = startedAt;
-    this.answer = answer;
+    this.isLogged = isLogged;
   }
 
   get stage(): Stage {

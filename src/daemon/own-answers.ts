@@ -1,6 +1,7 @@
 import { contentPolicy } from "../base/content-policy.ts";
 import type { ServerConfig } from "../config/config.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
+import { AnswerHead } from "../relay/answer-head.ts";
 import { wholeReply } from "../reply/whole-reply.ts";
 import { type OwnPages, ownPageFor, responseOf } from "../status/own-page.ts";
 import { HTML_STYLE } from "../status/render-html.ts";
@@ -27,11 +28,13 @@ export class OwnAnswers {
   }
 
   /** Answers the request if it is meant for us; undefined: it is for a program. */
-  answer({ client, answer }: Journey): Outcome | undefined {
+  answer(journey: Journey): Outcome | undefined {
+    const { client, isLogged } = journey;
     const page = this.#pages && ownPageFor(client.head, this.#pages);
     if (!page) return undefined;
     const response = new TextEncoder().encode(responseOf(page));
-    answer?.push(response, 0, response.length);
+    journey.answer = new AnswerHead(isLogged);
+    journey.answer.push(response, 0, response.length);
     const reply = wholeReply(client.head.requestId, response);
     client.respond(reply, 0, reply.length);
     client.complete();

@@ -4,6 +4,8 @@ import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "./protocol.ts";
 
 /** Takes the raw bytes of whole records, header and padding included, in one piece or several. */
 export interface RawSink {
+  /** Whether it also takes a record as it comes: then none is held back for it until it is whole. */
+  readonly takesParts?: boolean;
   onRaw(chunk: Uint8Array, start: number, end: number): void;
 }
 
@@ -42,7 +44,8 @@ const STOPPED = 3;
  *
  * Raw bytes are handed on in runs of whole records with the same sink: one call for all records of a chunk that go
  * the same way. A record that straddles chunks is held back (by reference, at most 64 KiB) until it is whole, then handed on in its
- * pieces: a stream of raw bytes can be cut, or another record be put in, after any `push()` or `flush()`.
+ * pieces: a stream of raw bytes can be cut, or another record be put in, after any `push()` or `flush()`. A sink that takes parts gets what has
+ * come of such a record, from its whole header on.
  *
  *     HEADER ──8 bytes──► CONTENT ──contentLength──► PADDING ──paddingLength──► HEADER
  *        └── version is not 1, or stop() from any state ──► STOPPED
@@ -91,11 +94,23 @@ export class Decoder {
       else if (this.#state === PADDING) this.#readPadding(chunk);
       else return;
     }
+    if (this.#recordStart < chunk.length && this.#state !== STOPPED) this.#onPart(chunk);
+    else this.flush();
+    this.#chunk = NO_BYTES;
+  }
+
+  /** The chunk ends within a record. */
+  #onPart(chunk: Uint8Array): void {
+    const sink = this.#rawSink;
+    if (this.#state !== HEADER && sink?.takesParts) {
+      // What is whole goes the same way: in one piece with it.
+      if (this.#held && this.#held.bytes > 0) this.#releaseHeld(this.#held);
+      sink.onRaw(chunk, this.#runStart, chunk.length);
+      return;
+    }
     this.flush();
     // A record that goes nowhere is not kept; where a header is cut nobody knows yet.
-    this.#chunk = NO_BYTES;
-    if (this.#recordStart === chunk.length) return;
-    const isKept = this.#state === HEADER || (this.#state !== STOPPED && this.#rawSink !== null);
+    const isKept = this.#state === HEADER || (sink !== null && !this.#stopped());
     if (isKept) this.#hold(chunk, this.#recordStart, chunk.length);
   }
 

@@ -26,16 +26,27 @@ const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
 const NO_PLACE = -1;
 const DROPPED_PLACE = -2;
 /** Names that matter, by their length, with their place among KNOWN. */
-const BY_LENGTH = byLength(
+const BY_LENGTH = groupedByLength(
   [...KNOWN, ...DROPPED].map((name) => ({
     name,
     place: (PLACES as Record<string, number>)[name] ?? DROPPED_PLACE,
   })),
+  ({ name }) => name,
 );
 
 interface Candidate {
   readonly name: string;
   readonly place: number;
+}
+
+/** Names of parameters that are looked up together, again and again. */
+export class WantedNames {
+  /** Those that have as many characters as the index says. */
+  readonly byLength: readonly (readonly string[] | undefined)[];
+
+  constructor(names: readonly string[]) {
+    this.byLength = groupedByLength(names, (name) => name);
+  }
 }
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
@@ -72,7 +83,7 @@ export class RequestHead {
     this.#end = end;
     this.requestId = ((records[start + 2] as number) << 8) | (records[start + 3] as number);
     this.role = ((records[start + 8] as number) << 8) | (records[start + 9] as number);
-    this.keepConn = ((records[start + FLAGS_AT] as number) & FCGI_KEEP_CONN) !== 0;
+    this.keepConn = keepsConnection(records, start);
     this.#params = paramsOf(records, start, end);
     const isClean = scan(this.#params, this.#known);
     this.contentLength = this.#has("CONTENT_LENGTH")
@@ -147,13 +158,13 @@ export class RequestHead {
   }
 
   /** The values of these parameters, a character a byte; of one that is sent twice the last. */
-  parameters(names: readonly string[]): Map<string, string> {
+  parameters({ byLength }: WantedNames): Map<string, string> {
     const found = new Map<string, string>();
     const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
     while (cursor.next()) {
-      const length = cursor.nameEnd - cursor.nameStart;
-      const name = names.find((each) => each.length === length && cursor.nameIs(each));
-      if (name !== undefined) found.set(name, cursor.value());
+      const names = byLength[cursor.valueStart - cursor.nameStart];
+      if (names === undefined) continue;
+      for (const name of names) if (cursor.nameIs(name)) found.set(name, cursor.value());
     }
     return found;
   }
@@ -163,6 +174,16 @@ export class RequestHead {
     const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
     while (cursor.next()) yield [cursor.name(), cursor.value()];
   }
+}
+
+/** The head in whole records, `records[start, end)`: see RequestHead. */
+export function readHead(records: Uint8Array, start: number, end: number): RequestHead {
+  return new RequestHead(records, start, end);
+}
+
+/** Whether a BEGIN_REQUEST record, which begins at `start`, asks to keep the connection; false where it has not come so far. */
+export function keepsConnection(records: Uint8Array, start: number): boolean {
+  return ((records[start + FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
 }
 
 /** The PARAMS stream: `bytes[start, end)`. */
@@ -262,10 +283,13 @@ function lengthIn(text: string): number | undefined {
   throw new FpmError("BODY_TOO_LARGE", "client", `A body of ${text.slice(0, 40)} bytes is announced.`);
 }
 
-function byLength(candidates: readonly Candidate[]): (readonly Candidate[] | undefined)[] {
-  const longest = Math.max(...candidates.map(({ name }) => name.length));
+function groupedByLength<Item>(
+  items: readonly Item[],
+  nameOf: (item: Item) => string,
+): (readonly Item[] | undefined)[] {
+  const longest = Math.max(0, ...items.map((item) => nameOf(item).length));
   return Array.from({ length: longest + 1 }, (_, length) => {
-    const alike = candidates.filter(({ name }) => name.length === length);
+    const alike = items.filter((item) => nameOf(item).length === length);
     return alike.length > 0 ? alike : undefined;
   });
 }

@@ -3,13 +3,11 @@ import { ByteQueue } from "../base/byte-queue.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest } from "../fcgi/encoder.ts";
-import { RequestHead } from "../fcgi/head.ts";
+import { keepsConnection, type RequestHead, readHead } from "../fcgi/head.ts";
 import {
   FCGI_AUTHORIZER,
   FCGI_DATA,
   FCGI_FILTER,
-  FCGI_HEADER_LEN,
-  FCGI_KEEP_CONN,
   FCGI_REQUEST_COMPLETE,
   FCGI_RESPONDER,
 } from "../fcgi/protocol.ts";
@@ -28,9 +26,6 @@ export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
 /** How long the rest of a body that nobody wants may take on a connection that is kept. */
 const DRAIN_MS = 30_000;
-
-/** Where the flags byte stands in a BEGIN_REQUEST record (§5.1). */
-const BEGIN_FLAGS_AT = FCGI_HEADER_LEN + 2;
 
 /** How long a client may take. */
 export interface RequestTimes {
@@ -157,6 +152,11 @@ export class FrontRequest implements ClientStream, RawSink {
     return this.#isAnswered;
   }
 
+  /** A body goes to one program as it comes: nothing is put in between. */
+  get takesParts(): boolean {
+    return this.#phase !== "head";
+  }
+
   onRaw(chunk: Uint8Array, start: number, end: number): void {
     if (this.#phase === "head") this.#headRecords.push(chunk, start, end);
     else if (this.#phase === "body") {
@@ -172,7 +172,7 @@ export class FrontRequest implements ClientStream, RawSink {
   /** The empty PARAMS record has come and was handed to `onRaw`. */
   endHead(): void {
     try {
-      this.#head = this.#headRecords.read(headOf);
+      this.#head = this.#headRecords.read(readHead);
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.refuse(error);
@@ -387,12 +387,4 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#headRecords.clear();
     this.#letGo();
   }
-}
-
-function headOf(records: Uint8Array, start: number, end: number): RequestHead {
-  return new RequestHead(records, start, end);
-}
-
-function keepsConnection(beginRequest: Uint8Array, start: number): boolean {
-  return ((beginRequest[start + BEGIN_FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
 }

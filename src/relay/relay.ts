@@ -8,7 +8,7 @@ import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
 import { FCGI_END_REQUEST } from "../fcgi/protocol.ts";
-import type { AnswerWatch } from "./answer-watch.ts";
+import type { AnswerHead } from "./answer-head.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
 
@@ -105,7 +105,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
    * Sends the request, its parameters with `changes`; with `fresh` on a new connection: whether a kept one is still good shows only by using it.
    * `answer` sees what the program says.
    */
-  start(changes: ParamChanges, fresh: boolean, answer?: AnswerWatch): void {
+  start(changes: ParamChanges, fresh: boolean, answer: AnswerHead): void {
     const { head, body } = this.#client;
     const keepConn = this.#app.keepConnection && this.#lease.conduct.keepsConnections;
     const records = new ByteQueue();

@@ -9,8 +9,7 @@ import {
   FCGI_STDOUT,
   typeName,
 } from "../fcgi/protocol.ts";
-import type { AnswerWatch } from "./answer-watch.ts";
-import { ResponseHead } from "./response-head.ts";
+import type { AnswerHead } from "./answer-head.ts";
 
 /** What a program's answer comes to. */
 export interface ResponseListener {
@@ -44,9 +43,8 @@ export class ResponseWatch implements RecordSink, RawSink {
   /** Its id on the connection of the web server. */
   readonly #clientId: number;
   readonly #listener: ResponseListener;
-  readonly #answer: AnswerWatch | undefined;
   readonly #decoder = new Decoder(this);
-  readonly #head = new ResponseHead();
+  readonly #head: AnswerHead;
   #held: ByteQueue | undefined;
   #stderr: RawSink | undefined;
   #type = 0;
@@ -58,11 +56,11 @@ export class ResponseWatch implements RecordSink, RawSink {
   #protocolStatus = 0;
   #hasBegun = false;
 
-  /** `answer` sees what the program says; without one nothing of it is looked at. */
-  constructor(link: LinkIds, clientId: number, listener: ResponseListener, answer?: AnswerWatch) {
+  /** `head` sees the content of the answer. */
+  constructor(link: LinkIds, clientId: number, listener: ResponseListener, head: AnswerHead) {
     this.#link = link;
     this.#clientId = clientId;
-    this.#answer = answer;
+    this.#head = head;
     this.#listener = listener;
   }
 
@@ -80,7 +78,7 @@ export class ResponseWatch implements RecordSink, RawSink {
       this.#held ??= new ByteQueue();
       this.#held.push(chunk, start, end);
       if (this.#held.bytes <= MAX_HELD_BYTES) return;
-      this.#head.isComplete = true;
+      this.#head.complete();
       this.#release(this.#held);
       return;
     }
@@ -117,10 +115,8 @@ export class ResponseWatch implements RecordSink, RawSink {
 
   onContent(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isStale) return;
-    if (this.#type === FCGI_STDOUT) {
-      if (!this.#head.isComplete) this.#head.push(chunk, start, end);
-      this.#answer?.push(chunk, start, end);
-    } else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
+    if (this.#type === FCGI_STDOUT) this.#head.push(chunk, start, end);
+    else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
   }
 
   onRecordEnd(): void {

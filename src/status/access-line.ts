@@ -4,14 +4,29 @@ import { pathAskedFor } from "../fcgi/head.ts";
 import { utf8 } from "../fcgi/utf8.ts";
 import { type LocalTime, strftime } from "./strftime.ts";
 
+/** Times as they are written. */
+interface Times {
+  /** Of milliseconds since the epoch. */
+  localTime(at: number): LocalTime;
+  /** By their pattern: most lines have the second of the one before. */
+  readonly known: Map<string, { second: number; text: string }>;
+}
+
+/** The header fields of an answer. */
+export interface AnswerFields {
+  /** The value of one (its name in small letters), a character a byte. */
+  field(name: string): string | undefined;
+}
+
 /** What is known of a request that has ended. What is not known is undefined. */
 export interface AccessRecord {
-  /** The value of a FastCGI parameter, a character a byte. */
-  parameter(name: string): string | undefined;
-  /** The value of a header field of the answer (its name in small letters), a character a byte. */
-  header(name: string): string | undefined;
-  readonly startedAt: LocalTime;
-  readonly endedAt: LocalTime;
+  /** The values of FastCGI parameters, a character a byte. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The header of the answer. */
+  readonly answer: AnswerFields | undefined;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number;
   /** HTTP status. */
   readonly status: number | undefined;
   /** Of the answer's body. */
@@ -48,11 +63,14 @@ const JSON_PARAMETERS = [
 ];
 const NOTHING = "-";
 
-/** Makes lines, each with its newline, of one format. What a client or a program chose cannot leave its place. */
-export function createAccessLine(format: AccessFormat): (record: AccessRecord) => string {
-  if (format.kind === "json") return jsonLine;
+/** Makes lines, each with its newline, of one format. `localTime` is told milliseconds since the epoch. What a client or a program chose cannot leave its place. */
+export function createAccessLine(
+  format: AccessFormat,
+  localTime: (at: number) => LocalTime,
+): (record: AccessRecord) => string {
+  if (format.kind === "json") return (record) => jsonLine(record, localTime);
   const { fields } = format;
-  const times = new Map<string, { second: number; text: string }>();
+  const times: Times = { localTime, known: new Map() };
   return (record) => {
     let line = "";
     for (const field of fields) line += textOf(field, record, times);
@@ -70,20 +88,16 @@ export function parametersOf(format: AccessFormat): string[] {
   return [...new Set(names)];
 }
 
-function textOf(
-  field: AccessField,
-  record: AccessRecord,
-  times: Map<string, { second: number; text: string }>,
-): string {
+function textOf(field: AccessField, record: AccessRecord, times: Times): string {
   switch (field.kind) {
     case "text":
       return field.text;
     case "value":
       return simpleValue(field.value, record);
     case "parameter":
-      return printed(record.parameter(field.name));
+      return printed(record.parameters.get(field.name));
     case "header":
-      return printed(record.header(field.name));
+      return printed(record.answer?.field(field.name));
     case "time":
       return timeOf(field.when === "start" ? record.startedAt : record.endedAt, field.pattern, times);
     case "duration":
@@ -100,23 +114,23 @@ function textOf(
 function simpleValue(value: AccessValue, record: AccessRecord): string {
   switch (value) {
     case "remote address":
-      return printed(record.parameter("REMOTE_ADDR"));
+      return printed(record.parameters.get("REMOTE_ADDR"));
     case "remote user":
-      return printed(record.parameter("REMOTE_USER"));
+      return printed(record.parameters.get("REMOTE_USER"));
     case "method":
-      return printed(record.parameter("REQUEST_METHOD"));
+      return printed(record.parameters.get("REQUEST_METHOD"));
     case "path":
       return printed(pathOf(record));
     case "question mark":
-      return record.parameter("QUERY_STRING") ? "?" : "";
+      return record.parameters.get("QUERY_STRING") ? "?" : "";
     case "query":
-      return escaped(record.parameter("QUERY_STRING") ?? "");
+      return escaped(record.parameters.get("QUERY_STRING") ?? "");
     case "status":
       return shown(record.status);
     case "script":
-      return printed(record.parameter("SCRIPT_FILENAME"));
+      return printed(record.parameters.get("SCRIPT_FILENAME"));
     case "content length":
-      return printed(record.parameter("CONTENT_LENGTH") || "0");
+      return printed(record.parameters.get("CONTENT_LENGTH") || "0");
     case "bytes":
       return String(record.bytes);
     case "program":
@@ -132,15 +146,15 @@ function simpleValue(value: AccessValue, record: AccessRecord): string {
   }
 }
 
-function jsonLine(record: AccessRecord): string {
+function jsonLine(record: AccessRecord, localTime: Times["localTime"]): string {
   const text = (value: string | undefined) => (value ? readable(value) : undefined);
   const line = jsonOf({
-    time: record.startedAt.toISOString(),
-    remote: text(record.parameter("REMOTE_ADDR")),
-    user: text(record.parameter("REMOTE_USER")),
-    method: text(record.parameter("REQUEST_METHOD")),
+    time: localTime(record.startedAt).toISOString(),
+    remote: text(record.parameters.get("REMOTE_ADDR")),
+    user: text(record.parameters.get("REMOTE_USER")),
+    method: text(record.parameters.get("REQUEST_METHOD")),
     path: text(pathOf(record)),
-    protocol: text(record.parameter("SERVER_PROTOCOL")),
+    protocol: text(record.parameters.get("SERVER_PROTOCOL")),
     status: record.status,
     bytes: record.bytes,
     ms: thousandths(record.tookMs),
@@ -154,7 +168,7 @@ function jsonLine(record: AccessRecord): string {
 }
 
 function pathOf(record: AccessRecord): string | undefined {
-  return pathAskedFor(record.parameter("REQUEST_URI"), record.parameter("SCRIPT_NAME"));
+  return pathAskedFor(record.parameters.get("REQUEST_URI"), record.parameters.get("SCRIPT_NAME"));
 }
 
 function durationOf(of: "total" | "wait" | "cpu", record: AccessRecord): number | undefined {
@@ -166,17 +180,12 @@ function scaled(value: number | undefined, unit: { divisor: number; places: numb
   return value === undefined ? NOTHING : (value / unit.divisor).toFixed(unit.places);
 }
 
-/** Most lines have the second of the one before. */
-function timeOf(
-  time: LocalTime,
-  pattern: string,
-  times: Map<string, { second: number; text: string }>,
-): string {
-  const second = Math.floor(time.getTime() / 1000);
-  const known = times.get(pattern);
-  if (known?.second === second) return known.text;
-  const text = strftime(pattern, time);
-  times.set(pattern, { second, text });
+function timeOf(at: number, pattern: string, { localTime, known }: Times): string {
+  const second = Math.floor(at / 1000);
+  const before = known.get(pattern);
+  if (before?.second === second) return before.text;
+  const text = strftime(pattern, localTime(at));
+  known.set(pattern, { second, text });
   return text;
 }
 

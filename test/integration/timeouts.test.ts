@@ -16,6 +16,7 @@ import type { AppConfig } from "../../src/config/config.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
+import { AnswerHead } from "../../src/relay/answer-head.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
 import { Relay, type Relayed } from "../../src/relay/relay.ts";
 import { Reaper } from "../../src/start/reaper.ts";
@@ -150,7 +151,7 @@ async function hanging(app: Partial<AppConfig>, client = new Client("op=hang")) 
   };
   const { clock } = started;
   const deps = { clock, deadlines: new Deadlines(clock) };
-  new Relay(client, lease, deps, { onRelayed }).start(new Map(), false);
+  new Relay(client, lease, deps, { onRelayed }).start(new Map(), false, new AnswerHead(false));
   return { ...started, client, ended: () => relayed };
 }
 

@@ -4,7 +4,7 @@ import { escapeControls } from "../../src/base/escape-controls.ts";
 import { parseAccessFormat } from "../../src/config/access-format.ts";
 import { checkFile } from "../../src/config/check.ts";
 import { latin1Bytes } from "../../src/fcgi/params.ts";
-import { AnswerWatch } from "../../src/relay/answer-watch.ts";
+import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { type AccessRecord, createAccessLine } from "../../src/status/access-line.ts";
 import { strftime } from "../../src/status/strftime.ts";
 
@@ -13,11 +13,14 @@ const TIME = new Date(2026, 0, 2, 3, 4, 5, 678);
 function line(format: string, changes: Partial<AccessRecord> = {}, parameters: Record<string, string> = {}) {
   const parsed = parseAccessFormat(format);
   if (typeof parsed === "string") throw new Error(parsed);
-  return createAccessLine(parsed)({
-    parameter: (name) => parameters[name],
-    header: (name) => (name === "x-a" ? "b" : undefined),
-    startedAt: TIME,
-    endedAt: new Date(TIME.getTime() + 1500),
+  return createAccessLine(
+    parsed,
+    (at) => new Date(at),
+  )({
+    parameters: new Map(Object.entries(parameters)),
+    answer: { field: (name) => (name === "x-a" ? "b" : undefined) },
+    startedAt: TIME.getTime(),
+    endedAt: TIME.getTime() + 1500,
     status: 200,
     bytes: 17,
     program: "/srv/a.fcgi",
@@ -152,8 +155,8 @@ test("times are written as strftime(3) does, and unknown letters left alone", ()
 });
 
 describe("the watch over an answer's header", () => {
-  function watched(answer: string, cuts: readonly number[] = []): AnswerWatch {
-    const watch = new AnswerWatch();
+  function watched(answer: string, cuts: readonly number[] = []): AnswerHead {
+    const watch = new AnswerHead(true);
     const edges = [0, ...cuts.toSorted((a, b) => a - b), answer.length];
     const bytes = latin1Bytes(`..${answer}..`);
     for (let i = 1; i < edges.length; i++) watch.push(bytes, 2 + (edges[i - 1] ?? 0), 2 + (edges[i] ?? 0));
@@ -184,7 +187,7 @@ describe("the watch over an answer's header", () => {
 
   test("finds header fields by their names", () => {
     const watch = watched("X-A:  one \r\nx-b: two\r\nX-AB: three\r\n\r\nX-C: four");
-    expect(["x-a", "x-b", "x-ab", "x-c"].map((name) => watch.header(name))).toEqual([
+    expect(["x-a", "x-b", "x-ab", "x-c"].map((name) => watch.field(name))).toEqual([
       "one",
       "two",
       "three",
@@ -197,7 +200,7 @@ describe("the watch over an answer's header", () => {
     const blob = new Uint8Array(9 * header.length);
     for (const [index, byte] of header.entries()) blob[9 * index + 8] = byte;
     const started = performance.now();
-    const watch = new AnswerWatch();
+    const watch = new AnswerHead(true);
     for (let at = 8; at < blob.length; at += 9) watch.push(blob, at, at + 1);
     expect(watch.status).toBe(404);
     // Looked at anew with each byte it took seconds.

@@ -18,7 +18,7 @@ function encode({ type, id, content, padding }: Rec): Uint8Array {
   return bytes;
 }
 
-/** Writes down all that a decoder says; records of type 5 go raw to a sink of their request id. */
+/** Writes down all that a decoder says; records of type 5 go raw to a sink of their request id, which takes parts where that is above 255. */
 function collector() {
   const events: string[] = [];
   const raw = new Map<number, number[]>();
@@ -34,7 +34,10 @@ function collector() {
       if (!sink) {
         const bytes: number[] = [];
         raw.set(id, bytes);
-        sink = { onRaw: (chunk, start, end) => void bytes.push(...chunk.subarray(start, end)) };
+        sink = {
+          takesParts: id > 0xff,
+          onRaw: (chunk, start, end) => void bytes.push(...chunk.subarray(start, end)),
+        };
         sinks.set(id, sink);
       }
       return sink;
@@ -87,6 +90,31 @@ describe("the decoder", () => {
     expect(raw.get(1)).toEqual([]);
     decoder.push(bytes.slice(31));
     expect(raw.get(1)).toEqual([...bytes]);
+  });
+
+  test("hands on what has come of a record to a sink that takes parts, in one run with the whole ones before it", () => {
+    const runs: [number, number][] = [];
+    const sink: RawSink = { takesParts: true, onRaw: (_, start, end) => void runs.push([start, end]) };
+    const decoder = new Decoder({
+      onRecord: () => sink,
+      onContent() {},
+      onRecordEnd() {},
+      onMalformed() {},
+    });
+    const bytes = encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(20), padding: 4 });
+    const stream = Uint8Array.from([...bytes, ...bytes, ...bytes]);
+    decoder.push(stream.slice(0, 45));
+    expect(runs.splice(0)).toEqual([[0, 45]]);
+    decoder.push(stream.slice(45, 70));
+    // Of the third record its header is not complete.
+    expect(runs.splice(0)).toEqual([[0, 19]]);
+    decoder.push(stream.slice(70, 80));
+    expect(runs.splice(0)).toEqual([
+      [0, 8],
+      [2, 10],
+    ]);
+    decoder.push(stream.slice(80));
+    expect(runs).toEqual([[0, 16]]);
   });
 
   test("hands on all records of a chunk that go the same way in one run, as positions in that chunk", () => {

@@ -9,6 +9,7 @@ import {
   FCGI_STDIN,
   FCGI_STDOUT,
 } from "../../src/fcgi/protocol.ts";
+import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { ResponseWatch } from "../../src/relay/response-watch.ts";
 import {
   cutUp,
@@ -47,18 +48,23 @@ interface Result {
 function watch(chunks: readonly Uint8Array[]): Result {
   const events: string[] = [];
   const passed: Passed = { answer: "", stderr: "" };
-  const watched = new ResponseWatch({ requestId: LINK, isStale: (id) => STALE.includes(id) }, CLIENT, {
-    onRecords(chunk, start, end) {
-      passed.answer += latin1(chunk.subarray(start, end));
+  const watched = new ResponseWatch(
+    { requestId: LINK, isStale: (id) => STALE.includes(id) },
+    CLIENT,
+    {
+      onRecords(chunk, start, end) {
+        passed.answer += latin1(chunk.subarray(start, end));
+      },
+      onStderr(chunk, start, end) {
+        passed.stderr += latin1(chunk.subarray(start, end));
+      },
+      onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+      onUnanswered: () => void events.push("unanswered"),
+      onBadAnswer: () => void events.push("bad"),
+      onStaleRecord: (type) => void events.push(`stale ${type}`),
     },
-    onStderr(chunk, start, end) {
-      passed.stderr += latin1(chunk.subarray(start, end));
-    },
-    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-    onUnanswered: () => void events.push("unanswered"),
-    onBadAnswer: () => void events.push("bad"),
-    onStaleRecord: (type) => void events.push(`stale ${type}`),
-  });
+    new AnswerHead(false),
+  );
   for (const chunk of chunks) watched.push(chunk);
   return { passed, events };
 }
@@ -71,7 +77,7 @@ function read(bytes: Uint8Array): Result {
   const answer: ReadRecord[] = [];
   const isHeaderComplete = () => {
     const stdout = answer.filter(({ type }) => type === FCGI_STDOUT);
-    return /\n\r*\n/.test(latin1(Buffer.concat(stdout.map(({ content }) => content))));
+    return /(?:^|\n)\r*\n/.test(latin1(Buffer.concat(stdout.map(({ content }) => content))));
   };
   const end = (event: string): Result => {
     if (isHeaderComplete()) passed.answer = answer.map(asSent).join("");

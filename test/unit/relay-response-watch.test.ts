@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { latin1 } from "../../src/fcgi/params.ts";
 import { FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
+import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { ResponseWatch } from "../../src/relay/response-watch.ts";
 
 const text = (words: string) => new TextEncoder().encode(words);
@@ -12,18 +13,23 @@ const joined = (...pieces: Uint8Array[]) => Uint8Array.from(pieces.flatMap((piec
 function watch(chunks: readonly Uint8Array[], client = 5) {
   const events: string[] = [];
   let passed = "";
-  const watched = new ResponseWatch({ requestId: 5, isStale: (id) => id >= 1 && id < 5 }, client, {
-    onRecords(chunk, start, end) {
-      passed += latin1(chunk.subarray(start, end));
+  const watched = new ResponseWatch(
+    { requestId: 5, isStale: (id) => id >= 1 && id < 5 },
+    client,
+    {
+      onRecords(chunk, start, end) {
+        passed += latin1(chunk.subarray(start, end));
+      },
+      onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+      onStderr(chunk, start, end) {
+        passed += latin1(chunk.subarray(start, end));
+      },
+      onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
+      onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
+      onStaleRecord: (type) => void events.push(`stale ${type}`),
     },
-    onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
-    onStderr(chunk, start, end) {
-      passed += latin1(chunk.subarray(start, end));
-    },
-    onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
-    onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
-    onStaleRecord: (type) => void events.push(`stale ${type}`),
-  });
+    new AnswerHead(false),
+  );
   // What is fed may be changed on the way.
   for (const chunk of chunks) watched.push(chunk.slice());
   return { events, passed };

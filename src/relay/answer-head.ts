@@ -1,0 +1,120 @@
+import { ByteQueue } from "../base/byte-queue.ts";
+import { latin1 } from "../fcgi/params.ts";
+
+/** A longer header is read no further: what it says up to here counts. */
+const MAX_HEADER_BYTES = 64 * 1024;
+const NEWLINE = 10;
+const CARRIAGE_RETURN = 13;
+const COLON = 58;
+
+/**
+ * The header of an answer (RFC 3875 §6.2), up to its first empty line, and how long the body is that follows; fed with the content of its STDOUT
+ * records, wherever that is cut. Looks at each byte of the header once, and at none of the body.
+ */
+export class AnswerHead {
+  /** Any content has come. */
+  hasBegun = false;
+  isComplete = false;
+  bodyBytes = 0;
+  /** What the header comes to, as a web server reads it (RFC 3875 §6.3); undefined before it is complete. */
+  status: number | undefined = undefined;
+  readonly #keepsFields: boolean;
+  readonly #header = new ByteQueue();
+  /** Nothing but carriage returns has come of the present line. */
+  #isLineEmpty = true;
+
+  /** `keepsFields`: whether `field` will be asked. */
+  constructor(keepsFields: boolean) {
+    this.#keepsFields = keepsFields;
+  }
+
+  /** Takes the next piece of the content of STDOUT. */
+  push(chunk: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.hasBegun = true;
+    if (this.isComplete) {
+      this.bodyBytes += end - start;
+      return;
+    }
+    const bodyAt = this.#endOfHeader(chunk, start, end);
+    this.#header.push(chunk, start, bodyAt === 0 ? end : bodyAt);
+    if (bodyAt === 0 && this.#header.bytes <= MAX_HEADER_BYTES) return;
+    this.complete();
+    this.bodyBytes = bodyAt === 0 ? 0 : end - bodyAt;
+  }
+
+  /** What has come so far is the header. */
+  complete(): void {
+    this.isComplete = true;
+    this.status = this.#header.read(statusIn);
+    if (!this.#keepsFields) this.#header.clear();
+  }
+
+  /** The value of a header field, its name in small letters; a character a byte. */
+  field(name: string): string | undefined {
+    return this.#header.read((bytes, start, end) => fieldIn(bytes, start, end, name));
+  }
+
+  /** Where the body begins; 0: not in this piece. */
+  #endOfHeader(chunk: Uint8Array, start: number, end: number): number {
+    for (let at = start; at < end; at++) {
+      const byte = chunk[at];
+      if (byte !== NEWLINE) this.#isLineEmpty = this.#isLineEmpty && byte === CARRIAGE_RETURN;
+      else if (this.#isLineEmpty) return at + 1;
+      else this.#isLineEmpty = true;
+    }
+    return 0;
+  }
+}
+
+function statusIn(bytes: Uint8Array, start: number, end: number): number {
+  // The program of an old CGI habit writes the whole HTTP header.
+  const status = fieldIn(bytes, start, end, "status") ?? statusOfHttpLine(bytes, start, end);
+  const code = status === undefined ? Number.NaN : codeOf(status);
+  if (!Number.isNaN(code)) return code;
+  return fieldIn(bytes, start, end, "location") === undefined ? 200 : 302;
+}
+
+/** Three digits at the beginning; NaN: there are none. */
+function codeOf(status: string): number {
+  let code = 0;
+  for (let at = 0; at < 3; at++) {
+    const digit = status.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    code = 10 * code + digit;
+  }
+  return code;
+}
+
+function statusOfHttpLine(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const isHttp = bytes[start] === 72 && bytes[start + 1] === 84 && bytes[start + 4] === 47;
+  if (!isHttp) return undefined;
+  const line = latin1(bytes, start, lineEnd(bytes, start, end));
+  return /^HTTP\/\S+ +(\d{3})/.exec(line)?.[1];
+}
+
+function fieldIn(bytes: Uint8Array, start: number, end: number, name: string): string | undefined {
+  for (let at = start; at < end; ) {
+    const lineEndsAt = lineEnd(bytes, at, end);
+    const valueAt = at + name.length + 1;
+    if (valueAt <= lineEndsAt && bytes[valueAt - 1] === COLON && isName(bytes, at, name))
+      return latin1(bytes, valueAt, lineEndsAt).trim();
+    at = lineEndsAt + 1;
+  }
+  return undefined;
+}
+
+/** Whether the name in small letters stands at `at`, in whatever letters. */
+function isName(bytes: Uint8Array, at: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const byte = bytes[at + i] as number;
+    const small = byte >= 65 && byte <= 90 ? byte + 32 : byte;
+    if (small !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function lineEnd(bytes: Uint8Array, at: number, end: number): number {
+  const found = bytes.indexOf(NEWLINE, at);
+  return found === -1 || found > end ? end : found;
+}
