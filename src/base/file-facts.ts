@@ -3,6 +3,7 @@ import { access, realpath, stat } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
 import { errnoOf } from "./errors.ts";
 import { type FileTrail, readTrail } from "./file-trail.ts";
+import { isOnNoexec } from "./mounts.ts";
 
 /** What the disk says of a path, links followed. */
 export type FileFacts =
@@ -14,10 +15,12 @@ export type FileFacts =
       readonly kind: "file";
       /** The path with every link resolved. */
       readonly realPath: string;
-      /** Device, inode, time and size: another value is another file. */
+      /** Device, inode, time and size, and the links on the way to it: another value is another file, or the same one elsewhere. */
       readonly identity: string;
       readonly readable: boolean;
       readonly executable: boolean;
+      /** Where it is not executable: whether nothing is on its file system. */
+      readonly isOnNoexec: boolean;
       /** Its owner. */
       readonly uid: number;
       /** Permission bits. */
@@ -35,6 +38,7 @@ const REFRESH_AFTER_MS = 500;
 /** … and not believed any more from this age on. */
 const BELIEVE_MS = 1000;
 const MAX_ENTRIES = 4096;
+const ANY_EXECUTE = 0o111;
 
 interface Entry<Facts> {
   facts: Facts;
@@ -101,12 +105,20 @@ async function readFacts(path: string): Promise<FileFacts> {
       may(realPath, constants.R_OK),
       may(realPath, constants.X_OK),
     ]);
-    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
-    return { kind: "file", ...owned, identity, readable, executable };
+    const isOnNoexecMount = !executable && (owned.mode & ANY_EXECUTE) !== 0 && (await isOnNoexec(realPath));
+    const way = realPath === path ? realPath : await wayTo(path);
+    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size} ${way}`;
+    return { kind: "file", ...owned, identity, readable, executable, isOnNoexec: isOnNoexecMount };
   } catch (error) {
     const code = errnoOf(error);
     return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };
   }
+}
+
+/** A release is often a link that is switched: what it leads to may be the same file, hard-linked or shared, and another program all the same. */
+async function wayTo(path: string): Promise<string> {
+  const trail = await readTrail(path);
+  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : "";
 }
 
 async function may(path: string, mode: number): Promise<boolean> {

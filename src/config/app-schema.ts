@@ -32,14 +32,30 @@ const limitsSchema = Type.Object(
 export const appSchema = Type.Object(
   {
     extensions: Type.Array(
-      Type.String({ pattern: "^\\.[!-.0-~]+$", expected: 'an ending with its dot, such as ".fcgi"' }),
+      Type.String({
+        pattern: "^[^/\\u0000-\\u001f\\u007f]{0,255}$",
+        expected: 'an ending with its dot, the whole name of a file, or "" for any name',
+      }),
       {
         minItems: 1,
         default: [".fcgi", ".fpl"],
-        description: "Only files with one of these endings run.",
+        description:
+          'Only files with one of these endings run; one without a dot in front is a whole name, "" is any that begins with no dot.',
         expected: 'a list of endings, such as [".fcgi"]',
+        verify: verifyExtensions,
       },
     ),
+    extensions_ignore_case: Type.Boolean({
+      default: false,
+      description: "Whether capitals and small letters are the same in `extensions`.",
+      expected: "true or false",
+    }),
+    any_path: Type.Boolean({
+      default: false,
+      description:
+        "With `command`: it serves every path here, whether there is a file or not, and must not show files that it is asked for.",
+      expected: "true or false",
+    }),
     roots: Type.Array(Type.String(path(undefined, undefined)), {
       default: [],
       description: "Folders whose programs may run; an empty list allows any.",
@@ -169,6 +185,11 @@ export const appSchema = Type.Object(
   },
   TABLE,
 );
+
+function verifyExtensions(names: readonly string[]): string | undefined {
+  const wrong = names.find((each) => /^\.{1,2}$/.test(each));
+  return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is a folder, and no ending`;
+}
 
 function verifyEnv(env: Readonly<Record<string, string>>): string | undefined {
   const wrong = Object.keys(env).find((variable) => !new RegExp(VARIABLE).test(variable));

@@ -13,7 +13,8 @@ const GLOB = /[*?[\]{}!\\]/;
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
-  const app = resolveApp(tables.app, "app");
+  const app = resolveApp(tables.app, "app", false);
+  const isLiteral = tables.apps.map(({ match }) => !GLOB.test(match));
   return {
     server: resolveServer(tables.server),
     log: tables.log,
@@ -22,9 +23,13 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     admin: { listen: adminAddress(tables) },
     app,
     appFor: createAppFor(app, tables.apps, (matched) =>
-      resolveApp(layMatched(tables, matched), ["app", ...matched.map((index) => `apps[${index}]`)].join("+")),
+      resolveApp(
+        layMatched(tables, matched),
+        ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
+        matched.some((index) => isLiteral[index]),
+      ),
     ),
-    literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
+    literalMatches: tables.apps.map(({ match }) => match).filter((_, index) => isLiteral[index]),
     files,
   };
 }
@@ -65,10 +70,13 @@ function resolveServer(table: ServerTable): ServerConfig {
   };
 }
 
-function resolveApp(table: AppTable, id: string): AppConfig {
+function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
   return {
     id,
     extensions: table.extensions,
+    extensionsIgnoreCase: table.extensions_ignore_case,
+    isNamed,
+    anyPath: table.any_path,
     roots: table.roots.map(plainFolder),
     protocol: table.protocol,
     command: table.command.length === 0 ? undefined : table.command,

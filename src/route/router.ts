@@ -1,19 +1,14 @@
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup } from "../base/file-facts.ts";
 import type { AppFor } from "../config/app-for.ts";
-import type { AppConfig } from "../config/config.ts";
-import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
+import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "../start/owner-rules.ts";
-import { launchSettingsOf, type Program } from "../start/program.ts";
-import {
-  decodedPath,
-  folderOf,
-  hasExtension,
-  isUnder,
-  pathBytes,
-  programCandidates,
-  scriptPath,
-} from "./script-path.ts";
+import type { Program } from "../start/program.ts";
+import { changesFor, NO_CHANGES } from "./param-changes.ts";
+import { hasExtension, isProgramName } from "./program-name.ts";
+import { type Candidate, type Reading, readPath, readScripts } from "./reading.ts";
+import { ownedFileOf, programOf, type Routed, workingFolder } from "./routed-program.ts";
+import { givenScripts, isUnder, pathBytes } from "./script-path.ts";
 
 /** Where a request goes, and what its parameters must say there. */
 export interface Route {
@@ -23,21 +18,12 @@ export interface Route {
   readonly changes: ParamChanges;
 }
 
-/** A part of a request's path that may be the program, with the settings that hold for it. */
-interface Candidate {
-  /** As the request has it: the program's name. */
-  readonly asked: string;
-  /** What is run, and what the program is told: the same, or with every link resolved. */
-  readonly path: string;
-  readonly pathInfo: string;
-  readonly app: AppConfig;
+/** What a path leads to: a file, or with `any_path` whatever it names. */
+interface FoundScript extends Routed {
+  readonly facts: (FileFacts & { kind: "file" }) | undefined;
 }
 
-interface FoundScript extends Candidate {
-  readonly facts: FileFacts & { kind: "file" };
-  /** Whom it runs as, where that is its owner. */
-  readonly owner?: number;
-}
+type FoundFile = FoundScript & { readonly facts: FileFacts & { kind: "file" } };
 
 /** What the router asks the disk. */
 export interface RouterDisk {
@@ -47,31 +33,36 @@ export interface RouterDisk {
   readonly trail: TrailLookup;
 }
 
-/** What a SCRIPT_FILENAME may mean, in the order it is tried. */
-interface Reading {
+/** What the disk said of a path. */
+interface Seen {
   readonly path: string;
-  readonly candidates: readonly Candidate[];
-  /** Where the last request went that asked for it. */
-  known?: KnownRoute | undefined;
+  readonly facts: FileFacts;
 }
 
-/** A route that holds as long as the disk says the same of the candidates up to the one that was found. */
+/** A route that holds as long as the disk says the same of the paths that were looked at. */
 interface KnownRoute {
-  readonly facts: readonly FileFacts[];
+  readonly seen: readonly Seen[];
   readonly found: FoundScript;
   readonly route: Route;
 }
 
-const NO_CHANGES: ParamChanges = new Map();
-/** How many SCRIPT_FILENAMEs are remembered as read, and programs as made. */
+/** A SCRIPT_FILENAME as read, and where the last request went that asked for it. */
+interface ReadScript {
+  readonly reading: Reading;
+  known?: KnownRoute | undefined;
+}
+
+/** How many SCRIPT_FILENAMEs are remembered as read, and programs as made; … */
 const MAX_REMEMBERED = 1024;
+/** … of longer ones, which PATH_INFO makes, none. */
+const LONGEST_REMEMBERED = 4096;
 
 /** From a request's head to the program that serves it: canonical path, allowed roots and extensions, permissions. */
 export class Router {
   #appFor: AppFor;
   readonly #disk: RouterDisk;
   /** A site asks for the same few scripts again and again. */
-  readonly #readings = new Map<string, Reading>();
+  readonly #readings = new Map<string, ReadScript>();
   readonly #programs = new Map<string, Program>();
 
   constructor(appFor: AppFor, disk: RouterDisk) {
@@ -91,34 +82,33 @@ export class Router {
    * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN.
    */
   route(head: RequestHead): Route | Promise<Route> {
-    const reading = this.#read(head);
-    const { known } = reading;
-    if (!known || !this.#stillHolds(reading, known)) return this.#routeAnew(head, reading);
+    const read = this.#read(head);
+    const { known } = read;
+    if (!known || !this.#stillHolds(known)) return this.#routeAnew(head, read);
     // One whose parameters stay as they are is the same for every request.
     return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
   }
 
-  async #routeAnew(head: RequestHead, reading: Reading): Promise<Route> {
-    const facts: FileFacts[] = [];
-    const found = await this.#find(reading, facts);
+  async #routeAnew(head: RequestHead, read: ReadScript): Promise<Route> {
+    const seen: Seen[] = [];
+    const found = await this.#find(read.reading, seen);
     const { app, owner } = found;
     const program = await this.#programOf(found);
     const route = routeOf(head, found, program);
-    // What depends on more files than the candidates is looked at each time.
+    // What depends on more files than those of its path is looked at each time.
     const isKnown = owner === undefined && app.restartOnChange.length === 0;
-    reading.known = isKnown ? { facts, found, route } : undefined;
+    read.known = isKnown ? { seen, found, route } : undefined;
     return route;
   }
 
-  #stillHolds({ candidates }: Reading, { facts }: KnownRoute): boolean {
-    for (let i = 0; i < facts.length; i++)
-      if (this.#disk.lookup((candidates[i] as Candidate).path) !== facts[i]) return false;
+  #stillHolds({ seen }: KnownRoute): boolean {
+    for (const { path, facts } of seen) if (this.#disk.lookup(path) !== facts) return false;
     return true;
   }
 
-  /** The program that a request for this path would go to. @throws FpmError SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
+  /** The program that a request for this path would go to. @throws FpmError SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
   async find(path: string): Promise<Program> {
-    return await this.#programOf(await this.#find({ path, candidates: this.#candidates(path) }));
+    return await this.#programOf(await this.#find(readPath(path, this.#appFor)));
   }
 
   /**
@@ -126,32 +116,53 @@ export class Router {
    * nothing of them: it may be in the middle of a deployment, and of an interpreter it is only the one that was asked for first.
    */
   async findAgain(known: Program): Promise<Program | undefined> {
-    const candidate = this.#candidates(known.script).find(({ path }) => path === known.script);
+    const { ways, virtual } = readPath(known.script, this.#appFor);
+    const candidate = [...ways.flat(), virtual].find((each) => each?.path === known.script);
     if (!candidate) return undefined;
     const { kind } = await this.#disk.lookup(known.script);
-    if (kind === "file") {
+    if (kind === "file" || candidate === virtual) {
       const found = await this.find(known.script).catch(undefinedIfRefused);
       return found?.key === known.key ? found : undefined;
     }
     if (!candidate.app.command) return known;
-    const program = programOf(candidate, known.version, known.owner);
+    const program = programOf({ ...candidate, owner: known.owner }, known.version);
     return program.key === known.key ? program : undefined;
   }
 
-  /** `seen` gets what the disk said of each candidate. */
-  async #find(reading: Reading, seen: FileFacts[] = []): Promise<FoundScript> {
-    for (const candidate of reading.candidates) {
-      const facts = await this.#disk.lookup(candidate.path);
-      seen.push(facts);
-      if (facts.kind === "denied")
-        throw forbidden(candidate.path, "a folder on its path may not be searched");
-      if (facts.kind !== "file") continue;
-      const found = { ...this.#underRealPath(candidate, facts.realPath), facts };
-      if (found.app.user === "owner") return await this.#findOwned(found);
-      await this.#checkAllowed(found);
-      return found;
+  /** `seen` gets what the disk said of the paths that were looked at. */
+  async #find(reading: Reading, seen: Seen[] = []): Promise<FoundScript> {
+    for (const way of reading.ways) {
+      for (const candidate of way) {
+        const facts = await this.#disk.lookup(candidate.path);
+        seen.push({ path: candidate.path, facts });
+        if (facts.kind === "denied")
+          throw forbidden(candidate.path, "a folder on its path may not be searched");
+        // Nothing is below what is not there.
+        if (facts.kind === "missing") break;
+        if (facts.kind === "file") return await this.#findFile(candidate, facts);
+      }
     }
+    if (reading.virtual) return this.#findVirtual(reading.virtual);
     throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
+  }
+
+  async #findFile(candidate: Candidate, facts: FileFacts & { kind: "file" }): Promise<FoundScript> {
+    const found = { ...this.#underRealPath(candidate, facts.realPath), facts };
+    if (found.app.user === "owner") return await this.#findOwned(found);
+    await this.#checkAllowed(found, candidate);
+    return found;
+  }
+
+  /** Nothing of the disk is run or shown: it is only compared with `roots`. */
+  #findVirtual(candidate: Candidate): FoundScript {
+    const { path, app } = candidate;
+    if (!app.command || app.protocol !== "fastcgi")
+      throw forbidden(path, "`any_path` is for a `command` that speaks FastCGI");
+    if (app.user === "owner")
+      throw forbidden(path, 'with `any_path` there is no file whose owner `user = "owner"` could be');
+    if (app.roots.length > 0 && !app.roots.some((root) => path === root || isUnder(path, root)))
+      throw notFound(path, "it lies under none of `roots`");
+    return { ...candidate, facts: undefined };
   }
 
   /** Where tables hold for the file that do not match the name it was asked by, what they are for is run: the file itself. */
@@ -160,7 +171,8 @@ export class Router {
     if (realPath === asked) return candidate;
     const app = this.#appFor(asked, realPath);
     if (app === candidate.app) return candidate;
-    return { ...candidate, app, path: realPath, asked: app === this.#appFor(realPath) ? realPath : asked };
+    const name = app === this.#appFor(realPath) ? realPath : asked;
+    return { ...candidate, app, path: realPath, told: pathBytes(realPath), asked: name };
   }
 
   /** The file itself, whose owner it runs as: a name of it may lead elsewhere in a moment. */
@@ -173,40 +185,26 @@ export class Router {
       throw forbidden(asked, "what it leads to is being changed");
     const problem = ownerProblem(trail, app.lowestUid);
     if (problem) throw forbidden(asked, problem);
-    const found = { ...candidate, app, path: trail.realPath, facts, owner: facts.uid };
-    await this.#checkAllowed(found);
+    const path = trail.realPath;
+    const found = { ...candidate, app, path, told: pathBytes(path), facts, owner: facts.uid };
+    await this.#checkAllowed(found, candidate);
     return found;
   }
 
-  #read(head: RequestHead): Reading {
+  #read(head: RequestHead): ReadScript {
     const given = head.value("SCRIPT_FILENAME") ?? "";
     const known = given === "" ? undefined : this.#readings.get(given);
     if (known) return known;
-    const { path, decoded } = scriptPath(head);
-    const candidates = this.#candidates(path);
-    const reading: Reading =
-      decoded === undefined
-        ? { path, candidates }
-        : { path, candidates: [...candidates.map(withDecodedInfo), ...this.#candidates(decoded)] };
-    if (given !== "") remember(this.#readings, given, reading);
-    return reading;
-  }
-
-  /** The parts of the path that may be a file, longest first; the rest is PATH_INFO. */
-  #candidates(path: string): Candidate[] {
-    const parts = programCandidates(path, (part) => hasExtension(part, this.#appFor(part).extensions));
-    return parts.map((part) => ({
-      asked: part,
-      path: part,
-      pathInfo: path.slice(part.length),
-      app: this.#appFor(part),
-    }));
+    const read: ReadScript = { reading: readScripts(givenScripts(head), this.#appFor) };
+    if (given !== "" && given.length <= LONGEST_REMEMBERED) remember(this.#readings, given, read);
+    return read;
   }
 
   /** The same object for the same version of the same program. A promise only where its settings ask for more of the disk. */
   #programOf(found: FoundScript): Program | Promise<Program> {
     const { app, facts } = found;
-    const version = app.command || app.protocol === "cgi" ? "" : facts.identity;
+    const isRead = !app.command && app.protocol === "fastcgi";
+    const version = isRead ? (facts?.identity ?? "") : "";
     return app.restartOnChange.length === 0 ? this.#known(found, version) : this.#lookFurther(found, version);
   }
 
@@ -215,7 +213,7 @@ export class Router {
     const known = this.#programs.get(asked);
     if (known?.version === version && known.owner === owner && known.ownedFile === ownedFileOf(found))
       return known;
-    const program = programOf(found, version, owner);
+    const program = programOf(found, version);
     remember(this.#programs, asked, program);
     return program;
   }
@@ -233,21 +231,17 @@ export class Router {
     return this.#known(found, versions.join(" "));
   }
 
-  async #checkAllowed(found: FoundScript): Promise<void> {
+  async #checkAllowed(found: FoundFile, { asked }: Candidate): Promise<void> {
     const { path, app, facts } = found;
-    const isInside = app.roots.length === 0 || (await this.#underRoots(facts.realPath, app.roots));
-    if (!isInside) {
-      throw notFound(path, `it resolves to ${facts.realPath}, which lies under none of \`roots\``);
-    }
-    if (!hasExtension(facts.realPath, app.extensions)) {
-      throw notFound(path, `it resolves to ${facts.realPath}, which has none of the allowed extensions`);
-    }
-    if (app.command ? !facts.readable : !facts.executable) {
-      throw forbidden(
-        path,
-        app.command ? "the file is not readable" : "the file is not executable (chmod +x)",
-      );
-    }
+    const { realPath } = facts;
+    const isInside = app.roots.length === 0 || (await this.#underRoots(realPath, app.roots));
+    if (!isInside) throw notFound(path, `it resolves to ${realPath}, which lies under none of \`roots\``);
+    // An interpreter would show what another file holds; what is executed must only be called a program.
+    const isTarget = hasExtension(realPath, app) || this.#appFor(realPath).isNamed;
+    if (!isTarget && (app.command || !isProgramName(asked, app)))
+      throw notFound(path, `it resolves to ${realPath}, which has none of the allowed extensions`);
+    if (app.command && !facts.readable) throw forbidden(path, "the file is not readable");
+    if (!app.command && !facts.executable) throw forbidden(path, whyNotExecutable(facts));
   }
 
   async #underRoots(realPath: string, roots: readonly string[]): Promise<boolean> {
@@ -260,11 +254,6 @@ export class Router {
   }
 }
 
-/** A `%` in the name of the file that is found is meant; PATH_INFO is never percent-encoded. */
-function withDecodedInfo(candidate: Candidate): Candidate {
-  return { ...candidate, pathInfo: decodedPath(candidate.pathInfo) };
-}
-
 function undefinedIfRefused(error: unknown): undefined {
   if (!(error instanceof FpmError)) throw error;
 }
@@ -273,43 +262,11 @@ function routeOf(head: RequestHead, found: FoundScript, program: Program): Route
   return { program, script: found.path, changes: changesFor(head, found) };
 }
 
-function workingFolder({ path, app }: Candidate): string {
-  return app.cwd || (app.command && app.protocol === "fastcgi" ? "/" : folderOf(path));
-}
-
-function programOf(found: Candidate, version: string, owner: number | undefined): Program {
-  const { asked, path, app } = found;
-  const ownedFile = ownedFileOf({ ...found, owner });
-  const generation = `${version} ${owner ?? ""} ${ownedFile ?? ""} ${launchSettingsOf(app)}`;
-  const common = { script: asked, cwd: workingFolder(found), owner, ownedFile, version, generation, app };
-  if (!app.command) return { ...common, key: asked, name: asked, argv: [path] };
-  const argv = app.command as readonly [string, ...string[]];
-  if (app.protocol === "cgi") return { ...common, key: asked, name: asked, argv: [...argv, path] };
-  const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
-  return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
-}
-
-function ownedFileOf({
-  path,
-  app,
-  owner,
-}: Candidate & { readonly owner?: number | undefined }): string | undefined {
-  const isShared = app.command !== undefined && app.protocol === "fastcgi";
-  return owner === undefined || isShared ? undefined : path;
-}
-
-/** SCRIPT_FILENAME as found, and PATH_INFO and SCRIPT_NAME where the web server left PATH_INFO inside. */
-function changesFor(head: RequestHead, { path, pathInfo }: FoundScript): ParamChanges {
-  const wanted = pathBytes(path);
-  if (pathInfo === "" && head.value("SCRIPT_FILENAME") === wanted) return NO_CHANGES;
-  const changes = new Map<KnownName, string>([["SCRIPT_FILENAME", wanted]]);
-  if (pathInfo !== "") {
-    const info = pathBytes(pathInfo);
-    changes.set("PATH_INFO", info);
-    const name = head.value("SCRIPT_NAME") ?? "";
-    if (name.endsWith(info)) changes.set("SCRIPT_NAME", name.slice(0, name.length - info.length));
-  }
-  return changes;
+function whyNotExecutable({ mode, isOnNoexec }: FoundFile["facts"]): string {
+  if (isOnNoexec) return "its file system is mounted noexec";
+  return (mode & 0o111) === 0
+    ? "the file is not executable (chmod +x)"
+    : "std-fpm's user may not execute it (chmod a+x)";
 }
 
 function notFound(path: string, why: string): FpmError {
