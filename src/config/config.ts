@@ -13,6 +13,8 @@ export interface Config {
   readonly app: AppConfig;
   /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
   readonly appFor: AppFor;
+  /** The same for requests to authorizers. */
+  readonly authorizerFor: AppFor;
   /** The paths that `[[apps]]` tables name as they are, without * and the like. */
   readonly literalMatches: readonly string[];
   /** The files that were read, in order; empty when the bundled default stands alone. */

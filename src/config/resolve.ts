@@ -15,6 +15,12 @@ const GLOB = /[*?[\]{}!\\]/;
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
   const app = resolveApp(tables.app, "app", false);
   const isLiteral = tables.apps.map(({ match }) => !GLOB.test(match));
+  const merge = (matched: readonly number[]) =>
+    resolveApp(
+      layMatched(tables, matched),
+      ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
+      matched.some((index) => isLiteral[index]),
+    );
   return {
     server: resolveServer(tables.server),
     log: tables.log,
@@ -22,14 +28,9 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
     app,
-    appFor: createAppFor(app, tables.apps, (matched) =>
-      resolveApp(
-        layMatched(tables, matched),
-        ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
-        matched.some((index) => isLiteral[index]),
-      ),
-    ),
-    literalMatches: tables.apps.map(({ match }) => match).filter((_, index) => isLiteral[index]),
+    appFor: createAppFor(app, tables.apps, merge, "responder"),
+    authorizerFor: createAppFor(app, tables.apps, merge, "authorizer"),
+    literalMatches: tables.apps.filter((_, index) => isLiteral[index]).map(({ match }) => match),
     files,
   };
 }
@@ -42,7 +43,7 @@ function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {
   return matched.reduce((merged, index) => {
-    const { match: _, ...settings } = tables.apps[index] ?? { match: "" };
+    const { match: _, role: _role, ...settings } = tables.apps[index] ?? { match: "" };
     return layApp(merged, settings);
   }, tables.app);
 }

@@ -284,7 +284,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
     this.#deps.slowLog.use(config.slowLog);
-    this.#deps.router.reload(config.appFor);
+    this.#deps.router.reload(config.appFor, config.authorizerFor);
     this.#limit(limits);
     void this.#refreshPools(config);
   }

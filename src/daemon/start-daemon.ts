@@ -105,12 +105,13 @@ function createLogs(config: Config, deps: SlowLogDeps) {
   return { accessLog, slowLog, clientLog: new LimitedLog(clock, log) };
 }
 
-function createRouter({ appFor }: Config, clock: Clock): Router {
-  return new Router(appFor, {
+function createRouter({ appFor, authorizerFor }: Config, clock: Clock): Router {
+  const disk = {
     lookup: createFileLookup(clock),
     watched: createFileLookup(clock, "all"),
     trail: createTrailLookup(clock),
-  });
+  };
+  return new Router(appFor, disk, authorizerFor);
 }
 
 /** Asks the collector; it works beside us. */

@@ -1,3 +1,4 @@
+import type { Role } from "../config/app-for.ts";
 import { launchSettingsOf, type Program } from "../start/program.ts";
 import type { Candidate } from "./reading.ts";
 import { folderOf } from "./script-path.ts";
@@ -9,16 +10,36 @@ export type Routed = Candidate & {
 };
 
 /** The program that serves it; `version` is that of its files. */
-export function programOf(found: Routed, version: string): Program {
+export function programOf(found: Routed, version: string, role: Role): Program {
   const { asked, path, app, owner } = found;
   const ownedFile = ownedFileOf(found);
   const generation = `${version} ${owner ?? ""} ${ownedFile ?? ""} ${launchSettingsOf(app)}`;
-  const common = { script: asked, cwd: workingFolder(found), owner, ownedFile, version, generation, app };
-  if (!app.command) return { ...common, key: asked, name: asked, argv: [path] };
-  const argv = app.command as readonly [string, ...string[]];
-  if (app.protocol === "cgi") return { ...common, key: asked, name: asked, argv: [...argv, path] };
-  const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
-  return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
+  const common = {
+    script: asked,
+    cwd: workingFolder(found),
+    owner,
+    ownedFile,
+    version,
+    generation,
+    role,
+    app,
+  };
+  const [command, ...options] = app.command ?? [];
+  if (command === undefined)
+    return { ...common, key: keyOf(asked, role), name: keyOf(asked, role), argv: [path] };
+  if (app.protocol === "cgi")
+    return {
+      ...common,
+      key: keyOf(asked, role),
+      name: keyOf(asked, role),
+      argv: [command, ...options, path],
+    };
+  const whose = keyOf(owner === undefined ? app.id : `${app.id}, user ${owner}`, role);
+  return { ...common, key: `command ${whose}`, name: `${command} (${whose})`, argv: [command, ...options] };
+}
+
+function keyOf(what: string, role: Role): string {
+  return role === "authorizer" ? `${what}, authorizer` : what;
 }
 
 /** Where its processes begin, and what `restart_on_change` is relative to. */

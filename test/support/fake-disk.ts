@@ -1,6 +1,6 @@
 import type { FileFacts } from "../../src/base/file-facts.ts";
 import type { FileTrail } from "../../src/base/file-trail.ts";
-import type { RouterDisk } from "../../src/route/router.ts";
+import type { RouterDisk } from "../../src/route/path-router.ts";
 
 /** A disk of these files; `->` is a link, `x` executable, `r` only readable, `n` on a file system where nothing is executed, `o` only others may execute, `!` may not be looked at, `/` a folder. */
 export function diskOf(disk: Record<string, string>, owned: Partial<FileFacts> = {}) {

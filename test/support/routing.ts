@@ -1,7 +1,8 @@
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
-import { type Route, Router } from "../../src/route/router.ts";
+import type { Route } from "../../src/route/path-router.ts";
+import { Router } from "../../src/route/router.ts";
 import { appConfig } from "./app-config.ts";
 import { routerDisk } from "./fake-disk.ts";
 

@@ -1,4 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
+import { FCGI_AUTHORIZER, FCGI_FILTER, FCGI_RESPONDER } from "../../src/fcgi/protocol.ts";
 import { Router } from "../../src/route/router.ts";
 import { appConfig } from "../support/app-config.ts";
 import { routerDisk } from "../support/fake-disk.ts";
@@ -81,5 +85,47 @@ describe("with `any_path`", () => {
     const again = await routerOf({ ...app, env: { A: "1" } }).findAgain(known);
     expect([again?.key, again?.app.env]).toEqual([known.key, { A: "1" }]);
     expect(await new Router(() => plain, routerDisk({})).findAgain(known)).toBeUndefined();
+  });
+});
+
+describe("an authorizer", () => {
+  const plain = appConfig({ id: "app" });
+  const guard = appConfig({ id: "app+apps[0]", anyPath: true, command: ["/srv/login"] });
+  const router = new Router(
+    () => plain,
+    routerDisk({ "/srv/x.fcgi": "x" }),
+    (path) => (path.startsWith("/srv/private/") ? guard : plain),
+  );
+  const ask = (role: number, path: string) =>
+    router.route(new RequestHead(encodeHead(1, role, false, encodeParams([["SCRIPT_FILENAME", path]]))));
+
+  test("is asked by tables of its own, a path that answers is not", async () => {
+    expect((await ask(FCGI_AUTHORIZER, "/srv/private/a.html")).program).toMatchObject({
+      key: "command app+apps[0], authorizer",
+      argv: ["/srv/login"],
+      role: "authorizer",
+    });
+    for (const role of [FCGI_RESPONDER, FCGI_FILTER])
+      await expect(Promise.resolve(ask(role, "/srv/private/a.html"))).rejects.toThrow("no such file");
+  });
+
+  test("that is a program of the site, too, has a pool of its own", async () => {
+    const [answers, allows] = [
+      await ask(FCGI_RESPONDER, "/srv/x.fcgi"),
+      await ask(FCGI_AUTHORIZER, "/srv/x.fcgi"),
+    ];
+    expect([answers.program.key, allows.program.key]).toEqual(["/srv/x.fcgi", "/srv/x.fcgi, authorizer"]);
+    expect(await router.findAgain(allows.program)).toMatchObject({ key: "/srv/x.fcgi, authorizer" });
+    router.reload(() => plain);
+    const virtual = await new Router(
+      () => plain,
+      routerDisk({}),
+      () => guard,
+    ).route(
+      new RequestHead(
+        encodeHead(1, FCGI_AUTHORIZER, false, encodeParams([["SCRIPT_FILENAME", "/srv/private/b"]])),
+      ),
+    );
+    expect(await router.findAgain(virtual.program)).toBeUndefined();
   });
 });
