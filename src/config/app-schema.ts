@@ -158,7 +158,7 @@ export const appSchema = Type.Object(
     spool: oneOf(
       ["auto", "always", "never"],
       "auto",
-      "Bodies taken whole before a process gets them: auto = those of unknown length, and all for plain CGI; always = all; never = none.",
+      "Bodies taken whole before a process gets them: auto = those of unknown length, and all for plain CGI; always = all; never = none: a process is lent at the end of the head and gets the body as it comes.",
     ),
     max_body: size("A larger request body is refused with 413; 0 = no limit."),
     abort_timeout: duration(

@@ -15,6 +15,8 @@ export interface Config {
   readonly appFor: AppFor;
   /** The same for requests to authorizers. */
   readonly authorizerFor: AppFor;
+  /** Whether any table says `spool = "never"`. */
+  readonly hasStreams: boolean;
   /** The paths that `[[apps]]` tables name as they are, without * and the like. */
   readonly literalMatches: readonly string[];
   /** The files that were read, in order; empty when the bundled default stands alone. */

@@ -30,6 +30,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     app,
     appFor: createAppFor(app, tables.apps, merge, "responder"),
     authorizerFor: createAppFor(app, tables.apps, merge, "authorizer"),
+    hasStreams: [tables.app, ...tables.apps].some(({ spool }) => spool === "never"),
     literalMatches: tables.apps.filter((_, index) => isLiteral[index]).map(({ match }) => match),
     files,
   };

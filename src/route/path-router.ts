@@ -91,6 +91,19 @@ export class PathRouter {
     return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
   }
 
+  /** Whether the settings of what a request may go to say `spool = "never"`, as far as its path tells. */
+  isStreamed(head: RequestHead): boolean {
+    try {
+      const { reading, known } = this.#read(head);
+      if (known) return known.found.app.spool === "never";
+      return [...reading.ways.flat(), reading.virtual].some((each) => each?.app.spool === "never");
+    } catch (error) {
+      // The same error is the answer in a moment.
+      if (!(error instanceof FpmError)) throw error;
+      return false;
+    }
+  }
+
   async #routeAnew(head: RequestHead, read: ReadScript): Promise<Route> {
     const seen: Seen[] = [];
     const found = await this.#find(read.reading, seen);

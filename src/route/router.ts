@@ -28,6 +28,11 @@ export class Router {
     return (head.role === FCGI_AUTHORIZER ? this.#authorizers : this.#responders).route(head);
   }
 
+  /** Whether the settings of what a request may go to say `spool = "never"`, as far as its path tells. */
+  isStreamed(head: RequestHead): boolean {
+    return head.role !== FCGI_AUTHORIZER && this.#responders.isStreamed(head);
+  }
+
   /** The program that a request for this path would go to. @throws FpmError SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
   find(path: string): Promise<Program> {
     return this.#responders.find(path);
