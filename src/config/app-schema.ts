@@ -134,8 +134,8 @@ export const appSchema = Type.Object(
     restart_on_change: Type.Array(Type.String({ pattern: "^[^\\0]+$", expected: "a path" }), {
       default: [],
       description:
-        "Files whose change replaces the processes, as that of the program does; relative to `cwd`.",
-      expected: 'a list of paths, such as ["config.yml"]',
+        "Files, folders, links and patterns (`lib/**/*.pm`) whose change replaces the processes, as that of the program does; relative to `cwd`.",
+      expected: 'a list of paths and patterns, such as ["config.yml", "lib/**/*.pm"]',
     }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
     max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),

@@ -1,5 +1,5 @@
 import { FpmError } from "../base/errors.ts";
-import type { FileFacts, FileLookup, TrailLookup } from "../base/file-facts.ts";
+import type { FileFacts, FileLookup, TrailLookup, VersionLookup } from "../base/file-facts.ts";
 import type { AppFor, Role } from "../config/app-for.ts";
 import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "../start/owner-rules.ts";
@@ -28,8 +28,8 @@ type FoundFile = FoundScript & { readonly facts: FileFacts & { kind: "file" } };
 /** What the router asks the disk. */
 export interface RouterDisk {
   readonly lookup: FileLookup;
-  /** For files that need not exist. */
-  readonly watched: FileLookup;
+  /** What `restart_on_change` names, in absolute paths. */
+  readonly watched: VersionLookup;
   readonly trail: TrailLookup;
 }
 
@@ -39,9 +39,16 @@ interface Seen {
   readonly facts: FileFacts;
 }
 
+/** What `restart_on_change` names, and its version. */
+interface Watched {
+  readonly path: string;
+  readonly version: string;
+}
+
 /** A route that holds as long as the disk says the same of the paths that were looked at. */
 interface KnownRoute {
   readonly seen: readonly Seen[];
+  readonly watched: readonly Watched[];
   readonly found: FoundScript;
   readonly route: Route;
 }
@@ -107,23 +114,23 @@ export class PathRouter {
   async #routeAnew(head: RequestHead, read: ReadScript): Promise<Route> {
     const seen: Seen[] = [];
     const found = await this.#find(read.reading, seen);
-    const { app, owner } = found;
-    const program = await this.#programOf(found);
-    const route = routeOf(head, found, program);
-    // What depends on more files than those of its path is looked at each time.
-    const isKnown = owner === undefined && app.restartOnChange.length === 0;
-    read.known = isKnown ? { seen, found, route } : undefined;
+    const watched = await this.#watch(found);
+    const route = routeOf(head, found, this.#programOf(found, watched));
+    // The way to an owner's file is looked at each time.
+    read.known = found.owner === undefined ? { seen, watched, found, route } : undefined;
     return route;
   }
 
-  #stillHolds({ seen }: KnownRoute): boolean {
+  #stillHolds({ seen, watched }: KnownRoute): boolean {
     for (const { path, facts } of seen) if (this.#disk.lookup(path) !== facts) return false;
+    for (const { path, version } of watched) if (this.#disk.watched(path) !== version) return false;
     return true;
   }
 
   /** The program that a request for this path would go to. @throws FpmError SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
   async find(path: string): Promise<Program> {
-    return await this.#programOf(await this.#find(readPath(path, this.#appFor)));
+    const found = await this.#find(readPath(path, this.#appFor));
+    return this.#programOf(found, await this.#watch(found));
   }
 
   /**
@@ -215,35 +222,28 @@ export class PathRouter {
     return read;
   }
 
-  /** The same object for the same version of the same program. A promise only where its settings ask for more of the disk. */
-  #programOf(found: FoundScript): Program | Promise<Program> {
-    const { app, facts } = found;
-    const isRead = !app.command && app.protocol === "fastcgi";
-    const version = isRead ? (facts?.identity ?? "") : "";
-    return app.restartOnChange.length === 0 ? this.#known(found, version) : this.#lookFurther(found, version);
+  /** The versions of the files that count as part of the program. */
+  async #watch(found: FoundScript): Promise<Watched[]> {
+    const watched: Watched[] = [];
+    for (const file of found.app.restartOnChange) {
+      const path = file.startsWith("/") ? file : `${workingFolder(found)}/${file}`;
+      watched.push({ path, version: await this.#disk.watched(path) });
+    }
+    return watched;
   }
 
-  #known(found: FoundScript, version: string): Program {
-    const { asked, owner } = found;
+  /** The same object for the same version of the same program. */
+  #programOf(found: FoundScript, watched: readonly Watched[]): Program {
+    const { app, facts, asked, owner } = found;
+    const isRead = !app.command && app.protocol === "fastcgi";
+    const own = isRead ? (facts?.identity ?? "") : "";
+    const version = [own, ...watched.map((each) => each.version)].join(" ");
     const known = this.#programs.get(asked);
     if (known?.version === version && known.owner === owner && known.ownedFile === ownedFileOf(found))
       return known;
     const program = programOf(found, version, this.#role);
     remember(this.#programs, asked, program);
     return program;
-  }
-
-  /** The versions of files that count as part of the program. */
-  async #lookFurther(found: FoundScript, version: string): Promise<Program> {
-    const { app } = found;
-    const versions = [version];
-    for (const file of app.restartOnChange) {
-      const further = await this.#disk.watched(
-        file.startsWith("/") ? file : `${workingFolder(found)}/${file}`,
-      );
-      versions.push(further.kind === "file" ? further.identity : further.kind);
-    }
-    return this.#known(found, versions.join(" "));
   }
 
   async #checkAllowed(found: FoundFile, { asked }: Candidate): Promise<void> {

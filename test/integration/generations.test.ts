@@ -64,6 +64,23 @@ describe("a program that is replaced", () => {
     },
   );
 
+  test.each(["current", "current/", "releases", "current/**/version"])(
+    "for which restart_on_change names %j is replaced when a release is switched",
+    async (watched) => {
+      await using site = await startSite({
+        lab: [],
+        files: { "app.fcgi": RELEASED, "releases/1/version": "one", "releases/2/version": "two" },
+        app: `restart_on_change = ["${watched}"]`,
+      });
+      symlinkSync("releases/1", `${site.root}/current`);
+      expect(await site.text("app.fcgi")).toBe("one");
+      symlinkSync("releases/2", `${site.root}/next`);
+      renameSync(`${site.root}/next`, `${site.root}/current`);
+      if (watched === "releases") site.put("releases/done", "");
+      await waitUntil("the new release serves", async () => (await site.text("app.fcgi")) === "two", 4_000);
+    },
+  );
+
   test("keeps its old version while the new one takes its time to start", async () => {
     await using site = await startSite({ files: { "v.fcgi": versioned("one") } });
     await site.text("v.fcgi");

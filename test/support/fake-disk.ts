@@ -25,7 +25,10 @@ export function routerDisk(
   const lookup = diskOf(disk, owned);
   return {
     lookup,
-    watched: lookup,
+    watched(path) {
+      const facts = lookup(path);
+      return facts.kind === "file" ? facts.identity : facts.kind;
+    },
     trail(path) {
       const facts = lookup(path);
       if (facts.kind === "missing" || facts.kind === "denied") return undefined;
