@@ -5,7 +5,7 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { adminSchema } from "../src/config/admin-schema.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
-import { accessLogSchema, logSchema, matchSchema, slowLogSchema } from "../src/config/schema.ts";
+import { accessLogSchema, logSchema, matchSchema, roleSchema, slowLogSchema } from "../src/config/schema.ts";
 import { serverSchema } from "../src/config/server-schema.ts";
 import { bold, italic, item, marked, roff, title } from "./roff.ts";
 
@@ -85,8 +85,9 @@ export function configurationPage(): string {
       page += item(term, `${marked(description)}\n.br\nExpected: ${roff(expected)}.`);
     }
   }
-  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
+  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `role` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
   page += item(bold("match"), marked(annotationsOf(matchSchema).description ?? ""));
+  page += item(`${bold("role")} = "any"`, marked(annotationsOf(roleSchema).description ?? ""));
   page += `.SH EXAMPLE\n.nf\n[app]\nroots = ["/srv/www"]\n\n[[apps]]\nmatch = "/srv/www/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php\\-cgi"]\n.fi\n`;
   page += `.SH SEE ALSO\n${bold("std-fpm")}(8)\n`;
   return page;

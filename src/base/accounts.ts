@@ -6,6 +6,7 @@ export interface Account {
   readonly uid: number;
   readonly gid: number;
   readonly home: string;
+  readonly shell: string;
 }
 
 /** Whom a process runs as. */
@@ -41,13 +42,14 @@ export function accountOf(user: string | number): Account | undefined {
   const isNumber = typeof user === "number" || /^\d+$/.test(user);
   const entry = isNumber ? libc().getpwuid(Number(user)) : libc().getpwnam(ptr(cString(String(user))));
   if (entry === null) return undefined;
-  // struct passwd: name, password, uid, gid, comment, home.
+  // struct passwd: name, password, uid, gid, comment, home, shell.
   const text = (offset: number) => String(new CString(read.ptr(entry as Pointer, offset) as Pointer));
   return {
     name: text(0),
     uid: read.u32(entry as Pointer, 16),
     gid: read.u32(entry as Pointer, 20),
     home: text(32),
+    shell: text(40),
   };
 }
 

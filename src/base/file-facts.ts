@@ -3,6 +3,9 @@ import { access, realpath, stat } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
 import { errnoOf } from "./errors.ts";
 import { type FileTrail, readTrail } from "./file-trail.ts";
+import { isOnNoexec } from "./mounts.ts";
+import { remembering } from "./remembering.ts";
+import { readWatched } from "./watched-files.ts";
 
 /** What the disk says of a path, links followed. */
 export type FileFacts =
@@ -14,10 +17,12 @@ export type FileFacts =
       readonly kind: "file";
       /** The path with every link resolved. */
       readonly realPath: string;
-      /** Device, inode, time and size: another value is another file. */
+      /** Device, inode, time and size, and the links on the way to it: another value is another file, or the same one elsewhere. */
       readonly identity: string;
       readonly readable: boolean;
       readonly executable: boolean;
+      /** Where it is not executable: whether nothing is on its file system. */
+      readonly isOnNoexec: boolean;
       /** Its owner. */
       readonly uid: number;
       /** Permission bits. */
@@ -30,64 +35,45 @@ export type FileLookup = (path: string) => FileFacts | Promise<FileFacts>;
 /** The way to a file; undefined where a path leads to none. */
 export type TrailLookup = (path: string) => FileTrail | undefined | Promise<FileTrail | undefined>;
 
-/** A known file is looked at again in the background from this age on … */
-const REFRESH_AFTER_MS = 500;
-/** … and not believed any more from this age on. */
-const BELIEVE_MS = 1000;
-const MAX_ENTRIES = 4096;
-
-interface Entry<Facts> {
-  facts: Facts;
-  readAt: number;
-}
+const ANY_EXECUTE = 0o111;
+/** A look at many files takes no more than a twentieth of the time. */
+const PAUSES_BETWEEN_LOOKS = 20;
 
 /**
- * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. Unless told
- * otherwise it remembers only files that exist, so a new program is found at once.
+ * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. It remembers only files
+ * that exist, so a new program is found at once.
  */
-export function createFileLookup(clock: Clock, remembers: "existing" | "all" = "existing"): FileLookup {
-  return remembering(
-    clock,
-    readFacts,
-    ({ kind }) => remembers === "all" || kind === "file" || kind === "other",
-  );
+export function createFileLookup(clock: Clock): FileLookup {
+  return remembering(clock, readFacts, ({ kind }) => kind === "file" || kind === "other");
+}
+
+/** The version of what a path or a pattern covers; a promise only where it is not known already. */
+export type VersionLookup = (path: string) => string | Promise<string>;
+
+/**
+ * The versions of files that need not exist. A look at many takes its time: it comes again the later, the longer it took. `onProblem` hears of
+ * what cannot be watched, once.
+ */
+export function createVersionLookup(
+  clock: Clock,
+  onProblem: (path: string, problem: string) => void,
+): VersionLookup {
+  const problems = new Map<string, string>();
+  const read = async (path: string) => {
+    const { version, problem } = await readWatched(path);
+    if (problem === undefined) problems.delete(path);
+    else if (problems.get(path) !== problem) {
+      problems.set(path, problem);
+      onProblem(path, problem);
+    }
+    return version;
+  };
+  return remembering(clock, read, () => true, PAUSES_BETWEEN_LOOKS);
 }
 
 /** The same for the ways that lead to files; those that lead nowhere are not remembered. */
 export function createTrailLookup(clock: Clock): TrailLookup {
   return remembering(clock, readTrail, (trail) => trail !== undefined);
-}
-
-function remembering<Facts>(
-  clock: Clock,
-  ask: (path: string) => Promise<Facts>,
-  isKept: (facts: Facts) => boolean,
-): (path: string) => Facts | Promise<Facts> {
-  const known = new Map<string, Entry<Facts>>();
-  const pending = new Map<string, Promise<Facts>>();
-
-  function read(path: string): Promise<Facts> {
-    const running = pending.get(path);
-    if (running) return running;
-    const reading = ask(path).then((facts) => {
-      pending.delete(path);
-      known.delete(path);
-      if (isKept(facts)) known.set(path, { facts, readAt: clock.now() });
-      if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
-      return facts;
-    });
-    pending.set(path, reading);
-    return reading;
-  }
-
-  return (path) => {
-    const entry = known.get(path);
-    if (!entry) return read(path);
-    const age = clock.now() - entry.readAt;
-    if (age >= BELIEVE_MS) return read(path);
-    if (age >= REFRESH_AFTER_MS) void read(path);
-    return entry.facts;
-  };
 }
 
 /** Asks the disk. */
@@ -101,12 +87,20 @@ async function readFacts(path: string): Promise<FileFacts> {
       may(realPath, constants.R_OK),
       may(realPath, constants.X_OK),
     ]);
-    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
-    return { kind: "file", ...owned, identity, readable, executable };
+    const isOnNoexecMount = !executable && (owned.mode & ANY_EXECUTE) !== 0 && (await isOnNoexec(realPath));
+    const way = realPath === path ? realPath : await wayTo(path);
+    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size} ${way}`;
+    return { kind: "file", ...owned, identity, readable, executable, isOnNoexec: isOnNoexecMount };
   } catch (error) {
     const code = errnoOf(error);
     return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };
   }
+}
+
+/** A release is often a link that is switched: what it leads to may be the same file, hard-linked or shared, and another program all the same. */
+async function wayTo(path: string): Promise<string> {
+  const trail = await readTrail(path);
+  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : "";
 }
 
 async function may(path: string, mode: number): Promise<boolean> {

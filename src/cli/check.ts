@@ -4,6 +4,7 @@ import { procProblem } from "../base/proc-folder.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { rootProblem } from "../config/root-user.ts";
 import { runtimeFolderProblem } from "../config/runtime-folder.ts";
+import { watchProblems } from "../config/watch-problems.ts";
 import { missingTools } from "../start/tools.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
@@ -43,6 +44,11 @@ export const checkCommand = defineCommand({
     const folderProblem = runtimeFolderProblem(runtimeDir, terminal.isRoot ? 0 : (process.geteuid?.() ?? 0));
     if (folderProblem !== undefined) {
       terminal.err(`server.runtime_dir: ${runtimeDir} cannot be used: ${folderProblem}\n`);
+      return EXIT_FAILED;
+    }
+    const unwatched = await watchProblems(loaded.tables);
+    if (unwatched.length > 0) {
+      terminal.err(unwatched.map((each) => `${each}\n`).join(""));
       return EXIT_FAILED;
     }
     if (problem) terminal.err(`warning: ${problem.message}\n`);

@@ -1,5 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import type { AppConfig } from "./config.ts";
+import type { AppsRole } from "./schema.ts";
 
 /** Paths whose answer is remembered; the oldest makes room. */
 const MAX_CACHED_PATHS = 4096;
@@ -10,7 +11,12 @@ const LONGEST_CACHED_PATH = 512;
 export interface AppRule {
   readonly match: string;
   readonly user?: string | undefined;
+  /** The one role that it is for, if it is not for any. */
+  readonly role?: AppsRole | undefined;
 }
+
+/** In which role a program is asked. */
+export type Role = Exclude<AppsRole, "any">;
 
 /**
  * The settings of the program at a path. A file has many names, and the path without links is one of them: the tables that match that hold, too.
@@ -20,19 +26,22 @@ export type AppFor = (path: string, realPath?: string) => AppConfig;
 
 /**
  * Which settings hold for a path. `rules` are the tables in order; `merge` builds the settings of the tables that match,
- * given by their indexes, and is called once for every such set.
+ * given by their indexes, and is called once for every such set. Tables for another role are left out.
  */
 export function createAppFor(
   app: AppConfig,
   rules: readonly AppRule[],
   merge: (matched: readonly number[]) => AppConfig,
+  role: Role = "responder",
 ): AppFor {
-  if (rules.length === 0) return () => app;
+  const isMeant = rules.map((rule) => rule.role === undefined || rule.role === "any" || rule.role === role);
+  if (!isMeant.includes(true)) return () => app;
   const compiled = rules.map(({ match }) => new Bun.Glob(match));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 
-  const matching = (path: string) => [...compiled.keys()].filter((index) => compiled[index]?.match(path));
+  const matching = (path: string) =>
+    [...compiled.keys()].filter((index) => isMeant[index] && compiled[index]?.match(path));
   const userAt = (matched: readonly number[]) =>
     matched.map((index) => rules[index]?.user).findLast((user) => user !== undefined);
 

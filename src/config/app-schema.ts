@@ -32,14 +32,30 @@ const limitsSchema = Type.Object(
 export const appSchema = Type.Object(
   {
     extensions: Type.Array(
-      Type.String({ pattern: "^\\.[!-.0-~]+$", expected: 'an ending with its dot, such as ".fcgi"' }),
+      Type.String({
+        pattern: "^[^/\\u0000-\\u001f\\u007f]{0,255}$",
+        expected: 'an ending with its dot, the whole name of a file, or "" for any name',
+      }),
       {
         minItems: 1,
         default: [".fcgi", ".fpl"],
-        description: "Only files with one of these endings run.",
+        description:
+          'Only files with one of these endings run; one without a dot in front is a whole name, "" is any that begins with no dot.',
         expected: 'a list of endings, such as [".fcgi"]',
+        verify: verifyExtensions,
       },
     ),
+    extensions_ignore_case: Type.Boolean({
+      default: false,
+      description: "Whether capitals and small letters are the same in `extensions`.",
+      expected: "true or false",
+    }),
+    any_path: Type.Boolean({
+      default: false,
+      description:
+        "With `command`: it serves every path here, whether there is a file or not, and must not show files that it is asked for.",
+      expected: "true or false",
+    }),
     roots: Type.Array(Type.String(path(undefined, undefined)), {
       default: [],
       description: "Folders whose programs may run; an empty list allows any.",
@@ -118,8 +134,8 @@ export const appSchema = Type.Object(
     restart_on_change: Type.Array(Type.String({ pattern: "^[^\\0]+$", expected: "a path" }), {
       default: [],
       description:
-        "Files whose change replaces the processes, as that of the program does; relative to `cwd`.",
-      expected: 'a list of paths, such as ["config.yml"]',
+        "Files, folders, links and patterns (`lib/**/*.pm`) whose change replaces the processes, as that of the program does; relative to `cwd`.",
+      expected: 'a list of paths and patterns, such as ["config.yml", "lib/**/*.pm"]',
     }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
     max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),
@@ -142,7 +158,7 @@ export const appSchema = Type.Object(
     spool: oneOf(
       ["auto", "always", "never"],
       "auto",
-      "Bodies taken whole before a process gets them: auto = those of unknown length, and all for plain CGI; always = all; never = none.",
+      "Bodies taken whole before a process gets them: auto = those of unknown length, and all for plain CGI; always = all; never = none: a process is lent at the end of the head and gets the body as it comes.",
     ),
     max_body: size("A larger request body is refused with 413; 0 = no limit."),
     abort_timeout: duration(
@@ -169,6 +185,11 @@ export const appSchema = Type.Object(
   },
   TABLE,
 );
+
+function verifyExtensions(names: readonly string[]): string | undefined {
+  const wrong = names.find((each) => /^\.{1,2}$/.test(each));
+  return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is a folder, and no ending`;
+}
 
 function verifyEnv(env: Readonly<Record<string, string>>): string | undefined {
   const wrong = Object.keys(env).find((variable) => !new RegExp(VARIABLE).test(variable));

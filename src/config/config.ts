@@ -13,6 +13,10 @@ export interface Config {
   readonly app: AppConfig;
   /** The program settings that hold for an absolute path; the same object for the same set of matching tables. */
   readonly appFor: AppFor;
+  /** The same for requests to authorizers. */
+  readonly authorizerFor: AppFor;
+  /** Whether any table says `spool = "never"`. */
+  readonly hasStreams: boolean;
   /** The paths that `[[apps]]` tables name as they are, without * and the like. */
   readonly literalMatches: readonly string[];
   /** The files that were read, in order; empty when the bundled default stands alone. */
@@ -91,8 +95,13 @@ export interface ResourceLimits {
 export interface AppConfig {
   /** Which `[[apps]]` tables are in it: "app" for none, else like "app+apps[0]+apps[2]". Pools of a `command` are told apart by it. */
   readonly id: string;
-  /** With the leading dot, ASCII, compared exactly. */
+  /** With a leading dot an ending, without a whole name, "" any. */
   readonly extensions: readonly string[];
+  readonly extensionsIgnoreCase: boolean;
+  /** Whether a table in it names one path as it is: that path is a program whatever its ending. */
+  readonly isNamed: boolean;
+  /** Whether every path is the `command`'s, without a look at the disk. */
+  readonly anyPath: boolean;
   readonly roots: readonly string[];
   readonly protocol: "fastcgi" | "cgi";
   /** The interpreter and its arguments; undefined when the program itself is executed. */

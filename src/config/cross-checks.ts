@@ -2,17 +2,24 @@ import { groupId, userId } from "../base/accounts.ts";
 import { isLocal, parseListenAddress } from "./listen-address.ts";
 import type { ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
-import { defaultTables, layApp, layFile } from "./tables.ts";
+import { defaultTables, layApp, layFile, type Tables } from "./tables.ts";
 
-/** What no file can be blamed for before all are known: more processes kept than allowed. */
+/** What no file can be blamed for before all are known: more processes kept than allowed, paths without files for who needs one. */
 export function crossChecks(sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   const { app, server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
   const check = (source: SourceFile, table: string, merged: typeof app) => {
     const { min_processes: min, max_processes: max } = merged;
-    if (max === 0 || min <= max) return;
-    problems.push(place(source, `${table}.min_processes`, `${min} is more than max_processes = ${max}`));
+    if (max !== 0 && min > max)
+      problems.push(place(source, `${table}.min_processes`, `${min} is more than max_processes = ${max}`));
   };
+  const hasCommand = sources.some(({ table }) => table.apps?.some(({ command = [] }) => command.length > 0));
+  const checkAnyPath = (source: SourceFile, table: string, merged: typeof app) => {
+    const why = merged.any_path ? whyNotAnyPath(merged, hasCommand) : undefined;
+    if (why !== undefined) problems.push(place(source, `${table}.any_path`, why));
+  };
+  const lastAnyPath = sources.findLast(({ table }) => table.app?.any_path !== undefined);
+  if (lastAnyPath !== undefined) checkAnyPath(lastAnyPath, "app", app);
   const last = sources.findLast(({ table }) => {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
@@ -21,10 +28,19 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
   if (problems.length > 0) return problems;
   for (const source of sources) {
     for (const [index, table] of (source.table.apps ?? []).entries()) {
-      check(source, `apps[${index}]`, layApp(app, table as Partial<typeof app>));
+      const merged = layApp(app, table as Partial<typeof app>);
+      check(source, `apps[${index}]`, merged);
+      if (table.any_path) checkAnyPath(source, `apps[${index}]`, merged);
     }
   }
   return problems;
+}
+
+/** The command may be that of another table for the same paths. */
+function whyNotAnyPath(merged: Tables["app"], hasCommand: boolean): string | undefined {
+  if (merged.command.length === 0 && !hasCommand) return "is for a `command`, and there is none";
+  if (merged.protocol === "cgi") return "a plain CGI program is started for a file; it needs one";
+  return merged.user === "owner" ? 'there is no file whose owner `user = "owner"` could be' : undefined;
 }
 
 /** Whoever reaches an address over the network could run any program of the machine. */

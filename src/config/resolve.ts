@@ -13,7 +13,14 @@ const GLOB = /[*?[\]{}!\\]/;
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
-  const app = resolveApp(tables.app, "app");
+  const app = resolveApp(tables.app, "app", false);
+  const isLiteral = tables.apps.map(({ match }) => !GLOB.test(match));
+  const merge = (matched: readonly number[]) =>
+    resolveApp(
+      layMatched(tables, matched),
+      ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
+      matched.some((index) => isLiteral[index]),
+    );
   return {
     server: resolveServer(tables.server),
     log: tables.log,
@@ -21,10 +28,10 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
     app,
-    appFor: createAppFor(app, tables.apps, (matched) =>
-      resolveApp(layMatched(tables, matched), ["app", ...matched.map((index) => `apps[${index}]`)].join("+")),
-    ),
-    literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
+    appFor: createAppFor(app, tables.apps, merge, "responder"),
+    authorizerFor: createAppFor(app, tables.apps, merge, "authorizer"),
+    hasStreams: [tables.app, ...tables.apps].some(({ spool }) => spool === "never"),
+    literalMatches: tables.apps.filter((_, index) => isLiteral[index]).map(({ match }) => match),
     files,
   };
 }
@@ -37,7 +44,7 @@ function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {
   return matched.reduce((merged, index) => {
-    const { match: _, ...settings } = tables.apps[index] ?? { match: "" };
+    const { match: _, role: _role, ...settings } = tables.apps[index] ?? { match: "" };
     return layApp(merged, settings);
   }, tables.app);
 }
@@ -65,10 +72,13 @@ function resolveServer(table: ServerTable): ServerConfig {
   };
 }
 
-function resolveApp(table: AppTable, id: string): AppConfig {
+function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
   return {
     id,
     extensions: table.extensions,
+    extensionsIgnoreCase: table.extensions_ignore_case,
+    isNamed,
+    anyPath: table.any_path,
     roots: table.roots.map(plainFolder),
     protocol: table.protocol,
     command: table.command.length === 0 ? undefined : table.command,

@@ -11,7 +11,8 @@ export type AccessLogTable = Static<typeof accessLogSchema>;
 export type SlowLogTable = Static<typeof slowLogSchema>;
 export type AdminTable = Static<typeof adminSchema>;
 export type AppTable = Static<typeof appSchema>;
-export type AppsTable = Partial<AppTable> & { match: string };
+export type AppsTable = Partial<AppTable> & { match: string; role?: AppsRole };
+export type AppsRole = Static<typeof roleSchema>;
 /** One file: any table, any key of it. */
 export type ConfigFile = Static<typeof configFileSchema>;
 
@@ -71,9 +72,16 @@ export const matchSchema = Type.String({
   expected: 'a glob that begins with "/", such as "/srv/www/**/*.php"',
 });
 
-/** `[[apps]]`: `match` and any key of `[app]`. */
+/** `role` of `[[apps]]`: what the web server asks of a program (FastCGI specification §6). */
+export const roleSchema = oneOf(
+  ["any", "responder", "authorizer"],
+  "any",
+  "Only for requests in this role: responder = those for an answer, authorizer = those for leave to see something.",
+);
+
+/** `[[apps]]`: `match`, `role` and any key of `[app]`. */
 export const appsSchema = Type.Composite(
-  [Type.Object({ match: matchSchema }), Type.Partial(appSchema)],
+  [Type.Object({ match: matchSchema, role: Type.Optional(roleSchema) }), Type.Partial(appSchema)],
   TABLE,
 );
 

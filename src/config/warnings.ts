@@ -5,10 +5,11 @@ import { groupId, userId } from "../base/accounts.ts";
 import { isFolder, openToAll } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
 import { childHardLimit, descriptorWarnings, limitWarnings, ownHardLimit } from "./limit-warnings.ts";
+import { nameWarnings } from "./name-warnings.ts";
 import type { AppTable } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 import { socketWarnings } from "./socket-warnings.ts";
-import type { Tables } from "./tables.ts";
+import { layApp, type Tables } from "./tables.ts";
 
 const WRITABLE_BY_ALL = 0o002;
 
@@ -42,9 +43,11 @@ export async function warningsOf(
     warnings.push(`server.spool_dir: there is no folder ${tables.server.spool_dir}`);
   warnings.push(...(await logWarnings(tables)));
   warnings.push(...(await commandWarnings(tables.slow_log.command, "slow_log.command")));
-  warnings.push(...(await appWarnings(tables.app, "app")));
+  warnings.push(...(await appWarnings(tables.app, "app")), ...nameWarnings(tables.app, tables.app, "app"));
   for (const [index, table] of tables.apps.entries()) {
-    warnings.push(...(await appWarnings(table, `apps[${index}]`)));
+    const name = `apps[${index}]`;
+    warnings.push(...(await appWarnings(table, name)));
+    warnings.push(...nameWarnings(table, layApp(tables.app, table), name));
   }
   return warnings;
 }

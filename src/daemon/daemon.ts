@@ -4,6 +4,7 @@ import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import type { FrontLimits } from "../front/connections.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
@@ -83,7 +84,8 @@ export class Daemon implements RunningDaemon {
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
-    const frontDeps = { clock, log, clientLog, buffers, onRejected, onRequest };
+    const isStreamed = (head: RequestHead) => this.#config.hasStreams && deps.router.isStreamed(head);
+    const frontDeps = { clock, log, clientLog, buffers, onRejected, isStreamed, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     this.#upkeep = this.#createUpkeep();
@@ -284,7 +286,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
     this.#deps.slowLog.use(config.slowLog);
-    this.#deps.router.reload(config.appFor);
+    this.#deps.router.reload(config.appFor, config.authorizerFor);
     this.#limit(limits);
     void this.#refreshPools(config);
   }

@@ -14,7 +14,8 @@ import { isSafeMethod, Relay, type RelayDeps, type Relayed, type RelayOwner } fr
 import { mustBeSpooled } from "../relay/spool.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
-import type { Route, Router } from "../route/router.ts";
+import type { Route } from "../route/path-router.ts";
+import type { Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { Journey, type Queued } from "./journey.ts";

@@ -2,7 +2,7 @@ import type { Lease } from "../backend/lease.ts";
 import type { Linked } from "../base/linked-list.ts";
 import type { AnswerHead } from "../relay/answer-head.ts";
 import type { ClientStream } from "../relay/client-stream.ts";
-import type { Route } from "../route/router.ts";
+import type { Route } from "../route/path-router.ts";
 import type { StageTimes } from "../slow/slow-report.ts";
 
 /** What a request is at: see StageTimes. */

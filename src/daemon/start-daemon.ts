@@ -4,10 +4,11 @@ import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import { FpmError } from "../base/errors.ts";
-import { createFileLookup, createTrailLookup } from "../base/file-facts.ts";
+import { createFileLookup, createTrailLookup, createVersionLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
 import { LimitedLog } from "../base/limited-log.ts";
+import type { Log } from "../base/log.ts";
 import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
 import { LEARNED } from "../pool/policy.ts";
@@ -52,7 +53,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const unread = new UnreadWatch(clock);
   const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
   const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
-  const router = createRouter(config, clock);
+  const router = createRouter(config, clock, log);
   const spoolSpace = new SpoolSpace(config.server, clock);
   const deadlines = new Deadlines(clock);
   const shared = { registry, machine, spoolSpace, buffers, deadlines, reaper, clock, log };
@@ -105,12 +106,15 @@ function createLogs(config: Config, deps: SlowLogDeps) {
   return { accessLog, slowLog, clientLog: new LimitedLog(clock, log) };
 }
 
-function createRouter({ appFor }: Config, clock: Clock): Router {
-  return new Router(appFor, {
+function createRouter({ appFor, authorizerFor }: Config, clock: Clock, log: Log): Router {
+  const disk = {
     lookup: createFileLookup(clock),
-    watched: createFileLookup(clock, "all"),
+    watched: createVersionLookup(clock, (path, problem) =>
+      log.warn(`restart_on_change: a change of ${path} is not noticed: ${problem}`),
+    ),
     trail: createTrailLookup(clock),
-  });
+  };
+  return new Router(appFor, disk, authorizerFor);
 }
 
 /** Asks the collector; it works beside us. */

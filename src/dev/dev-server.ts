@@ -6,7 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { resolveTables } from "../config/resolve.ts";
 import { defaultTables, type Tables } from "../config/tables.ts";
-import { hasExtension } from "../route/script-path.ts";
+import { isProgramName } from "../route/program-name.ts";
 import { createFailureLog } from "./failure-log.ts";
 import { createHandler } from "./handler.ts";
 import { listPrograms } from "./program-list.ts";
@@ -64,9 +64,7 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
       await removeRuntimeDir();
     });
     const origin = `http://localhost:${server.port}`;
-    const { programs } = await listPrograms(root, root, (path) =>
-      hasExtension(path, site.extensionsFor(path)),
-    );
+    const { programs } = await listPrograms(root, root, site.isProgram);
     return {
       port: server.port ?? options.port,
       programUrls: programs.map(({ url }) => origin + url),
@@ -126,7 +124,11 @@ function withoutUser({
 function siteOf(root: string, config: Config, tables: Tables): Site {
   return {
     root,
-    extensionsFor: (path) => config.appFor(path).extensions,
+    isProgram(path) {
+      const app = config.appFor(path);
+      return !app.anyPath && isProgramName(path, app);
+    },
+    isVirtual: (path) => config.appFor(path).anyPath,
     isSource: sourceTest(tables, config.literalMatches),
   };
 }

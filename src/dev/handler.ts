@@ -1,6 +1,5 @@
 import { FpmError } from "../base/errors.ts";
 import { type FastCgiAddress, type FastCgiResponse, sendFastCgi } from "../client/fastcgi-client.ts";
-import { hasExtension } from "../route/script-path.ts";
 import type { FailureLog } from "./failure-log.ts";
 import { httpHeaders, httpParams } from "./http-params.ts";
 import { failurePage, listPage, notePage } from "./pages.ts";
@@ -57,8 +56,7 @@ async function showFolder(url: URL, folder: string, site: Site): Promise<Respons
     const path = url.pathname.replace(/^\/+/, "/");
     return new Response(null, { status: 301, headers: { Location: `${path}/${url.search}` } });
   }
-  const isProgram = (path: string) => hasExtension(path, site.extensionsFor(path));
-  const { programs, isCut } = await listPrograms(site.root, folder, isProgram);
+  const { programs, isCut } = await listPrograms(site.root, folder, site.isProgram);
   return listPage(folder, programs, isCut);
 }
 

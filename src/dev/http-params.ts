@@ -2,6 +2,7 @@
 export interface HttpPlace {
   readonly script: string;
   readonly scriptName: string;
+  /** A character a byte. */
   readonly pathInfo: string;
   readonly root: string;
   readonly port: number;
@@ -48,10 +49,7 @@ export function httpParams(request: Request, place: HttpPlace): [string, string]
     ["CONTENT_LENGTH", request.headers.get("content-length") ?? ""],
   ];
   if (place.pathInfo !== "") {
-    params.push(
-      ["PATH_INFO", byteString(place.pathInfo)],
-      ["PATH_TRANSLATED", byteString(place.root + place.pathInfo)],
-    );
+    params.push(["PATH_INFO", place.pathInfo], ["PATH_TRANSLATED", byteString(place.root) + place.pathInfo]);
   }
   const dropped = connectionNames(request.headers);
   for (const [name, value] of request.headers) {

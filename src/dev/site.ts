@@ -1,10 +1,11 @@
 import { realpath, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { hasExtension, isUnder, programCandidates } from "../route/script-path.ts";
+import { basename, join, relative } from "node:path";
+import { utf8 } from "../fcgi/utf8.ts";
+import { isUnder, type PathPart, pathParts, percentDecode, plainText } from "../route/script-path.ts";
 
 /** What a URL's path means below the served folder. */
 export type Target =
-  /** `script` is the program's path, `scriptName` and `pathInfo` the URL's two parts, decoded. */
+  /** `script` is the program's path, `scriptName` and `pathInfo` are the URL's two parts, decoded, the second a character a byte. */
   | {
       readonly kind: "program";
       readonly script: string;
@@ -21,59 +22,68 @@ export type Target =
 export interface Site {
   /** Absolute, links resolved. */
   readonly root: string;
-  /** The endings of the programs that may stand at a path. */
-  extensionsFor(path: string): readonly string[];
+  /** Whether a file at a path would be a program. */
+  isProgram(path: string): boolean;
+  /** Whether a program serves a path without a file. */
+  isVirtual(path: string): boolean;
   /** Whether the file at a path may be a program's source: it is never shown, even where it cannot run. */
   isSource(path: string): boolean;
 }
 
 const NONE: Target = { kind: "none" };
+const ANY_EXECUTE = 0o111;
 
 /** Finds out what the path of a URL (percent-encoded) means. Looks at the disk. */
 export async function resolveTarget(site: Site, urlPath: string): Promise<Target> {
-  const decoded = decodePath(urlPath);
-  if (decoded === undefined) return { kind: "malformed" };
-  const path = join(site.root, decoded);
-  const isProgram = (part: string) =>
-    part.length > site.root.length && hasExtension(part, site.extensionsFor(part));
-  const candidates = programCandidates(join(site.root, "/") + decoded.slice(1), isProgram);
-  for (const candidate of candidates) {
-    const real = await realFile(candidate);
-    if (real !== undefined)
-      return isVisible(site, candidate, real) ? programAt(site, candidate, decoded) : NONE;
+  const bytes = bytesOf(urlPath);
+  if (bytes === undefined) return { kind: "malformed" };
+  const program = await findProgram(site, bytes);
+  if (program) return program;
+  if (site.isVirtual(join(site.root, plainText(bytes)))) return virtualAt(site, bytes);
+  const text = /[\r\n]/.test(bytes) ? undefined : utf8(bytes);
+  return text === undefined ? { kind: "malformed" } : await plainTarget(site, join(site.root, text));
+}
+
+/** A character a byte; undefined when it is not decodable or climbs up. */
+function bytesOf(urlPath: string): string | undefined {
+  if (!urlPath.startsWith("/") || /%(?![0-9a-f]{2})/i.test(urlPath)) return undefined;
+  const bytes = percentDecode(urlPath);
+  return bytes.includes("\0") || /\/\.\.(?:\/|$)/.test(bytes) ? undefined : bytes;
+}
+
+async function findProgram(site: Site, bytes: string): Promise<Target | undefined> {
+  for (const part of pathParts(bytes)) {
+    const candidate = join(site.root, part.path);
+    if (!site.isProgram(candidate)) continue;
+    const facts = await stat(candidate).catch(() => undefined);
+    // The daemon itself says that the program is missing.
+    if (!facts) return isHidden(site, candidate) ? NONE : programAt(candidate, part);
+    if (!facts.isFile()) continue;
+    const real = await realpath(candidate).catch(() => undefined);
+    return real !== undefined && isVisible(site, candidate, real) ? programAt(candidate, part) : NONE;
   }
+  return undefined;
+}
+
+function programAt(script: string, { path, rest }: PathPart): Target {
+  return { kind: "program", script, scriptName: path, pathInfo: rest };
+}
+
+/** What stands behind the name of a program that is at the root of the site. */
+function virtualAt({ root }: Site, bytes: string): Target {
+  return { kind: "program", script: join(root, plainText(bytes)), scriptName: "", pathInfo: bytes };
+}
+
+async function plainTarget(site: Site, path: string): Promise<Target> {
   const real = await realpath(path).catch(() => undefined);
-  const [longest] = candidates;
-  // The daemon itself says that the program is missing.
-  if (real === undefined)
-    return longest === undefined || isHidden(site, longest) ? NONE : programAt(site, longest, decoded);
-  if (!isVisible(site, path, real)) return NONE;
+  if (real === undefined || !isVisible(site, path, real)) return NONE;
   const facts = await stat(real);
   if (facts.isDirectory()) return { kind: "folder", path: path.replace(/(.)\/+$/, "$1") };
-  const isSource = [path, real].some((each) => site.isSource(each));
-  return facts.isFile() && !isSource ? { kind: "file", path: real } : NONE;
-}
-
-/** The path in plain bytes' meaning, slashes collapsed; undefined when it is not decodable or climbs up. */
-function decodePath(urlPath: string): string | undefined {
-  try {
-    const decoded = decodeURIComponent(urlPath).replaceAll(/\/{2,}/g, "/");
-    return decoded.startsWith("/") && !decoded.includes("\0") && !/\/\.\.(?:\/|$)/.test(decoded)
-      ? decoded
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function programAt(site: Site, script: string, decoded: string): Target {
-  const scriptName = `/${relative(site.root, script)}`;
-  return { kind: "program", script, scriptName, pathInfo: decoded.slice(scriptName.length) };
-}
-
-async function realFile(path: string): Promise<string | undefined> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts?.isFile() ? await realpath(path).catch(() => undefined) : undefined;
+  if (!facts.isFile() || [path, real].some((each) => site.isProgram(each) || site.isSource(each)))
+    return NONE;
+  // What has no ending and is executable is a program, if not here then elsewhere.
+  const isExecutable = (facts.mode & ANY_EXECUTE) !== 0;
+  return isExecutable && !basename(real).includes(".") ? NONE : { kind: "file", path: real };
 }
 
 /** Neither the path nor what it leads to is hidden or outside. */

@@ -7,6 +7,7 @@ import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
 import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
@@ -30,6 +31,8 @@ export interface ConnectionDeps extends RequestTimes {
   readonly buffers: ByteBudget;
   /** A request was refused, or a connection closed, before there was anything to work on. */
   onRejected(code: ErrorCode): void;
+  /** Whether the program that a request is for is to get its body as it comes. */
+  isStreamed(head: RequestHead): boolean;
   /** A request can be worked on. */
   onRequest(request: FrontRequest): void;
   /** The connection is over. */
@@ -231,6 +234,10 @@ export class Connection implements IntakeOwner, Occupant {
 
   onRejected(code: ErrorCode): void {
     this.#deps.onRejected(code);
+  }
+
+  isStreamed(head: RequestHead): boolean {
+    return this.#deps.isStreamed(head);
   }
 
   onReady(request: FrontRequest): void {

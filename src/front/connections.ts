@@ -18,7 +18,7 @@ export interface FrontLimits extends PlaceLimits {
 /** What the connections need of their surroundings. */
 export type FrontDeps = Pick<
   ConnectionDeps,
-  "clock" | "log" | "clientLog" | "buffers" | "onRejected" | "onRequest"
+  "clock" | "log" | "clientLog" | "buffers" | "onRejected" | "isStreamed" | "onRequest"
 >;
 
 /** All connections from web servers, whichever address they came in by. */

@@ -40,6 +40,8 @@ export interface RequestPort {
   send(chunk: Uint8Array, start: number, end: number): boolean;
   /** The request is refused before it could be worked on. */
   onRejected(code: ErrorCode): void;
+  /** Whether its program is to get the body as it comes, from the end of the head on. */
+  isStreamed(head: RequestHead): boolean;
   /** Head, and body as far as it is needed, are there: the request can be worked on. */
   onReady(request: FrontRequest): void;
   /** The answer is complete and the body has ended: nothing more belongs to this request. */
@@ -187,7 +189,8 @@ export class FrontRequest implements ClientStream, RawSink {
       this.refuse(
         new FpmError("ROLE_UNKNOWN", "client", `The web server asks for FastCGI role ${role}; 1 to 3 exist.`),
       );
-    } else this.#checkReady();
+    } else if (!this.#isBodyComplete && this.#port.isStreamed(this.#head)) this.#open();
+    else this.#checkReady();
   }
 
   /** A stream of the body has ended; a Filter has two (specification §6.4). */
@@ -302,7 +305,10 @@ export class FrontRequest implements ClientStream, RawSink {
     const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
     const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
     const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
-    if (!this.#isBodyComplete && !hasBegun && !isOverlong) return;
+    if (this.#isBodyComplete || hasBegun || isOverlong) this.#open();
+  }
+
+  #open(): void {
     this.#enter("open");
     this.#port.onReady(this);
   }
@@ -318,15 +324,11 @@ export class FrontRequest implements ClientStream, RawSink {
       this.#port.onOverrun(this);
       return;
     }
-    this.refuse(
-      this.#phase === "head"
-        ? new FpmError(
-            "HEAD_TIMEOUT",
-            "client",
-            `A request's head did not arrive within head_timeout (${afterS} s).`,
-          )
-        : new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${afterS} s.`),
-    );
+    const isHead = this.#phase === "head";
+    const headLate = `A request's head did not arrive within head_timeout (${afterS} s).`;
+    const bodyLate = `No byte of the body came for ${afterS} s.`;
+    const code = isHead ? "HEAD_TIMEOUT" : "BODY_TIMEOUT";
+    this.refuse(new FpmError(code, "client", isHead ? headLate : bodyLate));
   }
 
   #passBody(chunk: Uint8Array, start: number, end: number): void {

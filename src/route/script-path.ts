@@ -1,56 +1,110 @@
 import { FpmError } from "../base/errors.ts";
-import type { RequestHead } from "../fcgi/head.ts";
+import { type RequestHead, WantedNames } from "../fcgi/head.ts";
 import { isAscii, utf8 } from "../fcgi/utf8.ts";
 
 /** `proxy:fcgi://host`, `proxy:balancer://name`, `proxy:unix:/s|fcgi://host`: what Apache puts before the path. */
 const APACHE_PREFIX = /^proxy:(?:unix:[^|]*\|)?(?:fcgi|balancer):\/\/[^/]*/;
-/** How many folders of a path are tried as a program; PATH_INFO may be long. */
-const MAX_CANDIDATES = 64;
+/** path_resolution(7), without the NUL at its end. */
+const LONGEST_PATH = 4095;
 
-/** The file a request names, made absolute and plain, before anybody looks at the disk. */
-export interface ScriptPath {
+/** What a web server says of the script, a character a byte. */
+export interface GivenScript {
+  /** The parameters it was made of. */
+  readonly source: string;
   readonly path: string;
-  /** Apache's forms leave the path percent-encoded: this is the path to try when `path` names nothing. */
-  readonly decoded: string | undefined;
+  /** Whether Apache put its prefix in front, and left the path percent-encoded. */
+  readonly isEncoded: boolean;
+}
+
+/** A beginning of a path that may name a file, and what follows it. */
+export interface PathPart {
+  /** In UTF-8, without repeated slashes and `.` parts. */
+  readonly path: string;
+  /** From a slash on or empty, as it came, a character a byte: what becomes PATH_INFO. */
+  readonly rest: string;
+}
+
+const DOCUMENT_ROOT = new WantedNames(["DOCUMENT_ROOT"]);
+
+/** DOCUMENT_ROOT, a character a byte. */
+export function documentRootOf(head: RequestHead): string | undefined {
+  return head.parameters(DOCUMENT_ROOT).get("DOCUMENT_ROOT");
 }
 
 /**
- * The path that SCRIPT_FILENAME names, or PATH_TRANSLATED where it is absent.
- * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID.
+ * What may name the script, in the order it is tried: SCRIPT_FILENAME, or without it PATH_TRANSLATED, then DOCUMENT_ROOT with SCRIPT_NAME.
+ * @throws FpmError SCRIPT_MISSING.
  */
-export function scriptPath(head: RequestHead): ScriptPath {
-  const given = head.value("SCRIPT_FILENAME") || head.value("PATH_TRANSLATED");
-  if (!given) {
-    throw new FpmError(
-      "SCRIPT_MISSING",
-      "client",
-      "The web server sent no SCRIPT_FILENAME: set it in its FastCGI settings.",
-    );
-  }
-  const prefix = APACHE_PREFIX.exec(given);
-  if (!prefix) return { path: plainPath(given), decoded: undefined };
-  const bare = given.slice(prefix[0].length).replace(/\?.*$/s, "");
-  const decoded = percentDecode(bare);
-  return { path: plainPath(bare), decoded: decoded === bare ? undefined : plainPath(decoded) };
+export function givenScripts(head: RequestHead): GivenScript[] {
+  const script = head.value("SCRIPT_FILENAME");
+  if (script) return [givenScript("SCRIPT_FILENAME", script)];
+  const given: GivenScript[] = [];
+  const translated = head.value("PATH_TRANSLATED");
+  if (translated) given.push(givenScript("PATH_TRANSLATED", translated));
+  const name = head.value("SCRIPT_NAME");
+  const root = name && documentRootOf(head);
+  if (root)
+    given.push({ source: "DOCUMENT_ROOT with SCRIPT_NAME", path: `${root}/${name}`, isEncoded: false });
+  if (given.length > 0) return given;
+  throw new FpmError(
+    "SCRIPT_MISSING",
+    "client",
+    "The web server sent no SCRIPT_FILENAME: set it in its FastCGI settings.",
+  );
 }
 
-/** `path` cut after each of its parts, longest first, where the part `mayBeProgram`. */
-export function programCandidates(path: string, mayBeProgram: (path: string) => boolean): string[] {
-  const candidates: string[] = [];
-  for (
-    let end = path.length;
-    end > 0 && candidates.length < MAX_CANDIDATES;
-    end = path.lastIndexOf("/", end - 1)
-  ) {
-    const candidate = path.slice(0, end);
-    if (!candidate.endsWith("/") && mayBeProgram(candidate)) candidates.push(candidate);
-  }
-  return candidates;
+function givenScript(source: string, value: string): GivenScript {
+  const prefix = APACHE_PREFIX.exec(value);
+  if (!prefix) return { source, path: value, isEncoded: false };
+  return { source, path: value.slice(prefix[0].length).replace(/\?.*$/s, ""), isEncoded: true };
 }
 
-/** A part of a path that Apache left percent-encoded, "" or from a slash on, decoded. @throws FpmError SCRIPT_INVALID. */
-export function decodedPath(path: string): string {
-  return path === "" ? "" : plainPath(percentDecode(pathBytes(path)));
+/** Why a script is refused whatever is found on the disk: it is no path, or one out of a folder; undefined: it may be one. */
+export function unsafety({ path }: GivenScript): string | undefined {
+  if (!path.startsWith("/")) return "is not an absolute path";
+  if (path.includes("\0")) return "holds a NUL";
+  return /\/\.\.(?:\/|$)/.test(path) ? "holds a `..` part" : undefined;
+}
+
+/** `path`, in bytes, cut after each of its parts as far as they can be names of files, the shortest first. */
+export function pathParts(bytes: string): PathPart[] {
+  const parts: PathPart[] = [];
+  let path = "";
+  let length = 0;
+  for (let start = 1; start <= bytes.length; ) {
+    const slash = bytes.indexOf("/", start);
+    const end = slash === -1 ? bytes.length : slash;
+    const name = bytes.slice(start, end);
+    start = end + 1;
+    if (name === "" || name === ".") continue;
+    const text = fileName(name);
+    length += 1 + name.length;
+    if (text === undefined || length > LONGEST_PATH) break;
+    path += `/${text}`;
+    parts.push({ path, rest: bytes.slice(end) });
+  }
+  return parts;
+}
+
+/** Why the path as a whole is that of no file; undefined: it may be. */
+export function wholeProblem(bytes: string): string | undefined {
+  if (/[\r\n]/.test(bytes)) return "holds a CR or LF";
+  if (utf8(bytes) === undefined) return "is not UTF-8";
+  return bytes.length > LONGEST_PATH
+    ? `has ${bytes.length} bytes; a path has at most ${LONGEST_PATH}`
+    : undefined;
+}
+
+/** The error for a script that is not looked for. */
+export function invalidScript({ source, path }: GivenScript, why: string): FpmError {
+  const shown = JSON.stringify(path.slice(0, 200));
+  return new FpmError("SCRIPT_INVALID", "client", `${source} ${shown} ${why}.`);
+}
+
+/** Bytes as a text without repeated slashes and `.` parts; what is not UTF-8 is shown as U+FFFD. */
+export function plainText(bytes: string): string {
+  const text = utf8(bytes) ?? Buffer.from(bytes, "latin1").toString();
+  return text.replace(/\/(?:\.?\/)+/g, "/");
 }
 
 /** Whether `path` lies below the folder `root`. */
@@ -58,30 +112,9 @@ export function isUnder(path: string, root: string): boolean {
   return path.startsWith(root.endsWith("/") ? root : `${root}/`);
 }
 
-/** Whether the file's name carries one of the extensions, byte for byte, and more than that. */
-export function hasExtension(path: string, extensions: readonly string[]): boolean {
-  const nameLength = path.length - path.lastIndexOf("/") - 1;
-  return extensions.some((extension) => nameLength > extension.length && path.endsWith(extension));
-}
-
 /** The folder that holds `path`. */
 export function folderOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
-}
-
-/** A path in UTF-8, without repeated slashes, safe to look up. */
-function plainPath(bytes: string): string {
-  const shown = JSON.stringify(bytes.slice(0, 200));
-  const refuse = (why: string) =>
-    new FpmError("SCRIPT_INVALID", "client", `SCRIPT_FILENAME ${shown} ${why}.`);
-  if (!bytes.startsWith("/")) throw refuse("is not an absolute path");
-  if (bytes.length > 4095) throw refuse(`has ${bytes.length} bytes; a path has at most 4095`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these three are what is refused
-  if (/[\x00\r\n]/.test(bytes)) throw refuse("holds a NUL, CR or LF");
-  const path = utf8(bytes);
-  if (path === undefined) throw refuse("is not UTF-8");
-  if (/(^|\/)\.\.(\/|$)/.test(path)) throw refuse("holds a `..` part");
-  return path.replace(/\/(?:\.?\/)+/g, "/");
 }
 
 /** A path as a parameter's value: a character a byte. */
@@ -90,6 +123,11 @@ export function pathBytes(path: string): string {
   return Array.from(new TextEncoder().encode(path), (byte) => String.fromCharCode(byte)).join("");
 }
 
-function percentDecode(text: string): string {
+/** `%41` as the byte it stands for; a `%` that is followed by something else stays. */
+export function percentDecode(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function fileName(bytes: string): string | undefined {
+  return /[\r\n]/.test(bytes) ? undefined : utf8(bytes);
 }

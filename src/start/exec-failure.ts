@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { basename } from "node:path";
+import { isOnNoexecSync } from "../base/mounts.ts";
 import type { Program } from "./program.ts";
 
 /** A look at a program must not wait for it: a FIFO in its place would never open. */
@@ -20,6 +21,8 @@ export function explainExec(program: Program, errno: string): string {
     case "ENOTDIR":
       return `its working folder ${program.cwd} is no folder`;
     case "EACCES": {
+      const blocked = [file, interpreter].find((each) => each !== "" && liesOnNoexec(each));
+      if (blocked !== undefined) return `${blocked} lies on a file system that is mounted noexec`;
       const who = program.app.user === "" ? "" : ` for user ${program.owner ?? program.app.user}`;
       return `no permission${who} to execute ${interpreter && `${interpreter} for `}${file}, or to enter ${program.cwd}`;
     }
@@ -40,6 +43,8 @@ export function explainExec(program: Program, errno: string): string {
 export function explainNotFound(file: string): string {
   const script = scriptFacts(file);
   if (script?.hasCarriageReturn) return carriageReturn(file);
+  if (script?.isOneWord)
+    return `env takes what follows it in the #! line of ${file} for one command; write #!/usr/bin/env -S, or the interpreter's path`;
   // "#!/usr/bin/env perl6": the interpreter is what env did not find.
   return script?.wanted ? `interpreter ${script.wanted} of ${file} not found` : "a command was not found";
 }
@@ -53,6 +58,8 @@ interface ScriptFacts {
   readonly interpreter: string;
   /** With env(1) the command that it looks for. */
   readonly wanted: string | undefined;
+  /** With env(1) whether there are options behind the command, which the kernel passes on together with it as one word (execve(2)). */
+  readonly isOneWord?: boolean;
   readonly hasCarriageReturn: boolean;
 }
 
@@ -63,9 +70,24 @@ function scriptFacts(path: string): ScriptFacts | undefined {
   if (!line.startsWith("#!")) return { interpreter: "", wanted: undefined, hasCarriageReturn: false };
   const words = line.slice(2).trim().split(/\s+/);
   const interpreter = words[0] ?? "";
-  const wanted =
-    basename(interpreter) === "env" ? words.slice(1).find((word) => !word.startsWith("-")) : undefined;
-  return { interpreter, wanted, hasCarriageReturn: line.endsWith("\r") };
+  const hasCarriageReturn = line.endsWith("\r");
+  if (basename(interpreter) !== "env") return { interpreter, wanted: undefined, hasCarriageReturn };
+  const [first = "", ...more] = words.slice(1);
+  const isOneWord = !first.startsWith("-") && more.length > 0;
+  return {
+    interpreter,
+    wanted: [first, ...more].find((word) => !word.startsWith("-")),
+    isOneWord,
+    hasCarriageReturn,
+  };
+}
+
+function liesOnNoexec(path: string): boolean {
+  try {
+    return isOnNoexecSync(realpathSync(path));
+  } catch {
+    return false;
+  }
 }
 
 function firstLineOf(path: string): string | undefined {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { Account } from "../base/accounts.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
 import { type Confinement, chainOf, type Tools } from "./chain.ts";
@@ -33,6 +34,8 @@ export interface Surroundings {
   readonly tools: Tools;
   /** Whether it has capabilities that a program would inherit (capabilities(7)). */
   readonly hasCapabilities: boolean;
+  /** Whom it runs as itself; undefined for a number that no user has. May ask the network the first time. */
+  ownAccount(): Account | undefined;
 }
 
 /**
@@ -61,7 +64,8 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   if (chain.length > 0 && hasNoFormat(app.wrapper[0] ?? program.argv[0]))
     throw cannotStart(program, explainExec(program, "ENOEXEC"));
   const argv = [...chain, ...app.wrapper, ...program.argv] as [string, ...string[]];
-  const env = environmentOf(program, runner, request ?? [], instance);
+  const account = runner ? runner.account : around.ownAccount();
+  const env = environmentOf(program, account, request ?? [], instance);
   return { argv, chainLength: chain.length, env, lowersNofile: !isConfined };
 }
 
@@ -86,7 +90,7 @@ function hardLimit(resource: Resource): number {
 /** What is configured goes before what the request says, and our own mark before both. */
 function environmentOf(
   program: Program,
-  runner: Runner | undefined,
+  account: Account | undefined,
   request: readonly string[],
   instance: string,
 ): string[] {
@@ -94,9 +98,10 @@ function environmentOf(
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
   };
-  if (runner?.account) {
-    own["USER"] = runner.account.name;
-    own["HOME"] = runner.account.home;
+  // git, composer and the like look for their settings there.
+  if (account) {
+    const { name, home, shell } = account;
+    Object.assign(own, { USER: name, LOGNAME: name, HOME: home, SHELL: shell });
   }
   // php-cgi would leave after 500 requests; recycling is the manager's.
   if (basename(program.argv[0]).startsWith("php")) own["PHP_FCGI_MAX_REQUESTS"] = "0";

@@ -1,4 +1,5 @@
 import { FpmError } from "../base/errors.ts";
+import type { Role } from "../config/app-for.ts";
 import type { AppConfig } from "../config/config.ts";
 
 /** What is started for a request: one pool serves all requests with the same `key`. */
@@ -18,6 +19,8 @@ export interface Program {
   readonly version: string;
   /** Another generation is another version, or the same one with other settings: its processes replace the old ones. */
   readonly generation: string;
+  /** In which role it is asked: as an authorizer it has processes of its own. */
+  readonly role: Role;
   readonly app: AppConfig;
 }
 

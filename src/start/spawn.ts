@@ -11,6 +11,8 @@ import { waitForEnd } from "./wait.ts";
 
 /** How often a process is started again whose tools were faster than we in putting it into its control group. */
 const CGROUP_TRIES = 3;
+/** MAX_ARG_STRLEN, with the NUL at its end. */
+const LONGEST_VARIABLE = 131_072;
 
 const FOLDER_PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "is missing",
@@ -90,9 +92,13 @@ function joins(pid: number, cgroup: string, argv: readonly string[]): boolean {
   }
 }
 
-function spawnError({ chainLength }: Launch, { program, request }: StartOrder, error: unknown): FpmError {
+function spawnError(
+  { chainLength, env }: Launch,
+  { program, request }: StartOrder,
+  error: unknown,
+): FpmError {
   const errno = errnoOf(error);
-  if (errno === "E2BIG" && request !== undefined) return environmentTooLarge();
+  if (errno === "E2BIG" && request !== undefined) return environmentTooLarge(env);
   if (errno === "" || errno === "EMFILE" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
   // A tool of the chain is there: it is the folder that is not.
   if (chainLength > 0) return cannotStart(program, folderProblem(program, errno));
@@ -108,7 +114,13 @@ function folderProblem({ cwd, app }: Program, errno: string): string {
 }
 
 /** The kernel passes on no more than a quarter of the stack's limit, and no variable above 128 KiB (execve(2)). */
-function environmentTooLarge(): FpmError {
-  const what = "The request's head is larger than the system takes as the environment of a CGI program.";
-  return new FpmError("ENVIRONMENT_TOO_LARGE", "client", what);
+function environmentTooLarge(env: readonly string[]): FpmError {
+  const largest = env.reduce((most, variable) => (variable.length > most.length ? variable : most), "");
+  const total = env.reduce((sum, { length }) => sum + length + 1, 0);
+  const what =
+    largest.length >= LONGEST_VARIABLE
+      ? `${largest.slice(0, largest.indexOf("="))} has ${largest.length} bytes with its name, and no variable may have ${LONGEST_VARIABLE}`
+      : `they have ${total} bytes together`;
+  const message = `The system does not take the request's parameters as the environment of a CGI program: ${what}.`;
+  return new FpmError("ENVIRONMENT_TOO_LARGE", "client", message);
 }

@@ -1,3 +1,4 @@
+import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
@@ -12,7 +13,15 @@ import { findTools } from "./tools.ts";
 
 declare const self: Worker;
 
-const around: Surroundings = { tools: findTools(), hasCapabilities: hasPassedOnCapabilities() };
+let ownAccount: { readonly found: Account | undefined } | undefined;
+const around: Surroundings = {
+  tools: findTools(),
+  hasCapabilities: hasPassedOnCapabilities(),
+  ownAccount() {
+    ownAccount ??= { found: accountOf(process.geteuid?.() ?? 0) };
+    return ownAccount.found;
+  },
+};
 const hasOwnUmask = unshareUmask();
 
 self.onmessage = ({ data }: MessageEvent<string>) => {

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { connectFcgi } from "../support/fcgi-connection.ts";
 import { descriptorsOf } from "../support/processes.ts";
+import { isRoot } from "../support/server-process.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 
 let site: Site;
 let pid: number;
@@ -31,6 +35,16 @@ describe("a program's process", () => {
       expect(names).not.toContain(name);
     }
     expect(own).not.toContain("HOME=/nowhere");
+  });
+
+  test("knows its user, its home and its shell, whatever the environment of std-fpm says", () => {
+    const { name, home, shell } = accountOf(String(process.getuid?.()));
+    expect(own.filter((line) => /^(?:USER|LOGNAME|HOME|SHELL)=/.test(line))).toEqual([
+      `USER=${name}`,
+      `LOGNAME=${name}`,
+      `HOME=${home}`,
+      `SHELL=${shell}`,
+    ]);
   });
 
   test("works in the folder of its program", () => {
@@ -79,3 +93,30 @@ describe("a program's process", () => {
     expect(listing.stdout.toString().trim().split("\n")).toEqual(["755", "700"]);
   });
 });
+
+test("a program without a `user` has the home of whoever std-fpm runs as, plain CGI too", async () => {
+  using dir = makeTempDir();
+  chmodSync(dir.path, 0o755);
+  const script = dir.at("home.cgi");
+  writeFileSync(script, '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n$USER $LOGNAME $HOME $SHELL"\n', {
+    mode: 0o755,
+  });
+  const become = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", "--"];
+  const asOther = ["/bin/sh", "-c", `chown -R www-data ${dir.path} && exec ${become.join(" ")} "$0" "$@"`];
+  const fpm = await startStdFpm({
+    folder: dir.path,
+    command: isRoot() ? [...asOther, EXECUTABLE] : [EXECUTABLE],
+    app: 'protocol = "cgi"\nextensions = [".cgi"]\nuser = ""',
+    env: { HOME: "/nowhere", USER: "nobody" },
+  });
+  const { name, home, shell } = accountOf(isRoot() ? "www-data" : String(process.getuid?.()));
+  using client = await connectFcgi(fpm.socket);
+  expect((await client.request(script)).stdout).toEndWith(`${name} ${name} ${home} ${shell}`);
+  await fpm.stop();
+});
+
+function accountOf(user: string) {
+  const line = Bun.spawnSync(["getent", "passwd", user]).stdout.toString().trim();
+  const [name, , , , , home, shell] = line.split(":");
+  return { name, home, shell };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { renameSync, unlinkSync } from "node:fs";
+import { linkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -8,6 +8,15 @@ use FCGI;
 ${boot}
 my $request = FCGI::Request();
 while ($request->Accept() >= 0) { print "Content-Type: text/plain\\r\\n\\r\\n${text}"; }
+`;
+
+/** Says which release it is of. */
+const RELEASED = `#!/usr/bin/perl
+use FCGI; use File::Basename;
+my $folder = -e "version" ? "." : "current";
+open(my $file, "<", "$folder/version") or die $!; my $version = <$file>;
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) { print "Content-Type: text/plain\\r\\n\\r\\n$version"; }
 `;
 
 /** Puts another file in the place of a program, as a deployment does. */
@@ -27,6 +36,50 @@ describe("a program that is replaced", () => {
     await Bun.sleep(NOTICED_MS);
     expect(await site.text("v.fcgi")).toBe("two");
   });
+
+  test.each(["hard-linked", "shared", "two links away"])(
+    "by a switched link is noticed though its file is %s",
+    async (how) => {
+      await using site = await startSite({
+        lab: [],
+        files: {
+          "releases/1/app.fcgi": RELEASED,
+          "releases/1/version": "one",
+          "releases/2/version": "two",
+        },
+      });
+      const at = (path: string) => `${site.root}/${path}`;
+      if (how === "hard-linked") linkSync(at("releases/1/app.fcgi"), at("releases/2/app.fcgi"));
+      else {
+        renameSync(at("releases/1/app.fcgi"), at("releases/app"));
+        for (const release of ["1", "2"]) symlinkSync("../app", at(`releases/${release}/app.fcgi`));
+      }
+      symlinkSync("releases/1", at("current"));
+      if (how === "two links away") symlinkSync("current/app.fcgi", at("app.fcgi"));
+      const script = how === "two links away" ? "app.fcgi" : "current/app.fcgi";
+      expect(await site.text(script)).toBe("one");
+      symlinkSync("releases/2", at("next"));
+      renameSync(at("next"), at("current"));
+      await waitUntil("the new release serves", async () => (await site.text(script)) === "two", 4_000);
+    },
+  );
+
+  test.each(["current", "current/", "releases", "current/**/version"])(
+    "for which restart_on_change names %j is replaced when a release is switched",
+    async (watched) => {
+      await using site = await startSite({
+        lab: [],
+        files: { "app.fcgi": RELEASED, "releases/1/version": "one", "releases/2/version": "two" },
+        app: `restart_on_change = ["${watched}"]`,
+      });
+      symlinkSync("releases/1", `${site.root}/current`);
+      expect(await site.text("app.fcgi")).toBe("one");
+      symlinkSync("releases/2", `${site.root}/next`);
+      renameSync(`${site.root}/next`, `${site.root}/current`);
+      if (watched === "releases") site.put("releases/done", "");
+      await waitUntil("the new release serves", async () => (await site.text("app.fcgi")) === "two", 4_000);
+    },
+  );
 
   test("keeps its old version while the new one takes its time to start", async () => {
     await using site = await startSite({ files: { "v.fcgi": versioned("one") } });

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, symlinkSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
+import { isRoot } from "../support/server-process.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { EXECUTABLE } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -16,6 +18,7 @@ beforeAll(async () => {
       "no-interpreter.fcgi": "#!/nowhere/perl\nprint 1;\n",
       "no-format.fcgi": "\x7fELF and nothing more",
       "env-interpreter.fcgi": "#!/usr/bin/env perl6\nprint 1;\n",
+      "env-options.fcgi": "#!/usr/bin/env perl -w\nprint 1;\n",
       "plain-cgi.fcgi": "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho hello\n",
       "notes.txt": "#!/bin/sh\n",
       "folder.fcgi/inside.txt": "",
@@ -66,6 +69,27 @@ test("403 for a program that may not be executed, and 200 once it may", async ()
   await waitUntil("it runs", async () => (await site.ask("late.fcgi")).status === 200);
 });
 
+test("a file system without programs is named: of the program, and of its interpreter", async () => {
+  using mount = makeTempDir();
+  const inNamespace = isRoot() ? ["unshare", "-m"] : ["unshare", "-mr"];
+  const mounted = `mount -t tmpfs -o noexec tmpfs "$0" && cp /bin/true "$0/true" && cp /bin/true "$0/x.fcgi" && exec "$@"`;
+  await using inside = await startSite({
+    lab: [],
+    files: { "interpreted.fcgi": `#!${mount.path}/true\n` },
+    app: 'user = "root"',
+    command: [...inNamespace, "sh", "-c", mounted, mount.path, EXECUTABLE],
+  });
+  expect((await inside.ask("interpreted.fcgi")).status).toBe(502);
+  await waitUntil("the reason is logged", () =>
+    inside.fpm.log().includes(`${mount.path}/true lies on a file system that is mounted noexec`),
+  );
+  using client = await connectFcgi(inside.fpm.socket);
+  expect((await client.request(mount.at("x.fcgi"))).stdout).toStartWith("Status: 403");
+  await waitUntil("the other reason is logged", () =>
+    inside.fpm.log().includes(`${mount.path}/x.fcgi: its file system is mounted noexec.`),
+  );
+});
+
 describe("502 with the reason in the log", () => {
   test.each([
     ["crlf.fcgi", /the #! line of .*crlf\.fcgi ends in CR LF: save it with Unix line ends/],
@@ -73,6 +97,10 @@ describe("502 with the reason in the log", () => {
     [
       "env-interpreter.fcgi",
       /exited with status 127 .*: interpreter perl6 of .*env-interpreter\.fcgi not found/,
+    ],
+    [
+      "env-options.fcgi",
+      /status 127 .*: env takes what follows it in the #! line of .*env-options\.fcgi for one command; write #!\/usr\/bin\/env -S/,
     ],
     ["no-format.fcgi", /no-format\.fcgi is neither an executable nor a script/],
     [

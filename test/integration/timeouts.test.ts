@@ -63,6 +63,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     ownedFile: undefined,
     version: "",
     generation: "",
+    role: "responder" as const,
   };
   const user = process.geteuid?.() === 0 ? "root" : "";
   const settings = { startTimeoutMs: 1e9, user, ...app };

@@ -16,8 +16,8 @@ const APACHE_MODULES = ["authn_core", "authz_user", "auth_basic", "authnz_fcgi"]
 interface AuthorizerPlaces {
   readonly dir: TempDir;
   readonly socket: string;
-  readonly authorizerSocket: string;
-  readonly authorizerPort: number;
+  /** Of std-fpm, for who connects to TCP addresses only. */
+  readonly tcpPort: number;
 }
 
 /** A web server that knows authorizers. */
@@ -32,9 +32,8 @@ export const AUTHORIZER_WAYS: readonly AuthorizerWay[] = [
   {
     example: "servers/lighttpd-authorizer.conf",
     version: () => `lighttpd ${versionOf("lighttpd", "-v")}`,
-    start({ dir, socket, authorizerSocket }) {
+    start({ dir, socket }) {
       const site = adaptedExample("servers/lighttpd-authorizer.conf", [
-        ["/run/std-fpm-authorizer/std-fpm.sock", authorizerSocket],
         ["/run/std-fpm/std-fpm.sock", socket],
       ]);
       return startLighttpd({ folder: dir.at("server"), root: dir.at("www"), port: freePort(), site });
@@ -43,11 +42,10 @@ export const AUTHORIZER_WAYS: readonly AuthorizerWay[] = [
   {
     example: "servers/apache-authorizer.conf",
     version: () => `Apache ${versionOf("apache2", "-v")}`,
-    start({ dir, socket, authorizerPort }) {
+    start({ dir, tcpPort }) {
       const port = freePort();
       const site = adaptedExample("servers/apache-authorizer.conf", [
-        ["127.0.0.1:9010", `127.0.0.1:${authorizerPort}`],
-        ["/run/std-fpm/std-fpm.sock", socket],
+        ["127.0.0.1:9010", `127.0.0.1:${tcpPort}`],
         ["/srv/www", dir.at("www")],
         ["<VirtualHost *:80>", `<VirtualHost *:${port}>`],
       ]);
@@ -56,7 +54,7 @@ export const AUTHORIZER_WAYS: readonly AuthorizerWay[] = [
   },
 ];
 
-/** A web server, a std-fpm for programs and one for the authorizer. */
+/** A web server, and one std-fpm for programs and their authorizer. */
 export interface AuthorizerSite extends AsyncDisposable {
   readonly ask: AskPrivate;
 }
@@ -75,15 +73,13 @@ export async function startAuthorizerSite(way: AuthorizerWay): Promise<Authorize
     `${ACCOUNT.name}:${Bun.password.hashSync(ACCOUNT.password, "bcrypt")}\n`,
   );
 
-  const authorizerPort = freePort();
+  const tcpPort = freePort();
   const stack = new AsyncDisposableStack();
   stack.defer(() => dir[Symbol.dispose]());
   try {
-    const fpm = await startStdFpm({ folder: dir.path, server: 'listen_mode = "0666"' });
+    const fpm = await startProtected(dir, tcpPort);
     stack.defer(() => fpm.stop());
-    const authorizer = await startAuthorizer(dir, authorizerPort);
-    stack.defer(() => authorizer.stop());
-    const places = { dir, socket: fpm.socket, authorizerSocket: authorizer.socket, authorizerPort };
+    const places = { dir, socket: fpm.socket, tcpPort };
     const server = await way.start(places);
     stack.defer(() => server.stop());
     return {
@@ -97,16 +93,16 @@ export async function startAuthorizerSite(way: AuthorizerWay): Promise<Authorize
 }
 
 /** The `[[apps]]` of the example; where it listens is the test's affair. */
-function startAuthorizer(dir: TempDir, port: number): Promise<StdFpm> {
+function startProtected(dir: TempDir, port: number): Promise<StdFpm> {
   const example = adaptedExample("servers/authorizer.toml", [
     ["/srv/www", dir.at("www")],
     ["/srv/authorizer", dir.at("authorizer")],
   ]);
-  mkdirSync(dir.at("a"));
   return startStdFpm({
-    folder: dir.at("a"),
+    folder: dir.path,
     server: 'listen_mode = "0666"',
     alsoListen: [`127.0.0.1:${port}`],
+    app: `roots = ["${dir.at("www")}"]`,
     apps: example.slice(example.indexOf("[[apps]]")),
   });
 }

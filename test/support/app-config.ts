@@ -5,6 +5,9 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
   return {
     id: "app",
     extensions: [".fcgi", ".fpl"],
+    extensionsIgnoreCase: false,
+    isNamed: false,
+    anyPath: false,
     roots: [],
     protocol: "fastcgi",
     command: undefined,

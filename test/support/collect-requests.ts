@@ -41,6 +41,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
     onEnded: (request) => intake.remove(request),
     onDraining: nothing,
     onRejected: nothing,
+    isStreamed: () => false,
     onOverrun: nothing,
     onTruncated: nothing,
     pause: nothing,

@@ -5,8 +5,8 @@ import { FCGI_BEGIN_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { Intake, type IntakeOwner } from "../../src/front/intake.ts";
 import type { FrontRequest } from "../../src/front/request.ts";
 
-/** A connection that writes down what its requests do. */
-export function notingConnection() {
+/** A connection that writes down what its requests do; with `isStreamed` their programs are to get the bodies as they come. */
+export function notingConnection(isStreamed = false) {
   const log: string[] = [];
   const ready: FrontRequest[] = [];
   /** Whether the body of each was complete when it became ready. */
@@ -21,6 +21,7 @@ export function notingConnection() {
       sent += latin1(chunk.subarray(start, end));
       return false;
     },
+    isStreamed: () => isStreamed,
     onReady(request) {
       log.push("ready");
       ready.push(request);

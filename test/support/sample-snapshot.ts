@@ -13,7 +13,14 @@ import { appConfig } from "./app-config.ts";
 
 /** A program as the pools know it. */
 export function programOf(path: string) {
-  const common = { owner: undefined, ownedFile: undefined, version: "", generation: "", cwd: "/" };
+  const common = {
+    owner: undefined,
+    ownedFile: undefined,
+    version: "",
+    generation: "",
+    role: "responder",
+    cwd: "/",
+  } as const;
   return { ...common, key: path, name: path, script: path, argv: [path] as const, app: appConfig({}) };
 }
 

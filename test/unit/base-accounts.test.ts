@@ -8,7 +8,7 @@ describe("users and groups", () => {
   });
 
   test("a user has a name, a home and groups", () => {
-    expect(accountOf("root")).toEqual({ name: "root", uid: 0, gid: 0, home: "/root" });
+    expect(accountOf("root")).toEqual({ name: "root", uid: 0, gid: 0, home: "/root", shell: "/bin/bash" });
     expect(accountOf(0)).toEqual(accountOf("root"));
     expect([accountOf("no-such-user"), accountOf(4_000_000_000)]).toEqual([undefined, undefined]);
     expect(groupsOf("root", 0)).toContain(0);

@@ -116,6 +116,24 @@ describe("check", () => {
     expect((await run("check", "--config", file)).err).toBe(warning);
   });
 
+  test("what cannot be watched is an error, what may come later or depends on the program is none", async () => {
+    const text = `[app]
+cwd = "/usr"
+restart_on_change = ["/etc/passwd", "/etc/later.txt", "/dev/null", "lib/*.so", "no-such-folder/x"]
+[[apps]]
+match = "/srv/**"
+cwd = ""
+restart_on_change = ["relative/x", "/none/**/*.pm"]`;
+    const { out, err, status } = await run("check", "--config", config(text));
+    expect([out, status]).toEqual(["", 1]);
+    expect(err.split("\n")).toEqual([
+      "app.restart_on_change[2]: a change of /dev/null could not be noticed: it is neither a file nor a folder",
+      "app.restart_on_change[4]: there is no folder /usr/no-such-folder",
+      "apps[0].restart_on_change[1]: there is no folder /none",
+      "",
+    ]);
+  });
+
   test("warnings go to stderr and the status stays 0", async () => {
     const { out, err, status } = await run("check", "--config", config('app.roots = ["/nonexistent"]'));
     expect([out, status]).toEqual(["ok\n", 0]);

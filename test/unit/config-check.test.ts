@@ -34,9 +34,10 @@ describe("values of the wrong kind", () => {
       'app.extensions: expected a list of endings, such as [".fcgi"], found an empty list',
     ],
     [
-      'app.extensions = ["fcgi"]',
-      'app.extensions[0]: expected an ending with its dot, such as ".fcgi", found "fcgi"',
+      'app.extensions = ["a/b"]',
+      'app.extensions[0]: expected an ending with its dot, the whole name of a file, or "" for any name, found "a/b"',
     ],
+    ['app.extensions = [".."]', 'app.extensions: ".." is a folder, and no ending'],
     ["app.env = { A = 1 }", "app.env.A: expected a string, found 1"],
     ["app.env = { A = 2020-01-01 }", "app.env.A: expected a string, found the date 2020-01-01"],
     ['app.keep_connection = "yes"', 'app.keep_connection: expected true or false, found "yes"'],

@@ -11,6 +11,7 @@ import {
   appsSchema,
   logSchema,
   matchSchema,
+  roleSchema,
   slowLogSchema,
 } from "../../src/config/schema.ts";
 import { serverSchema } from "../../src/config/server-schema.ts";
@@ -51,9 +52,9 @@ describe("the bundled default", () => {
     expect(checkFile(Bun.TOML.parse(example))).toEqual([]);
   });
 
-  test("[[apps]] knows every key of [app], and match", () => {
+  test("[[apps]] knows every key of [app], match and role", () => {
     expect(Object.keys(appsSchema.properties).sort()).toEqual(
-      [...Object.keys(appSchema.properties), "match"].sort(),
+      [...Object.keys(appSchema.properties), "match", "role"].sort(),
     );
   });
 });
@@ -70,5 +71,6 @@ describe("docs/configuration.md", () => {
       }
     }
     expect(page).toContain(`| \`match\` | | ${annotationsOf(matchSchema).description} |`);
+    expect(page).toContain(`| \`role\` | \`"any"\` | ${annotationsOf(roleSchema).description} |`);
   });
 });

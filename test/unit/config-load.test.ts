@@ -171,6 +171,27 @@ describe("programs", () => {
     expect(config.appFor("/home/a.php")).toBe(config.app);
   });
 
+  test("for one role do not hold for the other", async () => {
+    const { config } = await load(`
+      [[apps]]
+      match = "/srv/**"
+      role = "authorizer"
+      nice = 1
+      [[apps]]
+      match = "/srv/**"
+      role = "responder"
+      nice = 2
+      [[apps]]
+      match = "/srv/both/**"
+      umask = "0077"
+    `);
+    expect([config.appFor("/srv/a").nice, config.authorizerFor("/srv/a").nice]).toEqual([2, 1]);
+    expect([config.appFor("/srv/both/a").id, config.authorizerFor("/srv/both/a").id]).toEqual([
+      "app+apps[1]+apps[2]",
+      "app+apps[0]+apps[2]",
+    ]);
+  });
+
   test("the same set of tables gives the same object, however many paths were asked for", async () => {
     const { config } = await load('[[apps]]\nmatch = "/srv/**"\nqueue_length = 5');
     const first = config.appFor("/srv/a");

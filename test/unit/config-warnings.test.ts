@@ -64,6 +64,44 @@ test("min_processes above max_processes is an error, also where a table makes it
   );
 });
 
+test("names of programs that are probably not meant are pointed out", async () => {
+  expect(await warningsOf('app.extensions = [".fcgi", ".*", "php", "git-http-backend", ""]')).toEqual([
+    'app.extensions[1]: ".*" is taken as it is written; for any name write ""',
+    'app.extensions[2]: "php" is the whole name of a file; the ending is ".php"',
+  ]);
+  const every = 'with "" /bin/sh gets every file there, and may show what it holds';
+  expect(await warningsOf('app.extensions = [""]\n[[apps]]\nmatch = "/a"\ncommand = ["/bin/sh"]')).toEqual([
+    `apps[0].extensions: ${every}`,
+  ]);
+  expect(await warningsOf('app.command = ["/bin/sh"]\n[[apps]]\nmatch = "/a"\nextensions = [""]')).toEqual([
+    `apps[0].extensions: ${every}`,
+  ]);
+  expect(await warningsOf('[[apps]]\nmatch = "/a"\nany_path = true\ncommand = ["/usr/bin/php-cgi"]')).toEqual(
+    ["apps[0].any_path: /usr/bin/php-cgi shows every file that it may read and is asked for"],
+  );
+});
+
+test("any_path without what it needs is an error", async () => {
+  const failure = async (text: string) =>
+    await warningsOf(text).then(
+      () => "",
+      (error: Error) => error.message.replace(join(folder, "main.toml"), ""),
+    );
+  const table = '[[apps]]\nmatch = "/a/**"\nany_path = true';
+  expect(await failure(`${table}\ncommand = ["/bin/sh"]`)).toBe("");
+  expect(await failure(`${table}\n[[apps]]\nmatch = "/**"\ncommand = ["/bin/sh"]`)).toBe("");
+  expect(await failure(table)).toBe(":4: apps[0].any_path: is for a `command`, and there is none");
+  expect(await failure("app.any_path = true")).toBe(
+    ":2: app.any_path: is for a `command`, and there is none",
+  );
+  expect(await failure(`${table}\ncommand = ["/bin/sh"]\nprotocol = "cgi"`)).toBe(
+    ":4: apps[0].any_path: a plain CGI program is started for a file; it needs one",
+  );
+  expect(await failure(`app.user = "owner"\n${table}\ncommand = ["/bin/sh"]`)).toBe(
+    ':5: apps[0].any_path: there is no file whose owner `user = "owner"` could be',
+  );
+});
+
 test("a root into which every user can write is pointed out, also by the folder above it", async () => {
   const [root, inside] = [join(folder, "open"), join(folder, "open", "www")];
   await mkdir(inside, { recursive: true });

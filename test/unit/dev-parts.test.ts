@@ -7,7 +7,7 @@ import { escapeHtml, failurePage, listPage } from "../../src/dev/pages.ts";
 const place = {
   script: "/srv/ü/x.fcgi",
   scriptName: "/ü/x.fcgi",
-  pathInfo: "/a b",
+  pathInfo: "/a b\xff",
   root: "/srv",
   port: 8080,
   remoteAddress: "127.0.0.1",
@@ -24,8 +24,8 @@ describe("parameters of an HTTP request", () => {
     expect(params({})).toMatchObject({
       SCRIPT_FILENAME: "/srv/\xc3\xbc/x.fcgi",
       SCRIPT_NAME: "/\xc3\xbc/x.fcgi",
-      PATH_INFO: "/a b",
-      PATH_TRANSLATED: "/srv/a b",
+      PATH_INFO: "/a b\xff",
+      PATH_TRANSLATED: "/srv/a b\xff",
       REQUEST_URI: "/%C3%BC/x.fcgi/a%20b?q=%20&r",
       QUERY_STRING: "q=%20&r",
       REQUEST_METHOD: "GET",

@@ -40,6 +40,13 @@ describe("a request is ready", () => {
     expect(notes()).toContain("ready");
   });
 
+  test("with its head where the program is to get the body as it comes", () => {
+    const { intake, notes, wereComplete } = notingConnection(true);
+    intake.push(ofLength(10));
+    expect(notes()).toEqual(["begin", "ready"]);
+    expect(wereComplete).toEqual([false]);
+  });
+
   test("as an Authorizer with its head", () => {
     const { intake, notes, ready } = notingConnection();
     intake.push(head({}, 1, 2));

@@ -1,105 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { encodeHead } from "../../src/fcgi/encoder.ts";
-import { RequestHead } from "../../src/fcgi/head.ts";
-import { encodeParams } from "../../src/fcgi/params.ts";
-import { type Route, Router } from "../../src/route/router.ts";
-import { hasExtension, isUnder, programCandidates, scriptPath } from "../../src/route/script-path.ts";
+import { Router } from "../../src/route/router.ts";
 import { appConfig } from "../support/app-config.ts";
 import { routerDisk } from "../support/fake-disk.ts";
-
-type Params = Record<string, string>;
-
-function headOf(params: Params): RequestHead {
-  return new RequestHead(encodeHead(1, 1, false, encodeParams(Object.entries(params))));
-}
-
-function routerFor(disk: Params, app = appConfig({})): Router {
-  return new Router(() => app, routerDisk(disk));
-}
-
-async function route(disk: Params, params: Params, app = appConfig({})): Promise<Route> {
-  return await routerFor(disk, app).route(headOf(params));
-}
-
-async function refusal(disk: Params, params: Params, app = appConfig({})): Promise<string> {
-  const error = await route(disk, params, app).then(
-    () => undefined,
-    (thrown) => thrown,
-  );
-  return `${error?.code} ${error?.message}`;
-}
-
-describe("the script's path", () => {
-  test.each([
-    ["/srv/www/x.fcgi", "/srv/www/x.fcgi", undefined],
-    ["/srv//www///x.fcgi", "/srv/www/x.fcgi", undefined],
-    ["/srv/./www/././x.fcgi", "/srv/www/x.fcgi", undefined],
-    ["/srv/www/100%25?.fcgi", "/srv/www/100%25?.fcgi", undefined],
-    ["proxy:fcgi://localhost/srv/x.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:fcgi://localhost//srv/x.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:fcgi://[::1]:9000/srv/x.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:unix:/run/s.sock|fcgi://localhost/srv/x.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:balancer://cluster/srv/x.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:fcgi://h/srv/x.fcgi?a=/b.fcgi", "/srv/x.fcgi", undefined],
-    ["proxy:fcgi://h/srv/x.fcgi/a%20b", "/srv/x.fcgi/a%20b", "/srv/x.fcgi/a b"],
-    ["/srv/caf\xc3\xa9.fcgi", "/srv/café.fcgi", undefined],
-  ])("of %j is %j", (given, path, decoded) => {
-    expect(scriptPath(headOf({ SCRIPT_FILENAME: given }))).toEqual({ path, decoded });
-  });
-
-  test("is PATH_TRANSLATED where SCRIPT_FILENAME is absent or empty", () => {
-    expect(scriptPath(headOf({ PATH_TRANSLATED: "/a.fcgi" })).path).toBe("/a.fcgi");
-    expect(scriptPath(headOf({ SCRIPT_FILENAME: "", PATH_TRANSLATED: "/a.fcgi" })).path).toBe("/a.fcgi");
-  });
-
-  test.each([
-    ["a relative path", "srv/x.fcgi", "is not an absolute path"],
-    ["a NUL", "/srv/x.fcgi\0.txt", "holds a NUL, CR or LF"],
-    ["a newline", "/srv/x\n.fcgi", "holds a NUL, CR or LF"],
-    ["a carriage return", "/srv/x\r.fcgi", "holds a NUL, CR or LF"],
-    ["a parent folder", "/srv/../etc/x.fcgi", "holds a `..` part"],
-    ["a parent folder at the end", "/srv/..", "holds a `..` part"],
-    ["a parent folder that Apache left encoded", "proxy:fcgi://h/srv/%2e%2e/x.fcgi", "holds a `..` part"],
-    ["a newline that Apache left encoded", "proxy:fcgi://h/srv/%0a.fcgi", "holds a NUL, CR or LF"],
-    ["a NUL that Apache left encoded", "proxy:fcgi://h/srv/x%00.fcgi", "holds a NUL, CR or LF"],
-    ["bytes that are not UTF-8", "/srv/\xff.fcgi", "is not UTF-8"],
-    ["4,096 bytes", `/${"a".repeat(4090)}.fcgi`, "has 4096 bytes"],
-  ])("with %s is refused", (_what, given, why) => {
-    expect(() => scriptPath(headOf({ SCRIPT_FILENAME: given }))).toThrow(why);
-  });
-
-  test("of 4,095 bytes is taken", () => {
-    expect(scriptPath(headOf({ SCRIPT_FILENAME: `/${"a".repeat(4089)}.fcgi` })).path.length).toBe(4095);
-  });
-
-  test("missing altogether says what to set", () => {
-    expect(() => scriptPath(headOf({}))).toThrow("The web server sent no SCRIPT_FILENAME");
-  });
-
-  test("names of files with two dots are no parent folders", () => {
-    expect(scriptPath(headOf({ SCRIPT_FILENAME: "/a..b/..c.fcgi" })).path).toBe("/a..b/..c.fcgi");
-  });
-});
-
-describe("candidates, roots and extensions", () => {
-  test("the longest part comes first, at most 64 of them", () => {
-    expect(programCandidates("/a.f/b/c.f/d", (path) => path.endsWith(".f"))).toEqual(["/a.f/b/c.f", "/a.f"]);
-    expect(programCandidates("/x.f".repeat(100), () => true).length).toBe(64);
-  });
-
-  test("an extension alone is no file name, and case matters", () => {
-    expect(hasExtension("/srv/.fcgi", [".fcgi"])).toBe(false);
-    expect(hasExtension("/srv/a.fcgi", [".fpl", ".fcgi"])).toBe(true);
-    expect(hasExtension("/srv/a.FCGI", [".fcgi"])).toBe(false);
-  });
-
-  test("a folder beside a root with the same beginning is not under it", () => {
-    expect(isUnder("/srv/www/x", "/srv/www")).toBe(true);
-    expect(isUnder("/srv/www/x", "/srv/www/")).toBe(true);
-    expect(isUnder("/srv/www2/x", "/srv/www")).toBe(false);
-    expect(isUnder("/x", "/")).toBe(true);
-  });
-});
+import { headOf, type Params, refusal, route, routerFor } from "../support/routing.ts";
 
 describe("the router", () => {
   test("runs a file as it is asked for, in its own folder, and changes no parameter", async () => {
@@ -121,6 +24,81 @@ describe("the router", () => {
       ["PATH_INFO", "/b/c d"],
       ["SCRIPT_NAME", "/app/a.fcgi"],
     ]);
+  });
+
+  const info = (given: string, more: Params = {}, disk: Params = { "/srv/x.fcgi": "x" }) =>
+    route(disk, { SCRIPT_FILENAME: given, ...more }).then(({ changes }) => ({
+      info: changes.get("PATH_INFO"),
+      name: changes.get("SCRIPT_NAME"),
+      translated: changes.get("PATH_TRANSLATED"),
+    }));
+
+  test.each([
+    ["repeated slashes", "/srv/x.fcgi//http://h/p", "//http://h/p"],
+    ["a dot part", "/srv/x.fcgi/a/./b", "/a/./b"],
+    ["a slash alone", "/srv/x.fcgi/", "/"],
+    ["bytes that are not UTF-8", "/srv/x.fcgi/caf\xe9", "/caf\xe9"],
+    ["a newline", "/srv/x.fcgi/a\nb", "/a\nb"],
+    ["5,000 bytes", `/srv/x.fcgi/${"x".repeat(4999)}`, `/${"x".repeat(4999)}`],
+    ["70 folders", `/srv/x.fcgi${"/a".repeat(70)}`, "/a".repeat(70)],
+    ["what has an ending", "/srv/x.fcgi/y.fcgi", "/y.fcgi"],
+    ["what Apache left encoded", "proxy:fcgi://h/srv/x.fcgi/caf%E9%0A//%2e", "/caf\xe9\n//."],
+  ])("leaves PATH_INFO with %s to the program", async (_what, given, expected) => {
+    const got = await info(given, { SCRIPT_NAME: `/x.fcgi${expected}` });
+    expect([got.info, got.name]).toEqual([expected, "/x.fcgi"]);
+  });
+
+  test.each([
+    ["/x.fcgi/http:/h/p", "//http://h/p", "/x.fcgi"],
+    ["/x.fcgi//a", "/a", "/x.fcgi"],
+    ["/x.fcgi/a%2Fb", "/a/b", "/x.fcgi"],
+    ["/x.fcgi/a/b", "/a/./b", "/x.fcgi"],
+    ["/%C3%A4.fcgi/a%20b", "/a b", "/%C3%A4.fcgi"],
+    ["/alias/y", "/y", "/alias"],
+    ["/y", "/y", ""],
+    ["/elsewhere", "/y", undefined],
+    ["", "/y", undefined],
+  ])("takes off SCRIPT_NAME %j what PATH_INFO %j got", async (name, rest, left) => {
+    expect((await info(`/srv/x.fcgi${rest}`, { SCRIPT_NAME: name })).name).toBe(left as string);
+  });
+
+  test("sets PATH_TRANSLATED to where PATH_INFO would be in the site", async () => {
+    const translated = async (more: Params) => (await info("/srv/x.fcgi/p", more)).translated;
+    expect(await translated({ DOCUMENT_ROOT: "/www/" })).toBe("/www/p");
+    expect(await translated({ SCRIPT_NAME: "/x.fcgi/p" })).toBe("/srv/p");
+    expect(await translated({ SCRIPT_NAME: "/other/p" })).toBeUndefined();
+  });
+
+  test("finds the script by DOCUMENT_ROOT and SCRIPT_NAME, or PATH_TRANSLATED, and tells it", async () => {
+    const disk = { "/srv/cgi-bin/a.fcgi": "x", "/srv": "/" };
+    const params = { DOCUMENT_ROOT: "/srv", SCRIPT_NAME: "/cgi-bin/a.fcgi/info" };
+    for (const more of [{}, { PATH_TRANSLATED: "/srv/info" }, { PATH_TRANSLATED: "../x" }]) {
+      const { changes } = await route(disk, { ...params, ...more } as Params);
+      expect(Object.fromEntries(changes)).toEqual({
+        SCRIPT_FILENAME: "/srv/cgi-bin/a.fcgi",
+        SCRIPT_NAME: "/cgi-bin/a.fcgi",
+        PATH_INFO: "/info",
+        PATH_TRANSLATED: "/srv/info",
+      });
+    }
+    const translated = await route(disk, { PATH_TRANSLATED: "/srv/cgi-bin/a.fcgi" });
+    expect([...translated.changes]).toEqual([["SCRIPT_FILENAME", "/srv/cgi-bin/a.fcgi"]]);
+    expect(await refusal(disk, { PATH_TRANSLATED: "../x" })).toContain(
+      'PATH_TRANSLATED "../x" is not an absolute path',
+    );
+  });
+
+  test("looks at nothing below what is missing", async () => {
+    const looked: string[] = [];
+    const disk = routerDisk({ "/srv": "/" });
+    const lookup = (path: string) => {
+      looked.push(path);
+      return disk.lookup(path);
+    };
+    const router = new Router(() => appConfig({ extensions: [""] }), { ...disk, lookup });
+    const head = headOf({ SCRIPT_FILENAME: "/srv/a/b/c" });
+    await expect(Promise.resolve(router.route(head))).rejects.toThrow("no such file");
+    expect(looked).toEqual(["/srv", "/srv/a"]);
   });
 
   test("decodes an Apache path only when the path as it came is missing", async () => {
@@ -167,9 +145,33 @@ describe("the router", () => {
     ["a file that is missing", {}, "/srv/a.fcgi"],
     ["a folder", { "/srv/a.fcgi": "/" }, "/srv/a.fcgi"],
     ["another extension", { "/srv/a.sh": "x" }, "/srv/a.sh"],
-    ["a link to a file of another extension", { "/srv/a.fcgi": "x->/bin/sh" }, "/srv/a.fcgi"],
   ])("does not find %s", async (_what, disk, path) => {
     expect(await refusal(disk as Params, { SCRIPT_FILENAME: path })).toStartWith("SCRIPT_NOT_FOUND /srv/a.");
+  });
+
+  test("runs a link whose own name has the ending, whatever its target is called", async () => {
+    const disk = {
+      "/srv/current.fcgi": "x->/srv/releases/42/app",
+      "/srv/app": "x->/srv/a.fcgi",
+      "/srv/a.fcgi": "x",
+    };
+    const { program } = await route(disk, { SCRIPT_FILENAME: "/srv/current.fcgi" });
+    expect(program).toMatchObject({ key: "/srv/current.fcgi", argv: ["/srv/current.fcgi"] });
+    expect(await refusal(disk, { SCRIPT_FILENAME: "/srv/app" })).toStartWith("SCRIPT_NOT_FOUND /srv/app");
+  });
+
+  test("with `command` does not show what a link leads to unless it has an ending itself", async () => {
+    const app = appConfig({ extensions: [".php"], command: ["/usr/bin/php-cgi"] });
+    const disk = { "/srv/a.php": "r->/etc/passwd", "/srv/b.php": "r->/srv/c.php" };
+    expect(await refusal(disk, { SCRIPT_FILENAME: "/srv/a.php" }, app)).toContain(
+      "resolves to /etc/passwd, which has none of the allowed extensions",
+    );
+    expect((await route(disk, { SCRIPT_FILENAME: "/srv/b.php" }, app)).script).toBe("/srv/b.php");
+    const named = new Router(
+      (path) => ({ ...app, isNamed: path === "/srv/a.php" }),
+      routerDisk({ "/srv/a.php": "r->/etc/passwd" }),
+    );
+    await expect(named.find("/srv/a.php")).rejects.toThrow("none of the allowed extensions");
   });
 
   test("does not find what a link leads out of the roots", async () => {
@@ -193,6 +195,15 @@ describe("the router", () => {
     );
     expect(await refusal({ "/srv/a.fcgi": "!" }, { SCRIPT_FILENAME: "/srv/a.fcgi" })).toStartWith(
       "SCRIPT_FORBIDDEN",
+    );
+  });
+
+  test("says that a file system takes no programs, or that the file is another user's to execute", async () => {
+    expect(await refusal({ "/srv/a.fcgi": "n" }, { SCRIPT_FILENAME: "/srv/a.fcgi" })).toBe(
+      "SCRIPT_FORBIDDEN /srv/a.fcgi: its file system is mounted noexec.",
+    );
+    expect(await refusal({ "/srv/a.fcgi": "o" }, { SCRIPT_FILENAME: "/srv/a.fcgi" })).toBe(
+      "SCRIPT_FORBIDDEN /srv/a.fcgi: std-fpm's user may not execute it (chmod a+x).",
     );
   });
 

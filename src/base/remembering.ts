@@ -1,0 +1,53 @@
+import type { Clock } from "./clock.ts";
+
+/** What is known is asked again in the background from this age on … */
+const REFRESH_AFTER_MS = 500;
+/** … and not believed any more from this age on. */
+const BELIEVE_MS = 1000;
+const MAX_ENTRIES = 4096;
+
+interface Entry<Facts> {
+  readonly facts: Facts;
+  readonly readAt: number;
+  readonly refreshAfterMs: number;
+}
+
+/**
+ * Remembers for a while what `ask` says of a path, if it `isKept`; of what many want to know at once it is asked once. With `pauses` it is not
+ * asked again before so many times of how long that took.
+ */
+export function remembering<Facts>(
+  clock: Clock,
+  ask: (path: string) => Promise<Facts>,
+  isKept: (facts: Facts) => boolean,
+  pauses = 0,
+): (path: string) => Facts | Promise<Facts> {
+  const known = new Map<string, Entry<Facts>>();
+  const pending = new Map<string, Promise<Facts>>();
+
+  function read(path: string): Promise<Facts> {
+    const running = pending.get(path);
+    if (running) return running;
+    const askedAt = clock.now();
+    const reading = ask(path).then((facts) => {
+      const readAt = clock.now();
+      const refreshAfterMs = Math.max(REFRESH_AFTER_MS, pauses * (readAt - askedAt));
+      pending.delete(path);
+      known.delete(path);
+      if (isKept(facts)) known.set(path, { facts, readAt, refreshAfterMs });
+      if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
+      return facts;
+    });
+    pending.set(path, reading);
+    return reading;
+  }
+
+  return (path) => {
+    const entry = known.get(path);
+    if (!entry) return read(path);
+    const age = clock.now() - entry.readAt;
+    if (age >= entry.refreshAfterMs + BELIEVE_MS - REFRESH_AFTER_MS) return read(path);
+    if (age >= entry.refreshAfterMs) void read(path);
+    return entry.facts;
+  };
+}

@@ -1,0 +1,119 @@
+import type { BigIntStats, Dirent } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { errnoOf } from "./errors.ts";
+import { readTrail } from "./file-trail.ts";
+
+/** What is on the disk where a path or a pattern says. */
+export interface WatchedFiles {
+  /** Another text: something has changed. */
+  readonly version: string;
+  /** Why changes are not noticed there. */
+  readonly problem: string | undefined;
+}
+
+/** So many files are compared of one pattern or folder … */
+const MAX_FILES = 2000;
+/** … and so many names looked at in the search for them, in folders as deep as this. */
+const MAX_NAMES = 20_000;
+const MAX_DEPTH = 16;
+/** The folder that a pattern begins with, and the rest of it. */
+const PATTERN = /^((?:\/[^/*?[{]*(?=\/))*)\/([^/]*[*?[{].*)$/;
+
+/**
+ * Looks at a file, at what is directly in a folder, or at the files that a pattern covers (`*`, `**`, `?`, `[…]`, `{a,b}`); links are followed up to there,
+ * but not to folders below it, and names that begin with a dot are passed over. `path` is absolute.
+ */
+export async function readWatched(path: string): Promise<WatchedFiles> {
+  const [, base, pattern] = PATTERN.exec(path) ?? [];
+  try {
+    if (pattern !== undefined) return await readPattern(base || "/", pattern);
+    const found = await stat(path, { bigint: true });
+    if (found.isDirectory()) return await readPattern(path, "*");
+    if (found.isFile()) return { version: `${await wayTo(path)} ${identityOf(found)}`, problem: undefined };
+    return { version: "no file", problem: "it is neither a file nor a folder" };
+  } catch (error) {
+    return missing(errnoOf(error));
+  }
+}
+
+/** What does not exist may come. */
+function missing(errno: string): WatchedFiles {
+  const isDenied = errno === "EACCES" || errno === "EPERM";
+  return {
+    version: isDenied ? "denied" : "missing",
+    problem: isDenied ? "it may not be looked at" : undefined,
+  };
+}
+
+async function readPattern(folder: string, pattern: string): Promise<WatchedFiles> {
+  const root = await realpath(folder);
+  const search = new Search(root, pattern);
+  await search.run();
+  if (search.problem !== undefined) return { version: "unknown", problem: search.problem };
+  const text = [await wayTo(folder), ...search.found.sort()].join("\n");
+  return { version: Bun.hash(text).toString(36), problem: undefined };
+}
+
+/** What a link on the way leads to counts, too: another release may have the same files. */
+async function wayTo(path: string): Promise<string> {
+  const trail = await readTrail(path);
+  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : path;
+}
+
+function identityOf({ dev, ino, mtimeNs, size }: BigIntStats): string {
+  return `${dev}:${ino}:${mtimeNs}:${size}`;
+}
+
+/** A walk through a folder, breadth first, that ends at its limits. */
+class Search {
+  readonly found: string[] = [];
+  problem: string | undefined;
+  readonly #root: string;
+  readonly #glob: Bun.Glob;
+  /** How many folders deep its matches may be. */
+  readonly #depth: number;
+  #names = 0;
+
+  constructor(root: string, pattern: string) {
+    this.#root = root;
+    this.#glob = new Bun.Glob(pattern);
+    this.#depth = /\*\*|\{[^}]*\//.test(pattern) ? MAX_DEPTH : pattern.split("/").length;
+  }
+
+  async run(): Promise<void> {
+    let level = [""];
+    for (let depth = 1; level.length > 0 && this.problem === undefined; depth++) {
+      const next: string[] = [];
+      for (const folder of level) await this.#look(folder, depth < this.#depth ? next : undefined);
+      level = next;
+    }
+  }
+
+  /** Notes the files of one folder, and its folders for later. */
+  async #look(folder: string, folders: string[] | undefined): Promise<void> {
+    const entries = await readdir(`${this.#root}/${folder}`, { withFileTypes: true }).catch(
+      (error: unknown): Dirent[] => {
+        if (folder === "") throw error;
+        return [];
+      },
+    );
+    this.#names += entries.length;
+    if (this.#names > MAX_NAMES) this.problem = `there are more than ${MAX_NAMES} names to look at`;
+    const matching: string[] = [];
+    for (const entry of entries) {
+      if (entry.name.startsWith(".")) continue;
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory()) folders?.push(path);
+      if (this.#glob.match(path)) matching.push(path);
+    }
+    if (this.found.length + matching.length > MAX_FILES)
+      this.problem = `it covers more than ${MAX_FILES} files`;
+    if (this.problem === undefined)
+      this.found.push(...(await Promise.all(matching.map((path) => this.#fact(path)))));
+  }
+
+  async #fact(path: string): Promise<string> {
+    const facts = await stat(`${this.#root}/${path}`, { bigint: true }).catch(() => undefined);
+    return `${path} ${facts ? identityOf(facts) : "gone"}`;
+  }
+}

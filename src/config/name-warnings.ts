@@ -1,0 +1,32 @@
+import { basename } from "node:path";
+import type { AppTable } from "./schema.ts";
+
+/** What people write who forget the dot. */
+const BARE_ENDING = /^(?:f?cgi|fpl|php[0-9]?|phtml|pl|py|rb|lua|sh)$/i;
+
+/**
+ * What is probably not meant of the names that run. `table` is what a file says, `merged` with everything below it; `name` is that of the table.
+ */
+export function nameWarnings(table: Partial<AppTable>, merged: AppTable, name: string): string[] {
+  const warnings = (table.extensions ?? []).flatMap((each, index) => {
+    const why = whyNotMeant(each);
+    return why === undefined ? [] : [`${name}.extensions[${index}]: ${JSON.stringify(each)} ${why}`];
+  });
+  const [interpreter] = merged.command;
+  if (interpreter === undefined) return warnings;
+  if (table.extensions?.includes("") || (table.command && merged.extensions.includes("")))
+    warnings.push(
+      `${name}.extensions: with "" ${interpreter} gets every file there, and may show what it holds`,
+    );
+  const showsFiles = basename(interpreter).startsWith("php");
+  if (showsFiles && merged.any_path && (table.any_path || table.command))
+    warnings.push(`${name}.any_path: ${interpreter} shows every file that it may read and is asked for`);
+  return warnings;
+}
+
+function whyNotMeant(extension: string): string | undefined {
+  if (/[*?]/.test(extension)) return 'is taken as it is written; for any name write ""';
+  return BARE_ENDING.test(extension)
+    ? `is the whole name of a file; the ending is ".${extension}"`
+    : undefined;
+}

@@ -1,0 +1,65 @@
+import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
+import type { Candidate } from "./reading.ts";
+import { documentRootOf, percentDecode } from "./script-path.ts";
+
+/** What a request that is told as it came is told. */
+export const NO_CHANGES: ParamChanges = new Map();
+
+/**
+ * SCRIPT_FILENAME as found, and where the web server left PATH_INFO inside, PATH_INFO and PATH_TRANSLATED (RFC 3875 §4.1.6), and SCRIPT_NAME
+ * without it.
+ */
+export function changesFor(head: RequestHead, { told, pathInfo }: Candidate): ParamChanges {
+  if (pathInfo === "") {
+    return head.value("SCRIPT_FILENAME") === told ? NO_CHANGES : new Map([["SCRIPT_FILENAME", told]]);
+  }
+  const changes = new Map<KnownName, string>([
+    ["SCRIPT_FILENAME", told],
+    ["PATH_INFO", pathInfo],
+  ]);
+  const given = head.value("SCRIPT_NAME") ?? "";
+  const name = withoutInfo(given, pathInfo) ?? given;
+  if (name !== given) changes.set("SCRIPT_NAME", name);
+  const root = documentRootOf(head) || rootOf(told, name);
+  if (root !== undefined) changes.set("PATH_TRANSLATED", root.replace(/\/+$/, "") + pathInfo);
+  return changes;
+}
+
+/** Where the site begins, if the script's name in the URL is where its file lies. */
+function rootOf(file: string, name: string): string | undefined {
+  return name !== "" && file.endsWith(name) ? file.slice(0, file.length - name.length) : undefined;
+}
+
+/** `name` without `info` at its end; undefined where it does not end with it. Web servers merge slashes in one of the two, or leave one encoded. */
+function withoutInfo(name: string, info: string): string | undefined {
+  const rest = name.slice(0, name.length - info.length);
+  if (name.endsWith(info) && !rest.endsWith("/")) return rest;
+  const plain = new PlainText(name);
+  const end = new PlainText(info).text;
+  return plain.text.endsWith(end) ? name.slice(0, plain.origin(plain.text.length - end.length)) : undefined;
+}
+
+/** A part of a URL, decoded, without repeated slashes and `.` parts, and where each character of that comes from. */
+class PlainText {
+  readonly text: string;
+  readonly #origins: number[] = [];
+
+  constructor(bytes: string) {
+    const text: string[] = [];
+    for (const { 0: piece, index } of bytes.matchAll(/%[0-9a-f]{2}|./gis)) {
+      const char = piece.length === 1 ? piece : percentDecode(piece);
+      if (char === "/" && text.at(-1) === "." && text.at(-2) === "/") {
+        text.pop();
+        this.#origins.pop();
+      } else if (char !== "/" || text.at(-1) !== "/") {
+        text.push(char);
+        this.#origins.push(index);
+      }
+    }
+    this.text = text.join("");
+  }
+
+  origin(at: number): number {
+    return this.#origins[at] as number;
+  }
+}

@@ -1,0 +1,300 @@
+import { FpmError } from "../base/errors.ts";
+import type { FileFacts, FileLookup, TrailLookup, VersionLookup } from "../base/file-facts.ts";
+import type { AppFor, Role } from "../config/app-for.ts";
+import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
+import { ownerProblem } from "../start/owner-rules.ts";
+import type { Program } from "../start/program.ts";
+import { changesFor, NO_CHANGES } from "./param-changes.ts";
+import { hasExtension, isProgramName } from "./program-name.ts";
+import { type Candidate, type Reading, readPath, readScripts } from "./reading.ts";
+import { ownedFileOf, programOf, type Routed, workingFolder } from "./routed-program.ts";
+import { givenScripts, isUnder, pathBytes } from "./script-path.ts";
+
+/** Where a request goes, and what its parameters must say there. */
+export interface Route {
+  readonly program: Program;
+  /** The script's path as the program is told. */
+  readonly script: string;
+  readonly changes: ParamChanges;
+}
+
+/** What a path leads to: a file, or with `any_path` whatever it names. */
+interface FoundScript extends Routed {
+  readonly facts: (FileFacts & { kind: "file" }) | undefined;
+}
+
+type FoundFile = FoundScript & { readonly facts: FileFacts & { kind: "file" } };
+
+/** What the router asks the disk. */
+export interface RouterDisk {
+  readonly lookup: FileLookup;
+  /** What `restart_on_change` names, in absolute paths. */
+  readonly watched: VersionLookup;
+  readonly trail: TrailLookup;
+}
+
+/** What the disk said of a path. */
+interface Seen {
+  readonly path: string;
+  readonly facts: FileFacts;
+}
+
+/** What `restart_on_change` names, and its version. */
+interface Watched {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** A route that holds as long as the disk says the same of the paths that were looked at. */
+interface KnownRoute {
+  readonly seen: readonly Seen[];
+  readonly watched: readonly Watched[];
+  readonly found: FoundScript;
+  readonly route: Route;
+}
+
+/** A SCRIPT_FILENAME as read, and where the last request went that asked for it. */
+interface ReadScript {
+  readonly reading: Reading;
+  known?: KnownRoute | undefined;
+}
+
+/** How many SCRIPT_FILENAMEs are remembered as read, and programs as made; … */
+const MAX_REMEMBERED = 1024;
+/** … of longer ones, which PATH_INFO makes, none. */
+const LONGEST_REMEMBERED = 4096;
+
+/** From the path of a request in one role to the program that serves it: canonical path, allowed roots and names, permissions. */
+export class PathRouter {
+  readonly #role: Role;
+  #appFor: AppFor;
+  readonly #disk: RouterDisk;
+  /** A site asks for the same few scripts again and again. */
+  readonly #readings = new Map<string, ReadScript>();
+  readonly #programs = new Map<string, Program>();
+
+  constructor(role: Role, appFor: AppFor, disk: RouterDisk) {
+    this.#role = role;
+    this.#appFor = appFor;
+    this.#disk = disk;
+  }
+
+  /** Settings for paths are asked anew from now on. */
+  reload(appFor: AppFor): void {
+    this.#appFor = appFor;
+    this.#readings.clear();
+    this.#programs.clear();
+  }
+
+  /**
+   * A promise only where the disk must be asked.
+   * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN.
+   */
+  route(head: RequestHead): Route | Promise<Route> {
+    const read = this.#read(head);
+    const { known } = read;
+    if (!known || !this.#stillHolds(known)) return this.#routeAnew(head, read);
+    // One whose parameters stay as they are is the same for every request.
+    return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
+  }
+
+  /** Whether the settings of what a request may go to say `spool = "never"`, as far as its path tells. */
+  isStreamed(head: RequestHead): boolean {
+    try {
+      const { reading, known } = this.#read(head);
+      if (known) return known.found.app.spool === "never";
+      return [...reading.ways.flat(), reading.virtual].some((each) => each?.app.spool === "never");
+    } catch (error) {
+      // The same error is the answer in a moment.
+      if (!(error instanceof FpmError)) throw error;
+      return false;
+    }
+  }
+
+  async #routeAnew(head: RequestHead, read: ReadScript): Promise<Route> {
+    const seen: Seen[] = [];
+    const found = await this.#find(read.reading, seen);
+    const watched = await this.#watch(found);
+    const route = routeOf(head, found, this.#programOf(found, watched));
+    // The way to an owner's file is looked at each time.
+    read.known = found.owner === undefined ? { seen, watched, found, route } : undefined;
+    return route;
+  }
+
+  #stillHolds({ seen, watched }: KnownRoute): boolean {
+    for (const { path, facts } of seen) if (this.#disk.lookup(path) !== facts) return false;
+    for (const { path, version } of watched) if (this.#disk.watched(path) !== version) return false;
+    return true;
+  }
+
+  /** The program that a request for this path would go to. @throws FpmError SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN. */
+  async find(path: string): Promise<Program> {
+    const found = await this.#find(readPath(path, this.#appFor));
+    return this.#programOf(found, await this.#watch(found));
+  }
+
+  /**
+   * The program that a pool was made for as the settings have it now; undefined where they have it no longer. A script that is missing says
+   * nothing of them: it may be in the middle of a deployment, and of an interpreter it is only the one that was asked for first.
+   */
+  async findAgain(known: Program): Promise<Program | undefined> {
+    const { ways, virtual } = readPath(known.script, this.#appFor);
+    const candidate = [...ways.flat(), virtual].find((each) => each?.path === known.script);
+    if (!candidate) return undefined;
+    const { kind } = await this.#disk.lookup(known.script);
+    if (kind === "file" || candidate === virtual) {
+      const found = await this.find(known.script).catch(undefinedIfRefused);
+      return found?.key === known.key ? found : undefined;
+    }
+    if (!candidate.app.command) return known;
+    const program = programOf({ ...candidate, owner: known.owner }, known.version, this.#role);
+    return program.key === known.key ? program : undefined;
+  }
+
+  /** `seen` gets what the disk said of the paths that were looked at. */
+  async #find(reading: Reading, seen: Seen[] = []): Promise<FoundScript> {
+    for (const way of reading.ways) {
+      for (const candidate of way) {
+        const facts = await this.#disk.lookup(candidate.path);
+        seen.push({ path: candidate.path, facts });
+        if (facts.kind === "denied")
+          throw forbidden(candidate.path, "a folder on its path may not be searched");
+        // Nothing is below what is not there.
+        if (facts.kind === "missing") break;
+        if (facts.kind === "file") return await this.#findFile(candidate, facts);
+      }
+    }
+    if (reading.virtual) return this.#findVirtual(reading.virtual);
+    throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
+  }
+
+  async #findFile(candidate: Candidate, facts: FileFacts & { kind: "file" }): Promise<FoundScript> {
+    const found = { ...this.#underRealPath(candidate, facts.realPath), facts };
+    if (found.app.user === "owner") return await this.#findOwned(found);
+    await this.#checkAllowed(found, candidate);
+    return found;
+  }
+
+  /** Nothing of the disk is run or shown: it is only compared with `roots`. */
+  #findVirtual(candidate: Candidate): FoundScript {
+    const { path, app } = candidate;
+    if (!app.command || app.protocol !== "fastcgi")
+      throw forbidden(path, "`any_path` is for a `command` that speaks FastCGI");
+    if (app.user === "owner")
+      throw forbidden(path, 'with `any_path` there is no file whose owner `user = "owner"` could be');
+    if (app.roots.length > 0 && !app.roots.some((root) => path === root || isUnder(path, root)))
+      throw notFound(path, "it lies under none of `roots`");
+    return { ...candidate, facts: undefined };
+  }
+
+  /** Where tables hold for the file that do not match the name it was asked by, what they are for is run: the file itself. */
+  #underRealPath(candidate: Candidate, realPath: string): Candidate {
+    const { asked } = candidate;
+    if (realPath === asked) return candidate;
+    const app = this.#appFor(asked, realPath);
+    if (app === candidate.app) return candidate;
+    const name = app === this.#appFor(realPath) ? realPath : asked;
+    return { ...candidate, app, path: realPath, told: pathBytes(realPath), asked: name };
+  }
+
+  /** The file itself, whose owner it runs as: a name of it may lead elsewhere in a moment. */
+  async #findOwned(candidate: Candidate): Promise<FoundScript> {
+    const { asked } = candidate;
+    const trail = await this.#disk.trail(asked);
+    const facts = trail && (await this.#disk.lookup(trail.realPath));
+    const app = this.#appFor(asked, trail?.realPath);
+    if (facts?.kind !== "file" || facts.realPath !== trail?.realPath || app.user !== "owner")
+      throw forbidden(asked, "what it leads to is being changed");
+    const problem = ownerProblem(trail, app.lowestUid);
+    if (problem) throw forbidden(asked, problem);
+    const path = trail.realPath;
+    const found = { ...candidate, app, path, told: pathBytes(path), facts, owner: facts.uid };
+    await this.#checkAllowed(found, candidate);
+    return found;
+  }
+
+  #read(head: RequestHead): ReadScript {
+    const given = head.value("SCRIPT_FILENAME") ?? "";
+    const known = given === "" ? undefined : this.#readings.get(given);
+    if (known) return known;
+    const read: ReadScript = { reading: readScripts(givenScripts(head), this.#appFor) };
+    if (given !== "" && given.length <= LONGEST_REMEMBERED) remember(this.#readings, given, read);
+    return read;
+  }
+
+  /** The versions of the files that count as part of the program. */
+  async #watch(found: FoundScript): Promise<Watched[]> {
+    const watched: Watched[] = [];
+    for (const file of found.app.restartOnChange) {
+      const path = file.startsWith("/") ? file : `${workingFolder(found)}/${file}`;
+      watched.push({ path, version: await this.#disk.watched(path) });
+    }
+    return watched;
+  }
+
+  /** The same object for the same version of the same program. */
+  #programOf(found: FoundScript, watched: readonly Watched[]): Program {
+    const { app, facts, asked, owner } = found;
+    const isRead = !app.command && app.protocol === "fastcgi";
+    const own = isRead ? (facts?.identity ?? "") : "";
+    const version = [own, ...watched.map((each) => each.version)].join(" ");
+    const known = this.#programs.get(asked);
+    if (known?.version === version && known.owner === owner && known.ownedFile === ownedFileOf(found))
+      return known;
+    const program = programOf(found, version, this.#role);
+    remember(this.#programs, asked, program);
+    return program;
+  }
+
+  async #checkAllowed(found: FoundFile, { asked }: Candidate): Promise<void> {
+    const { path, app, facts } = found;
+    const { realPath } = facts;
+    const isInside = app.roots.length === 0 || (await this.#underRoots(realPath, app.roots));
+    if (!isInside) throw notFound(path, `it resolves to ${realPath}, which lies under none of \`roots\``);
+    // An interpreter would show what another file holds; what is executed must only be called a program.
+    const isTarget = hasExtension(realPath, app) || this.#appFor(realPath).isNamed;
+    if (!isTarget && (app.command || !isProgramName(asked, app)))
+      throw notFound(path, `it resolves to ${realPath}, which has none of the allowed extensions`);
+    if (app.command && !facts.readable) throw forbidden(path, "the file is not readable");
+    if (!app.command && !facts.executable) throw forbidden(path, whyNotExecutable(facts));
+  }
+
+  async #underRoots(realPath: string, roots: readonly string[]): Promise<boolean> {
+    if (roots.some((root) => isUnder(realPath, root))) return true;
+    for (const root of roots) {
+      const facts = await this.#disk.lookup(root);
+      if (facts.kind === "other" && isUnder(realPath, facts.realPath)) return true;
+    }
+    return false;
+  }
+}
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (!(error instanceof FpmError)) throw error;
+}
+
+function routeOf(head: RequestHead, found: FoundScript, program: Program): Route {
+  return { program, script: found.path, changes: changesFor(head, found) };
+}
+
+function whyNotExecutable({ mode, isOnNoexec }: FoundFile["facts"]): string {
+  if (isOnNoexec) return "its file system is mounted noexec";
+  return (mode & 0o111) === 0
+    ? "the file is not executable (chmod +x)"
+    : "std-fpm's user may not execute it (chmod a+x)";
+}
+
+function notFound(path: string, why: string): FpmError {
+  return new FpmError("SCRIPT_NOT_FOUND", "client", `${path}: ${why}.`);
+}
+
+function forbidden(path: string, why: string): FpmError {
+  return new FpmError("SCRIPT_FORBIDDEN", "client", `${path}: ${why}.`);
+}
+
+/** Keeps the newest MAX_REMEMBERED. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value as string);
+}
