@@ -6,6 +6,11 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 const COLON = 58;
+/** Makes an ASCII letter small. */
+const SMALL = 32;
+const SMALL_H = 104;
+const SMALL_L = 108;
+const SMALL_S = 115;
 
 /**
  * The header of an answer (RFC 3875 §6.2), up to its first empty line, and how long the body is that follows; fed with the content of its STDOUT
@@ -68,11 +73,20 @@ export class AnswerHead {
 }
 
 function statusIn(bytes: Uint8Array, start: number, end: number): number {
+  let status: string | undefined;
   // The program of an old CGI habit writes the whole HTTP header.
-  const status = fieldIn(bytes, start, end, "status") ?? statusOfHttpLine(bytes, start, end);
-  const code = status === undefined ? Number.NaN : codeOf(status);
+  let http: string | undefined;
+  let hasLocation = false;
+  for (let at = start; at < end; at = lineEnd(bytes, at, end) + 1) {
+    // Most lines say nothing of it: their first letter tells.
+    const letter = (bytes[at] as number) | SMALL;
+    if (letter === SMALL_S) status ??= fieldAt(bytes, at, end, "status");
+    else if (letter === SMALL_L) hasLocation ||= fieldAt(bytes, at, end, "location") !== undefined;
+    else if (letter === SMALL_H && at === start) http = codeOfHttpLine(bytes, at, end);
+  }
+  const code = codeOf(status ?? http ?? "");
   if (!Number.isNaN(code)) return code;
-  return fieldIn(bytes, start, end, "location") === undefined ? 200 : 302;
+  return hasLocation ? 302 : 200;
 }
 
 /** Three digits at the beginning; NaN: there are none. */
@@ -86,22 +100,23 @@ function codeOf(status: string): number {
   return code;
 }
 
-function statusOfHttpLine(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const isHttp = bytes[start] === 72 && bytes[start + 1] === 84 && bytes[start + 4] === 47;
-  if (!isHttp) return undefined;
-  const line = latin1(bytes, start, lineEnd(bytes, start, end));
-  return /^HTTP\/\S+ +(\d{3})/.exec(line)?.[1];
+function codeOfHttpLine(bytes: Uint8Array, at: number, end: number): string | undefined {
+  return /^HTTP\/\S+ +(\d{3})/.exec(latin1(bytes, at, lineEnd(bytes, at, end)))?.[1];
 }
 
 function fieldIn(bytes: Uint8Array, start: number, end: number, name: string): string | undefined {
-  for (let at = start; at < end; ) {
-    const lineEndsAt = lineEnd(bytes, at, end);
-    const valueAt = at + name.length + 1;
-    if (valueAt <= lineEndsAt && bytes[valueAt - 1] === COLON && isName(bytes, at, name))
-      return latin1(bytes, valueAt, lineEndsAt).trim();
-    at = lineEndsAt + 1;
+  for (let at = start; at < end; at = lineEnd(bytes, at, end) + 1) {
+    const value = fieldAt(bytes, at, end, name);
+    if (value !== undefined) return value;
   }
   return undefined;
+}
+
+/** The value of the field in the line that begins at `at`, if it has that name. */
+function fieldAt(bytes: Uint8Array, at: number, end: number, name: string): string | undefined {
+  const valueAt = at + name.length + 1;
+  if (valueAt > end || bytes[valueAt - 1] !== COLON || !isName(bytes, at, name)) return undefined;
+  return latin1(bytes, valueAt, lineEnd(bytes, valueAt, end)).trim();
 }
 
 /** Whether the name in small letters stands at `at`, in whatever letters. */
@@ -115,6 +130,7 @@ function isName(bytes: Uint8Array, at: number, name: string): boolean {
 }
 
 function lineEnd(bytes: Uint8Array, at: number, end: number): number {
-  const found = bytes.indexOf(NEWLINE, at);
-  return found === -1 || found > end ? end : found;
+  let found = at;
+  while (found < end && bytes[found] !== NEWLINE) found++;
+  return found;
 }
