@@ -29,6 +29,8 @@ export interface PoolDeps extends Omit<BackendDeps, "outputLimit" | "conduct"> {
 export interface PoolOwner {
   /** What it has or wants may be different now: it is reviewed, once, when this turn of the event loop is over. */
   onChange(pool: Pool): void;
+  /** The same after a request has come or gone, which under load is all the time: a moment later will do. */
+  onTraffic(pool: Pool): void;
   /** Whether it ends the process that has become free, for the sake of another program. */
   mustGiveUp(pool: Pool): boolean;
 }
@@ -371,7 +373,7 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Nothing is asked of the policy for a request that found a free process. */
   #onChange(): void {
-    if (this.#wanted > 0 || !this.#isEnough) this.#owner.onChange(this);
+    if (this.#wanted > 0 || !this.#isEnough) this.#owner.onTraffic(this);
   }
 
   #lendToWaiting(now: number): void {

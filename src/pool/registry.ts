@@ -14,7 +14,7 @@ const SECOND_MS = 1000;
 /** Files of /proc that are read in one turn of the event loop, 10 to 20 µs each; the last program may read some more. */
 const LOOKS_A_TURN = 128;
 
-/** Under load what pools want is worked out no more often than this: it is for processes, which take longer to start. */
+/** For requests that come and go what pools want is worked out no more often than this. */
 const PASS_EVERY_MS = 1;
 
 /** Programs that are looked up at the same time: requests want lookups too. */
@@ -159,6 +159,13 @@ export class Registry implements PoolOwner {
     this.#passSoon();
   }
 
+  onTraffic(pool: Pool): void {
+    this.#changed.add(pool);
+    if (this.#isPassDue) return;
+    if (this.#deps.clock.now() - this.#passedAt < PASS_EVERY_MS) this.#nextPass.within(PASS_EVERY_MS);
+    else this.#passSoon();
+  }
+
   mustGiveUp(pool: Pool): boolean {
     return this.#sharing.mustGiveUp(pool);
   }
@@ -174,14 +181,10 @@ export class Registry implements PoolOwner {
   #passSoon(): void {
     if (this.#isPassDue) return;
     this.#isPassDue = true;
-    const { clock } = this.#deps;
-    if (clock.now() - this.#passedAt < PASS_EVERY_MS) clock.after(PASS_EVERY_MS, this.#onPass);
-    else clock.soon(this.#onPass);
+    this.#deps.clock.soon(() => this.#pass());
   }
 
-  readonly #onPass = () => this.#pass();
-
-  /** Once a turn of the event loop at most, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
+  /** Once a turn of the event loop, however much has happened in it: what pools want is worked out, and given out as far as there is room. */
   #pass(): void {
     this.#isPassDue = false;
     this.#passedAt = this.#deps.clock.now();
