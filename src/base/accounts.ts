@@ -1,4 +1,5 @@
-import { CString, dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { CString, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { cLibrary } from "./c-library.ts";
 
 /** A user, as passwd(5) has it. */
 export interface Account {
@@ -18,24 +19,16 @@ export interface Identity {
 }
 
 const { i32, u32, ptr: pointer } = FFIType;
-const SYMBOLS = {
+const libc = cLibrary({
   getpwnam: { args: [pointer], returns: pointer },
   getpwuid: { args: [u32], returns: pointer },
   getgrnam: { args: [pointer], returns: pointer },
   getgrouplist: { args: [pointer, u32, pointer, pointer], returns: i32 },
-} as const;
+});
 /** What nearly every user has less of. */
 const FEW_GROUPS = 64;
 /** NGROUPS_MAX of Linux. */
 const MAX_GROUPS = 65_536;
-
-type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
-let loaded: Libc | undefined;
-
-function libc(): Libc {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded;
-}
 
 /** The user with this name or number; undefined when there is none. May ask the network (nsswitch.conf(5)). */
 export function accountOf(user: string | number): Account | undefined {

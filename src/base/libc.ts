@@ -1,4 +1,5 @@
-import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { cLibrary } from "./c-library.ts";
 import { FpmError } from "./errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
@@ -28,7 +29,7 @@ const POLLHUP = 16;
 const EAGAIN = 11;
 
 const { i32, u32, u64, ptr: pointer } = FFIType;
-const SYMBOLS = {
+const libc = cLibrary({
   __errno_location: { args: [], returns: pointer },
   strerror: { args: [i32], returns: FFIType.cstring },
   socket: { args: [i32, i32, i32], returns: i32 },
@@ -47,15 +48,7 @@ const SYMBOLS = {
   getsockname: { args: [i32, pointer, pointer], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
-} as const;
-
-type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
-let loaded: Libc | undefined;
-
-function libc(): Libc {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded;
-}
+});
 
 /** What connect(2) to a Unix socket came to. */
 export type Connected =

@@ -1,4 +1,5 @@
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
+import { cLibrary } from "./c-library.ts";
 import { closeFd, openSocket } from "./libc.ts";
 
 const AF_UNIX = 1;
@@ -8,12 +9,10 @@ const MSG_DONTWAIT = 0x40;
 const CLOCK_MONOTONIC = 1;
 
 const { i32, u32, u64, ptr: pointer, i64 } = FFIType;
-const SYMBOLS = {
+const libc = cLibrary({
   sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: i64 },
   clock_gettime: { args: [i32, pointer], returns: i32 },
-} as const;
-
-let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+});
 
 /**
  * Sends a datagram to a Unix socket, given by its path or, with "@" in front, its abstract name; without waiting. False when
@@ -41,9 +40,4 @@ export function monotonicMicroseconds(): number {
   const time = new BigInt64Array(2);
   libc().clock_gettime(CLOCK_MONOTONIC, ptr(time));
   return Number(time[0]) * 1_000_000 + Math.floor(Number(time[1]) / 1000);
-}
-
-function libc() {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded;
 }

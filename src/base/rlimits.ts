@@ -1,4 +1,5 @@
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
+import { cLibrary } from "./c-library.ts";
 
 /** Resources of setrlimit(2), by the numbers that x86-64 and arm64 Linux agree on. */
 const RESOURCES = { cpu: 0, core: 4, nproc: 6, nofile: 7, as: 9 } as const;
@@ -12,9 +13,7 @@ export interface ResourceLimit {
 }
 
 const { i32, ptr: pointer } = FFIType;
-const SYMBOLS = { prlimit: { args: [i32, i32, pointer, pointer], returns: i32 } } as const;
-
-let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+const libc = cLibrary({ prlimit: { args: [i32, i32, pointer, pointer], returns: i32 } });
 
 function prlimit(
   pid: number,
@@ -22,8 +21,7 @@ function prlimit(
   set: BigUint64Array | null,
   get: BigUint64Array | null,
 ): boolean {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded.prlimit(pid, RESOURCES[resource], set && ptr(set), get && ptr(get)) === 0;
+  return libc().prlimit(pid, RESOURCES[resource], set && ptr(set), get && ptr(get)) === 0;
 }
 
 /** A process's limits (0: our own); undefined when it has gone. "No limit" is a number above 2^63. */

@@ -1,4 +1,5 @@
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
+import { cLibrary } from "./c-library.ts";
 import { closeFd, openSocket } from "./libc.ts";
 
 const AF_UNIX = 1;
@@ -20,12 +21,10 @@ const UNIX_DIAG_PEER = 2;
 const UNIX_DIAG_RQLEN = 4;
 
 const { i32, i64, u64, ptr: pointer } = FFIType;
-const SYMBOLS = {
+const libc = cLibrary({
   send: { args: [i32, pointer, u64, i32], returns: i64 },
   recv: { args: [i32, pointer, u64, i32], returns: i64 },
-} as const;
-
-let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
+});
 
 /**
  * The path of the socket that a connected Unix socket, given by its inode, leads to, "@" in front of an abstract one;
@@ -55,8 +54,7 @@ function peerOf(inode: number): number {
 
 /** One attribute of the socket with this inode. */
 function ask(inode: number, show: number, attribute: number): DataView | undefined {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  const { send, recv } = loaded;
+  const { send, recv } = libc();
   const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
   if (fd === undefined) return undefined;
   const request = requestFor(inode, show);

@@ -1,8 +1,9 @@
-import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { getSystemErrorName } from "node:util";
+import { cLibrary } from "../base/c-library.ts";
 
 const { i32, u32, ptr: pointer } = FFIType;
-const SYMBOLS = {
+const libc = cLibrary({
   posix_spawn: { args: [pointer, pointer, pointer, pointer, pointer, pointer], returns: i32 },
   posix_spawn_file_actions_init: { args: [pointer], returns: i32 },
   posix_spawn_file_actions_destroy: { args: [pointer], returns: i32 },
@@ -16,7 +17,7 @@ const SYMBOLS = {
   sigfillset: { args: [pointer], returns: i32 },
   unshare: { args: [i32], returns: i32 },
   umask: { args: [u32], returns: u32 },
-} as const;
+});
 
 const POSIX_SPAWN_SETSIGDEF = 4;
 const POSIX_SPAWN_SETSIGMASK = 8;
@@ -24,14 +25,6 @@ const POSIX_SPAWN_SETSID = 128;
 /** More than glibc's posix_spawn_file_actions_t (80 bytes), posix_spawnattr_t (336) and sigset_t (128) have on any machine. */
 const STRUCT_BYTES = 512;
 const CLONE_FS = 0x200;
-
-type Libc = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
-let loaded: Libc | undefined;
-
-function libc(): Libc {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded;
-}
 
 export interface PosixSpawn {
   /** The first is a path; no folder is searched. */

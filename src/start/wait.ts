@@ -1,9 +1,10 @@
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
 import { constants } from "node:os";
+import { cLibrary } from "../base/c-library.ts";
 import type { Ending } from "./order.ts";
 
 const { i32, i64, ptr: pointer } = FFIType;
-const SYMBOLS = { waitid: { args: [i32, i64, pointer, i32], returns: i32 } } as const;
+const libc = cLibrary({ waitid: { args: [i32, i64, pointer, i32], returns: i32 } });
 
 const P_PID = 1;
 const WNOHANG = 1;
@@ -16,8 +17,6 @@ const CODE_AT = 2;
 const PID_AT = 4;
 const STATUS_AT = 6;
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
-
-let loaded: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"] | undefined;
 
 /** "alive"; "unknown": nobody's child of ours, or somebody else has waited for it. */
 export type Waited = Ending | "alive" | "unknown";
@@ -42,6 +41,5 @@ export function waitFor(pid: number, reaps: boolean): Waited {
 }
 
 function waitId(pid: number, info: Int32Array, options: number): boolean {
-  loaded ??= dlopen("libc.so.6", SYMBOLS).symbols;
-  return loaded.waitid(P_PID, pid, ptr(info), options) === 0;
+  return libc().waitid(P_PID, pid, ptr(info), options) === 0;
 }

@@ -1,0 +1,16 @@
+import { dlopen, type FFIFunction } from "bun:ffi";
+
+/** glibc's, by its name for the dynamic linker (ld.so(8)); the one place that has it. */
+const FILE = "libc.so.6";
+
+/**
+ * Functions of the C library, called by FFI: each module names those that it needs, and how they are called. Nothing is loaded before the first
+ * call of what this returns.
+ */
+export function cLibrary<Symbols extends Record<string, FFIFunction>>(symbols: Symbols) {
+  let loaded: ReturnType<typeof dlopen<Symbols>>["symbols"] | undefined;
+  return () => {
+    loaded ??= dlopen(FILE, symbols).symbols;
+    return loaded;
+  };
+}
