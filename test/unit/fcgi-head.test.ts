@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { RequestHead } from "../../src/fcgi/head.ts";
+import { RequestHead, readHead } from "../../src/fcgi/head.ts";
 import { encodeParams, latin1, latin1Bytes, ParamCursor } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 
@@ -53,6 +53,17 @@ describe("name-value pairs", () => {
 });
 
 describe("a request's head", () => {
+  test("is read where it stands in a chunk, under an id of two bytes", () => {
+    const records = encodeHead(0x1234, 2, true, encodeParams([["REQUEST_METHOD", "PUT"]]));
+    const chunk = Uint8Array.from([0xaa, 0xbb, 0xcc, ...records, 0xdd]);
+    const head = readHead(chunk, 3, 3 + records.length);
+    expect([head.requestId, head.role, head.keepConn, head.method]).toEqual([0x1234, 2, true, "PUT"]);
+    const queue = new ByteQueue();
+    head.sendTo(queue, false, new Map());
+    expect(queue.join().length).toBe(records.length);
+    expect([chunk[2], chunk[13], chunk[3 + records.length]]).toEqual([0xcc, 0, 0xdd]);
+  });
+
   test("goes on as it came when nothing in it must change", () => {
     const records = encodeHead(
       7,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { FpmError } from "../../src/base/errors.ts";
 import { encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { FCGI_ABORT_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
+import { FCGI_ABORT_REQUEST, FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 import type { Intake } from "../../src/front/intake.ts";
 import { MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
 import { begin, head, notingConnection, ofLength, stdin } from "../support/noting-connection.ts";
@@ -134,6 +134,16 @@ describe("in time", () => {
     lookAt(intake, 1000);
     expect(notes().filter((note) => note.startsWith("rejected"))).toEqual(["rejected HEAD_TIMEOUT"]);
     expect(sent()).toContain("Status: 408");
+  });
+
+  test("one that is refused without a head keeps its connection if that is what it has asked for", () => {
+    for (const flags of [0, 1]) {
+      const { intake, all } = notingConnection();
+      intake.push(encodeRecord(FCGI_BEGIN_REQUEST, 7, Uint8Array.of(0, 1, flags, 0, 0, 0, 0, 0)));
+      const [request] = all();
+      lookAt(intake, 0, 1000);
+      expect([request?.phase, request?.keepConn]).toEqual(["draining", flags === 1]);
+    }
   });
 
   test("the rest of a body that nobody wants must end, half a minute after the answer", () => {

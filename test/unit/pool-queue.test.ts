@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/backend/backend.ts";
 import { Lease } from "../../src/backend/lease.ts";
 import { FpmError } from "../../src/base/errors.ts";
+import { Histogram } from "../../src/base/histogram.ts";
 import { FreeList } from "../../src/pool/free-list.ts";
 import { type Waiter, WaitQueue } from "../../src/pool/queue.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -67,6 +68,7 @@ describe("the queue", () => {
     const request = new Request();
     const { clock, queue } = queueWith(request);
     queue.timeoutMs = 100;
+    expect(clock.timers).toBe(1);
     clock.advance(99);
     expect(request.heard).toBeUndefined();
     clock.advance(1);
@@ -102,6 +104,7 @@ describe("the queue", () => {
     clock.advance(100);
     queue.add(late);
     queue.add(early);
+    expect(clock.timers).toBe(1);
     clock.advance(910);
     expect([early.heard, late.heard]).toEqual(["too late", undefined]);
   });
@@ -120,6 +123,16 @@ describe("the queue", () => {
     queue.refuse(1, new FpmError("BOOT_FAILED", "backend", "no"));
     expect([first.heard, second.heard, queue.length]).toEqual(["no", undefined, 1]);
   });
+});
+
+test("the queue counts how long those waited that were given a backend", () => {
+  const clock = new FakeClock();
+  const waits = new Histogram();
+  const queue = new WaitQueue(clock, 1000, late, waits);
+  for (const since of [0, 40]) queue.add(new Request(since));
+  queue.give(new Lease(backend({}), 100));
+  queue.refuse(1, late());
+  expect([waits.count, waits.sumMs]).toEqual([1, 100]);
 });
 
 describe("the list of free backends", () => {

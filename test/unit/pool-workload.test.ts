@@ -77,6 +77,66 @@ describe("a program for which nothing happens", () => {
   });
 });
 
+describe("what is measured of processes", () => {
+  test("is what they have used since the last look, looked at no more often than ten times a second once it is known", () => {
+    const clock = new FakeClock();
+    const tally = new Tally();
+    const workload = new Workload(clock, tally);
+    let runMs = 1000;
+    const leases: Lease[] = [];
+    const backend = {
+      startedAt: 0,
+      leases,
+      pid: process.pid,
+      get usage() {
+        return { runMs, cpuWaitMs: 0 };
+      },
+    } as unknown as Backend;
+    workload.onReady(backend);
+    expect(tally.cpuMs).toBe(1000);
+    const lease = new Lease(backend, clock.now());
+    leases.push(lease);
+    workload.onLent(lease);
+    clock.advance(1000);
+    runMs += 500;
+    expect([workload.look(), tally.cpuMs, workload.cpuShare]).toEqual([1, 1500, 0.5]);
+    runMs += 7;
+    clock.advance(99);
+    expect([workload.look(), tally.cpuMs]).toEqual([0, 1500]);
+    clock.advance(1);
+    expect([workload.look(), tally.cpuMs]).toEqual([1, 1507]);
+    workload.onDone(lease, clock.now());
+    expect([workload.measures.serviceMs, workload.busy, workload.meanAgeMs]).toEqual([1100, 0, 0]);
+    workload.onDone(lease, clock.now());
+    expect(workload.busy).toBe(0);
+  });
+
+  test("of boots that go on is the highest share of a core, of sixteen at the most, read again after 10 ms", () => {
+    const clock = new FakeClock();
+    const workload = new Workload(clock, new Tally());
+    clock.advance(100);
+    let looks = 0;
+    let runMs = 50;
+    const starting = (state: Backend["state"]) =>
+      ({
+        state,
+        startedAt: 0,
+        get usage() {
+          looks++;
+          return { runMs, cpuWaitMs: 0 };
+        },
+      }) as Backend;
+    const backends = [starting("free"), ...Array.from({ length: 20 }, () => starting("starting"))];
+    expect([workload.bootShareSoFar(backends), looks]).toEqual([0.5, 16]);
+    runMs = 100;
+    clock.advance(9);
+    expect([workload.bootShareSoFar(backends), looks]).toEqual([0.5, 16]);
+    clock.advance(1);
+    expect(workload.bootShareSoFar(backends)).toBeCloseTo(100 / 110);
+    expect(looks).toBe(32);
+  });
+});
+
 describe("a look at processes", () => {
   test("reads no more files than one look is for, however many there are", () => {
     const { workload, serve, looks } = workloadOf(40);

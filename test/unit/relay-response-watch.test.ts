@@ -138,6 +138,13 @@ describe("the watch over an answer", () => {
     expect(watch([answer]).events).toEqual(["end 0 0"]);
   });
 
+  test("holds back a header that has 64 KiB with the headers of its records, and not a byte more", () => {
+    const records = [header(`X: ${"y".repeat(40_000)}`), header("y".repeat(64 * 1024 - 40_003 - 16))];
+    expect(joined(...records).length).toBe(64 * 1024);
+    expect(watch(records).passed).toBe("");
+    expect(watch([...records, header("")]).passed.length).toBe(64 * 1024 + 8);
+  });
+
   test("gives up a header that does not end at 64 KiB, and hands it on", () => {
     const line = header(`X: ${"y".repeat(8000)}\n`);
     const lines = Array.from({ length: 9 }, () => line);
