@@ -111,6 +111,10 @@ describe("the source", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("has no import circles, of types either", () => {
+    expect(circlesAmong(sources)).toEqual([]);
+  });
+
   test("keeps the pure modules free of the system", () => {
     const wrong = sources.filter(isPure).flatMap((file) => {
       const impure = importsOf(file).filter((each) => !mayPureImport(file, each));
@@ -194,6 +198,21 @@ function mayPureImport(file: string, { from, isTypeOnly }: Import): boolean {
 function mayBrowserImport({ from, isTypeOnly }: Import): boolean {
   if (isTypeOnly || from.startsWith(BROWSER)) return true;
   return from.startsWith("src/") && (isPure(from) || PURE_BASE.includes(from.slice("src/".length)));
+}
+
+/** Modules that import each other, directly or by others: each circle that is found first, as a path back to where it begins. */
+function circlesAmong(files: readonly string[]): string[] {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]) => {
+    const at = path.indexOf(file);
+    if (at !== -1) circles.push([...path.slice(at), file].join(" -> "));
+    if (at !== -1 || done.has(file)) return;
+    for (const { from } of localImports(file)) if (files.includes(from)) visit(from, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  return circles;
 }
 
 function localImports(file: string): Import[] {

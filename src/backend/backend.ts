@@ -1,58 +1,13 @@
-import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
-import type { Clock } from "../base/clock.ts";
-import type { FpmError } from "../base/errors.ts";
+import { FpmError } from "../base/errors.ts";
 import type { Linked } from "../base/linked-list.ts";
-import type { Log } from "../base/log.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import type { Program } from "../start/program.ts";
-import type { Starter } from "../start/starter.ts";
 import type { Conduct } from "./conduct.ts";
-import type { Exit, StopReason } from "./exit.ts";
-import type { Ending, Lease } from "./lease.ts";
+import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
-import type { OutputLimit } from "./output-limit.ts";
 import type { BackendState } from "./states.ts";
-import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
-import type { Hindrance } from "./work-signs.ts";
-
-/** Hears of a backend's life: its pool. */
-export interface BackendOwner {
-  /** It is in another state than `before`. */
-  onBackendMoved(backend: Backend, before: BackendState): void;
-  /** The first connection was accepted. */
-  onBackendReady(backend: Backend): void;
-  /** It was on its own, and can take a request again. */
-  onBackendBack(backend: Backend): void;
-  /** It has read nothing of a request that it was handed, for this reason. */
-  onBackendUnread(lease: Lease, hindrance: Hindrance): void;
-  /** The process has ended; what it printed last may still come until `backend.finished`. */
-  onBackendExit(backend: Backend, exit: Exit): void;
-  /** A process has been started; with CGI each request is one. */
-  onProcessStarted(): void;
-  onProcessExited(pid: number, exit: Exit): void;
-  /** A record of an earlier request came on a connection to it, and was dropped. */
-  onStaleRecord(): void;
-}
-
-/** What backends need of their surroundings. */
-export interface BackendDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** What waits towards programs is held of it. */
-  readonly buffers: ByteBudget;
-  /** Marks every child of this daemon. */
-  readonly instance: string;
-  readonly starter: Starter;
-  /** Looks at requests that were handed over: of all programs. */
-  readonly unread: UnreadWatch;
-  /** What was learned of the program. */
-  readonly conduct: Conduct;
-  /** How much of what the program's processes print is logged. */
-  readonly outputLimit: OutputLimit;
-  /** A new path for a backend's socket. */
-  nextSocketPath(): string;
-}
 
 /** What serves the requests of a program: a FastCGI process, or a place in which one CGI process runs after the other. */
 export interface Backend extends Linked<Backend> {
@@ -127,4 +82,95 @@ export interface Backend extends Linked<Backend> {
   onStaleRecord(): void;
   /** It has answered under another id than it was given. */
   onIgnoredId(): void;
+}
+
+/**
+ * How a request has ended for the backend that worked on it. `kept`: with END_REQUEST, and its connection is fit for another one.
+ * `over`: with END_REQUEST. `stale`: its connection was of no use, which says nothing of the process. `left`: without an end, so that the
+ * process may still be at work.
+ */
+export type Ending = "kept" | "over" | "stale" | "left";
+
+/** Hears of a backend that is lent: the relay of the request. */
+export interface LeaseUser {
+  /** The process has ended; what it sent before may still come. */
+  onBackendGone(): void;
+  /** Its connection was taken back before the program had accepted it: nobody has seen the request. */
+  onTakenBack(): void;
+}
+
+/** A backend lent to one request, and the connection that carries it. */
+export class Lease {
+  readonly backend: Backend;
+  /** When it was lent. */
+  readonly since: number;
+  /** What it is lent for. */
+  head: RequestHead | undefined;
+  /** The process that got the request; 0 before. */
+  pid = 0;
+  /** It counts as at work for its pool. */
+  isAtWork = false;
+  /** Bytes of records to the program, and from it. */
+  bytesIn = 0;
+  bytesOut = 0;
+  user: LeaseUser | undefined;
+  /** Whether the request may go to another process if this one does not accept it. */
+  mayBeTakenBack = true;
+  /** CPU time of the process when its request was first found unread, in milliseconds. */
+  unreadRunMs: number | undefined;
+  #link: Link | undefined;
+  #isRead = false;
+
+  constructor(backend: Backend, since: number) {
+    this.backend = backend;
+    this.since = since;
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** What was learned of the program. */
+  get conduct(): Conduct {
+    return this.backend.conduct;
+  }
+
+  /**
+   * Sends the request: its head and what has come of its body, on a kept connection or a new one; with `fresh` always on a
+   * new one.
+   */
+  open(records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
+    this.bytesIn += records.bytes + body.bytes;
+    const link = this.backend.open(this, records, body, fresh);
+    if (!(link instanceof FpmError)) this.#link = link;
+    this.pid = this.backend.pid;
+    return link;
+  }
+
+  /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */
+  get isUnaccepted(): boolean {
+    return this.#link !== undefined && this.backend.isUnaccepted(this.#link);
+  }
+
+  /** Whether the program has read nothing of the request, as far as the kernel tells. */
+  get isUnread(): boolean {
+    if (this.#isRead || this.#link === undefined || this.user === undefined) return false;
+    this.#isRead = this.bytesOut > 0 || !this.backend.isUnread(this.#link);
+    return !this.#isRead;
+  }
+
+  /** Takes the request back from a program that has not accepted its connection. False when it has by now. */
+  takeBack(): boolean {
+    const isTaken = this.#link !== undefined && this.backend.takeBack(this.#link);
+    if (isTaken) this.user?.onTakenBack();
+    return isTaken;
+  }
+
+  /**
+   * The process is beyond help and is killed. Where it works on other requests as well they may end first, in the time
+   * that a request or a stop has.
+   */
+  condemn(reason: StopReason): void {
+    this.backend.condemn(this, reason);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { RequestHead } from "../fcgi/head.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "./backend.ts";
 
 /** What a program prints while it answers may be read a moment after its answer. */
 const GRACE_MS = 100;

@@ -1,15 +1,59 @@
+import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
+import type { Clock } from "../base/clock.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { Timers } from "../base/timers.ts";
 import type { Program } from "../start/program.ts";
-import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
+import type { Starter } from "../start/starter.ts";
+import { type Backend, type Ending, Lease } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
-import type { StopReason } from "./exit.ts";
+import type { Exit, StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
-import { type Ending, Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
+import type { OutputLimit } from "./output-limit.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
+import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
+import type { Hindrance } from "./work-signs.ts";
+
+/** Hears of a backend's life: its pool. */
+export interface BackendOwner {
+  /** It is in another state than `before`. */
+  onBackendMoved(backend: Backend, before: BackendState): void;
+  /** The first connection was accepted. */
+  onBackendReady(backend: Backend): void;
+  /** It was on its own, and can take a request again. */
+  onBackendBack(backend: Backend): void;
+  /** It has read nothing of a request that it was handed, for this reason. */
+  onBackendUnread(lease: Lease, hindrance: Hindrance): void;
+  /** The process has ended; what it printed last may still come until `backend.finished`. */
+  onBackendExit(backend: Backend, exit: Exit): void;
+  /** A process has been started; with CGI each request is one. */
+  onProcessStarted(): void;
+  onProcessExited(pid: number, exit: Exit): void;
+  /** A record of an earlier request came on a connection to it, and was dropped. */
+  onStaleRecord(): void;
+}
+
+/** What backends need of their surroundings. */
+export interface BackendDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What waits towards programs is held of it. */
+  readonly buffers: ByteBudget;
+  /** Marks every child of this daemon. */
+  readonly instance: string;
+  readonly starter: Starter;
+  /** Looks at requests that were handed over: of all programs. */
+  readonly unread: UnreadWatch;
+  /** What was learned of the program. */
+  readonly conduct: Conduct;
+  /** How much of what the program's processes print is logged. */
+  readonly outputLimit: OutputLimit;
+  /** A new path for a backend's socket. */
+  nextSocketPath(): string;
+}
 
 const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 

@@ -7,7 +7,7 @@ import { chainFailure, isComplaint } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
-import type { BackendDeps } from "./backend.ts";
+import type { BackendDeps } from "./lent-backend.ts";
 import { OutputReader, type OutputSink } from "./output.ts";
 import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
 

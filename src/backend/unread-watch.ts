@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "./backend.ts";
 
 /** A program that waits for its next request reads it within a fraction of this. */
 const UNREAD_MS = 5;

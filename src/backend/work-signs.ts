@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "./backend.ts";
 import { cpuUsageOf, stateOf } from "./usage.ts";
 
 /** While more wants to run than there are cores, a process may have to wait this long for its turn. */

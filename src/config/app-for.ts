@@ -1,5 +1,5 @@
 import { FpmError } from "../base/errors.ts";
-import type { AppConfig } from "./config.ts";
+import type { AppConfig, AppFor } from "./config.ts";
 import type { AppsRole } from "./schema.ts";
 
 /** Paths whose answer is remembered; the oldest makes room. */
@@ -17,12 +17,6 @@ export interface AppRule {
 
 /** In which role a program is asked. */
 export type Role = Exclude<AppsRole, "any">;
-
-/**
- * The settings of the program at a path. A file has many names, and the path without links is one of them: the tables that match that hold, too.
- * @throws FpmError SCRIPT_FORBIDDEN where tables name another user for the one than for the other.
- */
-export type AppFor = (path: string, realPath?: string) => AppConfig;
 
 /**
  * Which settings hold for a path. `rules` are the tables in order; `merge` builds the settings of the tables that match,

@@ -1,6 +1,11 @@
 import type { LogFormat, LogLevel } from "../base/log.ts";
 import type { AccessFormat } from "./access-format.ts";
-import type { AppFor } from "./app-for.ts";
+
+/**
+ * The settings of the program at a path. A file has many names, and the path without links is one of them: the tables that match that hold, too.
+ * @throws FpmError SCRIPT_FORBIDDEN where tables name another user for the one than for the other.
+ */
+export type AppFor = (path: string, realPath?: string) => AppConfig;
 
 /** The resolved configuration: defaults filled in, durations in milliseconds, sizes in bytes, includes read. */
 export interface Config {

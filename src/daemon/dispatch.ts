@@ -1,4 +1,4 @@
-import type { Ending, Lease } from "../backend/lease.ts";
+import type { Ending, Lease } from "../backend/backend.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import type { Garbage } from "../base/garbage.ts";

@@ -1,4 +1,4 @@
-import type { Lease } from "../backend/lease.ts";
+import type { Lease } from "../backend/backend.ts";
 import type { Linked } from "../base/linked-list.ts";
 import type { AnswerHead } from "../relay/answer-head.ts";
 import type { ClientStream } from "../relay/client-stream.ts";

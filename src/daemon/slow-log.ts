@@ -1,4 +1,4 @@
-import type { Lease } from "../backend/lease.ts";
+import type { Lease } from "../backend/backend.ts";
 import { cpuTimeOf } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";

@@ -1,13 +1,19 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { isHungUp } from "../base/libc.ts";
-import type { FrontSocket } from "./connection.ts";
 
 /** How often a paused connection is asked whether its client has left: pausing hides that. */
 const HANGUP_LOOK_MS = 1000;
 
+/** The part of a Bun socket that is asked for. */
+export interface ReadSocket {
+  readonly fd: number;
+  pause(): void;
+  resume(): void;
+}
+
 /** Whether a connection is read from: not while anybody wants no more of it. */
 export class Reading {
-  readonly #socket: FrontSocket;
+  readonly #socket: ReadSocket;
   readonly #clock: Clock;
   readonly #onHangup: () => void;
   /** Who wants no more: requests whose program is slow, or the connection when answers pile up. */
@@ -15,7 +21,7 @@ export class Reading {
   #timer: Timer | undefined;
 
   /** `onHangup`: the client has left while nobody read. */
-  constructor(socket: FrontSocket, clock: Clock, onHangup: () => void) {
+  constructor(socket: ReadSocket, clock: Clock, onHangup: () => void) {
     this.#socket = socket;
     this.#clock = clock;
     this.#onHangup = onHangup;

@@ -1,6 +1,6 @@
-import type { Backend, BackendDeps } from "../backend/backend.ts";
+import type { Backend, Ending, Lease } from "../backend/backend.ts";
 import { causeOf, describeExit, type Exit, type StopReason } from "../backend/exit.ts";
-import type { Ending, Lease } from "../backend/lease.ts";
+import type { BackendDeps } from "../backend/lent-backend.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Hindrance } from "../backend/work-signs.ts";

@@ -1,6 +1,5 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Backend, Lease } from "../backend/backend.ts";
 import type { StopReason } from "../backend/exit.ts";
-import type { Lease } from "../backend/lease.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Program } from "../start/program.ts";

@@ -1,4 +1,4 @@
-import type { Lease } from "../backend/lease.ts";
+import type { Lease } from "../backend/backend.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { Histogram } from "../base/histogram.ts";

@@ -1,7 +1,8 @@
-import type { Backend, BackendDeps, BackendOwner } from "../backend/backend.ts";
+import type { Backend } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
 import { causeOf, describeExit, type Exit, isBootFailure } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
+import type { BackendDeps, BackendOwner } from "../backend/lent-backend.ts";
 import { explainBootFailure } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Program } from "../start/program.ts";

@@ -1,5 +1,4 @@
-import type { Backend } from "../backend/backend.ts";
-import type { Lease } from "../backend/lease.ts";
+import type { Backend, Lease } from "../backend/backend.ts";
 import { ownMemoryOf, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, fadesAfter, keptAtHand, withMean, withQuiet } from "./demand.ts";

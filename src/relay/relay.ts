@@ -1,4 +1,4 @@
-import type { Ending, Lease, LeaseUser } from "../backend/lease.ts";
+import type { Ending, Lease, LeaseUser } from "../backend/backend.ts";
 import type { Link, LinkUser } from "../backend/link.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";

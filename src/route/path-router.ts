@@ -1,6 +1,7 @@
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup, VersionLookup } from "../base/file-facts.ts";
-import type { AppFor, Role } from "../config/app-for.ts";
+import type { Role } from "../config/app-for.ts";
+import type { AppFor } from "../config/config.ts";
 import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "../start/owner-rules.ts";
 import type { Program } from "../start/program.ts";

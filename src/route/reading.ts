@@ -1,5 +1,4 @@
-import type { AppFor } from "../config/app-for.ts";
-import type { AppConfig } from "../config/config.ts";
+import type { AppConfig, AppFor } from "../config/config.ts";
 import { isProgramName } from "./program-name.ts";
 import {
   type GivenScript,

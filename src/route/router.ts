@@ -1,4 +1,4 @@
-import type { AppFor } from "../config/app-for.ts";
+import type { AppFor } from "../config/config.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import { FCGI_AUTHORIZER } from "../fcgi/protocol.ts";
 import type { Program } from "../start/program.ts";

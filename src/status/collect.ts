@@ -1,5 +1,4 @@
-import type { Backend } from "../backend/backend.ts";
-import type { Lease } from "../backend/lease.ts";
+import type { Backend, Lease } from "../backend/backend.ts";
 import { type Histogram, quantileMs } from "../base/histogram.ts";
 import type { PoolStatus } from "../pool/pool-status.ts";
 import type { GoneProgram } from "../pool/tallies.ts";

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import type { BackendOwner } from "../../src/backend/backend.ts";
 import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
+import type { BackendOwner } from "../../src/backend/lent-backend.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";

@@ -1,5 +1,4 @@
-import type { Backend } from "../../src/backend/backend.ts";
-import type { Lease } from "../../src/backend/lease.ts";
+import type { Backend, Lease } from "../../src/backend/backend.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { writeSync } from "node:fs";
 import fc from "fast-check";
+import type { Lease } from "../../src/backend/backend.ts";
 import { InFlight } from "../../src/backend/in-flight.ts";
-import type { Lease } from "../../src/backend/lease.ts";
 import { OutputReader } from "../../src/backend/output.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Backend } from "../../src/backend/backend.ts";
-import { Lease } from "../../src/backend/lease.ts";
+import { type Backend, Lease } from "../../src/backend/backend.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import { Histogram } from "../../src/base/histogram.ts";
 import { FreeList } from "../../src/pool/free-list.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Backend } from "../../src/backend/backend.ts";
-import { Lease } from "../../src/backend/lease.ts";
+import { type Backend, Lease } from "../../src/backend/backend.ts";
 import { Tally } from "../../src/pool/tally.ts";
 import { Workload } from "../../src/pool/workload.ts";
 import { FakeClock } from "../support/fake-clock.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Backend } from "../../src/backend/backend.ts";
-import type { Lease } from "../../src/backend/lease.ts";
+import type { Backend, Lease } from "../../src/backend/backend.ts";
 import { oldestStart, queueFactsOf } from "../../src/daemon/queue-facts.ts";
 import type { PoolStatus } from "../../src/pool/pool-status.ts";
 import { appConfig } from "../support/app-config.ts";
