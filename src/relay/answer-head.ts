@@ -25,8 +25,8 @@ export class AnswerHead {
   status: number | undefined = undefined;
   readonly #keepsFields: boolean;
   readonly #header = new ByteQueue();
-  /** Nothing but carriage returns has come of the present line. */
-  #isLineEmpty = true;
+  /** Nothing but carriage returns has come of the present line, and another line before it: a header has one at the least (RFC 3875 §6.2.1). */
+  #isLineEmpty = false;
 
   /** `keepsFields`: whether `field` will be asked. */
   constructor(keepsFields: boolean) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { Decoder, type RawSink } from "../../src/fcgi/decoder.ts";
 
 interface Rec {
@@ -90,6 +91,27 @@ describe("the decoder", () => {
     expect(raw.get(1)).toEqual([]);
     decoder.push(bytes.slice(31));
     expect(raw.get(1)).toEqual([...bytes]);
+  });
+
+  test("holds what it holds back of the budget, until the record is whole or nobody wants it", () => {
+    const budget = new ByteBudget(Number.POSITIVE_INFINITY);
+    let contents = 0;
+    const sink: RawSink = { onRaw() {} };
+    const decoder = new Decoder(
+      { onRecord: () => sink, onContent: () => void contents++, onRecordEnd() {}, onMalformed() {} },
+      budget,
+    );
+    const bytes = encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(20), padding: 0 });
+    decoder.push(bytes.slice(0, 12));
+    expect(budget.heldBytes).toBe(12);
+    decoder.push(bytes.slice(12));
+    expect([budget.heldBytes, contents]).toEqual([0, 2]);
+    decoder.push(encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(0), padding: 3 }));
+    expect(contents).toBe(2);
+    decoder.push(bytes.slice(0, 7));
+    expect(budget.heldBytes).toBe(7);
+    decoder.stop();
+    expect(budget.heldBytes).toBe(0);
   });
 
   test("hands on what has come of a record to a sink that takes parts, in one run with the whole ones before it", () => {

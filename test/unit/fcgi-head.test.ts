@@ -90,6 +90,14 @@ describe("a request's head", () => {
     ]);
   });
 
+  test("goes on as it came with two PATH_TRANSLATED, of which the last counts", () => {
+    const head = headOf([
+      ["PATH_TRANSLATED", "/a"],
+      ["PATH_TRANSLATED", "/b"],
+    ]);
+    expect([head.isVerbatim(new Map()), head.value("PATH_TRANSLATED")]).toEqual([true, "/b"]);
+  });
+
   test("keeps the last of two SCRIPT_FILENAMEs, and only that goes on", () => {
     const head = headOf([
       ["SCRIPT_FILENAME", "/one"],

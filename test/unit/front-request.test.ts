@@ -173,6 +173,16 @@ describe("in time", () => {
 });
 
 describe("an answered request", () => {
+  test("is held no more from the first byte of the answer on: it cannot be sent again", () => {
+    const { intake, ready, budget } = notingConnection();
+    intake.push(ofLength(1000));
+    intake.push(stdin(1000, true));
+    const [request] = ready;
+    expect([request?.isHeld, request?.isAnswered, budget.heldBytes > 1000]).toEqual([true, false, true]);
+    request?.respond(new Uint8Array(8), 0, 8);
+    expect([request?.isHeld, request?.isAnswered, request?.body.bytes]).toEqual([false, true, 0]);
+  });
+
   test("whose body goes on is drained until STDIN ends", () => {
     const { intake, ready, notes } = notingConnection();
     intake.push(ofLength(1_000_000));

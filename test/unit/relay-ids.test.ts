@@ -77,7 +77,7 @@ function read(bytes: Uint8Array): Result {
   const answer: ReadRecord[] = [];
   const isHeaderComplete = () => {
     const stdout = answer.filter(({ type }) => type === FCGI_STDOUT);
-    return /(?:^|\n)\r*\n/.test(latin1(Buffer.concat(stdout.map(({ content }) => content))));
+    return /\n\r*\n/.test(latin1(Buffer.concat(stdout.map(({ content }) => content))));
   };
   const end = (event: string): Result => {
     if (isHeaderComplete()) passed.answer = answer.map(asSent).join("");

@@ -101,6 +101,7 @@ describe("the watch over an answer", () => {
       "ended the request without a byte",
     ],
     ["a header cut in mid-line", [header("Content-Ty"), END], "in the middle of the header"],
+    ["a body without a header", [header("\nbody"), END], "in the middle of the header"],
     ["a header without its empty line", [header("Status: 200 OK\r\n"), END], "in the middle of the header"],
     ["a header cut before its last newline", [header("A: b\r\n\r"), END], "in the middle of the header"],
     [
@@ -143,6 +144,7 @@ describe("the watch over an answer", () => {
     expect(joined(...records).length).toBe(64 * 1024);
     expect(watch(records).passed).toBe("");
     expect(watch([...records, header("")]).passed.length).toBe(64 * 1024 + 8);
+    expect(watch([...records, header(""), header("z")]).passed.length).toBe(64 * 1024 + 17);
   });
 
   test("gives up a header that does not end at 64 KiB, and hands it on", () => {
