@@ -17,6 +17,8 @@ const ROUNDS = Number(process.env["ROUNDS"] ?? 7);
 const REQUESTS = Number(process.env["REQUESTS"] ?? 1_000_000);
 const PROCESSES = 4;
 const BODY_CLIENTS = 4;
+/** The runtime compiles what is hot in the first seconds of load. */
+const WARM_UP_S = 5;
 const MIB = 1024 * 1024;
 
 /** One measurement of one side. */
@@ -146,7 +148,7 @@ function transfers(query: string, bodyBytes: number): Work["measure"] {
 
 /** A table with a line a side; the first one is what the others are held against. */
 async function compare({ name, sides, measure }: Work): Promise<void> {
-  for (const side of sides) await measure(side, 1);
+  for (const side of sides) await measure(side, WARM_UP_S);
   const rounds: Measured[][] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const measured: Measured[] = [];
