@@ -1,5 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
+import { childrenOf } from "../base/proc-stat.ts";
 import { Timers } from "../base/timers.ts";
 import type { Program } from "../start/program.ts";
 import type { Backend, BackendDeps, BackendOwner } from "./backend.ts";
@@ -11,6 +12,7 @@ import type { Link } from "./link.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 import type { Usage } from "./usage.ts";
 
+const NO_CHILDREN: readonly number[] = [];
 const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 
 /**
@@ -133,7 +135,24 @@ export abstract class LentBackend implements Backend {
     this.#goAway();
   }
 
-  condemn(lease: Lease, reason: StopReason): void {
+  get children(): readonly number[] {
+    return this.program.app.children > 0 && this.pid !== 0 ? childrenOf(this.pid) : NO_CHILDREN;
+  }
+
+  workerOf(_lease: Lease): number | undefined {
+    return undefined;
+  }
+
+  condemn(lease: Lease, reason: StopReason, worker?: number): void {
+    if (worker !== undefined && this.children.includes(worker)) {
+      process.kill(worker, "SIGKILL");
+      this.deps.log.warn("one of its children was killed", {
+        program: this.program.name,
+        pid: worker,
+        reason,
+      });
+      return;
+    }
     const others = this.#leases.length - (this.#leases.includes(lease) ? 1 : 0);
     if (others === 0) {
       this.stop(reason, 0);
