@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Matrix } from "../compatibility/matrix.ts";
 import { run } from "../support/run-cli.ts";
 import { RECIPE_SERVERS, type RecipeSite, startRecipe } from "./recipe-site.ts";
-import { RECIPES } from "./recipes.ts";
+import { exampleOf, RECIPES, ROWS } from "./recipes.ts";
+
+const matrix = new Matrix(
+  "recipes",
+  RECIPES.map(({ name, software }) => ({ example: exampleOf(name), version: versionOfPackage(software) })),
+  Object.values(ROWS),
+);
 
 for (const recipe of RECIPES) {
   for (const server of RECIPE_SERVERS) {
@@ -16,7 +23,8 @@ for (const recipe of RECIPES) {
         await site[Symbol.asyncDispose]();
       });
 
-      test("works as it is written", () => recipe.check(site));
+      test("works as it is written", () =>
+        matrix.fill(exampleOf(recipe.name), ROWS[server], () => recipe.check(site)));
     });
   }
 
@@ -25,4 +33,13 @@ for (const recipe of RECIPES) {
     expect(err).not.toContain("unknown key");
     expect(err).not.toContain("expected");
   });
+}
+
+afterAll(() => matrix.finish());
+
+/** Without Debian's part of the version. */
+function versionOfPackage(name: string): string {
+  const { stdout } = Bun.spawnSync(["dpkg-query", "-s", name]);
+  const [, version = ""] = /^Version: (?:\d+:)?([^-+~\n]+)/m.exec(stdout.toString()) ?? [];
+  return `${name} ${version}`;
 }

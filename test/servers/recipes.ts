@@ -5,27 +5,40 @@ import { patternBytes } from "../support/pattern.ts";
 import { isRoot } from "../support/server-process.ts";
 import type { TempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import type { Recipe, RecipeSite } from "./recipe-site.ts";
+import type { Recipe, RecipeServer, RecipeSite } from "./recipe-site.ts";
 
 const MIB = 1024 * 1024;
 const PNG = "\x89PNG";
 
 /** A recipe, and that it works. */
 export interface TestedRecipe extends Recipe {
+  /** The package of Debian that it is about. */
+  readonly software: string;
   check(site: RecipeSite): Promise<void>;
 }
 
 /** All of docs/recipes.md, in its order. */
 export const RECIPES: readonly TestedRecipe[] = [
-  { name: "git", prepare: prepareGit, check: checkGit },
-  { name: "cgit", prepare: prepareCgit, check: checkCgit },
-  { name: "php", prepare: () => [], check: checkPhp },
-  { name: "munin", prepare: prepareMunin, check: checkMunin },
-  { name: "wsgi", prepare: prepareWsgi, check: checkWsgi },
-  { name: "psgi", prepare: preparePsgi, check: checkPsgi },
-  { name: "mapserver", prepare: prepareMapserver, check: checkMapserver },
-  { name: "go", prepare: prepareGo, check: checkGo },
+  { name: "git", software: "git", prepare: prepareGit, check: checkGit },
+  { name: "cgit", software: "cgit", prepare: prepareCgit, check: checkCgit },
+  { name: "php", software: "adminer", prepare: () => [], check: checkPhp },
+  { name: "munin", software: "munin", prepare: prepareMunin, check: checkMunin },
+  { name: "wsgi", software: "python3-radicale", prepare: prepareWsgi, check: checkWsgi },
+  { name: "psgi", software: "libplack-perl", prepare: preparePsgi, check: checkPsgi },
+  { name: "mapserver", software: "cgi-mapserver", prepare: prepareMapserver, check: checkMapserver },
+  { name: "go", software: "golang-go", prepare: prepareGo, check: checkGo },
 ];
+
+/** The rows of their table of compatibility. */
+export const ROWS: Readonly<Record<RecipeServer, string>> = {
+  nginx: "behind nginx",
+  apache: "behind Apache",
+};
+
+/** The file that stands for a recipe in that table. */
+export function exampleOf(name: string): string {
+  return `recipes/${name}.toml`;
+}
 
 function git(cwd: string, ...words: string[]) {
   const identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "safe.directory=*"];
