@@ -23,10 +23,11 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
 PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl libfcgi-procmanager-perl luajit python3 ruby ruby-fcgi
+PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES_STATUS := python3-prometheus-client
 PACKAGES_BROWSER := chromium fonts-dejavu-core
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap wrk
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap php-fpm wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
@@ -108,9 +109,10 @@ compatibility: setup-debian ## every web server, every language; renews the tabl
 	$(call bun-test,languages,test/languages)
 	$(BUN) test/compatibility/write.ts
 
-bench: setup-debian ## what a request costs, std-fpm beside a floor of plain sockets and the program alone (ROUNDS=… DURATION=…)
+bench: setup-debian ## what a request costs, std-fpm beside a floor of plain sockets and the program alone, PHP beside php-fpm (ROUNDS=… DURATION=…)
 	@$(MAKE) build programs
 	$(BUN) bench/run.ts
+	$(BUN) bench/php.ts
 
 bench-against: setup-debian ## CPU a request, this std-fpm and another one in turns (BEFORE=/path/to/std-fpm)
 	@$(MAKE) build programs

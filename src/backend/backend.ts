@@ -23,6 +23,8 @@ export interface Backend extends Linked<Backend> {
   readonly aloneSince: number;
   /** 0 while no process runs, or until it has started. */
   readonly pid: number;
+  /** With `children` the processes that it has started to share its work. */
+  readonly children: readonly number[];
   /** Where its listening socket is; undefined: it has none. */
   readonly socketPath: string | undefined;
   /** Program and pid, as messages name it. */
@@ -70,8 +72,10 @@ export interface Backend extends Linked<Backend> {
   doubt(): void;
   /** The request of a lease is over, at `now`. */
   end(lease: Lease, how: Ending, now: number): void;
-  /** See Lease.condemn. */
-  condemn(lease: Lease, reason: StopReason): void;
+  /** Which of its children works on a request, as long as that has its connection; undefined: none, or it cannot be told. */
+  workerOf(lease: Lease): number | undefined;
+  /** See Lease.condemn. With a `worker` it is that child that ends, and is replaced by the process itself. */
+  condemn(lease: Lease, reason: StopReason, worker?: number): void;
   /** Takes no more requests, and is stopped when those it works on are over, and it has come back: at once when it is idle. */
   retire(reason: StopReason, stopTimeoutMs: number): void;
   /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */

@@ -7,6 +7,7 @@ import { BackendSocket } from "./backend-socket.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
+import { holderAmong } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -126,6 +127,13 @@ export class FastCgiBackend extends LentBackend {
     if (this.capacity > 1) return;
     const hindrance = hindranceOf(this.pid, lease, this.deps.clock.now());
     if (hindrance) this.owner.onBackendUnread(lease, hindrance);
+  }
+
+  override workerOf({ link }: Lease): number | undefined {
+    const { children } = this;
+    return children.length > 0 && link instanceof SocketLink
+      ? holderAmong(children, link.peerInode)
+      : undefined;
   }
 
   protected closeLink({ link }: Lease, how: Ending): boolean {

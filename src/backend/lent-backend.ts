@@ -3,6 +3,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { childrenOf } from "../base/proc-stat.ts";
 import { Timers } from "../base/timers.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
@@ -55,6 +56,7 @@ export interface BackendDeps {
   nextSocketPath(): string;
 }
 
+const NO_CHILDREN: readonly number[] = [];
 const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 
 /**
@@ -177,7 +179,24 @@ export abstract class LentBackend implements Backend {
     this.#goAway();
   }
 
-  condemn(lease: Lease, reason: StopReason): void {
+  get children(): readonly number[] {
+    return this.program.app.children > 0 && this.pid !== 0 ? childrenOf(this.pid) : NO_CHILDREN;
+  }
+
+  workerOf(_lease: Lease): number | undefined {
+    return undefined;
+  }
+
+  condemn(lease: Lease, reason: StopReason, worker?: number): void {
+    if (worker !== undefined && this.children.includes(worker)) {
+      process.kill(worker, "SIGKILL");
+      this.deps.log.warn("one of its children was killed", {
+        program: this.program.name,
+        pid: worker,
+        reason,
+      });
+      return;
+    }
     const others = this.#leases.length - (this.#leases.includes(lease) ? 1 : 0);
     if (others === 0) {
       this.stop(reason, 0);

@@ -6,7 +6,7 @@ import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
-import { unreadByPeer } from "../base/unix-peer.ts";
+import { peerOf, unreadByPeer } from "../base/unix-peer.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import { Renumber } from "../fcgi/renumber.ts";
 import type { Link, LinkUser } from "./link.ts";
@@ -134,6 +134,11 @@ export class SocketLink implements Link {
     if (this.#socket === undefined || unsentBytes(this.#fd) === 0) return false;
     const waiting = this.#outbox?.bytes ?? 0;
     return unreadByPeer(fstatSync(this.#fd).ino) === this.#sentBytes - waiting;
+  }
+
+  /** The inode of the program's end; 0 where nobody has accepted it, or the kernel does not tell. */
+  get peerInode(): number {
+    return this.#socket === undefined ? 0 : peerOf(fstatSync(this.#fd).ino);
   }
 
   get isAllRead(): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** What /proc/PID/stat and /proc/PID/task/TID/stat tell (proc(5)). */
 export interface ProcStat {
@@ -43,5 +43,19 @@ export function parentOf(pid: number): number | undefined {
     return found === undefined ? undefined : Number(found);
   } catch {
     return undefined;
+  }
+}
+
+/** The children of a process's main thread (/proc/PID/task/PID/children); of our own, those of other threads are not among them. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    return text === "" ? [] : text.split(" ").map(Number);
+  } catch {
+    if (!existsSync(`/proc/${pid}`)) return [];
+    // A kernel without CONFIG_PROC_CHILDREN.
+    return readdirSync("/proc")
+      .map(Number)
+      .filter((each) => parentOf(each) === pid);
   }
 }

@@ -46,8 +46,8 @@ export function unreadByPeer(inode: number): number | undefined {
   return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
 }
 
-/** The inode of the other end; 0 where there is none. */
-function peerOf(inode: number): number {
+/** The inode of the other end of a connected Unix socket, given by its own; 0 where there is none, or the kernel does not tell. */
+export function peerOf(inode: number): number {
   const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
   return peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
 }

@@ -136,6 +136,8 @@ export interface AppConfig {
   readonly limits: ResourceLimits;
   /** Requests that one process serves at once, each on a connection of its own; 1 with `protocol` = "cgi". */
   readonly concurrency: number;
+  /** Processes that each process starts to share its work, and its concurrency then; 0 = none. */
+  readonly children: number;
   /** Files that count as part of the program; relative ones are in its working folder. */
   readonly restartOnChange: readonly string[];
   /** 0 = automatic. */

@@ -20,6 +20,9 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
   };
   const lastAnyPath = sources.findLast(({ table }) => table.app?.any_path !== undefined);
   if (lastAnyPath !== undefined) checkAnyPath(lastAnyPath, "app", app);
+  const lastChildren = sources.findLast(({ table }) => table.app?.children !== undefined);
+  if (lastChildren !== undefined && app.children > 0 && app.command.length === 0)
+    problems.push(place(lastChildren, "app.children", "is for a `command`, and [app] has none"));
   const last = sources.findLast(({ table }) => {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
@@ -30,6 +33,8 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
     for (const [index, table] of (source.table.apps ?? []).entries()) {
       const merged = layApp(app, table as Partial<typeof app>);
       check(source, `apps[${index}]`, merged);
+      const why = table.children ? whyNoChildren(merged, hasCommand) : undefined;
+      if (why !== undefined) problems.push(place(source, `apps[${index}].children`, why));
       if (table.any_path) checkAnyPath(source, `apps[${index}]`, merged);
     }
   }
@@ -41,6 +46,11 @@ function whyNotAnyPath(merged: Tables["app"], hasCommand: boolean): string | und
   if (merged.command.length === 0 && !hasCommand) return "is for a `command`, and there is none";
   if (merged.protocol === "cgi") return "a plain CGI program is started for a file; it needs one";
   return merged.user === "owner" ? 'there is no file whose owner `user = "owner"` could be' : undefined;
+}
+
+function whyNoChildren(merged: Tables["app"], hasCommand: boolean): string | undefined {
+  if (merged.command.length === 0 && !hasCommand) return "is for a `command`, and there is none";
+  return merged.protocol === "cgi" ? "a plain CGI program serves one request, and has none" : undefined;
 }
 
 /** Whoever reaches an address over the network could run any program of the machine. */

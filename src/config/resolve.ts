@@ -95,7 +95,8 @@ function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
     umask: table.umask === "" ? undefined : Number.parseInt(table.umask, 8),
     noNewPrivileges: table.no_new_privileges,
     limits: resolveLimits(table.limits),
-    concurrency: table.protocol === "cgi" ? 1 : table.concurrency,
+    concurrency: concurrencyOf(table),
+    children: table.protocol === "cgi" ? 0 : table.children,
     restartOnChange: table.restart_on_change,
     maxProcesses: table.max_processes,
     minProcesses: table.min_processes,
@@ -117,6 +118,11 @@ function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
     stderr: table.stderr,
     outputLimit: table.output_limit,
   };
+}
+
+function concurrencyOf({ protocol, children, concurrency }: AppTable): number {
+  if (protocol === "cgi") return 1;
+  return children > 0 ? children : concurrency;
 }
 
 /** `limits` in numbers, bytes and seconds. */

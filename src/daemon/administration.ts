@@ -1,5 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
 import type { ActionResult, Control } from "../admin/control.ts";
+import { treeMemoryOf } from "../backend/process-tree.ts";
 import { residentOf } from "../backend/usage.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
@@ -183,7 +184,7 @@ export class Administration implements Control {
     };
     const { others, forgotten } = tallies;
     const gone = [...tallies.gone];
-    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: residentOf };
+    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: treeMemoryOf };
   }
 }
 

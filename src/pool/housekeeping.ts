@@ -1,4 +1,4 @@
-import { residentOf } from "../backend/usage.ts";
+import { treeMemoryOf } from "../backend/process-tree.ts";
 import { mayRetire, SURPLUS_IDLE_MS } from "./policy.ts";
 import type { Population } from "./population.ts";
 import { isFarTooLarge } from "./recycling.ts";
@@ -40,7 +40,7 @@ function mayAge({ program }: Population): boolean {
 function weigh(population: Population, hardBytes: number): number {
   const some = population.workload.some(MOST_WEIGHED);
   for (const backend of some) {
-    backend.memoryBytes = residentOf(backend.pid);
+    backend.memoryBytes = treeMemoryOf(backend.pid, backend.children);
     if (isFarTooLarge(backend.memoryBytes, hardBytes)) backend.stop("max_memory_hard", 0);
   }
   return some.length;

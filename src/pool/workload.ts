@@ -1,5 +1,6 @@
 import type { Backend, Lease } from "../backend/backend.ts";
-import { ownMemoryOf, type Usage } from "../backend/usage.ts";
+import { ownTreeMemoryOf } from "../backend/process-tree.ts";
+import type { Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, fadesAfter, keptAtHand, withMean, withQuiet } from "./demand.ts";
 import {
@@ -199,7 +200,7 @@ export class Workload {
   /** Another process each time. */
   #lookAtMemory(): void {
     const next = this.#nextSeen();
-    const bytes = next && ownMemoryOf(next[0].pid);
+    const bytes = next && ownTreeMemoryOf(next[0].pid, next[0].children);
     if (bytes !== undefined) this.#measures = withMemory(this.#measures, bytes);
   }
 

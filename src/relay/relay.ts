@@ -270,8 +270,10 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     const seconds = this.#app.requestTimeoutMs / 1000;
     const what = `${this.#label} did not finish within request_timeout (${seconds} s) and was killed.`;
     const { backend } = this.#lease;
+    // It is known by its end of the connection, which closes in a moment.
+    const worker = backend.workerOf(this.#lease);
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
-    backend.condemn(this.#lease, "request timeout");
+    backend.condemn(this.#lease, "request timeout", worker);
   }
 
   get #looks(): Timers<"accept" | "probe"> {

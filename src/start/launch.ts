@@ -105,6 +105,7 @@ function environmentOf(
   }
   // php-cgi would leave after 500 requests; recycling is the manager's.
   if (basename(program.argv[0]).startsWith("php")) own["PHP_FCGI_MAX_REQUESTS"] = "0";
+  if (program.app.children > 0) own["PHP_FCGI_CHILDREN"] = String(program.app.children);
   for (const name of program.app.envPass) {
     const value = process.env[name];
     if (value !== undefined) own[name] = value;

@@ -28,7 +28,7 @@ export interface Program {
 export function launchSettingsOf(app: AppConfig): string {
   const { protocol, command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } =
     app;
-  const { umask, noNewPrivileges, envFile } = app;
+  const { umask, noNewPrivileges, envFile, children } = app;
   return JSON.stringify([
     protocol,
     command,
@@ -45,6 +45,7 @@ export function launchSettingsOf(app: AppConfig): string {
     umask,
     noNewPrivileges,
     concurrency,
+    children,
   ]);
 }
 

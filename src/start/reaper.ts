@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
-import { parentOf } from "../base/proc-stat.ts";
+import { childrenOf } from "../base/proc-stat.ts";
 import type { Ending } from "./order.ts";
 import { waitFor } from "./wait.ts";
 
@@ -87,18 +86,5 @@ export class Reaper {
     const found = waitFor(pid, watched.isOurs);
     // One that Bun has waited for is told by its thread.
     if (typeof found !== "string") this.onEnded(pid, found);
-  }
-}
-
-/** The children of our main thread, which are those of its own and all orphans. */
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
-    return text === "" ? [] : text.split(" ").map(Number);
-  } catch {
-    // A kernel without CONFIG_PROC_CHILDREN.
-    return readdirSync("/proc")
-      .map(Number)
-      .filter((each) => parentOf(each) === pid);
   }
 }

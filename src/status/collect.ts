@@ -50,7 +50,7 @@ export interface StatusSource {
   readonly others: Tally;
   readonly forgotten: number;
   /** Memory that a process holds. */
-  memoryOf(pid: number): number | undefined;
+  memoryOf(pid: number, children: readonly number[]): number | undefined;
 }
 
 /** So many processes are looked at for one snapshot, 20 µs each; of others memory and CPU time are left out. */
@@ -221,10 +221,12 @@ function histogramStatus(histogram: Histogram): HistogramStatus {
 function processStatus(backend: Backend, source: StatusSource, looks: { left: number }): ProcessStatus {
   const isLookedAt = backend.pid !== 0 && looks.left-- > 0;
   const usage = isLookedAt ? backend.usage : undefined;
-  const memoryBytes = isLookedAt ? source.memoryOf(backend.pid) : undefined;
+  const children = isLookedAt ? backend.children : [];
+  const memoryBytes = isLookedAt ? source.memoryOf(backend.pid, children) : undefined;
   const oldest = backend.leases.slice(0, MOST_REQUESTS);
   return {
     pid: backend.pid,
+    children: [...children],
     state: stateOf(backend) ?? "stopping",
     age_seconds: seconds(source.now - backend.startedAt),
     idle_seconds: backend.busy > 0 ? 0 : seconds(source.now - backend.idleSince),

@@ -135,6 +135,7 @@ function detailOf(program: ProgramStatus): Detail {
 
 function processRow({
   pid,
+  children,
   age_seconds,
   served,
   cpu_seconds,
@@ -146,7 +147,7 @@ function processRow({
     ({ method, uri, age_seconds: age }) => `${escapeControls(`${method} ${uri}`)} (${formatSeconds(age)})`,
   );
   return [
-    String(pid),
+    children.length > 0 ? `${pid}+${children.length}` : String(pid),
     formatSeconds(age_seconds),
     String(served),
     formatSeconds(cpu_seconds),

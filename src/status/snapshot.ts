@@ -104,6 +104,10 @@ const requestSchema = Type.Object({
 
 const processSchema = Type.Object({
   pid: count("Its process id; 0 while none runs (a place for CGI processes)."),
+  children: Type.Array(count("A process id."), {
+    description:
+      "With `children` the processes that it has started to share its work; what it holds in memory counts theirs.",
+  }),
   state: text("`starting`, `idle`, `busy`, `on_its_own`, `retiring` or `stopping`."),
   age_seconds: number("How long ago it was started."),
   idle_seconds: number("How long it has been without work; 0 while it is at work."),

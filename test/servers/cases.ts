@@ -21,6 +21,8 @@ export const SERVER_CASES: readonly ServerCase[] = [
   { name: "a file that is no program", run: file },
   { name: "query string", run: query },
   { name: "PATH_INFO", run: pathInfo },
+  { name: "PATH_INFO that is not UTF-8", run: otherPathInfo },
+  { name: "PATH_INFO of 3,000 bytes", run: longPathInfo },
   { name: "HEAD", run: head },
   { name: "POST, no body", run: (site) => post(site, 0) },
   { name: "POST, 10 bytes", run: (site) => post(site, 10) },
@@ -85,6 +87,19 @@ async function pathInfo(site: ServerSite): Promise<void> {
   const lines = await site.env("lab", "/a%20b/c.d?op=env");
   expect(lines).toContain("PATH_INFO=/a b/c.d");
   expect(lines).toContain(`SCRIPT_FILENAME=${site.file("lab")}`);
+}
+
+async function otherPathInfo(site: ServerSite): Promise<void> {
+  const lines = await site.env("lab", "/caf%E9/x?op=env");
+  // Read as UTF-8, the one byte is no character.
+  expect(lines).toContain("PATH_INFO=/caf\uFFFD/x");
+  expect(lines).toContain(`SCRIPT_FILENAME=${site.file("lab")}`);
+}
+
+async function longPathInfo(site: ServerSite): Promise<void> {
+  // A longer part, or path, than the system takes some servers refuse themselves; std-fpm does not.
+  const info = `/${"x".repeat(99)}`.repeat(30);
+  expect(await site.env("lab", `${info}?op=env`)).toContain(`PATH_INFO=${info}`);
 }
 
 async function head(site: ServerSite): Promise<void> {

@@ -25,6 +25,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     noNewPrivileges: false,
     limits: {},
     concurrency: 1,
+    children: 0,
     restartOnChange: [],
     maxProcesses: 0,
     minProcesses: 0,

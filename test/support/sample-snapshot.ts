@@ -30,6 +30,7 @@ export function backendOf(state: Backend["state"], pid: number, ...uris: string[
   return {
     state,
     pid,
+    children: [],
     leases,
     busy: leases.length,
     startedAt: 4000,

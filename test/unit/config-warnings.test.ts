@@ -102,6 +102,21 @@ test("any_path without what it needs is an error", async () => {
   );
 });
 
+test("children without a command is an error", async () => {
+  const failure = async (text: string) =>
+    await warningsOf(text).then(
+      () => "",
+      (error: Error) => error.message.replace(join(folder, "main.toml"), ""),
+    );
+  const table = '[[apps]]\nmatch = "/a/**"\nchildren = 4';
+  expect(await failure(`${table}\ncommand = ["/bin/sh"]`)).toBe("");
+  expect(await failure(table)).toBe(":4: apps[0].children: is for a `command`, and there is none");
+  expect(await failure(`${table}\ncommand = ["/bin/sh"]\nprotocol = "cgi"`)).toBe(
+    ":4: apps[0].children: a plain CGI program serves one request, and has none",
+  );
+  expect(await failure("app.children = 4")).toBe(":2: app.children: is for a `command`, and [app] has none");
+});
+
 test("a root into which every user can write is pointed out, also by the folder above it", async () => {
   const [root, inside] = [join(folder, "open"), join(folder, "open", "www")];
   await mkdir(inside, { recursive: true });

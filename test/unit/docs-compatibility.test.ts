@@ -6,12 +6,18 @@ import { LANGUAGES } from "../languages/languages.ts";
 import { AUTHORIZER_CASES } from "../servers/authorizer-cases.ts";
 import { AUTHORIZER_WAYS } from "../servers/authorizer-site.ts";
 import { SERVER_CASES } from "../servers/cases.ts";
+import { exampleOf, RECIPES, ROWS } from "../servers/recipes.ts";
 import { WAYS } from "../servers/ways.ts";
 
 const DOC = readFileSync("docs/compatibility.md", "utf8");
 
 const TABLES = [
   ["servers", WAYS, SERVER_CASES],
+  [
+    "recipes",
+    RECIPES.map(({ name }) => ({ example: exampleOf(name) })),
+    Object.values(ROWS).map((name) => ({ name })),
+  ],
   ["authorizers", AUTHORIZER_WAYS, AUTHORIZER_CASES],
   ["languages", LANGUAGES, LANGUAGE_CASES],
 ] as const;

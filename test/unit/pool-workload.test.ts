@@ -15,6 +15,7 @@ function workloadOf(processes: number) {
       startedAt: 0,
       leases,
       pid: process.pid,
+      children: [],
       get usage() {
         looks++;
         return { runMs: 0, cpuWaitMs: 0 };

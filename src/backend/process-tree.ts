@@ -1,0 +1,46 @@
+import { readdirSync, readlinkSync } from "node:fs";
+import { ownMemoryOf, residentOf } from "./usage.ts";
+
+/** Descriptors of a process that are looked at: a connection is among the first that it has. */
+const MOST_DESCRIPTORS = 64;
+
+/** Memory that a process and its children hold, in bytes: what they share counts once. Undefined when it has gone. */
+export function treeMemoryOf(pid: number, children: readonly number[]): number | undefined {
+  const resident = residentOf(pid);
+  return resident === undefined ? undefined : resident + sumOf(children);
+}
+
+/** The same without what any of them shares with others: about what one tree more costs. */
+export function ownTreeMemoryOf(pid: number, children: readonly number[]): number | undefined {
+  const own = ownMemoryOf(pid);
+  return own === undefined ? undefined : own + sumOf(children);
+}
+
+/** Which of these processes has a socket, given by its inode; undefined where that is none, or cannot be told. */
+export function holderAmong(pids: readonly number[], inode: number): number | undefined {
+  return inode === 0 ? undefined : pids.find((pid) => holds(pid, `socket:[${inode}]`));
+}
+
+function sumOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + (ownMemoryOf(pid) ?? 0), 0);
+}
+
+function holds(pid: number, link: string): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder)
+      .slice(0, MOST_DESCRIPTORS)
+      .some((fd) => linkAt(`${folder}/${fd}`) === link);
+  } catch {
+    return false;
+  }
+}
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Closed meanwhile.
+    return "";
+  }
+}

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { snapshotOf } from "../support/admin.ts";
+import { isAlive } from "../support/processes.ts";
+import { type Site, startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** Tells its pid and its parent's; waits first when it is asked to, or works without end. */
+const PAGE = `<?php
+if (isset($_GET["loop"])) while (true) { $x = 1; }
+usleep((int) ($_GET["us"] ?? 0));
+echo getmypid(), " ", posix_getppid_of_proc(), " ", getenv("PHP_FCGI_CHILDREN");
+function posix_getppid_of_proc() { return preg_match("/^PPid:\\t(\\d+)/m", file_get_contents("/proc/self/status"), $m) ? $m[1] : "?"; }
+`;
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await startSite({
+    lab: [],
+    apps: `[[apps]]
+match = "/**/*.php"
+extensions = [".php"]
+command = ["/usr/bin/php-cgi", "-d", "max_execution_time=0"]
+children = 3
+max_processes = 1
+request_timeout = "1500ms"
+`,
+  });
+  site.put("page.php", PAGE, 0o644);
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+async function processes() {
+  return (await snapshotOf(site.fpm)).programs.flatMap(({ process_list }) => process_list ?? []);
+}
+
+describe("a command with children", () => {
+  test("serves as many requests at once from one process that has started them", async () => {
+    const started = performance.now();
+    const answers = await Promise.all(["", "", ""].map(() => site.text("page.php?us=700000")));
+    expect(performance.now() - started).toBeLessThan(1_400);
+    const [workers, parents, told] = [0, 1, 2].map(
+      (at) => new Set(answers.map((each) => each.split(" ")[at])),
+    );
+    expect([workers?.size, parents?.size, [...(told ?? [])]]).toEqual([3, 1, ["3"]]);
+    const [process, ...others] = await processes();
+    expect(others).toEqual([]);
+    expect([String(process?.pid), process?.children.length]).toEqual([String([...(parents ?? [])][0]), 3]);
+    for (const pid of workers ?? []) expect(process?.children.map(String)).toContain(pid as string);
+  });
+
+  test("of which one takes too long loses that one, and the others finish their requests", async () => {
+    const [before] = await processes();
+    const hung = site.ask("page.php?loop");
+    await Bun.sleep(900);
+    const other = site.text("page.php?us=1100000");
+    const answer = await hung;
+    expect([answer.status, answer.end]).toEqual([504, "complete"]);
+    await other;
+    const [after, ...more] = await processes();
+    expect([after?.pid, more]).toEqual([before?.pid as number, []]);
+    const killed = (before?.children ?? []).filter((pid) => !isAlive(pid));
+    expect(killed.length).toBe(1);
+    await waitUntil("the process has another child in its place", async () => {
+      const [now] = await processes();
+      return now?.children.length === 3 && !now.children.includes(killed[0] as number);
+    });
+    expect(site.fpm.log()).toContain(`one of its children was killed program=`);
+    expect((await site.text("page.php")).split(" ")[1]).toBe(String(before?.pid));
+  });
+
+  test("is counted with them: memory is that of all", async () => {
+    const [process] = await processes();
+    const ownOfParent = Number((await Bun.file(`/proc/${process?.pid}/statm`).text()).split(" ")[1]) * 4096;
+    expect(process?.memory_bytes).toBeGreaterThan(ownOfParent);
+  });
+});
