@@ -5,7 +5,13 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { adminSchema } from "../src/config/admin-schema.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
-import { accessLogSchema, logSchema, matchSchema, slowLogSchema } from "../src/config/schema.ts";
+import {
+  accessLogSchema,
+  logSchema,
+  matchSchema,
+  slowLogSchema,
+  tableNameSchema,
+} from "../src/config/schema.ts";
 import { serverSchema } from "../src/config/server-schema.ts";
 import { bold, italic, item, marked, roff, title } from "./roff.ts";
 
@@ -85,8 +91,12 @@ export function configurationPage(): string {
       page += item(term, `${marked(description)}\n.br\nExpected: ${roff(expected)}.`);
     }
   }
-  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
-  page += item(bold("match"), marked(annotationsOf(matchSchema).description ?? ""));
+  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `name` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
+  for (const [key, schema] of [
+    ["match", matchSchema],
+    ["name", tableNameSchema],
+  ] as const)
+    page += item(bold(key), marked(annotationsOf(schema).description ?? ""));
   page += `.SH EXAMPLE\n.nf\n[app]\nroots = ["/srv/www"]\n\n[[apps]]\nmatch = "/srv/www/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php\\-cgi"]\n.fi\n`;
   page += `.SH SEE ALSO\n${bold("std-fpm")}(8)\n`;
   return page;

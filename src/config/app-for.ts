@@ -28,7 +28,7 @@ export function createAppFor(
   merge: (matched: readonly number[]) => AppConfig,
 ): AppFor {
   if (rules.length === 0) return () => app;
-  const compiled = rules.map(({ match }) => new Bun.Glob(match));
+  const compiled = rules.map(({ match }) => new Bun.Glob(match.startsWith("/") ? match : `/${match}`));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 

@@ -1,4 +1,5 @@
 import type { AppsTable } from "./schema.ts";
+import { tableNames } from "./table-names.ts";
 import type { Tables } from "./tables.ts";
 
 /** How two configurations differ, in names of keys; never values, which may be secret. */
@@ -65,16 +66,9 @@ function changedApps(before: readonly AppsTable[], after: readonly AppsTable[]):
   return changed;
 }
 
-/** Tables by their `match`; a second one with the same is told apart by its number. */
 function named(tables: readonly AppsTable[]): Map<string, AppsTable> {
-  const byName = new Map<string, AppsTable>();
-  for (const table of tables) {
-    const name = `apps[${JSON.stringify(table.match)}]`;
-    let free = name;
-    for (let number = 2; byName.has(free); number++) free = `${name}#${number}`;
-    byName.set(free, table);
-  }
-  return byName;
+  const names = tableNames(tables);
+  return new Map(tables.map((table, index) => [`apps[${JSON.stringify(names[index])}]`, table]));
 }
 
 /** The keys whose values differ. */

@@ -89,8 +89,13 @@ export interface ResourceLimits {
 
 /** Settings of one program, `[app]` with every matching `[[apps]]` table laid over it. */
 export interface AppConfig {
-  /** Which `[[apps]]` tables are in it: "app" for none, else like "app+apps[0]+apps[2]". Pools of a `command` are told apart by it. */
+  /**
+   * Which `[[apps]]` tables are in it, by their names (`table-names`): "app" for none, else like "php" or "php + /srv/shop/**". Pools of a
+   * `command` are told apart by it.
+   */
   readonly id: string;
+  /** Whether one of them has a `name`: then pools of a `command` need no more to be known by. */
+  readonly isNamed: boolean;
   /** With the leading dot, ASCII, compared exactly. */
   readonly extensions: readonly string[];
   readonly roots: readonly string[];

@@ -17,6 +17,7 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
   if (last !== undefined) check(last, "app", app);
+  problems.push(...takenNames(sources));
   problems.push(...openAddresses(sources, server, app.roots), ...unknownAccounts(sources, server));
   if (problems.length > 0) return problems;
   for (const source of sources) {
@@ -25,6 +26,22 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
     }
   }
   return problems;
+}
+
+/** Two tables of one name would be two programs of one name. */
+function takenNames(sources: readonly SourceFile[]): string[] {
+  const first = new Map<string, string>();
+  return sources.flatMap((source) =>
+    (source.table.apps ?? []).flatMap(({ name }, index) => {
+      if (name === undefined) return [];
+      const key = `apps[${index}].name`;
+      const known = first.get(name);
+      if (known !== undefined)
+        return [place(source, key, `${JSON.stringify(name)} is the name of another table, ${known}`)];
+      first.set(name, place(source, key, "").replace(/: [^ ]*: $/, ""));
+      return [];
+    }),
+  );
 }
 
 /** Whoever reaches an address over the network could run any program of the machine. */

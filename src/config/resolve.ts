@@ -4,7 +4,8 @@ import { type AccessFormat, parseAccessFormat } from "./access-format.ts";
 import { createAppFor } from "./app-for.ts";
 import type { AppConfig, Config, ListenAddress, ResourceLimits, ServerConfig } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import type { AppTable, ServerTable } from "./schema.ts";
+import { type AppTable, BASE_NAME, type ServerTable } from "./schema.ts";
+import { tableNames } from "./table-names.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -13,7 +14,8 @@ const GLOB = /[*?[\]{}!\\]/;
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
-  const app = resolveApp(tables.app, "app");
+  const app = resolveApp(tables.app, BASE_NAME, false);
+  const names = tableNames(tables.apps);
   return {
     server: resolveServer(tables.server),
     log: tables.log,
@@ -21,9 +23,11 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
     app,
-    appFor: createAppFor(app, tables.apps, (matched) =>
-      resolveApp(layMatched(tables, matched), ["app", ...matched.map((index) => `apps[${index}]`)].join("+")),
-    ),
+    appFor: createAppFor(app, tables.apps, (matched) => {
+      const id = matched.map((index) => names[index]).join(" + ");
+      const isNamed = matched.some((index) => tables.apps[index]?.name !== undefined);
+      return resolveApp(layMatched(tables, matched), id, isNamed);
+    }),
     literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
     files,
   };
@@ -37,7 +41,7 @@ function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {
   return matched.reduce((merged, index) => {
-    const { match: _, ...settings } = tables.apps[index] ?? { match: "" };
+    const { match: _, name: __, ...settings } = tables.apps[index] ?? { match: "" };
     return layApp(merged, settings);
   }, tables.app);
 }
@@ -65,9 +69,10 @@ function resolveServer(table: ServerTable): ServerConfig {
   };
 }
 
-function resolveApp(table: AppTable, id: string): AppConfig {
+function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
   return {
     id,
+    isNamed,
     extensions: table.extensions,
     roots: table.roots.map(plainFolder),
     protocol: table.protocol,

@@ -11,9 +11,12 @@ export type AccessLogTable = Static<typeof accessLogSchema>;
 export type SlowLogTable = Static<typeof slowLogSchema>;
 export type AdminTable = Static<typeof adminSchema>;
 export type AppTable = Static<typeof appSchema>;
-export type AppsTable = Partial<AppTable> & { match: string };
+export type AppsTable = Partial<AppTable> & { match: string; name?: string };
 /** One file: any table, any key of it. */
 export type ConfigFile = Static<typeof configFileSchema>;
+
+/** What the settings are called that hold for programs which no `[[apps]]` table covers. */
+export const BASE_NAME = "app";
 
 /** `[log]`, complete. */
 export const logSchema = Type.Object(
@@ -66,14 +69,25 @@ export const slowLogSchema = Type.Object(
 
 /** `match` of `[[apps]]`, which has every key of `[app]` beside it. */
 export const matchSchema = Type.String({
-  pattern: "^/[^\\0]*$",
-  description: "Glob on the absolute requested path; * stays within a folder, ** does not.",
-  expected: 'a glob that begins with "/", such as "/srv/www/**/*.php"',
+  pattern: "^(?:/|\\*\\*/)[^\\0]*$",
+  description:
+    "Glob on the absolute requested path; * stays within a folder, ** does not. `**/*.php` is every folder's.",
+  expected: 'a glob that begins with "/" or "**/", such as "/srv/www/**/*.php"',
 });
 
-/** `[[apps]]`: `match` and any key of `[app]`. */
+/** `name` of `[[apps]]`. */
+export const tableNameSchema = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+  description:
+    "What a program of `command` is called in logs, status, metrics and commands; without it the table's `match`.",
+  expected: 'a short name of letters, digits, "-", "_" and ".", such as "php"',
+  verify: (name: string) =>
+    name === BASE_NAME ? `"${BASE_NAME}" is the name of what [app] alone sets` : undefined,
+});
+
+/** `[[apps]]`: `match`, `name` and any key of `[app]`. */
 export const appsSchema = Type.Composite(
-  [Type.Object({ match: matchSchema }), Type.Partial(appSchema)],
+  [Type.Object({ match: matchSchema, name: Type.Optional(tableNameSchema) }), Type.Partial(appSchema)],
   TABLE,
 );
 

@@ -286,7 +286,7 @@ function programOf(found: Candidate, version: string, owner: number | undefined)
   const argv = app.command as readonly [string, ...string[]];
   if (app.protocol === "cgi") return { ...common, key: asked, name: asked, argv: [...argv, path] };
   const whose = owner === undefined ? app.id : `${app.id}, user ${owner}`;
-  return { ...common, key: `command ${whose}`, name: `${argv[0]} (${whose})`, argv };
+  return { ...common, key: `command ${whose}`, name: app.isNamed ? whose : `${argv[0]} (${whose})`, argv };
 }
 
 function ownedFileOf({

@@ -122,7 +122,9 @@ const lastErrorSchema = Type.Object({
 const programSchema = Type.Composite([
   Type.Object({
     name: text("The program's path, or the interpreter and the settings that it serves."),
-    settings: text("Which tables of the configuration hold for it: `app`, or `app+apps[0]`."),
+    settings: text(
+      "Which tables of the configuration hold for it: by their names: `app`, or `php + /srv/shop/**`.",
+    ),
     is_gone: Type.Boolean({ description: "Whether it has no processes any more." }),
   }),
   numbersSchema,

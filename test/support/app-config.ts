@@ -4,6 +4,7 @@ import type { AppConfig } from "../../src/config/config.ts";
 export function appConfig(changes: Partial<AppConfig>): AppConfig {
   return {
     id: "app",
+    isNamed: false,
     extensions: [".fcgi", ".fpl"],
     roots: [],
     protocol: "fastcgi",

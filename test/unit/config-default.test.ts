@@ -12,6 +12,7 @@ import {
   logSchema,
   matchSchema,
   slowLogSchema,
+  tableNameSchema,
 } from "../../src/config/schema.ts";
 import { serverSchema } from "../../src/config/server-schema.ts";
 import { defaultTables } from "../../src/config/tables.ts";
@@ -51,9 +52,9 @@ describe("the bundled default", () => {
     expect(checkFile(Bun.TOML.parse(example))).toEqual([]);
   });
 
-  test("[[apps]] knows every key of [app], and match", () => {
+  test("[[apps]] knows every key of [app], match and name", () => {
     expect(Object.keys(appsSchema.properties).sort()).toEqual(
-      [...Object.keys(appSchema.properties), "match"].sort(),
+      [...Object.keys(appSchema.properties), "match", "name"].sort(),
     );
   });
 });
@@ -69,6 +70,7 @@ describe("docs/configuration.md", () => {
         expect(section).toContain(`| \`${key}\` | \`${value}\` | ${description} |`);
       }
     }
-    expect(page).toContain(`| \`match\` | | ${annotationsOf(matchSchema).description} |`);
+    for (const [key, schema] of Object.entries({ match: matchSchema, name: tableNameSchema }))
+      expect(page).toContain(`| \`${key}\` | | ${annotationsOf(schema).description} |`);
   });
 });
