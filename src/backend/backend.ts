@@ -4,12 +4,14 @@ import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
 import type { Linked } from "../base/linked-list.ts";
 import type { Log } from "../base/log.ts";
+import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import type { Ending, Lease } from "./lease.ts";
 import type { Link } from "./link.ts";
+import type { MemoryKiller } from "./memory-killer.ts";
 import type { OutputLimit } from "./output-limit.ts";
 import type { BackendState } from "./states.ts";
 import type { UnreadWatch } from "./unread-watch.ts";
@@ -50,6 +52,9 @@ export interface BackendDeps {
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
+  readonly memoryKiller: MemoryKiller;
+  /** How lines of the log name a request. */
+  readonly naming: RequestNaming;
   /** A new path for a backend's socket. */
   nextSocketPath(): string;
 }
@@ -64,6 +69,8 @@ export interface Backend extends Linked<Backend> {
   readonly isStopping: boolean;
   /** Whether its process has ended, or is about to. */
   readonly isDead: boolean;
+  /** How its process has ended, in words; of plain CGI the last one. Undefined: nobody has told yet. */
+  readonly death: string | undefined;
   /** Since when it has been on its own. */
   readonly aloneSince: number;
   /** 0 while no process runs, or until it has started. */
@@ -121,6 +128,8 @@ export interface Backend extends Linked<Backend> {
   retire(reason: StopReason, stopTimeoutMs: number): void;
   /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
   stop(reason: StopReason, stopTimeoutMs: number): void;
+  /** It has sent some content of FCGI_STDERR records for the request of a lease. */
+  onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   /** It answered under the id that it was given, which was not 1. */
   onEcho(): void;
   /** A record of an earlier request came on a connection to it, and was dropped. */

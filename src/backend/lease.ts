@@ -5,6 +5,7 @@ import type { Backend } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
+import type { OutputLines } from "./output-lines.ts";
 
 /**
  * How a request has ended for the backend that worked on it. `kept`: with END_REQUEST, and its connection is fit for another one.
@@ -28,6 +29,8 @@ export class Lease {
   readonly since: number;
   /** What it is lent for. */
   head: RequestHead | undefined;
+  /** The script that it is for, as the program is told. */
+  script: string | undefined;
   /** The process that got the request; 0 before. */
   pid = 0;
   /** It counts as at work for its pool. */
@@ -38,6 +41,8 @@ export class Lease {
   user: LeaseUser | undefined;
   /** Whether the request may go to another process if this one does not accept it. */
   mayBeTakenBack = true;
+  /** What has come of FCGI_STDERR records; undefined: nothing. */
+  errorLines: OutputLines | undefined;
   /** CPU time of the process when its request was first found unread, in milliseconds. */
   unreadRunMs: number | undefined;
   #link: Link | undefined;
@@ -67,6 +72,11 @@ export class Lease {
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;
     return link;
+  }
+
+  /** The program has sent some content of FCGI_STDERR records. */
+  onErrorOutput(bytes: Uint8Array): void {
+    this.backend.onErrorOutput(this, bytes);
   }
 
   /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */

@@ -44,6 +44,7 @@ export abstract class LentBackend implements Backend {
   abstract readonly socketPath: string | undefined;
   abstract readonly label: string;
   abstract readonly isDead: boolean;
+  abstract readonly death: string | undefined;
   abstract readonly usage: Usage | undefined;
   abstract readonly firstStdout: string;
   abstract readonly lastStderr: string;
@@ -67,6 +68,7 @@ export abstract class LentBackend implements Backend {
   abstract isUnread(link: Link): boolean;
   abstract takeBack(link: Link): boolean;
   abstract onUnread(lease: Lease): void;
+  abstract onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   abstract onEcho(): void;
   abstract onStaleRecord(): void;
   abstract onIgnoredId(): void;
@@ -117,6 +119,7 @@ export abstract class LentBackend implements Backend {
   end(lease: Lease, how: Ending, now: number): void {
     lease.user = undefined;
     if (how === "kept" || how === "over") this.served++;
+    lease.errorLines?.end();
     const isAway = this.closeLink(lease, how);
     const at = this.#leases.lastIndexOf(lease);
     if (at !== -1) this.#leases.splice(at, 1);

@@ -63,6 +63,8 @@ export interface LogConfig {
   readonly format: LogFormat;
   /** "" = stderr. */
   readonly file: string;
+  /** Parameters of a request that lines about it name. */
+  readonly requestFields: readonly string[];
 }
 
 export interface AccessLogConfig {
@@ -156,6 +158,8 @@ export interface AppConfig {
   readonly stopTimeoutMs: number;
   /** Where goes what a plain CGI program prints on stderr. */
   readonly stderr: "log" | "client" | "both";
+  /** Whether FCGI_STDERR of a FastCGI program is logged. */
+  readonly logStderr: boolean;
   /** Lines a second; 0 = no limit. */
   readonly outputLimit: number;
 }

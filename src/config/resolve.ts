@@ -2,9 +2,9 @@ import { normalize } from "node:path";
 import { BugError } from "../base/errors.ts";
 import { type AccessFormat, parseAccessFormat } from "./access-format.ts";
 import { createAppFor } from "./app-for.ts";
-import type { AppConfig, Config, ListenAddress, ResourceLimits, ServerConfig } from "./config.ts";
+import type { AppConfig, Config, ListenAddress, LogConfig, ResourceLimits, ServerConfig } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import { type AppTable, BASE_NAME, type ServerTable } from "./schema.ts";
+import { type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
 import { tableNames } from "./table-names.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
@@ -18,7 +18,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
   const names = tableNames(tables.apps);
   return {
     server: resolveServer(tables.server),
-    log: tables.log,
+    log: resolveLog(tables.log),
     accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
     admin: { listen: adminAddress(tables) },
@@ -31,6 +31,10 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     literalMatches: tables.apps.map(({ match }) => match).filter((match) => !GLOB.test(match)),
     files,
   };
+}
+
+function resolveLog({ request_fields, ...log }: LogTable): LogConfig {
+  return { ...log, requestFields: request_fields };
 }
 
 function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
@@ -110,6 +114,7 @@ function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
     stderr: table.stderr,
+    logStderr: table.log_stderr,
     outputLimit: table.output_limit,
   };
 }

@@ -31,6 +31,15 @@ export const logSchema = Type.Object(
       "File that lines are appended to, opened anew on SIGUSR1; empty = stderr.",
       "/var/log/std-fpm/std-fpm.log",
     ),
+    request_fields: Type.Array(
+      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,99}$", expected: "the name of a parameter" }),
+      {
+        maxItems: 16,
+        default: [],
+        description: "Parameters of a request that errors, slow reports and lines of programs name, too.",
+        expected: 'a list of up to 16 names, such as ["REMOTE_ADDR", "HTTP_X_REQUEST_ID"]',
+      },
+    ),
   },
   TABLE,
 );

@@ -108,6 +108,7 @@ export class Administration implements Control {
   async restart(name: string): Promise<ActionResult> {
     return await this.#withPool(name, async (pool) => {
       const { size, program } = pool;
+      this.#deps.log.info("restarting, as asked for", { program: program.name, processes: size });
       const restarted = pool.restart();
       const waitMs = program.app.startTimeoutMs + RESTART_MARGIN_MS;
       const error = await Promise.race([restarted, this.#after(waitMs, "late" as const)]);

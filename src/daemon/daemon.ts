@@ -284,6 +284,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
     this.#deps.slowLog.use(config.slowLog);
+    this.#deps.naming.use(config.log.requestFields);
     this.#deps.router.reload(config.appFor);
     this.#limit(limits);
     void this.#refreshPools(config);

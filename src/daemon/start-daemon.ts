@@ -10,7 +10,9 @@ import { adoptOrphans } from "../base/libc.ts";
 import { LimitedLog } from "../base/limited-log.ts";
 import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
+import { RequestNaming } from "../fcgi/request-naming.ts";
 import { LEARNED } from "../pool/policy.ts";
+import type { PoolDeps } from "../pool/pool.ts";
 import { Registry } from "../pool/registry.ts";
 import { SpoolSpace } from "../relay/spool-space.ts";
 import { Router } from "../route/router.ts";
@@ -20,8 +22,8 @@ import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
 import { frontOptionsOf } from "./front-options.ts";
-import { limitFields, limitsOf } from "./limits.ts";
-import { MachineLook } from "./machine-look.ts";
+import { type Limits, limitFields, limitsOf } from "./limits.ts";
+import { MachineLook, ownMemoryKiller } from "./machine-look.ts";
 import { MachineWatch } from "./machine-watch.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
@@ -48,10 +50,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const buffers = new ByteBudget(limits.bufferLimitBytes);
   const nextSocketPath = () => daemon.nextSocketPath();
   const reaper = new Reaper(clock, { adopts: true });
-  const starter = new Starter({ clock, log, reaper });
-  const unread = new UnreadWatch(clock);
-  const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
-  const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
+  const naming = new RequestNaming(config.log.requestFields);
+  const deps = { clock, log, instance, buffers, nextSocketPath, naming, policy, reaper };
+  const registry = createRegistry(limits, deps);
   const router = createRouter(config, clock);
   const spoolSpace = new SpoolSpace(config.server, clock);
   const deadlines = new Deadlines(clock);
@@ -71,9 +72,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
-    const logs = createLogs(config, { registry, clock, log, instance, reaper, ownSockets });
-    const deps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
-    daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });
+    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
+    daemon = new Daemon(options, daemonDeps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     daemon.keepUp();
@@ -95,14 +96,25 @@ function requireProc(): void {
   if (problem !== undefined) throw new FpmError("PROC_MISSING", "daemon", `${problem}.`);
 }
 
+function createRegistry(
+  limits: Limits,
+  { reaper, ...deps }: Omit<PoolDeps, "machine" | "unread" | "starter" | "memoryKiller"> & { reaper: Reaper },
+): Registry {
+  const { clock, log } = deps;
+  const starter = new Starter({ clock, log, reaper });
+  const unread = new UnreadWatch(clock);
+  const memoryKiller = ownMemoryKiller();
+  return new Registry(limits.maxProcesses, limits.machine, { ...deps, unread, starter, memoryKiller });
+}
+
 /** What is told of requests. */
 function createLogs(config: Config, deps: SlowLogDeps) {
-  const { clock, log } = deps;
+  const { clock, log, naming } = deps;
   const accessLog = new AccessLog(clock, log);
   accessLog.use(config.accessLog);
   const slowLog = new SlowLog(deps);
   slowLog.use(config.slowLog);
-  return { accessLog, slowLog, clientLog: new LimitedLog(clock, log) };
+  return { accessLog, slowLog, clientLog: new LimitedLog(clock, log), naming };
 }
 
 function createRouter({ appFor }: Config, clock: Clock): Router {

@@ -389,7 +389,8 @@ export class Pool implements StartsOwner, Sharer {
     const { maxProcesses } = this.program.app;
     const { idlest } = this.#population.free;
     if (maxProcesses === 0 || this.size < maxProcesses) this.#wanted = 1;
-    else if (idlest && this.size === this.living) this.#population.retire(idlest, "new version");
+    else if (idlest && this.size === this.living)
+      this.#population.retire(idlest, this.#population.successionReason);
   }
 
   #settleRestart(error: FpmError | undefined): void {

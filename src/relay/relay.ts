@@ -58,6 +58,8 @@ const PROBE_MS = 20;
 /** So much of a body is sent to a program that has not accepted the connection. */
 const MAX_UNSEEN_BYTES = 128 * 1024;
 const ACCEPT_LOOK_MS = 2;
+/** How long the exit of a process is waited for that has ended for the kernel. */
+const DEATH_MS = 1000;
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
 export function isSafeMethod(method: string): boolean {
@@ -81,7 +83,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   /** While more of the body is awaited. */
   #bodyDeadline: BodyDeadline | undefined;
   /** Of looks that few requests need. */
-  #timers: Timers<"accept" | "probe"> | undefined;
+  #timers: Timers<"accept" | "probe" | "death"> | undefined;
   #link: Link | undefined;
   #watch: ResponseWatch | undefined;
   #isOver = false;
@@ -97,8 +99,10 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     return this.#lease.backend.program.app;
   }
 
+  /** Of plain CGI the process may have gone, and another one be in its place. */
   get #label(): string {
-    return this.#lease.backend.label;
+    const { backend, pid } = this.#lease;
+    return pid === 0 ? backend.label : `${backend.program.name} (pid ${pid})`;
   }
 
   /**
@@ -168,8 +172,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     if (!this.#client.isBodyComplete) this.#awaitBody();
   }
 
+  /** The process's exit says more, and comes in a moment. */
   onLinkClosed(reason: string | undefined): void {
-    this.#broken(reason === undefined ? "closed the connection" : `broke the connection (${reason})`);
+    const { backend } = this.#lease;
+    const what = reason === undefined ? "closed the connection" : `broke the connection (${reason})`;
+    if (backend.death !== undefined || !backend.isDead) this.#broken(backend.death ?? what);
+    else this.#looks.set("death", DEATH_MS, () => this.#broken(what));
   }
 
   onLinkUnanswered(problem: string): void {
@@ -187,6 +195,10 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   onStderr(chunk: Uint8Array, start: number, end: number): void {
     if (this.#client.forwardStderr(chunk, start, end)) this.#link?.pause();
+  }
+
+  onStderrContent(chunk: Uint8Array, start: number, end: number): void {
+    this.#lease.onErrorOutput(chunk.subarray(start, end));
   }
 
   onEnd(appStatus: number, protocolStatus: number): void {
@@ -221,7 +233,9 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
   onBackendGone(): void {
-    if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
+    const { death = "ended" } = this.#lease.backend;
+    if (this.#timers?.has("death")) this.#broken(death);
+    else if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
   }
 
   onTakenBack(): void {
@@ -274,7 +288,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     backend.condemn(this.#lease, "request timeout");
   }
 
-  get #looks(): Timers<"accept" | "probe"> {
+  get #looks(): Timers<"accept" | "probe" | "death"> {
     this.#timers ??= new Timers(this.#deps.clock);
     return this.#timers;
   }

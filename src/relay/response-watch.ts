@@ -18,6 +18,8 @@ export interface ResponseListener {
   onRecords(chunk: Uint8Array, start: number, end: number): void;
   /** Whole records of STDERR, which are no part of the answer. */
   onStderr(chunk: Uint8Array, start: number, end: number): void;
+  /** The content of records of STDERR. */
+  onStderrContent(chunk: Uint8Array, start: number, end: number): void;
   /** END_REQUEST has come and was handed on. */
   onEnd(appStatus: number, protocolStatus: number): void;
   /** END_REQUEST has come, and what came before is no answer: nothing of it was handed on. */
@@ -120,7 +122,8 @@ export class ResponseWatch implements RecordSink, RawSink {
     if (this.#type === FCGI_STDOUT) {
       if (!this.#head.isComplete) this.#head.push(chunk, start, end);
       this.#answer?.push(chunk, start, end);
-    } else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
+    } else if (this.#type === FCGI_STDERR) this.#listener.onStderrContent(chunk, start, end);
+    else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
   }
 
   onRecordEnd(): void {

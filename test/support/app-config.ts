@@ -42,6 +42,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     abortTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
     stderr: "log",
+    logStderr: true,
     outputLimit: 1000,
     ...changes,
   };

@@ -65,7 +65,7 @@ describe("a good file", () => {
       headTimeoutMs: 30_000,
       drainTimeoutMs: 30_000,
     });
-    expect(config.log).toEqual({ level: "info", format: "auto", file: "" });
+    expect(config.log).toEqual({ level: "info", format: "auto", file: "", requestFields: [] });
     expect(config.app.command).toBeUndefined();
     expect(config.app.idleTimeoutMs).toBe(180_000);
     expect(config.app.requestTimeoutMs).toBe(0);
