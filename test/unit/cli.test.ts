@@ -90,6 +90,17 @@ describe("check", () => {
     }
   });
 
+  test("the files that were read are named where there are several", async () => {
+    writeFileSync(folder.at("10.toml"), "[log]\n");
+    const main = folder.at("main.toml");
+    writeFileSync(main, `[server]\ninclude = "${folder.path}/1*.toml"\n`);
+    expect(await run("check", "--config", main)).toEqual({
+      out: "ok\n",
+      err: `read: ${main}, ${folder.at("10.toml")}\n`,
+      status: 0,
+    });
+  });
+
   test("root is refused a configuration that names no user for any program", async () => {
     const { out, err, status } = await runAs(true, "check", "--config", config(""));
     expect([out, status]).toEqual(["", 1]);

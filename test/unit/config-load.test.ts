@@ -277,6 +277,29 @@ describe("included files", () => {
     expect(lines[2]).toBe("c.toml:2: server.include: only the main file can include others");
   });
 
+  test("a link that leads nowhere is an error with its path, folders and missing folders are none", async () => {
+    const file = await withInclude();
+    await mkdir(join(folder, "conf.d/folder.toml"));
+    expect((await loadConfig({ file })).config.files).toEqual([file]);
+    await symlink("/nonexistent", join(folder, "conf.d/roots.toml"));
+    await symlink("circle.toml", join(folder, "conf.d/circle.toml"));
+    const error = await failure(file);
+    expect(error.code).toBe("CONFIG_UNREADABLE");
+    expect(error.message.replaceAll(`${folder}/conf.d/`, "").split("\n")).toEqual([
+      "circle.toml: the link leads in a circle; remove it",
+      "roots.toml: the link leads nowhere; remove it, or put back the file that it names",
+    ]);
+  });
+
+  test("a file that was named has no folder of the default one's: an instance is what its file says", async () => {
+    await mkdir(join(folder, "conf.d"));
+    const named = await write("main.toml", '[log]\nlevel = "warn"\n');
+    expect((await loadConfig({ file: named })).tables.server.include).toBe("");
+    const ofDefault = await loadConfig({ defaultFile: named });
+    expect(ofDefault.tables.server.include).toBe("/etc/std-fpm/conf.d/*.toml");
+    expect((await loadConfig({ file: named, defaultFile: named })).tables).toEqual(ofDefault.tables);
+  });
+
   test("a glob without a match is a warning, unless it is the default one", async () => {
     const file = await withInclude();
     expect((await loadConfig({ file })).warnings).toEqual([
