@@ -68,6 +68,7 @@ export async function programPage(): Promise<string> {
   );
   page +=
     item("2", "The command line makes no sense.") +
+    item("22", "`request --fail`: the answer has a status above 399.") +
     item("70", "A bug in std\\-fpm, or a stop that left something behind: see its log.");
   page += `.SH FILES\n${item(bold("/etc/std-fpm/std-fpm.toml"), "The configuration; it may be missing.")}`;
   page += item(bold("/etc/std-fpm/conf.d/*.toml"), "More of it, in the order of the names.");

@@ -5,6 +5,7 @@ import type { ListenAddress } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import { AdminSocketFile } from "./admin-socket.ts";
 import type { Control } from "./control.ts";
+import { EndWait } from "./end-wait.ts";
 import { EventStream } from "./event-stream.ts";
 import { createHandler } from "./handler.ts";
 
@@ -30,6 +31,7 @@ export class AdminServer {
   readonly #options: AdminOptions;
   readonly #file: AdminSocketFile | undefined;
   readonly #events: EventStream;
+  readonly #ends = new EndWait();
   readonly #handle: (request: Request) => Promise<Response>;
   #server: Bun.Server<undefined> | undefined;
   /** Those whose socket was removed, with clients that they still answer. */
@@ -41,7 +43,7 @@ export class AdminServer {
     this.#options = options;
     const { address, control, clock, mayTakeOver } = options;
     this.#events = new EventStream(control, clock);
-    this.#handle = createHandler(control, this.#events, address.kind === "unix");
+    this.#handle = createHandler(control, this.#events, this.#ends, address.kind === "unix");
     if (address.kind === "unix") {
       const file = new AdminSocketFile(address.path, mayTakeOver);
       this.#file = file;
@@ -101,9 +103,17 @@ export class AdminServer {
     if (!server) return;
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#options.clock.after(LAST_ANSWERS_MS, resolve);
-    await Promise.race([server.stop(), late]);
+    const stopped = server.stop();
+    await Promise.race([stopped, late, ...(this.#ends.count > 0 ? [this.#onlyEndWaits(server)] : [])]);
     timer.cancel();
-    await server.stop(true);
+    if (this.#ends.count === 0) await server.stop(true);
+  }
+
+  /** Settles when nobody is to be answered but by the end of this process. */
+  async #onlyEndWaits(server: Bun.Server<undefined>): Promise<void> {
+    const { clock } = this.#options;
+    while (server.pendingRequests > this.#ends.count)
+      await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
   }
 
   #listenOnPort(address: Extract<ListenAddress, { kind: "tcp" }>, retryUntil: number): void {

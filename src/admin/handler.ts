@@ -1,6 +1,7 @@
 import { FORMS, type Form, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
+import type { EndWait } from "./end-wait.ts";
 import type { EventStream } from "./event-stream.ts";
 import { refusalOf } from "./guard.ts";
 
@@ -14,9 +15,10 @@ const PID = /^[1-9]\d{0,6}$/;
 export function createHandler(
   control: Control,
   events: EventStream,
+  ends: EndWait,
   mayAct: boolean,
 ): (request: Request) => Promise<Response> {
-  const pages = pagesOf(control, events, mayAct);
+  const pages = pagesOf(control, events, ends, mayAct);
   const actions = actionsOf(control);
   return async (request) => {
     const { method, headers } = request;
@@ -38,7 +40,12 @@ export function createHandler(
   };
 }
 
-function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readonly<Record<string, Page>> {
+function pagesOf(
+  control: Control,
+  events: EventStream,
+  ends: EndWait,
+  mayAct: boolean,
+): Readonly<Record<string, Page>> {
   const dashboard = dashboardPage(mayAct);
   const isFull = (url: URL) => url.searchParams.has("full");
   const shown = ({ render, type }: Form, isFull: boolean) => typed(render(control.snapshot(isFull)), type);
@@ -53,6 +60,8 @@ function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readon
       const { unreadiness } = control;
       return unreadiness === undefined ? text("ready\n") : text(`${unreadiness}\n`, 503);
     },
+    // Answered by the end of the connection: whoever waits hears of it from the kernel, wherever it is.
+    "/ended": (_, request) => ends.wait(request) ?? text("Too many wait for the end already.\n", 503),
     "/events": () => {
       const stream = events.open();
       return stream ? typed(stream, "text/event-stream") : text("Too many pages listen already.\n", 503);
