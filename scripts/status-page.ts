@@ -18,7 +18,8 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | \`/\` | The dashboard: one page, live. |
 | \`/status\` | Text for people; JSON where \`Accept\` asks for it; \`?full\` lists processes and the requests they are at work on. |
 | \`/status.json\` | The same as JSON. |
-| \`/metrics\` | Numbers in the OpenMetrics text format, for Prometheus and its like. |
+| \`/metrics\` | Numbers in the text format of Prometheus; in that of OpenMetrics where \`Accept\` names it. |
+| \`/ended\` | Answers by the end of the connection when the process has ended: what \`std-fpm stop\` waits for. |
 | \`/healthz\` | 200 while std-fpm is there at all. |
 | \`/readyz\` | 200 while it takes requests; 503 while it stops, or after another one has taken over. |
 | \`/events\` | The JSON of \`/status.json?full\` each second, as server-sent events. |
@@ -71,7 +72,7 @@ location ~ ^/fpm-(status|ping)$ {
 | none | Text for people, as \`std-fpm status\` shows it. |
 | \`?json\` | As \`/status.json\` above. |
 | \`?html\` | A page that stands by itself, without scripts. |
-| \`?openmetrics\` | As \`/metrics\` above. |
+| \`?prometheus\`, \`?openmetrics\` | As \`/metrics\` above. |
 | \`&full\` | With any of them: every process, and the requests it is at work on. |
 
 \`ping_path\` answers \`pong\`. Who may ask is the web server's business: the status names programs and shows their errors.
@@ -86,6 +87,12 @@ gone is waited for. Where nobody has a terminal it is the plain table once a sec
 
 Times are in seconds, sizes in bytes. Counters begin at 0 with the daemon, and with a program's first process; the 128 programs that ended last
 keep theirs.
+
+### What stays
+
+\`schema\` is the version of the form of all this. As long as it is 1 every key below keeps its name, its type and its meaning, and so do the names and labels of the metrics. Not promised
+are the texts that are for people (\`message\`, \`settings\`, \`cores_from\` and the like) and what is in \`learned\`, which belongs to the policy of today. New keys, codes and metrics may come
+with any version: read what you know, and pass over the rest.
 `;
 
 const METRICS_INTRO = `

@@ -1,4 +1,4 @@
-import { FORMS, type Form, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
+import { FORMS, type Form, metricsForm, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
 import type { EndWait } from "./end-wait.ts";
@@ -54,7 +54,7 @@ function pagesOf(
     "/status": (url, { headers }) =>
       shown(prefersJson(headers.get("Accept")) ? FORMS.json : FORMS.text, isFull(url)),
     "/status.json": (url) => shown(FORMS.json, isFull(url)),
-    "/metrics": () => shown(FORMS.openmetrics, false),
+    "/metrics": (_, { headers }) => shown(metricsForm(headers.get("Accept")), false),
     "/healthz": () => text("ok\n"),
     "/readyz": () => {
       const { unreadiness } = control;

@@ -19,6 +19,7 @@ export type Relayed =
       readonly kind: "answered";
       readonly appStatus: number;
       readonly protocolStatus: number;
+      readonly status: number;
       readonly ending: Ending;
     }
   /** Nothing of an answer was handed on. */
@@ -205,7 +206,8 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     const link = this.#link as Link;
     if (link.requestId > 1) this.#lease.backend.onEcho();
     const isKept = this.#app.keepConnection && this.#client.isBodyComplete && link.isReusable;
-    this.#finish({ kind: "answered", appStatus, protocolStatus, ending: isKept ? "kept" : "over" });
+    const { status } = this.#watch as ResponseWatch;
+    this.#finish({ kind: "answered", appStatus, protocolStatus, status, ending: isKept ? "kept" : "over" });
   }
 
   onUnanswered(problem: string): void {

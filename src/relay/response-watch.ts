@@ -73,6 +73,11 @@ export class ResponseWatch implements RecordSink, RawSink {
     return this.#hasBegun;
   }
 
+  /** What the header of the answer says (of HTTP), as far as it has come. */
+  get status(): number {
+    return this.#head.status;
+  }
+
   push(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
   }

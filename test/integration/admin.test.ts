@@ -163,17 +163,14 @@ describe("over HTTP", () => {
     const json = { headers: { Accept: "application/json" } };
     expect(await ask("/status", json)).toEqual([200, "application/json"]);
     expect(await ask("/status", { headers: { Accept: "text/html,*/*" } })).toEqual([200, text]);
-    expect(await ask("/metrics")).toEqual([
-      200,
-      "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    ]);
+    expect(await ask("/metrics")).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
     expect(await ask("/")).toEqual([200, "text/html; charset=utf-8"]);
     expect(await ask("/nowhere")).toEqual([404, text]);
     expect(await ask("/reload")).toEqual([405, text]);
     expect(await ask("/status", { method: "POST" })).toEqual([405, text]);
     expect(await ask("/status", { method: "DELETE" })).toEqual([405, text]);
     expect(await ask("/status", { headers: { Host: "evil.example" } })).toEqual([421, text]);
-    expect((await admin(site.fpm, "/metrics")).text()).resolves.toEndWith("\n# EOF\n");
+    expect((await admin(site.fpm, "/metrics")).text()).resolves.toStartWith("# HELP std_fpm_info ");
     const foreign = { method: "POST", headers: { Origin: "http://evil.example" } };
     expect(await ask("/stop", foreign)).toEqual([403, text]);
   });

@@ -6,6 +6,8 @@ export const REMEMBERED = 180;
 /** What "the last minute" is, in events. */
 const RECENT = 60;
 
+const NO_TIMES: Times = { p50Seconds: null, p90Seconds: null, p99Seconds: null };
+
 /** What was between an event and the one before it. */
 export interface Point extends Times {
   readonly requestsPerSecond: number;
@@ -19,7 +21,7 @@ interface Counters {
   readonly atSeconds: number;
   readonly requests: number;
   readonly cpuSeconds: number;
-  readonly buckets: readonly number[];
+  readonly latency: Numbers["latency"];
 }
 
 /** How one program, or all together, went in the last minutes: counters only grow, so it is all in their differences. */
@@ -41,13 +43,13 @@ export class History {
   /** Times of the last minute. */
   get recent(): Times {
     const [first, last] = [this.#counters[0], this.#counters.at(-1)];
-    return timesBetween(first?.buckets, last?.buckets ?? []);
+    return last ? timesBetween(first?.latency, last.latency) : NO_TIMES;
   }
 
   /** Another event, that long after the daemon's start. */
   add(atSeconds: number, numbers: Numbers, memoryBytes: number | null): void {
     const requests = requestsOf(numbers);
-    const now = { atSeconds, requests, cpuSeconds: numbers.cpu_seconds, buckets: numbers.latency.buckets };
+    const now = { atSeconds, requests, cpuSeconds: numbers.cpu_seconds, latency: numbers.latency };
     const before = this.#counters.at(-1);
     if (before && (now.atSeconds <= before.atSeconds || now.requests < before.requests)) {
       // Another daemon, or a program that was forgotten meanwhile: they count from 0.
@@ -64,7 +66,7 @@ export class History {
       requestsPerSecond: (now.requests - before.requests) / seconds,
       cores: Math.max(0, (now.cpuSeconds - before.cpuSeconds) / seconds),
       memoryBytes,
-      ...timesBetween(before.buckets, now.buckets),
+      ...timesBetween(before.latency, now.latency),
     });
     if (this.#points.length > REMEMBERED) this.#points.shift();
   }
