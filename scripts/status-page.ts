@@ -29,7 +29,8 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | POST \`/kill?of=PID\` | SIGKILL for one process of a program. |
 
 An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
-127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act.
+127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act, and so on
+every Unix socket of \`[admin] listen\` but the first one: \`listen = ["admin.sock", "status.sock"]\` with \`listen_group = "prometheus"\` lets that group read numbers, and nothing else.
 
 ## The dashboard
 

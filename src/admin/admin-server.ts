@@ -3,6 +3,7 @@ import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { BindOptions } from "../front/bind.ts";
 import { AdminSocketFile } from "./admin-socket.ts";
 import type { Control } from "./control.ts";
 import { EndWait } from "./end-wait.ts";
@@ -11,6 +12,8 @@ import { createHandler } from "./handler.ts";
 
 export interface AdminOptions {
   readonly address: ListenAddress;
+  /** Who may look there, and not act; undefined: only our own user and root get there, and may act. */
+  readonly open: Omit<BindOptions, "backlog"> | undefined;
   /** An earlier daemon listens there and is about to go. */
   readonly mayTakeOver: boolean;
   readonly control: Control;
@@ -41,9 +44,15 @@ export class AdminServer {
   /** Listens; on a Unix socket nobody finds it before `publish`. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { address, control, clock, mayTakeOver } = options;
+    const { address, control, clock, mayTakeOver, open } = options;
     this.#events = new EventStream(control, clock);
-    this.#handle = createHandler(control, this.#events, this.#ends, address.kind === "unix");
+    this.#handle = createHandler(
+      control,
+      this.#events,
+      this.#ends,
+      address.kind === "unix" && !open,
+      address.kind,
+    );
     if (address.kind === "unix") {
       const file = new AdminSocketFile(address.path, mayTakeOver);
       this.#file = file;
@@ -53,8 +62,8 @@ export class AdminServer {
 
   /** From now on it is found. @throws FpmError LISTEN_FAILED. */
   publish(): void {
-    this.#file?.publish();
-    const { address, log } = this.#options;
+    const { address, log, open } = this.#options;
+    this.#file?.publish(open);
     log.info("status and control", { listen: formatListenAddress(address) });
   }
 
@@ -75,7 +84,7 @@ export class AdminServer {
     file.prepareAnew();
     const server = file.listenPrivately(() => this.#listen({ unix: file.draft }));
     try {
-      file.publish();
+      file.publish(this.#options.open);
     } catch (error) {
       void server.stop(true);
       throw error;

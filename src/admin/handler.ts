@@ -1,3 +1,4 @@
+import type { ListenAddress } from "../config/config.ts";
 import { FORMS, type Form, metricsForm, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
@@ -17,13 +18,14 @@ export function createHandler(
   events: EventStream,
   ends: EndWait,
   mayAct: boolean,
+  kind: ListenAddress["kind"],
 ): (request: Request) => Promise<Response> {
   const pages = pagesOf(control, events, ends, mayAct);
   const actions = actionsOf(control);
   return async (request) => {
     const { method, headers } = request;
     const [host, origin, site] = [headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site")];
-    const refusal = refusalOf({ method, host, origin, site }, mayAct);
+    const refusal = refusalOf({ method, host, origin, site }, mayAct, kind);
     if (refusal) return text(`${refusal.why}\n`, refusal.status);
     const url = new URL(request.url);
     const page = pages[url.pathname];

@@ -42,7 +42,9 @@ export class AdminClient {
   static async open(command: string, flags: Flags): Promise<AdminClient> {
     if (flags.socket !== undefined) return new AdminClient(socketAddress(command, flags.socket));
     const { config } = await loadForCommand(flags.config);
-    if (config.admin.listen) return new AdminClient(config.admin.listen);
+    const { listen } = config.admin;
+    const address = listen.find(({ kind }) => kind === "unix") ?? listen[0];
+    if (address) return new AdminClient(address);
     throw new FpmError(
       "NOT_RUNNING",
       "daemon",

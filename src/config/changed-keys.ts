@@ -25,7 +25,7 @@ const LOGS = ["log", "access_log", "slow_log"] as const;
 /** What has changed from one configuration to another, in the order of the files' tables. */
 export function changedKeys(before: Tables, after: Tables): ChangedKeys {
   const server = differing(inOneForm(before.server), inOneForm(after.server));
-  const admin = differing(before.admin, after.admin).map((key) => `admin.${key}`);
+  const admin = differing(inOneForm(before.admin), inOneForm(after.admin)).map((key) => `admin.${key}`);
   const changed = [
     ...server.map((key) => `server.${key}`),
     ...LOGS.flatMap((table) => differing(before[table], after[table]).map((key) => `${table}.${key}`)),
@@ -47,8 +47,8 @@ export function withoutRestart(before: Tables, after: Tables): Tables {
 }
 
 /** `listen` may be a text or a list. */
-function inOneForm({ listen, ...server }: Tables["server"]) {
-  return { listen: [listen].flat(), ...server };
+function inOneForm({ listen, ...table }: Tables["server"] | Tables["admin"]) {
+  return { listen: [listen].flat(), ...table };
 }
 
 function changedApps(before: readonly AppsTable[], after: readonly AppsTable[]): string[] {

@@ -54,8 +54,11 @@ export interface ServerConfig {
 }
 
 export interface AdminConfig {
-  /** Unix or of this machine alone; undefined: nowhere. */
-  readonly listen: ListenAddress | undefined;
+  /** Unix or of this machine alone; empty: nowhere. */
+  readonly listen: readonly ListenAddress[];
+  /** Of every Unix socket but the first one, on which one may act. "" leaves it as it is. */
+  readonly listenGroup: string;
+  readonly listenMode: number;
 }
 
 export interface LogConfig {

@@ -2,7 +2,15 @@ import { normalize } from "node:path";
 import { BugError } from "../base/errors.ts";
 import { type AccessFormat, parseAccessFormat } from "./access-format.ts";
 import { createAppFor } from "./app-for.ts";
-import type { AppConfig, Config, ListenAddress, LogConfig, ResourceLimits, ServerConfig } from "./config.ts";
+import type {
+  AdminConfig,
+  AppConfig,
+  Config,
+  ListenAddress,
+  LogConfig,
+  ResourceLimits,
+  ServerConfig,
+} from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
 import { tableNames } from "./table-names.ts";
@@ -21,7 +29,7 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
     log: resolveLog(tables.log),
     accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
-    admin: { listen: adminAddress(tables) },
+    admin: resolveAdmin(tables),
     app,
     appFor: createAppFor(app, tables.apps, (matched) => {
       const id = matched.map((index) => names[index]).join(" + ");
@@ -37,10 +45,14 @@ function resolveLog({ request_fields, ...log }: LogTable): LogConfig {
   return { ...log, requestFields: request_fields };
 }
 
-function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
-  const { listen } = admin;
-  if (listen === "") return undefined;
-  return parseListenAddress(listen) ?? listenAddress(`${plainFolder(server.runtime_dir)}/${listen}`);
+function resolveAdmin({ admin, server }: Tables): AdminConfig {
+  const texts = admin.listen === "" ? [] : [admin.listen].flat();
+  const inFolder = (name: string) => listenAddress(`${plainFolder(server.runtime_dir)}/${name}`);
+  return {
+    listen: texts.map((text) => parseListenAddress(text) ?? inFolder(text)),
+    listenGroup: admin.listen_group,
+    listenMode: Number.parseInt(admin.listen_mode, 8),
+  };
 }
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {

@@ -1,5 +1,6 @@
-import { AdminServer } from "../admin/admin-server.ts";
+import { AdminServers } from "../admin/admin-servers.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
+import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -57,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const spoolSpace = new SpoolSpace(config.server, clock);
   const deadlines = new Deadlines(clock);
   const shared = { registry, machine, spoolSpace, buffers, deadlines, reaper, clock, log };
-  let admin: AdminServer | undefined;
+  let admin: AdminServers | undefined;
   let daemon: Daemon;
   try {
     const control = new Administration({
@@ -65,10 +66,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
       daemon: () => daemon,
       operator: operator ?? operatorOf(() => daemon),
     });
-    const { listen: address } = config.admin;
-    admin =
-      address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
-    if (!inheritance) admin?.publish();
+    const mayTakeOver = inheritance !== undefined;
+    admin = new AdminServers(config.admin, lookersOf(config), { mayTakeOver, control, clock, log });
+    if (!inheritance) admin.publish();
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
@@ -105,6 +105,12 @@ function createRegistry(
   const unread = new UnreadWatch(clock);
   const memoryKiller = ownMemoryKiller();
   return new Registry(limits.maxProcesses, limits.machine, { ...deps, unread, starter, memoryKiller });
+}
+
+/** Who may look at the status, beside our own user. */
+function lookersOf({ admin }: Config) {
+  const gid = admin.listenGroup === "" ? undefined : groupId(admin.listenGroup);
+  return { uid: undefined, gid, mode: admin.listenMode };
 }
 
 /** What is told of requests. */
