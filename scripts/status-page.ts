@@ -34,16 +34,27 @@ every Unix socket of \`[admin] listen\` but the first one: \`listen = ["admin.so
 
 ## The dashboard
 
-\`/\` of the admin server shows all of this as it changes, once a second: each program with its processes, queue, requests a second, times, CPU and memory, what
-went wrong last and why, and the requests that are at work with their age. Rates and the times of the last minute are the differences between two events; the
-lines show the last three minutes, and begin when the page is opened.
+\`/\` of the admin server shows all of this as it changes, once a second, trouble first: at the top how many programs are in trouble, which, since when, and why in words; below them a line for each program,
+sorted by trouble until another column's head is pressed. A line says what the program is at, in a word and a colour:
+
+| word | when |
+| --- | --- |
+| failing | starts fail, processes crash, or a twentieth of the answers of the last minute are errors: 5xx of the program, or what std-fpm had to answer for it |
+| saturated | a request has waited for a process for more than a second |
+| slow | a request took longer than \`[slow_log] after\` in the last minute |
+| busy, quiet | none of these: with requests in the last minute, or without |
+
+A name opens all that is known of its program: processes, requests at work with their age, times, CPU, memory and what went wrong last. Rates and what is said of the last minute are the differences between
+events; the lines show the last three minutes, and begin when the page is opened. What has been counted since the start says so.
 
 ![The dashboard, light](images/dashboard-light.png)
 
-It follows the browser's choice of light or dark, fits a phone, and can be used by keys and with a screen reader. With more than 48 programs it shows the others when
+It follows the browser's choice of light or dark, fits a phone, and can be used by keys and with a screen reader. With more than 200 programs it shows the others when
 they are asked for; the filter finds any of them. When the connection breaks it says so, with the age of what it shows, and tries again each second.
 
 ![The dashboard, dark](images/dashboard-dark.png)
+
+![The dashboard on a tablet](images/dashboard-tablet.png)
 
 ![The dashboard on a phone](images/dashboard-phone.png)
 

@@ -75,7 +75,7 @@ test("the alerts fire for the programs that they are for, with the series of a r
     lab: ["saturated.fcgi", "crashing.fcgi", "errors.fcgi", "healthy.fcgi"],
     files: { "leaky.fcgi": LEAKY, "broken.fcgi": "#!/bin/sh\nexit 1\n" },
     app: "min_processes = 1",
-    apps: '[[apps]]\nmatch = "**/saturated.fcgi"\nmax_processes = 1\n',
+    apps: '[[apps]]\nmatch = "**/{saturated,leaky}.fcgi"\nmax_processes = 1\n',
     level: "error",
   });
   const series = (await record(site)).input;
