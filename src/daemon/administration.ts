@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import packageJson from "../../package.json" with { type: "json" };
 import type { ActionResult, Control } from "../admin/control.ts";
-import { residentOf } from "../backend/usage.ts";
+import { ownMemoryOf, residentOf } from "../backend/usage.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
@@ -192,7 +192,7 @@ export class Administration implements Control {
     };
     const { others, forgotten } = tallies;
     const gone = [...tallies.gone];
-    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: residentOf };
+    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: ownMemoryOf };
   }
 }
 

@@ -129,7 +129,9 @@ const processSchema = Type.Object({
   idle_seconds: number("How long it has been without work; 0 while it is at work."),
   served: count("Requests it has answered."),
   cpu_seconds: orNull(number("CPU time of its main thread; null when it was not looked at.")),
-  memory_bytes: orNull(number("Memory it holds (resident); null when it was not looked at.")),
+  memory_bytes: orNull(
+    number("Memory it holds, without what it shares with files and others; null when it was not looked at."),
+  ),
   requests: Type.Array(requestSchema, { description: "What it is at work on: the eight oldest." }),
 });
 

@@ -9,7 +9,7 @@ export const COLUMNS: Readonly<Record<string, { readonly head: string; readonly 
   name: { head: "program", value: ({ program }) => program.name },
   rate: { head: "requests/s", value: ({ history }) => -(history.last?.requestsPerSecond ?? 0) },
   failed: {
-    head: "failed in the last minute",
+    head: "failed, 1 min",
     value: ({ history }) => -history.recent.failures - history.recent.serverErrors,
   },
   waiting: {
@@ -20,8 +20,8 @@ export const COLUMNS: Readonly<Record<string, { readonly head: string; readonly 
     head: "busy processes",
     value: ({ program }) => -program.processes.busy - program.processes.on_its_own,
   },
-  p50: { head: "p50", value: ({ history }) => -(history.recent.p50Seconds ?? -1) },
-  p99: { head: "p99 of the last minute", value: ({ history }) => -(history.recent.p99Seconds ?? -1) },
+  p50: { head: "p50, 1 min", value: ({ history }) => -(history.recent.p50Seconds ?? -1) },
+  p99: { head: "p99, 1 min", value: ({ history }) => -(history.recent.p99Seconds ?? -1) },
   memory: { head: "memory", value: ({ program }) => -(memoryOf(program) ?? -1) },
 };
 
