@@ -25,7 +25,7 @@ PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl libfcgi-procmanager-perl luajit python3 ruby ruby-fcgi
 PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
-PACKAGES_STATUS := python3-prometheus-client
+PACKAGES_STATUS := python3-prometheus-client prometheus
 PACKAGES_BROWSER := chromium fonts-dejavu-core
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap php-fpm wrk
 

@@ -17,8 +17,9 @@ _std_fpm() {
     kill) words="--socket --config --help" ;;
     reopen-logs) words="--socket --config --help" ;;
     dev) words="--port --config --help" ;;
-    request) words="--query --method --body --param --socket --config --help" ;;
-    *) words="serve check config status reload stop upgrade restart drain kill reopen-logs dev request --help --version" ;;
+    request) words="--query --method --body --param --socket --fail --config --help" ;;
+    version) words="--help" ;;
+    *) words="serve check config status reload stop upgrade restart drain kill reopen-logs dev request version --help --version" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   [[ ${#COMPREPLY[@]} -gt 0 || $current == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")

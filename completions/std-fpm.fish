@@ -44,4 +44,6 @@ complete -c std-fpm -n '__fish_seen_subcommand_from request' -l method -d 'Metho
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l body -rF -d 'File to send as the body; - is standard input'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l param -d 'One more parameter; may be repeated, and wins'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l socket -d 'Address of the daemon instead of the configured one'
+complete -c std-fpm -n '__fish_seen_subcommand_from request' -l fail -d 'End with status 22 where the answers status is above 399'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l config -rF -d 'Configuration file instead of /etc/std-fpm/std-fpm.toml'
+complete -c std-fpm -n __fish_use_subcommand -a version -d 'Print the version (also  std-fpm -v)'

@@ -1,5 +1,6 @@
 import { annotationsOf } from "../src/config/keys.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
+import { grafanaDashboard } from "./grafana.ts";
 import { configurationPage, programPage, TABLES } from "./manual.ts";
 import { statusPage } from "./status-page.ts";
 
@@ -8,6 +9,7 @@ export async function generatedFiles(read: (file: string) => Promise<string>): P
   return new Map([
     ["docs/configuration.md", withRows(await read("docs/configuration.md"))],
     ["docs/status.md", statusPage()],
+    ["examples/monitoring/grafana.json", grafanaDashboard()],
     ["man/std-fpm.8", await programPage()],
     ["man/std-fpm.toml.5", configurationPage()],
     ["completions/std-fpm.bash", await bashCompletion()],

@@ -5,7 +5,14 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { adminSchema } from "../src/config/admin-schema.ts";
 import { appSchema } from "../src/config/app-schema.ts";
 import { annotationsOf } from "../src/config/keys.ts";
-import { accessLogSchema, logSchema, matchSchema, roleSchema, slowLogSchema } from "../src/config/schema.ts";
+import {
+  accessLogSchema,
+  logSchema,
+  matchSchema,
+  roleSchema,
+  slowLogSchema,
+  tableNameSchema,
+} from "../src/config/schema.ts";
 import { serverSchema } from "../src/config/server-schema.ts";
 import { bold, italic, item, marked, roff, title } from "./roff.ts";
 
@@ -62,6 +69,7 @@ export async function programPage(): Promise<string> {
   );
   page +=
     item("2", "The command line makes no sense.") +
+    item("22", "`request --fail`: the answer has a status above 399.") +
     item("70", "A bug in std\\-fpm, or a stop that left something behind: see its log.");
   page += `.SH FILES\n${item(bold("/etc/std-fpm/std-fpm.toml"), "The configuration; it may be missing.")}`;
   page += item(bold("/etc/std-fpm/conf.d/*.toml"), "More of it, in the order of the names.");
@@ -85,8 +93,12 @@ export function configurationPage(): string {
       page += item(term, `${marked(description)}\n.br\nExpected: ${roff(expected)}.`);
     }
   }
-  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `role` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
-  page += item(bold("match"), marked(annotationsOf(matchSchema).description ?? ""));
+  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `name`, `role` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
+  for (const [key, schema] of [
+    ["match", matchSchema],
+    ["name", tableNameSchema],
+  ] as const)
+    page += item(bold(key), marked(annotationsOf(schema).description ?? ""));
   page += item(`${bold("role")} = "any"`, marked(annotationsOf(roleSchema).description ?? ""));
   page += `.SH EXAMPLE\n.nf\n[app]\nroots = ["/srv/www"]\n\n[[apps]]\nmatch = "/srv/www/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php\\-cgi"]\n.fi\n`;
   page += `.SH SEE ALSO\n${bold("std-fpm")}(8)\n`;

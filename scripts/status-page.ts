@@ -18,7 +18,8 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | \`/\` | The dashboard: one page, live. |
 | \`/status\` | Text for people; JSON where \`Accept\` asks for it; \`?full\` lists processes and the requests they are at work on. |
 | \`/status.json\` | The same as JSON. |
-| \`/metrics\` | Numbers in the OpenMetrics text format, for Prometheus and its like. |
+| \`/metrics\` | Numbers in the text format of Prometheus; in that of OpenMetrics where \`Accept\` names it. |
+| \`/ended\` | Answers by the end of the connection when the process has ended: what \`std-fpm stop\` waits for. |
 | \`/healthz\` | 200 while std-fpm is there at all. |
 | \`/readyz\` | 200 while it takes requests; 503 while it stops, or after another one has taken over. |
 | \`/events\` | The JSON of \`/status.json?full\` each second, as server-sent events. |
@@ -28,20 +29,32 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | POST \`/kill?of=PID\` | SIGKILL for one process of a program. |
 
 An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
-127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act.
+127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act, and so on
+every Unix socket of \`[admin] listen\` but the first one: \`listen = ["admin.sock", "status.sock"]\` with \`listen_group = "prometheus"\` lets that group read numbers, and nothing else.
 
 ## The dashboard
 
-\`/\` of the admin server shows all of this as it changes, once a second: each program with its processes, queue, requests a second, times, CPU and memory, what
-went wrong last and why, and the requests that are at work with their age. Rates and the times of the last minute are the differences between two events; the
-lines show the last three minutes, and begin when the page is opened.
+\`/\` of the admin server shows all of this as it changes, once a second, trouble first: at the top how many programs are in trouble, which, since when, and why in words; below them a line for each program,
+sorted by trouble until another column's head is pressed. A line says what the program is at, in a word and a colour:
+
+| word | when |
+| --- | --- |
+| failing | starts fail, processes crash, or a twentieth of the answers of the last minute are errors: 5xx of the program, or what std-fpm had to answer for it |
+| saturated | a request has waited for a process for more than a second |
+| slow | a request took longer than \`[slow_log] after\` in the last minute |
+| busy, quiet | none of these: with requests in the last minute, or without |
+
+A name opens all that is known of its program: processes, requests at work with their age, times, CPU, memory and what went wrong last. Rates and what is said of the last minute are the differences between
+events; the lines show the last three minutes, and begin when the page is opened. What has been counted since the start says so.
 
 ![The dashboard, light](images/dashboard-light.png)
 
-It follows the browser's choice of light or dark, fits a phone, and can be used by keys and with a screen reader. With more than 48 programs it shows the others when
+It follows the browser's choice of light or dark, fits a phone, and can be used by keys and with a screen reader. With more than 200 programs it shows the others when
 they are asked for; the filter finds any of them. When the connection breaks it says so, with the age of what it shows, and tries again each second.
 
 ![The dashboard, dark](images/dashboard-dark.png)
+
+![The dashboard on a tablet](images/dashboard-tablet.png)
 
 ![The dashboard on a phone](images/dashboard-phone.png)
 
@@ -71,7 +84,7 @@ location ~ ^/fpm-(status|ping)$ {
 | none | Text for people, as \`std-fpm status\` shows it. |
 | \`?json\` | As \`/status.json\` above. |
 | \`?html\` | A page that stands by itself, without scripts. |
-| \`?openmetrics\` | As \`/metrics\` above. |
+| \`?prometheus\`, \`?openmetrics\` | As \`/metrics\` above. |
 | \`&full\` | With any of them: every process, and the requests it is at work on. |
 
 \`ping_path\` answers \`pong\`. Who may ask is the web server's business: the status names programs and shows their errors.
@@ -86,6 +99,12 @@ gone is waited for. Where nobody has a terminal it is the plain table once a sec
 
 Times are in seconds, sizes in bytes. Counters begin at 0 with the daemon, and with a program's first process; the 128 programs that ended last
 keep theirs.
+
+### What stays
+
+\`schema\` is the version of the form of all this. As long as it is 1 every key below keeps its name, its type and its meaning, and so do the names and labels of the metrics. Not promised
+are the texts that are for people (\`message\`, \`settings\`, \`cores_from\` and the like) and what is in \`learned\`, which belongs to the policy of today. New keys, codes and metrics may come
+with any version: read what you know, and pass over the rest.
 `;
 
 const METRICS_INTRO = `

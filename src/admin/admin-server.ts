@@ -3,13 +3,17 @@ import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { BindOptions } from "../front/bind.ts";
 import { AdminSocketFile } from "./admin-socket.ts";
 import type { Control } from "./control.ts";
+import { EndWait } from "./end-wait.ts";
 import { EventStream } from "./event-stream.ts";
 import { createHandler } from "./handler.ts";
 
 export interface AdminOptions {
   readonly address: ListenAddress;
+  /** Who may look there, and not act; undefined: only our own user and root get there, and may act. */
+  readonly open: Omit<BindOptions, "backlog"> | undefined;
   /** An earlier daemon listens there and is about to go. */
   readonly mayTakeOver: boolean;
   readonly control: Control;
@@ -30,6 +34,7 @@ export class AdminServer {
   readonly #options: AdminOptions;
   readonly #file: AdminSocketFile | undefined;
   readonly #events: EventStream;
+  readonly #ends = new EndWait();
   readonly #handle: (request: Request) => Promise<Response>;
   #server: Bun.Server<undefined> | undefined;
   /** Those whose socket was removed, with clients that they still answer. */
@@ -39,9 +44,15 @@ export class AdminServer {
   /** Listens; on a Unix socket nobody finds it before `publish`. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(options: AdminOptions) {
     this.#options = options;
-    const { address, control, clock, mayTakeOver } = options;
+    const { address, control, clock, mayTakeOver, open } = options;
     this.#events = new EventStream(control, clock);
-    this.#handle = createHandler(control, this.#events, address.kind === "unix");
+    this.#handle = createHandler(
+      control,
+      this.#events,
+      this.#ends,
+      address.kind === "unix" && !open,
+      address.kind,
+    );
     if (address.kind === "unix") {
       const file = new AdminSocketFile(address.path, mayTakeOver);
       this.#file = file;
@@ -51,8 +62,8 @@ export class AdminServer {
 
   /** From now on it is found. @throws FpmError LISTEN_FAILED. */
   publish(): void {
-    this.#file?.publish();
-    const { address, log } = this.#options;
+    const { address, log, open } = this.#options;
+    this.#file?.publish(open);
     log.info("status and control", { listen: formatListenAddress(address) });
   }
 
@@ -73,7 +84,7 @@ export class AdminServer {
     file.prepareAnew();
     const server = file.listenPrivately(() => this.#listen({ unix: file.draft }));
     try {
-      file.publish();
+      file.publish(this.#options.open);
     } catch (error) {
       void server.stop(true);
       throw error;
@@ -101,9 +112,17 @@ export class AdminServer {
     if (!server) return;
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#options.clock.after(LAST_ANSWERS_MS, resolve);
-    await Promise.race([server.stop(), late]);
+    const stopped = server.stop();
+    await Promise.race([stopped, late, ...(this.#ends.count > 0 ? [this.#onlyEndWaits(server)] : [])]);
     timer.cancel();
-    await server.stop(true);
+    if (this.#ends.count === 0) await server.stop(true);
+  }
+
+  /** Settles when nobody is to be answered but by the end of this process. */
+  async #onlyEndWaits(server: Bun.Server<undefined>): Promise<void> {
+    const { clock } = this.#options;
+    while (server.pendingRequests > this.#ends.count)
+      await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
   }
 
   #listenOnPort(address: Extract<ListenAddress, { kind: "tcp" }>, retryUntil: number): void {

@@ -1,5 +1,6 @@
 import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
+import { type BindOptions, setPermissions } from "../front/bind.ts";
 import { checkUnanswered, fileIdentity, isSocketAt, listenFailed } from "../front/socket-file.ts";
 
 /** What the path comes from. */
@@ -34,9 +35,10 @@ export class AdminSocketFile {
     }
   }
 
-  /** From now on the path leads here. @throws FpmError LISTEN_FAILED. */
-  publish(): void {
+  /** From now on the path leads here, for those whom `open` lets, beside our own user. @throws FpmError LISTEN_FAILED. */
+  publish(open: Omit<BindOptions, "backlog"> | undefined): void {
     try {
+      if (open) setPermissions(this.draft, open);
       this.#identity = fileIdentity(this.draft);
       renameSync(this.draft, this.path);
     } catch (error) {

@@ -10,7 +10,7 @@ export interface DashboardParts {
 
 const FOLDER = join(import.meta.dir, "dashboard");
 /** In this order: the later ones win. */
-const STYLES = ["colors.css", "page.css", "stats.css", "controls.css"];
+const STYLES = ["colors.css", "page.css", "stats.css", "controls.css", "programs.css"];
 
 /**
  * Reads the dashboard's source and makes one script of its modules. To be imported as a macro: it runs when std-fpm is built, and

@@ -14,18 +14,27 @@ export interface Refusal {
 }
 
 const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+/** Why nobody may act, by the kind of the address. */
+const MAY_LOOK = {
+  tcp: "Over TCP one may look, and not act: use the Unix socket.",
+  unix: "On this socket one may look, and not act: use the first one of `[admin] listen`.",
+} as const;
 const READING = ["GET", "HEAD"];
 
 /**
  * Whether a visit may be answered; undefined: it may. Another name than this machine's own in Host is a page of a stranger whose
  * name was made to point here; an action must come from our own page, or from something that is no browser.
  */
-export function refusalOf({ method, host, origin, site }: Visit, mayAct: boolean): Refusal | undefined {
+export function refusalOf(
+  { method, host, origin, site }: Visit,
+  mayAct: boolean,
+  where: keyof typeof MAY_LOOK = "tcp",
+): Refusal | undefined {
   if (host === null || !LOCAL_HOST.test(host))
     return { status: 421, why: `Host must be localhost, 127.0.0.1 or [::1], with or without a port.` };
   if (READING.includes(method)) return undefined;
   if (method !== "POST") return { status: 405, why: "Only GET, HEAD and POST are known." };
-  if (!mayAct) return { status: 403, why: "Over TCP one may look, and not act: use the Unix socket." };
+  if (!mayAct) return { status: 403, why: MAY_LOOK[where] };
   const isOurs = origin === null || origin.toLowerCase() === `http://${host.toLowerCase()}`;
   const isSameSite = site === null || site === "same-origin" || site === "none";
   return isOurs && isSameSite ? undefined : { status: 403, why: "Another site's page may not act here." };

@@ -1,6 +1,8 @@
-import { FORMS, type Form, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
+import type { ListenAddress } from "../config/config.ts";
+import { FORMS, type Form, metricsForm, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
+import type { EndWait } from "./end-wait.ts";
 import type { EventStream } from "./event-stream.ts";
 import { refusalOf } from "./guard.ts";
 
@@ -14,14 +16,16 @@ const PID = /^[1-9]\d{0,6}$/;
 export function createHandler(
   control: Control,
   events: EventStream,
+  ends: EndWait,
   mayAct: boolean,
+  kind: ListenAddress["kind"],
 ): (request: Request) => Promise<Response> {
-  const pages = pagesOf(control, events, mayAct);
+  const pages = pagesOf(control, events, ends, mayAct);
   const actions = actionsOf(control);
   return async (request) => {
     const { method, headers } = request;
     const [host, origin, site] = [headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site")];
-    const refusal = refusalOf({ method, host, origin, site }, mayAct);
+    const refusal = refusalOf({ method, host, origin, site }, mayAct, kind);
     if (refusal) return text(`${refusal.why}\n`, refusal.status);
     const url = new URL(request.url);
     const page = pages[url.pathname];
@@ -38,7 +42,12 @@ export function createHandler(
   };
 }
 
-function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readonly<Record<string, Page>> {
+function pagesOf(
+  control: Control,
+  events: EventStream,
+  ends: EndWait,
+  mayAct: boolean,
+): Readonly<Record<string, Page>> {
   const dashboard = dashboardPage(mayAct);
   const isFull = (url: URL) => url.searchParams.has("full");
   const shown = ({ render, type }: Form, isFull: boolean) => typed(render(control.snapshot(isFull)), type);
@@ -47,12 +56,14 @@ function pagesOf(control: Control, events: EventStream, mayAct: boolean): Readon
     "/status": (url, { headers }) =>
       shown(prefersJson(headers.get("Accept")) ? FORMS.json : FORMS.text, isFull(url)),
     "/status.json": (url) => shown(FORMS.json, isFull(url)),
-    "/metrics": () => shown(FORMS.openmetrics, false),
+    "/metrics": (_, { headers }) => shown(metricsForm(headers.get("Accept")), false),
     "/healthz": () => text("ok\n"),
     "/readyz": () => {
       const { unreadiness } = control;
       return unreadiness === undefined ? text("ready\n") : text(`${unreadiness}\n`, 503);
     },
+    // Answered by the end of the connection: whoever waits hears of it from the kernel, wherever it is.
+    "/ended": (_, request) => ends.wait(request) ?? text("Too many wait for the end already.\n", 503),
     "/events": () => {
       const stream = events.open();
       return stream ? typed(stream, "text/event-stream") : text("Too many pages listen already.\n", 503);

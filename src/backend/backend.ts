@@ -6,6 +6,7 @@ import type { Program } from "../start/program.ts";
 import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
 import type { Link } from "./link.ts";
+import type { OutputLines } from "./output-lines.ts";
 import type { BackendState } from "./states.ts";
 import type { Usage } from "./usage.ts";
 
@@ -19,6 +20,8 @@ export interface Backend extends Linked<Backend> {
   readonly isStopping: boolean;
   /** Whether its process has ended, or is about to. */
   readonly isDead: boolean;
+  /** How its process has ended, in words; of plain CGI the last one. Undefined: nobody has told yet. */
+  readonly death: string | undefined;
   /** Since when it has been on its own. */
   readonly aloneSince: number;
   /** 0 while no process runs, or until it has started. */
@@ -80,6 +83,8 @@ export interface Backend extends Linked<Backend> {
   retire(reason: StopReason, stopTimeoutMs: number): void;
   /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
   stop(reason: StopReason, stopTimeoutMs: number): void;
+  /** It has sent some content of FCGI_STDERR records for the request of a lease. */
+  onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   /** It answered under the id that it was given, which was not 1. */
   onEcho(): void;
   /** A record of an earlier request came on a connection to it, and was dropped. */
@@ -110,6 +115,8 @@ export class Lease {
   readonly since: number;
   /** What it is lent for. */
   head: RequestHead | undefined;
+  /** The script that it is for, as the program is told. */
+  script: string | undefined;
   /** The process that got the request; 0 before. */
   pid = 0;
   /** It counts as at work for its pool. */
@@ -120,6 +127,8 @@ export class Lease {
   user: LeaseUser | undefined;
   /** Whether the request may go to another process if this one does not accept it. */
   mayBeTakenBack = true;
+  /** What has come of FCGI_STDERR records; undefined: nothing. */
+  errorLines: OutputLines | undefined;
   /** CPU time of the process when its request was first found unread, in milliseconds. */
   unreadRunMs: number | undefined;
   #link: Link | undefined;
@@ -149,6 +158,11 @@ export class Lease {
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;
     return link;
+  }
+
+  /** The program has sent some content of FCGI_STDERR records. */
+  onErrorOutput(bytes: Uint8Array): void {
+    this.backend.onErrorOutput(this, bytes);
   }
 
   /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */

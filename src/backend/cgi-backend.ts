@@ -28,6 +28,7 @@ export class CgiBackend extends LentBackend {
   /** Of the request at work. */
   #link: CgiLink | undefined;
   #lastStderr = "";
+  #death: string | undefined;
   /** What the processes before this one used. */
   #usedBefore: Usage = { runMs: 0, cpuWaitMs: 0 };
   #used: Usage = { runMs: 0, cpuWaitMs: 0 };
@@ -49,6 +50,10 @@ export class CgiBackend extends LentBackend {
 
   get isDead(): boolean {
     return this.#process === undefined;
+  }
+
+  get death(): string | undefined {
+    return this.#death;
   }
 
   get usage(): Usage {
@@ -99,6 +104,7 @@ export class CgiBackend extends LentBackend {
         wake() {},
       });
       this.#process = process;
+      this.#death = undefined;
       const link = new CgiLink(head.requestId, {
         stdinFd: stdin.writeFd,
         stdoutFd: process.stdoutFd as number,
@@ -132,6 +138,9 @@ export class CgiBackend extends LentBackend {
   }
 
   onUnread(): void {}
+
+  /** It was stderr, and is in the log already where it is wanted there. */
+  onErrorOutput(): void {}
 
   onEcho(): void {}
 
@@ -171,9 +180,10 @@ export class CgiBackend extends LentBackend {
     this.#used = { runMs: 0, cpuWaitMs: 0 };
     this.#lastStderr = lastStderr;
     this.#process = undefined;
-    const exit = { code, signal, wasStarted: true, reason: this.stopReason };
+    const exit = { ...process.exitOf({ code, signal }, this.stopReason), wasStarted: true };
+    this.#death = describeExit(exit);
     const level = this.stopReason === undefined && code !== 0 ? "warn" : "debug";
-    this.deps.log[level](describeExit(exit), { program: this.program.name, pid, reason: this.stopReason });
+    this.deps.log[level](this.#death, { program: this.program.name, pid, reason: this.stopReason });
     this.owner.onProcessExited(pid, exit);
     void this.#endingOf(process, { code, signal }).then(resolve);
     this.#awaitOutput();

@@ -13,6 +13,7 @@ export type StopReason =
   | "not configured any more"
   | "drained by hand"
   | "killed by hand"
+  | "restarted by hand"
   | "shutdown"
   | "start timeout"
   | "request timeout"
@@ -29,15 +30,22 @@ export interface Exit {
   /** It had accepted its first connection before. */
   readonly wasStarted: boolean;
   readonly reason: StopReason | undefined;
+  /** How the counter of the kernel's memory killer moved meanwhile; undefined: it did not, or was not looked at. */
+  readonly memoryKiller?: string | undefined;
   /** No process has begun at all. */
   readonly startError?: FpmError;
 }
 
 export type ExitCause = "asked for" | "of its own will" | "crash" | "boot failure";
 
-/** "exited with status 1", "ended by SIGSEGV". */
-export function describeExit(exit: Exit): string {
-  return exit.signal === null ? `exited with status ${exit.code}` : `ended by ${exit.signal}`;
+/** "exited with status 1", "ended by SIGSEGV"; of a SIGKILL that we have not sent also where it may come from. */
+export function describeExit({ code, signal, reason, memoryKiller }: Omit<Exit, "wasStarted">): string {
+  if (signal === null) return `exited with status ${code}`;
+  if (signal !== "SIGKILL" || reason !== undefined) return `ended by ${signal}`;
+  const who = memoryKiller
+    ? `the kernel's memory killer (${memoryKiller})`
+    : "the kernel's memory killer, or somebody";
+  return `ended by SIGKILL, not by std-fpm: ${who}`;
 }
 
 /** Whether a process has ended before it accepted a connection, and not because we wanted it to. */

@@ -4,6 +4,8 @@ import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
+import { errorRecordLines } from "./error-records.ts";
+import { describeExit } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
@@ -32,6 +34,7 @@ export class FastCgiBackend extends LentBackend {
   readonly #process: ProgramProcess;
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
+  #death: string | undefined;
 
   /** Orders its process. @throws FpmError SYSTEM_CALL. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
@@ -72,6 +75,10 @@ export class FastCgiBackend extends LentBackend {
 
   get isDead(): boolean {
     return this.state === "gone" || (this.pid !== 0 && isEnding(this.pid));
+  }
+
+  get death(): string | undefined {
+    return this.#death;
   }
 
   get usage(): Usage | undefined {
@@ -166,6 +173,12 @@ export class FastCgiBackend extends LentBackend {
     else this.#process.end(stopTimeoutMs);
   }
 
+  onErrorOutput(lease: Lease, bytes: Uint8Array): void {
+    if (!this.program.app.logStderr) return;
+    lease.errorLines ??= errorRecordLines(lease, this.deps);
+    lease.errorLines.push(bytes);
+  }
+
   onEcho(): void {
     if (this.conduct.onEcho()) this.#tellOfFork();
   }
@@ -230,13 +243,18 @@ export class FastCgiBackend extends LentBackend {
     this.owner.onBackendExit(this, exit);
   }
 
-  #onExit({ code, signal }: Exited): void {
+  #onExit(ending: Exited): void {
+    const { code } = ending;
+    const exit = {
+      ...this.#process.exitOf(ending, this.stopReason),
+      wasStarted: this.#readyAt !== undefined,
+    };
+    this.#death = describeExit(exit);
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();
-    const exit = { code, signal, wasStarted: this.#readyAt !== undefined, reason: this.stopReason };
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
     void this.leftBehind.then((pids) => this.#onNobodyLeft(pids));

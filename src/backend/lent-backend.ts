@@ -5,6 +5,7 @@ import { BugError, type FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { childrenOf } from "../base/proc-stat.ts";
 import { Timers } from "../base/timers.ts";
+import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
 import { type Backend, type Ending, Lease } from "./backend.ts";
@@ -12,6 +13,7 @@ import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Link } from "./link.ts";
+import type { MemoryKiller } from "./memory-killer.ts";
 import type { OutputLimit } from "./output-limit.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 import type { UnreadWatch } from "./unread-watch.ts";
@@ -52,6 +54,9 @@ export interface BackendDeps {
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
+  readonly memoryKiller: MemoryKiller;
+  /** How lines of the log name a request. */
+  readonly naming: RequestNaming;
   /** A new path for a backend's socket. */
   nextSocketPath(): string;
 }
@@ -90,6 +95,7 @@ export abstract class LentBackend implements Backend {
   abstract readonly socketPath: string | undefined;
   abstract readonly label: string;
   abstract readonly isDead: boolean;
+  abstract readonly death: string | undefined;
   abstract readonly usage: Usage | undefined;
   abstract readonly firstStdout: string;
   abstract readonly lastStderr: string;
@@ -113,6 +119,7 @@ export abstract class LentBackend implements Backend {
   abstract isUnread(link: Link): boolean;
   abstract takeBack(link: Link): boolean;
   abstract onUnread(lease: Lease): void;
+  abstract onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   abstract onEcho(): void;
   abstract onStaleRecord(): void;
   abstract onIgnoredId(): void;
@@ -163,6 +170,7 @@ export abstract class LentBackend implements Backend {
   end(lease: Lease, how: Ending, now: number): void {
     lease.user = undefined;
     if (how === "kept" || how === "over") this.served++;
+    lease.errorLines?.end();
     const isAway = this.closeLink(lease, how);
     const at = this.#leases.lastIndexOf(lease);
     if (at !== -1) this.#leases.splice(at, 1);

@@ -2,13 +2,15 @@ import type { FpmError } from "../base/errors.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { Timers } from "../base/timers.ts";
-import type { RequestHead } from "../fcgi/head.ts";
 import { chainFailure, isComplaint } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
+import type { Exit, StopReason } from "./exit.ts";
+import type { Requested } from "./in-flight.ts";
 import type { BackendDeps } from "./lent-backend.ts";
-import { OutputReader, type OutputSink } from "./output.ts";
+import { OutputReader } from "./output.ts";
+import type { OutputSink } from "./output-lines.ts";
 import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
 
 /**
@@ -28,7 +30,7 @@ export interface ProcessOptions {
   /** What the request adds to its environment, see StartOrder. */
   readonly request?: readonly string[];
   /** The request that it works on, where that is clear. */
-  requestInFlight(): RequestHead | undefined;
+  requestInFlight(): Requested | undefined;
   onStarted(): void;
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
@@ -66,6 +68,7 @@ export class ProgramProcess implements StartListener {
     this.#deps = deps;
     this.#options = options;
     this.#timers = new Timers(deps.clock);
+    deps.memoryKiller.watch(program.app.cgroup);
     const { stdinFd, answersOnStdout, request } = options;
     const [stdout, stderr] = openPipes();
     this.#pipes = [stdout, stderr];
@@ -94,6 +97,18 @@ export class ProgramProcess implements StartListener {
   /** What it has used of the CPU; undefined when it has gone, or has not begun. */
   get usage(): Usage | undefined {
     return this.#pid === 0 ? undefined : cpuUsageOf(this.#pid);
+  }
+
+  /** What is known of its end beside the reason that we had for it. */
+  exitOf({ code, signal: by }: Ending, reason: StopReason | undefined): Omit<Exit, "wasStarted"> {
+    const isOthers = by === "SIGKILL" && reason === undefined;
+    const { memoryKiller } = this.#deps;
+    return {
+      code,
+      signal: by,
+      reason,
+      memoryKiller: isOthers ? memoryKiller.moved(this.#program.app.cgroup) : undefined,
+    };
   }
 
   /** Settles when it has ended and everything it printed was logged. */
@@ -197,8 +212,11 @@ export class ProgramProcess implements StartListener {
   }
 
   #print(stream: "stdout" | "stderr", line: string): void {
-    const request = this.#options.requestInFlight()?.label;
-    this.#deps.log.warn(line, { program: this.#program.name, pid: this.pid, stream, request });
+    const { name } = this.#program;
+    const requested = this.#options.requestInFlight();
+    const fields = { program: name, pid: this.pid, stream, request: requested?.head.label };
+    const named = requested && this.#deps.naming.fields(requested.head, requested.script, name);
+    this.#deps.log.warn(line, { ...fields, ...named });
   }
 }
 

@@ -53,12 +53,6 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
 }
 
-/** When a process was started, as ProcStat has it; undefined when it has ended. */
-export function startOf(pid: number): string | undefined {
-  const stat = statOf(pid);
-  return stat && stat.state !== "Z" && stat.state !== "X" ? stat.startTicks : undefined;
-}
-
 function statOf(pid: number): ProcStat | undefined {
   return parseStat(read(`/proc/${pid}/stat`) ?? "");
 }

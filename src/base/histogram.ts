@@ -6,6 +6,12 @@ export class Histogram {
   /** How many fell into each bucket; the last one has those above the last bound. */
   readonly counts: Float64Array = new Float64Array(BOUNDS_MS.length + 1);
   #sumMs = 0;
+  #maxMs = 0;
+
+  /** The longest of all. */
+  get maxMs(): number {
+    return this.#maxMs;
+  }
 
   get sumMs(): number {
     return this.#sumMs;
@@ -22,6 +28,7 @@ export class Histogram {
     while (bucket < BOUNDS_MS.length && ms > (BOUNDS_MS[bucket] as number)) bucket++;
     this.counts[bucket] = (this.counts[bucket] as number) + 1;
     this.#sumMs += ms;
+    if (ms > this.#maxMs) this.#maxMs = ms;
   }
 
   /** Adds what another one has counted. */
@@ -29,14 +36,19 @@ export class Histogram {
     for (const [bucket, count] of other.counts.entries())
       this.counts[bucket] = (this.counts[bucket] as number) + count;
     this.#sumMs += other.sumMs;
+    this.#maxMs = Math.max(this.#maxMs, other.maxMs);
   }
 }
 
 /**
  * The time within which a part of all were done, `part` being 0 to 1; evenly spread within a bucket. Undefined when nothing was
- * counted; never above the last bound.
+ * counted; never above the longest of all, nor the last bound.
  */
-export function quantileMs(counts: ArrayLike<number>, part: number): number | undefined {
+export function quantileMs(
+  counts: ArrayLike<number>,
+  part: number,
+  maxMs: number = Number.POSITIVE_INFINITY,
+): number | undefined {
   let total = 0;
   for (let bucket = 0; bucket < counts.length; bucket++) total += counts[bucket] as number;
   if (total === 0) return undefined;
@@ -46,7 +58,9 @@ export function quantileMs(counts: ArrayLike<number>, part: number): number | un
     const count = counts[bucket] as number;
     if (count > 0 && before + count >= wanted) {
       const lower = bucket === 0 ? 0 : (BOUNDS_MS[bucket - 1] as number);
-      return lower + ((BOUNDS_MS[bucket] as number) - lower) * ((wanted - before) / count);
+      const quantile = lower + ((BOUNDS_MS[bucket] as number) - lower) * ((wanted - before) / count);
+      // The longest of all is in this bucket or above.
+      return Math.min(quantile, Math.max(lower, maxMs));
     }
     before += count;
   }

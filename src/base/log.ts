@@ -33,6 +33,8 @@ export interface AdjustableLog extends Log {
 export interface LogOptions extends LogSettings {
   /** Takes finished lines, each ending in a newline. */
   write(line: string): void;
+  /** Whether `pretty` has them, too; it does unless told. */
+  hasColours?: boolean;
   /** Who reads the next line; settles `auto`. The journal gets its priority in front of each line (sd-daemon(3)). */
   reader(): LogReader;
   /** Wall-clock time of a line. */
@@ -59,10 +61,11 @@ type LineFormat = Exclude<LogFormat, "auto"> | "bare";
 /** A log on top of consola: pretty on a terminal, `message key=value` in the journal, `time level message key=value` elsewhere, or JSON lines. */
 export function createLog(options: LogOptions): AdjustableLog {
   let { format } = options;
+  const { hasColours = true } = options;
   const wallClock = options.wallClock ?? (() => new Date());
   const rendered = (entry: LogObject) => {
     const reader = options.reader();
-    const line = render(entry, format === "auto" ? AUTOMATIC[reader] : format, wallClock());
+    const line = render(entry, format === "auto" ? AUTOMATIC[reader] : format, wallClock(), hasColours);
     return reader === "journal" ? `${PRIORITY[entry.type] ?? ""}${line}` : line;
   };
   const consola = createConsola({
@@ -87,7 +90,7 @@ export function createLog(options: LogOptions): AdjustableLog {
   };
 }
 
-function render(entry: LogObject, format: LineFormat, time: Date): string {
+function render(entry: LogObject, format: LineFormat, time: Date, hasColours: boolean): string {
   const [message, fields] = entry.args as [string, LogFields | undefined];
   const level = entry.type;
   if (format === "json") {
@@ -99,7 +102,8 @@ function render(entry: LogObject, format: LineFormat, time: Date): string {
   if (format === "bare") return `${text}\n`;
   if (format === "pretty") {
     const clock = time.toTimeString().slice(0, 8);
-    return `${clock} ${COLOUR[level] ?? ""}${level.padEnd(5)}${RESET} ${text}\n`;
+    const word = level.padEnd(5);
+    return `${clock} ${hasColours ? `${COLOUR[level] ?? ""}${word}${RESET}` : word} ${text}\n`;
   }
   return `${time.toISOString()} ${level} ${text}\n`;
 }

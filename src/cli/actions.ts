@@ -1,10 +1,8 @@
 import { type CommandDef, defineCommand } from "citty";
-import { startOf } from "../backend/usage.ts";
 import { ADMIN_FLAGS, AdminClient, type Done } from "./admin-client.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { programName } from "./program-name.ts";
 
-const LOOK_MS = 20;
 const PROGRAM = "The program: its path, or its name in std-fpm status";
 
 /** `std-fpm reload`, `upgrade` and `reopen-logs`: what the signals do, with an answer. */
@@ -42,9 +40,8 @@ export const stopCommand = defineCommand({
     const done = await client.act("stop");
     const { pid } = done;
     if (!done.isDone || pid === undefined) return await report(done, terminal);
-    const started = startOf(pid);
     await terminal.out(`pid ${pid}: ${done.message}\n`);
-    while (started !== undefined && startOf(pid) === started) await Bun.sleep(LOOK_MS);
+    await client.ended();
     await terminal.out(`pid ${pid} has ended\n`);
     return EXIT_OK;
   },

@@ -1,9 +1,9 @@
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import type { ListenAddress } from "../config/config.ts";
-import { formatListenAddress, parseListenAddress } from "../config/listen-address.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
 import type { Snapshot } from "../status/snapshot.ts";
-import { UsageError } from "./arguments.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { socketAddress } from "./socket-flag.ts";
 
 /** The flags of every command that asks the daemon. */
 export const ADMIN_FLAGS = {
@@ -16,7 +16,11 @@ export const ADMIN_FLAGS = {
 } as const;
 
 /** A daemon that works answers in milliseconds. */
-const ANSWER_MS = 5000;
+const ANSWER_MS = 3000;
+/** How often it is asked whether it still works, while it does what it was told. */
+const LOOK_MS = 1000;
+/** What is not done by then is not waited for; the daemon has limits of its own for all it does. */
+const LONGEST_ACTION_MS = 15 * 60_000;
 
 interface Flags {
   readonly socket?: string | undefined;
@@ -36,15 +40,11 @@ export class AdminClient {
 
   /** `flags` are those of ADMIN_FLAGS. @throws UsageError; FpmError NOT_RUNNING when the configuration names no address. */
   static async open(command: string, flags: Flags): Promise<AdminClient> {
-    if (flags.socket !== undefined) {
-      const address = parseListenAddress(flags.socket);
-      if (address) return new AdminClient(address);
-      throw new UsageError(
-        `${command}: --socket: expected an absolute path, "127.0.0.1:9001" or "[::1]:9001", found ${flags.socket}`,
-      );
-    }
+    if (flags.socket !== undefined) return new AdminClient(socketAddress(command, flags.socket));
     const { config } = await loadForCommand(flags.config);
-    if (config.admin.listen) return new AdminClient(config.admin.listen);
+    const { listen } = config.admin;
+    const address = listen.find(({ kind }) => kind === "unix") ?? listen[0];
+    if (address) return new AdminClient(address);
     throw new FpmError(
       "NOT_RUNNING",
       "daemon",
@@ -58,40 +58,94 @@ export class AdminClient {
 
   /** @throws FpmError NOT_RUNNING. */
   async text(path: string): Promise<string> {
-    return await this.#ask(path, "GET");
+    return await this.#ask(path, "GET", AbortSignal.timeout(ANSWER_MS));
   }
 
   /** @throws FpmError NOT_RUNNING. */
   async snapshot(isFull: boolean): Promise<Snapshot> {
-    return JSON.parse(await this.#ask(`/status.json${isFull ? "?full" : ""}`, "GET")) as Snapshot;
+    return this.#parsed<Snapshot>(await this.text(`/status.json${isFull ? "?full" : ""}`));
   }
 
-  /** @throws FpmError NOT_RUNNING, also when the daemon refuses to act here. */
+  /** What takes its time is waited for as long as the daemon lives. @throws FpmError NOT_RUNNING, also when the daemon refuses to act here. */
   async act(action: string, of = ""): Promise<Done> {
-    return JSON.parse(await this.#ask(`/${action}?of=${encodeURIComponent(of)}`, "POST")) as Done;
+    const path = `/${action}?of=${encodeURIComponent(of)}`;
+    const answer = await this.#whileAlive((signal) => this.#ask(path, "POST", signal), LONGEST_ACTION_MS);
+    return this.#parsed<Done>(answer);
+  }
+
+  /** Settles when the daemon, which was told to, has ended: when its end of the connection is closed. @throws FpmError NOT_RUNNING: it does not answer. */
+  async ended(): Promise<void> {
+    await this.#whileAlive(async (signal) => {
+      try {
+        await (await this.#fetch("/ended", "GET", signal)).text();
+      } catch (thrown) {
+        if (signal.aborted) throw thrown;
+      }
+    });
+  }
+
+  /** Gives up when the daemon does not answer at all any more: it may be stopped, or hang. */
+  async #whileAlive<Value>(
+    work: (signal: AbortSignal) => Promise<Value>,
+    longestMs?: number,
+  ): Promise<Value> {
+    const silence = new AbortController();
+    const limits = longestMs === undefined ? [] : [AbortSignal.timeout(longestMs)];
+    const signal = AbortSignal.any([silence.signal, ...limits]);
+    let isOver = false;
+    const look = async (): Promise<void> => {
+      while (!isOver) {
+        await Bun.sleep(LOOK_MS);
+        await this.#fetch("/healthz", "GET", AbortSignal.timeout(ANSWER_MS)).catch((thrown: unknown) => {
+          if (isTimeout(thrown)) silence.abort(thrown);
+        });
+      }
+    };
+    void look();
+    try {
+      return await work(signal);
+    } catch (thrown) {
+      if (signal.aborted && !(thrown instanceof FpmError)) throw this.#unheard(signal.reason);
+      throw thrown;
+    } finally {
+      isOver = true;
+    }
   }
 
   /** 409 is an answer, too: it was not done. */
-  async #ask(path: string, method: string): Promise<string> {
-    const place = formatListenAddress(this.#address);
+  async #ask(path: string, method: string, signal: AbortSignal): Promise<string> {
     let answer: { isOk: boolean; status: number; text: string };
     try {
-      const response = await this.#fetch(path, method);
+      const response = await this.#fetch(path, method, signal);
       const { ok, status } = response;
       answer = { isOk: ok || status === 409, status, text: await response.text() };
     } catch (thrown) {
-      throw new FpmError("NOT_RUNNING", "daemon", `nobody answers at ${place}: ${reasonOf(thrown)}`, {
-        cause: thrown,
-      });
+      throw this.#unheard(thrown);
     }
     if (answer.isOk) return answer.text;
     const { status, text } = answer;
-    throw new FpmError("NOT_RUNNING", "daemon", `${place} answered ${status}: ${text.trim()}`);
+    throw new FpmError("NOT_RUNNING", "daemon", `${this.#place} answered ${status}: ${text.trim()}`);
   }
 
-  async #fetch(path: string, method: string): Promise<Response> {
-    // What it was told to do takes its time, what it is asked does not.
-    const signal = method === "GET" ? AbortSignal.timeout(ANSWER_MS) : null;
+  #parsed<Value>(text: string): Value {
+    try {
+      return JSON.parse(text) as Value;
+    } catch {
+      const why = "it is no std-fpm that can be asked; --socket is for the address of `[admin] listen`";
+      throw new FpmError("NOT_RUNNING", "daemon", `${this.#place} did not answer in JSON: ${why}`);
+    }
+  }
+
+  #unheard(thrown: unknown): FpmError {
+    const what = `nobody answers at ${this.#place}: ${reasonOf(thrown)}`;
+    return new FpmError("NOT_RUNNING", "daemon", what, { cause: thrown });
+  }
+
+  get #place(): string {
+    return formatListenAddress(this.#address);
+  }
+
+  async #fetch(path: string, method: string, signal: AbortSignal): Promise<Response> {
     const options = { method, signal, timeout: false };
     return this.#address.kind === "unix"
       ? await fetch(`http://localhost${path}`, { ...options, unix: this.#address.path })
@@ -99,13 +153,18 @@ export class AdminClient {
   }
 }
 
+function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === "TimeoutError";
+}
+
 function reasonOf(thrown: unknown): string {
-  if (thrown instanceof DOMException && thrown.name === "TimeoutError")
-    return `no answer in ${ANSWER_MS / 1000} s; its log may say what it is at`;
+  if (isTimeout(thrown)) return `no answer in ${ANSWER_MS / 1000} s; its log may say what it is at`;
   const errno = errnoOf(thrown);
   if (errno === "ENOENT")
     return "there is no such socket; std-fpm does not run, or with another `admin.listen`";
   if (errno === "EACCES" || errno === "EPERM") return "permission denied; only its own user and root may ask";
   if (errno === "ECONNREFUSED" || errno === "ConnectionRefused") return "std-fpm does not run";
+  if (errno === "ENOTSOCK" || errno === "ConnectionClosed" || errno === "ECONNRESET")
+    return "what is there does not speak HTTP; --socket is for the address of `[admin] listen`";
   return messageOf(thrown);
 }

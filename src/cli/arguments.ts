@@ -14,6 +14,10 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Flags that are often written, in one letter. */
+const SHORT: Readonly<Record<string, string>> = { "-c": "config" };
+/** Flags whose value may be "". */
+const MAY_BE_EMPTY: readonly string[] = ["query", "param"];
 /** Names of flags that may be given more than once. */
 const REPEATABLE: readonly string[] = ["param"];
 
@@ -32,11 +36,12 @@ export function readArguments(command: string, raw: readonly string[], defs: Arg
       positional.push(word);
       continue;
     }
-    const [, name = "", inline] = /^--?([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-    const isBoolean = definitionOf(command, word, name, defs).type === "boolean";
+    const { flag, name, inline } = flagOf(word);
+    const isBoolean = definitionOf(command, flag, name, defs).type === "boolean";
     if (isBoolean && inline !== undefined) throw new UsageError(`${command}: --${name} takes no value`);
     const value = isBoolean ? undefined : (inline ?? raw[++at]);
-    if (!isBoolean && value === undefined) throw new UsageError(`${command}: --${name} needs a value`);
+    if (!isBoolean && (value === undefined || (value === "" && !MAY_BE_EMPTY.includes(name))))
+      throw new UsageError(`${command}: --${name} needs a value`);
     const given = values.get(name) ?? [];
     if (given.length > 0 && !REPEATABLE.includes(name))
       throw new UsageError(`${command}: --${name} is given twice`);
@@ -45,6 +50,14 @@ export function readArguments(command: string, raw: readonly string[], defs: Arg
   }
   checkCount(command, positional, defs);
   return { words: [...flags, "--", ...positional], values };
+}
+
+/** `-c` as what it stands for; the value behind `=`. */
+function flagOf(word: string): { flag: string; name: string; inline: string | undefined } {
+  const long = SHORT[word];
+  if (long !== undefined) return { flag: `--${long}`, name: long, inline: undefined };
+  const [, name = "", inline] = /^--?([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  return { flag: word, name, inline };
 }
 
 function definitionOf(command: string, word: string, name: string, defs: ArgsDef): ArgDef {

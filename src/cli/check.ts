@@ -60,6 +60,10 @@ export const checkCommand = defineCommand({
     const { app, apps } = loaded.tables;
     const warnings = [...missingTools([app, ...apps]), ...loaded.warnings];
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+    const { files } = loaded.config;
+    // Whoever has named the one file knows it.
+    if (files.length > 1 || args.config === undefined)
+      terminal.err(`read: ${files.join(", ") || "no file"}\n`);
     await terminal.out("ok\n");
     return EXIT_OK;
   },

@@ -1,10 +1,11 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 import packageJson from "../../package.json" with { type: "json" };
-import { errnoOf, FpmError } from "../base/errors.ts";
+import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, type CommandData, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
+import { versionCommand, versionLine } from "./version.ts";
 
 /** A command, and where it is found. */
 export interface Entry {
@@ -66,15 +67,22 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     description: "Send one FastCGI request and print the answer",
     load: async () => (await import("./request.ts")).requestCommand,
   },
+  version: {
+    description: "Print the version (also: std-fpm -v)",
+    load: async () => versionCommand,
+  },
 };
 const HELP_FLAGS: readonly string[] = ["--help", "-h"];
-const VERSION_FLAGS: readonly string[] = ["--version", "-V"];
+/** Flags that take a value, before a command as behind it. */
+const FLAGS_WITH_VALUE: readonly string[] = ["--config", "-c", "--socket"];
+const VERSION_FLAGS: readonly string[] = ["--version", "-V", "-v"];
 const EXIT_STATUS = `
 EXIT STATUS
 
   0  all went well
   1  it failed: a wrong configuration, a daemon that cannot start or that nobody finds, a request that did not complete
   2  the command line makes no sense
+  22 request --fail: the answer has a status above 399
 `;
 
 /** Runs the command that `words` (without the executable's name) ask for and resolves to the exit status. */
@@ -86,9 +94,11 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
       terminal.err(`std-fpm: ${thrown.message}\nTry: std-fpm --help\n`);
       return EXIT_USAGE;
     }
-    if (errnoOf(thrown) === "EPIPE") return EXIT_FAILED;
-    if (!(thrown instanceof FpmError)) throw thrown;
-    terminal.err(`std-fpm: ${thrown.message.replaceAll("\n", "\nstd-fpm: ")}\n`);
+    const errno = errnoOf(thrown);
+    if (errno === "EPIPE") return EXIT_FAILED;
+    // What the system refuses is no bug: a full disk, a missing right, a file that is none.
+    if (!(thrown instanceof FpmError) && errno === "") throw thrown;
+    terminal.err(`std-fpm: ${messageOf(thrown).replaceAll("\n", "\nstd-fpm: ")}\n`);
     return EXIT_FAILED;
   }
 }
@@ -96,9 +106,9 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
 async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
   const { name, rest } = findCommand(words);
   const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  const wantsHelp = own.some((word) => HELP_FLAGS.includes(word)) || name === "help";
-  if (wantsHelp) {
-    await terminal.out(await helpFor(name, terminal));
+  if (name === "help" || own.some((word) => HELP_FLAGS.includes(word))) {
+    const [of] = name === "help" ? own.filter((word) => !word.startsWith("-")) : [name];
+    await terminal.out(await helpFor(of, terminal));
     return EXIT_OK;
   }
   if (name === undefined && own.some((word) => VERSION_FLAGS.includes(word))) {
@@ -115,17 +125,12 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
   return typeof result === "number" ? result : EXIT_OK;
 }
 
-/** The version of std-fpm and of the runtime in it. */
-export function versionLine(): string {
-  return `std-fpm ${packageJson.version} (bun ${Bun.version})`;
-}
-
 /** The first word that is no flag, and all others. `-t` stands for `check`, as in other daemons. */
 function findCommand(words: readonly string[]): { name: string | undefined; rest: string[] } {
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? "";
     if (word === "--") break;
-    if (word === "--config") at++;
+    if (FLAGS_WITH_VALUE.includes(word)) at++;
     else if (word === "-t") return { name: "check", rest: words.toSpliced(at, 1) };
     else if (!word.startsWith("-")) return { name: word, rest: words.toSpliced(at, 1) };
   }
@@ -146,9 +151,8 @@ async function helpFor(name: string | undefined, terminal: Terminal): Promise<st
     subCommands,
   };
   const entry = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (name !== undefined && name !== "help" && entry === undefined)
-    throw new UsageError(unknownCommand(name));
+  if (name !== undefined && entry === undefined) throw new UsageError(unknownCommand(name));
   const usage = entry === undefined ? await renderUsage(root) : await renderUsage(await entry.load(), root);
   const text = `${usage.trimEnd()}\n${EXIT_STATUS}`;
-  return terminal.isOutTerminal ? text : Bun.stripANSI(text);
+  return terminal.isOutTerminal && terminal.wantsColours ? text : Bun.stripANSI(text);
 }

@@ -17,3 +17,5 @@ export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 /** The command line makes no sense. */
 export const EXIT_USAGE = 2;
+/** `request --fail`, and the answer is an error of HTTP: what curl ends with. */
+export const EXIT_HTTP = 22;

@@ -26,7 +26,12 @@ export const devCommand = defineCommand({
     const port = portOf(args.port ?? "8080");
     const loaded = args.config === undefined ? undefined : await loadForCommand(args.config);
     const format = loaded?.config.log ?? { level: "info", format: "auto" };
-    const log = createLog({ ...format, write: terminal.err, reader: () => terminal.errReader });
+    const log = createLog({
+      ...format,
+      write: terminal.err,
+      reader: () => terminal.errReader,
+      hasColours: terminal.wantsColours,
+    });
     for (const warning of loaded?.warnings ?? []) log.warn(warning);
     const [{ startDev }, { startDaemon }, { outlastSignals, runUntilSignalled }] = await Promise.all([
       import("../dev/dev-server.ts"),

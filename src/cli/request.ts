@@ -1,7 +1,6 @@
 import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
 import { type FastCgiResponse, type RequestEnd, sendFastCgi } from "../client/fastcgi-client.ts";
-import { parseListenAddress } from "../config/listen-address.ts";
 import {
   FCGI_CANT_MPX_CONN,
   FCGI_OVERLOADED,
@@ -9,11 +8,13 @@ import {
   FCGI_UNKNOWN_ROLE,
 } from "../fcgi/protocol.ts";
 import { UsageError } from "./arguments.ts";
-import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
+import { type CommandData, EXIT_FAILED, EXIT_HTTP, EXIT_OK } from "./command.ts";
 import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
 import { requestParams } from "./request-params.ts";
+import { socketAddress } from "./socket-flag.ts";
 import type { Terminal } from "./terminal.ts";
 
+const HIGHEST_GOOD_STATUS = 399;
 const PROTOCOL_STATUS: ReadonlyMap<number, string> = new Map([
   [FCGI_REQUEST_COMPLETE, "FCGI_REQUEST_COMPLETE"],
   [FCGI_CANT_MPX_CONN, "FCGI_CANT_MPX_CONN"],
@@ -42,6 +43,7 @@ export const requestCommand = defineCommand({
       valueHint: "S",
       description: "Address of the daemon instead of the configured one",
     },
+    fail: { type: "boolean", description: "End with status 22 where the answer's status is above 399" },
     config: CONFIG_FLAG,
   },
   async run({ args, data }) {
@@ -56,18 +58,14 @@ export const requestCommand = defineCommand({
     });
     const address = await addressOf(args.socket, args.config);
     const response = await sendFastCgi(address, { params, body: body?.stream ?? null });
-    return await printAnswer(response, terminal);
+    const status = await printAnswer(response, terminal);
+    const isError = (response.head?.status ?? 0) > HIGHEST_GOOD_STATUS;
+    return args.fail && isError ? EXIT_HTTP : status;
   },
 });
 
 async function addressOf(socket: string | undefined, configFile: string | undefined) {
-  if (socket !== undefined) {
-    const address = parseListenAddress(socket);
-    if (address !== undefined) return address;
-    throw new UsageError(
-      `request: --socket: expected an absolute path, "127.0.0.1:9000" or "[::1]:9000", found ${socket}`,
-    );
-  }
+  if (socket !== undefined) return socketAddress("request", socket);
   const { config } = await loadForCommand(configFile);
   const [first] = config.server.listen;
   if (first === undefined) throw new UsageError("request: the configuration names no address: give --socket");

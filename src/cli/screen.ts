@@ -11,19 +11,24 @@ export interface ScreenListener {
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
-const END_OF_LINE = "\x1b[0m\x1b[K";
+/** A line is cleared before it is written: behind a full one the cursor stands on its last character. */
+const CLEAR_LINE = "\x1b[0m\x1b[2K";
+const PLAIN = "\x1b[0m";
 const STYLES = { head: "\x1b[7m", faint: "\x1b[2m", alarm: "\x1b[1;31m" } as const;
+const STYLES_WITHOUT_COLOURS = { ...STYLES, alarm: "\x1b[1m" } as const;
 
 /** A terminal as a page that is drawn again and again, and keys that come one by one. What it shows goes away with it. */
 export class Screen {
   readonly #listener: ScreenListener;
+  readonly #styles: Readonly<Record<keyof typeof STYLES, string>>;
   readonly #onData = (chunk: Buffer): void => this.#readKeys(chunk.toString("latin1"));
   readonly #onResize = (): void => this.#listener.onResize();
   /** Between `enter` and `leave`. */
   #isEntered = false;
 
-  constructor(listener: ScreenListener) {
+  constructor(listener: ScreenListener, wantsColours = true) {
     this.#listener = listener;
+    this.#styles = wantsColours ? STYLES : STYLES_WITHOUT_COLOURS;
   }
 
   get size(): Size {
@@ -55,7 +60,9 @@ export class Screen {
 
   draw(lines: readonly Line[]): void {
     if (!this.#isEntered) return;
-    const drawn = lines.map(({ text, style }) => `${style ? STYLES[style] : ""}${text}${END_OF_LINE}`);
+    const drawn = lines.map(
+      ({ text, style }) => `${CLEAR_LINE}${style ? this.#styles[style] : ""}${text}${PLAIN}`,
+    );
     process.stdout.write(HOME + drawn.join("\r\n"));
   }
 

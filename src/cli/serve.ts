@@ -27,7 +27,9 @@ export const serveCommand = defineCommand({
     let { files } = config;
     const logs = new LogTarget(terminal);
     logs.use(config.log.file);
-    const log = createLog({ ...config.log, write: (line) => logs.write(line), reader: () => logs.reader });
+    const { wantsColours: hasColours } = terminal;
+    const reader = () => logs.reader;
+    const log = createLog({ ...config.log, write: (line) => logs.write(line), reader, hasColours });
     for (const warning of warnings) log.warn(warning);
     const { startDaemon } = await import("../daemon/start-daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");

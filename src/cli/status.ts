@@ -1,4 +1,6 @@
 import { defineCommand } from "citty";
+import { isDumb } from "../base/colours.ts";
+import { renderText } from "../status/render-text.ts";
 import { ADMIN_FLAGS, AdminClient } from "./admin-client.ts";
 import { type CommandData, EXIT_OK } from "./command.ts";
 
@@ -25,13 +27,16 @@ export const statusCommand = defineCommand({
       return EXIT_OK;
     }
     const path = args.json ? "/status.json" : "/status";
-    if (args.watch && terminal.isOutTerminal && !args.json) {
+    if (args.watch && terminal.isOutTerminal && !args.json && !isDumb(process.env)) {
       const { watch } = await import("./watch.ts");
-      return await watch(client);
+      return await watch(client, terminal.wantsColours);
     }
     for (let turn = 0; turn === 0 || args.watch; turn++) {
       if (turn > 0) await Bun.sleep(EVERY_MS);
-      const text = await client.text(`${path}${args.full ? "?full" : ""}`);
+      const text =
+        terminal.isOutTerminal && !args.json
+          ? renderText(await client.snapshot(args.full === true), process.stdout.columns || undefined)
+          : await client.text(`${path}${args.full ? "?full" : ""}`);
       // Apart from the one before; each JSON is a line.
       if (turn > 0 && !args.json) await terminal.out("\n");
       await terminal.out(text.endsWith("\n") ? text : `${text}\n`);

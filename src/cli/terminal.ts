@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from "node:fs";
-import { errnoOf } from "../base/errors.ts";
+import { wantsColours } from "../base/colours.ts";
+import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import type { LogReader } from "../base/log.ts";
 
 /** Where a command writes. */
@@ -12,6 +13,8 @@ export interface Terminal {
   readonly isOutTerminal: boolean;
   /** Who reads what `err` writes. */
   readonly errReader: LogReader;
+  /** Whether whoever reads wants colours where lines go to a terminal. */
+  readonly wantsColours: boolean;
   /** Whether the command is run by root. */
   readonly isRoot: boolean;
 }
@@ -21,11 +24,22 @@ export function processTerminal(): Terminal {
   const writer = Bun.stdout.writer();
   return {
     async out(content) {
-      await writer.write(content);
-      await writer.flush();
+      try {
+        await writer.write(content);
+        await writer.flush();
+      } catch (thrown) {
+        // A reader who has gone is nobody's fault.
+        if (errnoOf(thrown) === "EPIPE") throw thrown;
+        throw new FpmError(
+          "SYSTEM_CALL",
+          "daemon",
+          `standard output cannot be written: ${messageOf(thrown)}`,
+        );
+      }
     },
     err: writeErr,
     isOutTerminal: process.stdout.isTTY === true,
+    wantsColours: wantsColours(process.env),
     errReader: readerOfErr(process.env["JOURNAL_STREAM"]),
     isRoot: process.geteuid?.() === 0,
   };

@@ -1,7 +1,8 @@
+import type { Judged } from "../admin/dashboard/trouble.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { type Activity, activityBetween } from "../status/activity.ts";
 import type { Numbers, ProgramStatus, Snapshot } from "../status/snapshot.ts";
-import { renderTable } from "../status/table.ts";
+import { endOf, renderTable, widthOf } from "../status/table.ts";
 import { formatBytes, formatSeconds } from "../status/units.ts";
 
 export type SortKey = keyof typeof SORTS;
@@ -13,6 +14,9 @@ interface Row {
   readonly activity: Activity;
   /** What its processes hold together. */
   readonly memoryBytes: number;
+  /** What it is at in a word, and its place in the order of trouble. */
+  readonly state: string;
+  readonly rank: number;
 }
 
 interface NumberColumn {
@@ -23,7 +27,11 @@ interface NumberColumn {
   readonly cell: (row: Row) => string;
 }
 
+/** It is shown where it decides, and nowhere else. */
+const STATE = "STATE";
+
 const COLUMNS: readonly NumberColumn[] = [
+  column(STATE, Number.POSITIVE_INFINITY, 9, ({ state }) => state),
   column("START", 9, 5, ({ numbers }) => String(numbers.processes.starting)),
   column("IDLE", 5, 4, ({ numbers }) => String(numbers.processes.idle)),
   column("BUSY", 1, 4, ({ numbers }) => String(numbers.processes.busy)),
@@ -41,9 +49,12 @@ const COLUMNS: readonly NumberColumn[] = [
 const NAME = "PROGRAM";
 /** A program's name has this many columns at least, where the terminal allows it. */
 const NAME_COLUMNS = 26;
+/** For so long a program that has ended with an error is shown. */
+const NEWS_SECONDS = 60;
 
 /** What programs may be sorted by: the key to press, the column, and what comes first with more of it. */
 export const SORTS = {
+  x: { head: STATE, value: ({ rank }: Row) => -rank },
   r: { head: "REQ/S", value: ({ activity }: Row) => activity.requestsPerSecond },
   f: { head: "FAIL/S", value: ({ activity }: Row) => activity.failuresPerSecond },
   b: { head: "BUSY", value: ({ numbers }: Row) => numbers.processes.busy },
@@ -60,12 +71,14 @@ export function programLines(
   before: Snapshot | undefined,
   sort: SortKey,
   width: number,
+  judged: readonly Judged[] = [],
 ): string[] {
+  const ranks = new Map(judged.map((each, rank) => [each.program.name, { state: each.state, rank }]));
   const elapsed = Math.max(0.001, now.uptime_seconds - (before?.uptime_seconds ?? 0));
   const earlier = new Map(before?.programs.map((program) => [program.name, program]));
   const rows = now.programs
-    .filter(({ is_gone }) => !is_gone)
-    .map((program) => rowOf(program, earlier.get(program.name), elapsed));
+    .filter(isShown)
+    .map((program) => rowOf(program, earlier.get(program.name), elapsed, ranks.get(program.name)));
   const { value } = SORTS[sort];
   rows.sort((a, b) => value(b) - value(a) || (a.name < b.name ? -1 : 1));
   rows.unshift({
@@ -73,23 +86,37 @@ export function programLines(
     numbers: now.total,
     activity: activityBetween(before?.total, now.total, elapsed),
     memoryBytes: rows.reduce((sum, row) => sum + row.memoryBytes, 0),
+    state: "",
+    rank: 0,
   });
   return tableOf(rows, SORTS[sort].head, width);
 }
 
-function rowOf(numbers: ProgramStatus, before: ProgramStatus | undefined, elapsedSeconds: number): Row {
+/** Also one without processes, where it was to have some a moment ago: it may be crashing again and again. */
+function isShown({ is_gone, last_error }: ProgramStatus): boolean {
+  return !is_gone || (last_error !== null && last_error.age_seconds < NEWS_SECONDS);
+}
+
+function rowOf(
+  numbers: ProgramStatus,
+  before: ProgramStatus | undefined,
+  elapsedSeconds: number,
+  { state, rank }: Pick<Row, "state" | "rank"> = { state: "", rank: 0 },
+): Row {
   const held = (numbers.process_list ?? []).map(({ memory_bytes }) => memory_bytes ?? 0);
   return {
     name: escapeControls(numbers.name),
     numbers,
     activity: activityBetween(before, numbers, elapsedSeconds),
     memoryBytes: held.reduce((sum, each) => sum + each, 0),
+    state,
+    rank,
   };
 }
 
 /** As many columns as there is room for; the one that decides has an asterisk, and always stays. */
 function tableOf(rows: readonly Row[], sortedBy: string, width: number): string[] {
-  const dispensable = COLUMNS.filter(({ head }) => head !== sortedBy).sort(
+  const dispensable = COLUMNS.filter(({ head }) => head !== sortedBy && head !== STATE).sort(
     (a, b) => a.dispensable - b.dispensable,
   );
   const mark = (head: string) => (head === sortedBy ? `*${head}` : head);
@@ -104,18 +131,13 @@ function tableOf(rows: readonly Row[], sortedBy: string, width: number): string[
       columns,
       rows.map((row) => kept.map(({ cell }) => cell(row))),
     );
-    const room = width - (numbers[0] ?? "").length - 2;
+    const room = width - widthOf(numbers[0] ?? "") - 2;
     if (room >= NAME_COLUMNS || dispensable.pop() === undefined)
       return numbers.map((line, index) => {
         const row = rows[index - 1];
         return `${line}  ${row ? endOf(row.name, room) : mark(NAME)}`;
       });
   }
-}
-
-/** The end of a path tells more than its beginning. */
-function endOf(name: string, columns: number): string {
-  return name.length <= columns || columns < 2 ? name : `…${name.slice(1 - columns)}`;
 }
 
 function column(

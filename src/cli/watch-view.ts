@@ -1,7 +1,8 @@
+import type { Judged } from "../admin/dashboard/trouble.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { headLines } from "../status/report.ts";
 import type { ProcessStatus, Snapshot } from "../status/snapshot.ts";
-import { type Column, renderTable } from "../status/table.ts";
+import { type Column, endOf, renderTable } from "../status/table.ts";
 import { formatBytes, formatSeconds } from "../status/units.ts";
 import { programLines, SORTS, type SortKey } from "./watch-programs.ts";
 
@@ -29,6 +30,8 @@ export interface Seen {
   readonly before: Snapshot | undefined;
   /** Why there is no newer one. */
   readonly trouble: string | undefined;
+  /** The programs in the order of trouble. */
+  readonly judged?: readonly Judged[];
 }
 
 export interface Size {
@@ -48,24 +51,29 @@ const REQUEST_COLUMNS: readonly Column[] = [
 ];
 /** The lower list has this part of the screen at least, if it needs it. */
 const DETAIL_SHARE = 1 / 3;
+/** So many programs in trouble have a line of their own. */
+const MOST_TROUBLES = 3;
+const NAME_PLACES = 40;
 
 /** The screen, no line too long and no line too many. */
 export function renderWatch(seen: Seen, view: View, size: Size): Line[] {
   const { now, trouble } = seen;
   const head: Line[] = (now ? headLines(now) : ["std-fpm"]).map((text) => ({ text }));
   if (trouble !== undefined) head.push({ text: trouble, style: "alarm" });
-  const foot: Line = { text: keysLine(view), style: "faint" };
+  head.push(...troubleLines(seen.judged ?? []));
+  const foot: Line = { text: keysLine(view, size.columns), style: "faint" };
   const room = { columns: size.columns, rows: Math.max(0, size.rows - head.length - 2) };
-  const body = now ? bodyLines(now, seen.before, view, room) : [];
+  const body = now ? bodyLines(now, seen, view, room) : [];
   const lines = [...head, { text: "" }, ...body].slice(0, Math.max(0, size.rows - 1));
   while (lines.length < size.rows - 1) lines.push({ text: "" });
   return [...lines, foot].map(({ text, ...line }) => ({ ...line, text: cut(text, size.columns) }));
 }
 
-function bodyLines(now: Snapshot, before: Snapshot | undefined, view: View, { columns, rows }: Size): Line[] {
+function bodyLines(now: Snapshot, seen: Seen, view: View, { columns, rows }: Size): Line[] {
+  const { before, judged } = seen;
   const details = detailLines(now, view.detail);
   const forDetails = Math.min(details.length + 1, Math.ceil(rows * DETAIL_SHARE));
-  const [head = "", ...programs] = programLines(now, before, view.sort, columns);
+  const [head = "", ...programs] = programLines(now, before, view.sort, columns, judged);
   const shown: Line[] = programs.slice(0, Math.max(1, rows - forDetails - 1)).map((text) => ({ text }));
   const left = programs.length - shown.length;
   if (left > 0) shown.splice(-1, 1, { text: `… and ${left + 1} more`, style: "faint" });
@@ -120,10 +128,27 @@ function errorLines(now: Snapshot): Line[] {
   return [{ text: "LAST ERRORS", style: "head" }, ...lines.map((text) => ({ text }))];
 }
 
-function keysLine({ detail }: View): string {
+/** Which programs are in trouble, and why; the worst first. */
+function troubleLines(judged: readonly Judged[]): Line[] {
+  const all = judged.filter(({ reason }) => reason !== "");
+  const lines = all.slice(0, MOST_TROUBLES).map(({ state, program, reason }): Line => {
+    return {
+      text: `${state}  ${escapeControls(endOf(program.name, NAME_PLACES))}: ${escapeControls(reason)}`,
+      style: "alarm",
+    };
+  });
+  const left = all.length - lines.length;
+  return left > 0 ? [...lines, { text: `… and ${left} more in trouble`, style: "alarm" }] : lines;
+}
+
+function keysLine({ detail }: View, columns: number): string {
   const sorts = Object.entries(SORTS).map(([key, { head }]) => `${key} ${head.toLowerCase()}`);
   const next = DETAILS[(DETAILS.indexOf(detail) + 1) % DETAILS.length];
-  return `q quit  Tab ${next}  sort by: ${sorts.join("  ")}`;
+  const line = `q quit  Tab ${next}  sort by: ${sorts.join("  ")}`;
+  // The letters are those of the columns.
+  return line.length <= columns
+    ? line
+    : `q quit  Tab ${next}  sort by: ${Object.keys(SORTS).join(" ")} (x trouble)`;
 }
 
 /** As much of a text as fits into so many columns; some characters take two. */

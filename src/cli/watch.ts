@@ -1,3 +1,4 @@
+import { Troubles } from "../admin/dashboard/trouble.ts";
 import { FpmError } from "../base/errors.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { EXIT_OK } from "./command.ts";
@@ -11,24 +12,24 @@ const CTRL_Z = "\x1a";
 const ENDING = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Shows the status on a terminal, live, until a person has seen enough. Returns the exit status. */
-export async function watch(client: AdminClient): Promise<number> {
-  return await new Watch(client).run();
+export async function watch(client: AdminClient, wantsColours = true): Promise<number> {
+  return await new Watch(client, wantsColours).run();
 }
 
 class Watch {
   readonly #client: AdminClient;
-  readonly #screen = new Screen({
-    onKey: (key) => this.#onKey(key),
-    onResize: () => this.#draw(),
-  });
+  readonly #screen: Screen;
+  readonly #troubles = new Troubles();
   readonly #ended = Promise.withResolvers<number>();
   #next: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
   #seen: Seen = { now: undefined, before: undefined, trouble: undefined };
-  #view: View = { sort: "r", detail: "requests" };
+  #view: View = { sort: "x", detail: "requests" };
 
-  constructor(client: AdminClient) {
+  constructor(client: AdminClient, wantsColours: boolean) {
     this.#client = client;
+    const listener = { onKey: (key: string) => this.#onKey(key), onResize: () => this.#draw() };
+    this.#screen = new Screen(listener, wantsColours);
   }
 
   async run(): Promise<number> {
@@ -57,7 +58,8 @@ class Watch {
       const last = this.#seen.now;
       // Another process counts from 0.
       const before = last?.pid === now.pid ? last : undefined;
-      this.#seen = { now, before, trouble: undefined };
+      this.#troubles.add(now);
+      this.#seen = { now, before, trouble: undefined, judged: this.#troubles.judged };
     } catch (thrown) {
       if (!(thrown instanceof FpmError)) this.#ended.reject(thrown);
       else this.#seen = { ...this.#seen, trouble: thrown.message };

@@ -30,7 +30,7 @@ export function createAppFor(
 ): AppFor {
   const isMeant = rules.map((rule) => rule.role === undefined || rule.role === "any" || rule.role === role);
   if (!isMeant.includes(true)) return () => app;
-  const compiled = rules.map(({ match }) => new Bun.Glob(match));
+  const compiled = rules.map(({ match }) => new Bun.Glob(match.startsWith("/") ? match : `/${match}`));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 

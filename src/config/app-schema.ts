@@ -183,6 +183,12 @@ export const appSchema = Type.Object(
       "log",
       "Where goes what a plain CGI program prints on stderr: the log, the web server's error log, or both.",
     ),
+    log_stderr: Type.Boolean({
+      default: true,
+      description:
+        "Whether what FastCGI programs send as FCGI_STDERR is in the log, too; the web server gets it always.",
+      expected: "true or false",
+    }),
     keep_connection: Type.Boolean({
       default: true,
       description: "Keep the connection to a process open between requests.",

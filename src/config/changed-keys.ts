@@ -1,4 +1,5 @@
 import type { AppsTable } from "./schema.ts";
+import { tableNames } from "./table-names.ts";
 import type { Tables } from "./tables.ts";
 
 /** How two configurations differ, in names of keys; never values, which may be secret. */
@@ -24,7 +25,7 @@ const LOGS = ["log", "access_log", "slow_log"] as const;
 /** What has changed from one configuration to another, in the order of the files' tables. */
 export function changedKeys(before: Tables, after: Tables): ChangedKeys {
   const server = differing(inOneForm(before.server), inOneForm(after.server));
-  const admin = differing(before.admin, after.admin).map((key) => `admin.${key}`);
+  const admin = differing(inOneForm(before.admin), inOneForm(after.admin)).map((key) => `admin.${key}`);
   const changed = [
     ...server.map((key) => `server.${key}`),
     ...LOGS.flatMap((table) => differing(before[table], after[table]).map((key) => `${table}.${key}`)),
@@ -46,8 +47,8 @@ export function withoutRestart(before: Tables, after: Tables): Tables {
 }
 
 /** `listen` may be a text or a list. */
-function inOneForm({ listen, ...server }: Tables["server"]) {
-  return { listen: [listen].flat(), ...server };
+function inOneForm({ listen, ...table }: Tables["server"] | Tables["admin"]) {
+  return { listen: [listen].flat(), ...table };
 }
 
 function changedApps(before: readonly AppsTable[], after: readonly AppsTable[]): string[] {
@@ -65,16 +66,9 @@ function changedApps(before: readonly AppsTable[], after: readonly AppsTable[]):
   return changed;
 }
 
-/** Tables by their `match`; a second one with the same is told apart by its number. */
 function named(tables: readonly AppsTable[]): Map<string, AppsTable> {
-  const byName = new Map<string, AppsTable>();
-  for (const table of tables) {
-    const name = `apps[${JSON.stringify(table.match)}]`;
-    let free = name;
-    for (let number = 2; byName.has(free); number++) free = `${name}#${number}`;
-    byName.set(free, table);
-  }
-  return byName;
+  const names = tableNames(tables);
+  return new Map(tables.map((table, index) => [`apps[${JSON.stringify(names[index])}]`, table]));
 }
 
 /** The keys whose values differ. */

@@ -48,10 +48,18 @@ function dotted(pointer: string): string {
 }
 
 function reasonOf(error: ValueError): string {
+  const table = error.path.slice(1);
+  if (Array.isArray(error.value) && Object.hasOwn(TABLES, table)) return inDoubleBrackets(table);
   if (error.type === ValueErrorType.ObjectAdditionalProperties) return unknownKey(error);
   const { expected } = annotationsOf(error.schema);
   if (error.type === ValueErrorType.ObjectRequiredProperty) return `is missing: expected ${expected}`;
   return `expected ${expected}, found ${found(error.value)}`;
+}
+
+function inDoubleBrackets(table: string): string {
+  return table === "app"
+    ? "write [app] for all programs, or [[apps]] with a `match` for some"
+    : `write [${table}], in single brackets`;
 }
 
 function unknownKey(error: ValueError): string {
@@ -59,14 +67,14 @@ function unknownKey(error: ValueError): string {
   const key = parts.at(-1) ?? "";
   if (parts.length === 1) {
     const home = tableWith(key);
-    if (home !== undefined) return `unknown key at the top of the file; it belongs below [${home}]`;
+    if (home !== undefined) return `unknown key at the top of the file; it belongs below ${home}`;
     const table = nearest(key, TABLE_KEYS);
     return `unknown table${suggestion(table === "apps" ? "[[apps]]" : table && `[${table}]`)}`;
   }
-  const sibling = nearest(key, siblingsOf(parts));
-  if (sibling !== undefined) return `unknown key${suggestion(`"${sibling}"`)}`;
   const home = tableWith(key);
-  return home === undefined ? "unknown key" : `unknown key here; it belongs below [${home}]`;
+  if (home !== undefined) return `unknown key here; it belongs below ${home}`;
+  const sibling = nearest(key, siblingsOf(parts));
+  return `unknown key${suggestion(sibling && `"${sibling}"`)}`;
 }
 
 /** The keys that may stand where the last of these parts of a path does. */
@@ -76,9 +84,11 @@ function siblingsOf(parts: readonly string[]): string[] {
   return Object.keys(table?.properties ?? {});
 }
 
-/** The table that has this very key, when it was written into another one. */
+/** The table, in its brackets, that has this very key, when it was written into another one. */
 function tableWith(key: string): string | undefined {
-  return Object.keys(TABLES).find((table) => Object.hasOwn(TABLES[table]?.properties ?? {}, key));
+  const home = Object.keys(TABLES).find((table) => Object.hasOwn(TABLES[table]?.properties ?? {}, key));
+  if (home !== undefined) return `[${home}]`;
+  return Object.hasOwn(appsSchema.properties, key) ? "[[apps]]" : undefined;
 }
 
 function suggestion(candidate: string | undefined): string {
@@ -105,7 +115,7 @@ function verifyTables(file: Record<string, unknown>, add: Add): void {
   const { apps } = file;
   if (!Array.isArray(apps)) return;
   for (const [index, table] of apps.entries()) {
-    verifyTable(table, appSchema.properties, `apps[${index}]`, add);
+    verifyTable(table, appsSchema.properties, `apps[${index}]`, add);
   }
 }
 

@@ -63,8 +63,11 @@ export interface ServerConfig {
 }
 
 export interface AdminConfig {
-  /** Unix or of this machine alone; undefined: nowhere. */
-  readonly listen: ListenAddress | undefined;
+  /** Unix or of this machine alone; empty: nowhere. */
+  readonly listen: readonly ListenAddress[];
+  /** Of every Unix socket but the first one, on which one may act. "" leaves it as it is. */
+  readonly listenGroup: string;
+  readonly listenMode: number;
 }
 
 export interface LogConfig {
@@ -72,6 +75,8 @@ export interface LogConfig {
   readonly format: LogFormat;
   /** "" = stderr. */
   readonly file: string;
+  /** Parameters of a request that lines about it name. */
+  readonly requestFields: readonly string[];
 }
 
 export interface AccessLogConfig {
@@ -98,13 +103,18 @@ export interface ResourceLimits {
 
 /** Settings of one program, `[app]` with every matching `[[apps]]` table laid over it. */
 export interface AppConfig {
-  /** Which `[[apps]]` tables are in it: "app" for none, else like "app+apps[0]+apps[2]". Pools of a `command` are told apart by it. */
+  /**
+   * Which `[[apps]]` tables are in it, by their names (`table-names`): "app" for none, else like "php" or "php + /srv/shop/**". Pools of a
+   * `command` are told apart by it.
+   */
   readonly id: string;
+  /** Whether one of them has a `name`: then pools of a `command` need no more to be known by. */
+  readonly isNamed: boolean;
   /** With a leading dot an ending, without a whole name, "" any. */
   readonly extensions: readonly string[];
   readonly extensionsIgnoreCase: boolean;
   /** Whether a table in it names one path as it is: that path is a program whatever its ending. */
-  readonly isNamed: boolean;
+  readonly namesPath: boolean;
   /** Whether every path is the `command`'s, without a look at the disk. */
   readonly anyPath: boolean;
   readonly roots: readonly string[];
@@ -167,6 +177,8 @@ export interface AppConfig {
   readonly stopTimeoutMs: number;
   /** Where goes what a plain CGI program prints on stderr. */
   readonly stderr: "log" | "client" | "both";
+  /** Whether FCGI_STDERR of a FastCGI program is logged. */
+  readonly logStderr: boolean;
   /** Lines a second; 0 = no limit. */
   readonly outputLimit: number;
 }

@@ -1,13 +1,16 @@
 import { groupId, userId } from "../base/accounts.ts";
 import { isLocal, parseListenAddress } from "./listen-address.ts";
-import type { ServerTable } from "./schema.ts";
+import type { AdminTable, ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
 import { defaultTables, layApp, layFile, type Tables } from "./tables.ts";
 
 /** What no file can be blamed for before all are known: more processes kept than allowed, paths without files for who needs one. */
 export function crossChecks(sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
-  const { app, server } = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const { app, server, admin } = sources.reduce(
+    (base, source) => layFile(base, source.table),
+    defaultTables(),
+  );
   const check = (source: SourceFile, table: string, merged: typeof app) => {
     const { min_processes: min, max_processes: max } = merged;
     if (max !== 0 && min > max)
@@ -27,7 +30,12 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
     return table.app?.min_processes !== undefined || table.app?.max_processes !== undefined;
   });
   if (last !== undefined) check(last, "app", app);
-  problems.push(...openAddresses(sources, server, app.roots), ...unknownAccounts(sources, server));
+  problems.push(...takenNames(sources));
+  problems.push(
+    ...openAddresses(sources, server, app.roots),
+    ...unknownAccounts(sources, server),
+    ...unknownAdminGroup(sources, admin),
+  );
   if (problems.length > 0) return problems;
   for (const source of sources) {
     for (const [index, table] of (source.table.apps ?? []).entries()) {
@@ -53,6 +61,22 @@ function whyNoChildren(merged: Tables["app"], hasCommand: boolean): string | und
   return merged.protocol === "cgi" ? "a plain CGI program serves one request, and has none" : undefined;
 }
 
+/** Two tables of one name would be two programs of one name. */
+function takenNames(sources: readonly SourceFile[]): string[] {
+  const first = new Map<string, string>();
+  return sources.flatMap((source) =>
+    (source.table.apps ?? []).flatMap(({ name }, index) => {
+      if (name === undefined) return [];
+      const key = `apps[${index}].name`;
+      const known = first.get(name);
+      if (known !== undefined)
+        return [place(source, key, `${JSON.stringify(name)} is the name of another table, ${known}`)];
+      first.set(name, place(source, key, "").replace(/: [^ ]*: $/, ""));
+      return [];
+    }),
+  );
+}
+
 /** Whoever reaches an address over the network could run any program of the machine. */
 function openAddresses(
   sources: readonly SourceFile[],
@@ -72,6 +96,12 @@ function openAddresses(
   if (missing.length === 0) return [];
   const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
   return [place(source, "server.listen", why)];
+}
+
+function unknownAdminGroup(sources: readonly SourceFile[], { listen_group }: AdminTable): string[] {
+  const source = sources.findLast(({ table }) => table.admin?.listen_group !== undefined);
+  if (!source || listen_group === "" || groupId(listen_group) !== undefined) return [];
+  return [place(source, "admin.listen_group", `there is no group ${JSON.stringify(listen_group)}`)];
 }
 
 /** Names without which the sockets cannot be made. */

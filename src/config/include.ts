@@ -1,19 +1,57 @@
+import { stat } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 
-/** The files that an `include` glob covers, sorted by name; none when the folder is missing or the glob is "". */
-export async function findIncluded(glob: string): Promise<string[]> {
-  if (glob === "") return [];
+/** What an `include` glob covers. */
+export interface Included {
+  /** The files, sorted by name. */
+  readonly files: readonly string[];
+  /** Why something that it covers cannot be read, a line each with its path. */
+  readonly problems: readonly string[];
+}
+
+const NOTHING: Included = { files: [], problems: [] };
+
+/** Looks for the files of an `include` glob; none when the folder is missing or the glob is "". Folders that it matches are passed over. */
+export async function findIncluded(glob: string): Promise<Included> {
+  if (glob === "") return NOTHING;
   const fixed = /^(?:[^*?[\]{}\\]*\/)/.exec(glob)?.[0] ?? "/";
   const found: string[] = [];
   try {
-    const files = new Bun.Glob(glob.slice(fixed.length)).scan({
-      cwd: fixed,
-      absolute: true,
-      followSymlinks: true,
-    });
-    for await (const path of files) found.push(path);
+    // A link that leads nowhere is only seen where not just files are asked for.
+    const options = { cwd: fixed, absolute: true, followSymlinks: true, onlyFiles: false };
+    for await (const path of new Bun.Glob(glob.slice(fixed.length)).scan(options)) found.push(path);
   } catch (thrown) {
-    if (errnoOf(thrown) !== "ENOENT" && errnoOf(thrown) !== "ENOTDIR") throw thrown;
+    const errno = errnoOf(thrown);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return NOTHING;
+    const where = (thrown as { path?: string }).path ?? fixed;
+    return { files: [], problems: [`${where}: ${whyNotListed(errno)}`] };
   }
-  return found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const files: string[] = [];
+  const problems: string[] = [];
+  for (const path of found) {
+    const looked = await lookAt(path);
+    if (looked === "a file") files.push(path);
+    else if (looked !== "a folder") problems.push(`${path}: ${looked}`);
+  }
+  return { files, problems };
+}
+
+async function lookAt(path: string): Promise<string> {
+  try {
+    return (await stat(path)).isDirectory() ? "a folder" : "a file";
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno === "ENOENT") return "the link leads nowhere; remove it, or put back the file that it names";
+    if (errno === "ELOOP") return "the link leads in a circle; remove it";
+    if (errno === "EACCES")
+      return "what it leads to may not be looked at by the user of std-fpm; give that user the right to search the folder, or remove it";
+    return `cannot be looked at (${errno})`;
+  }
+}
+
+function whyNotListed(errno: string): string {
+  if (errno === "EACCES")
+    return 'the folder of `include` may not be read by the user of std-fpm; give that user the right to read and search it (chmod 755), or set `include` to ""';
+  return `the folder of \`include\` cannot be read (${errno})`;
 }

@@ -41,7 +41,7 @@ export function findKeyLines(text: string): KeyLines {
 export function lineOf(lines: KeyLines, path: string): number | undefined {
   let candidate = path;
   while (candidate !== "") {
-    const line = lines.get(candidate);
+    const line = lines.get(candidate) ?? lines.get(`${candidate}[0]`);
     if (line !== undefined) return line;
     candidate = candidate.slice(0, Math.max(candidate.lastIndexOf("."), candidate.lastIndexOf("["), 0));
   }

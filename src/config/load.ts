@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { settingWarnings } from "./app-warnings.ts";
 import { checkFile } from "./check.ts";
 import type { Config } from "./config.ts";
 import { crossChecks } from "./cross-checks.ts";
@@ -49,8 +50,10 @@ interface Report {
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const report: Report = { problems: [], unreadable: 0 };
   const main = await readMain(options, report);
-  const include = main?.table.server?.include ?? defaultTables().server.include;
-  const included = main === undefined ? [] : await findIncluded(include);
+  const include = main === undefined ? "" : (main.table.server?.include ?? defaultInclude(main, options));
+  const { files: included, problems } = await findIncluded(include);
+  report.problems.push(...problems);
+  report.unreadable += problems.length;
   const sources = main === undefined || main.path === "" ? [] : [main];
   for (const path of included) {
     const source = await readSource(path, report);
@@ -66,10 +69,18 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     const code = report.unreadable > 0 ? "CONFIG_UNREADABLE" : "CONFIG_INVALID";
     throw new FpmError(code, "daemon", report.problems.join("\n"));
   }
-  const tables = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const read = sources.reduce((base, source) => layFile(base, source.table), defaultTables());
+  const tables = { ...read, server: { ...read.server, include } };
   const files = sources.map((source) => source.path);
+  const config = resolveTables(tables, files);
   const warnings = await warningsOf(tables, files, included.length);
-  return { config: resolveTables(tables, files), tables, warnings };
+  warnings.push(...(await settingWarnings(tables, config)));
+  return { config, tables, warnings };
+}
+
+/** The folder of the default file is that file's alone: an instance has what its own file says, and nothing else. */
+function defaultInclude({ path }: SourceFile, { defaultFile = DEFAULT_CONFIG_FILE }: LoadOptions): string {
+  return path === "" || path === defaultFile ? defaultTables().server.include : "";
 }
 
 async function readMain(options: LoadOptions, report: Report): Promise<SourceFile | undefined> {
@@ -127,7 +138,8 @@ async function isRegularFile(path: string): Promise<boolean> {
 function readingFailed(thrown: unknown): string {
   const errno = errnoOf(thrown);
   if (errno === "ENOENT") return "there is no such file";
-  if (errno === "EACCES") return "permission denied";
+  if (errno === "EACCES")
+    return "permission denied; the user of std-fpm must be able to read it, and to search the folders above";
   if (errno === "EISDIR") return "it is a folder";
   return messageOf(thrown);
 }

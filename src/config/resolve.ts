@@ -2,9 +2,18 @@ import { normalize } from "node:path";
 import { BugError } from "../base/errors.ts";
 import { type AccessFormat, parseAccessFormat } from "./access-format.ts";
 import { createAppFor } from "./app-for.ts";
-import type { AppConfig, Config, ListenAddress, ResourceLimits, ServerConfig } from "./config.ts";
+import type {
+  AdminConfig,
+  AppConfig,
+  Config,
+  ListenAddress,
+  LogConfig,
+  ResourceLimits,
+  ServerConfig,
+} from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import type { AppTable, ServerTable } from "./schema.ts";
+import { type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
+import { tableNames } from "./table-names.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -13,20 +22,20 @@ const GLOB = /[*?[\]{}!\\]/;
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
-  const app = resolveApp(tables.app, "app", false);
+  const app = resolveApp(tables.app, BASE_NAME, { isNamed: false, namesPath: false });
+  const names = tableNames(tables.apps);
   const isLiteral = tables.apps.map(({ match }) => !GLOB.test(match));
   const merge = (matched: readonly number[]) =>
-    resolveApp(
-      layMatched(tables, matched),
-      ["app", ...matched.map((index) => `apps[${index}]`)].join("+"),
-      matched.some((index) => isLiteral[index]),
-    );
+    resolveApp(layMatched(tables, matched), matched.map((index) => names[index]).join(" + "), {
+      isNamed: matched.some((index) => tables.apps[index]?.name !== undefined),
+      namesPath: matched.some((index) => isLiteral[index]),
+    });
   return {
     server: resolveServer(tables.server),
-    log: tables.log,
+    log: resolveLog(tables.log),
     accessLog: { file: tables.access_log.file, format: accessFormat(tables.access_log.format) },
     slowLog: { afterMs: milliseconds(tables.slow_log.after), command: tables.slow_log.command },
-    admin: { listen: adminAddress(tables) },
+    admin: resolveAdmin(tables),
     app,
     appFor: createAppFor(app, tables.apps, merge, "responder"),
     authorizerFor: createAppFor(app, tables.apps, merge, "authorizer"),
@@ -36,15 +45,23 @@ export function resolveTables(tables: Tables, files: readonly string[]): Config 
   };
 }
 
-function adminAddress({ admin, server }: Tables): ListenAddress | undefined {
-  const { listen } = admin;
-  if (listen === "") return undefined;
-  return parseListenAddress(listen) ?? listenAddress(`${plainFolder(server.runtime_dir)}/${listen}`);
+function resolveLog({ request_fields, ...log }: LogTable): LogConfig {
+  return { ...log, requestFields: request_fields };
+}
+
+function resolveAdmin({ admin, server }: Tables): AdminConfig {
+  const texts = admin.listen === "" ? [] : [admin.listen].flat();
+  const inFolder = (name: string) => listenAddress(`${plainFolder(server.runtime_dir)}/${name}`);
+  return {
+    listen: texts.map((text) => parseListenAddress(text) ?? inFolder(text)),
+    listenGroup: admin.listen_group,
+    listenMode: Number.parseInt(admin.listen_mode, 8),
+  };
 }
 
 function layMatched(tables: Tables, matched: readonly number[]): AppTable {
   return matched.reduce((merged, index) => {
-    const { match: _, role: _role, ...settings } = tables.apps[index] ?? { match: "" };
+    const { match: _, name: __, role: ___, ...settings } = tables.apps[index] ?? { match: "" };
     return layApp(merged, settings);
   }, tables.app);
 }
@@ -72,12 +89,17 @@ function resolveServer(table: ServerTable): ServerConfig {
   };
 }
 
-function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
+function resolveApp(
+  table: AppTable,
+  id: string,
+  { isNamed, namesPath }: Pick<AppConfig, "isNamed" | "namesPath">,
+): AppConfig {
   return {
     id,
+    isNamed,
     extensions: table.extensions,
     extensionsIgnoreCase: table.extensions_ignore_case,
-    isNamed,
+    namesPath,
     anyPath: table.any_path,
     roots: table.roots.map(plainFolder),
     protocol: table.protocol,
@@ -116,6 +138,7 @@ function resolveApp(table: AppTable, id: string, isNamed: boolean): AppConfig {
     abortTimeoutMs: milliseconds(table.abort_timeout),
     stopTimeoutMs: milliseconds(table.stop_timeout),
     stderr: table.stderr,
+    logStderr: table.log_stderr,
     outputLimit: table.output_limit,
   };
 }

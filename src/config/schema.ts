@@ -11,10 +11,13 @@ export type AccessLogTable = Static<typeof accessLogSchema>;
 export type SlowLogTable = Static<typeof slowLogSchema>;
 export type AdminTable = Static<typeof adminSchema>;
 export type AppTable = Static<typeof appSchema>;
-export type AppsTable = Partial<AppTable> & { match: string; role?: AppsRole };
+export type AppsTable = Partial<AppTable> & { match: string; name?: string; role?: AppsRole };
 export type AppsRole = Static<typeof roleSchema>;
 /** One file: any table, any key of it. */
 export type ConfigFile = Static<typeof configFileSchema>;
+
+/** What the settings are called that hold for programs which no `[[apps]]` table covers. */
+export const BASE_NAME = "app";
 
 /** `[log]`, complete. */
 export const logSchema = Type.Object(
@@ -28,6 +31,15 @@ export const logSchema = Type.Object(
     file: file(
       "File that lines are appended to, opened anew on SIGUSR1; empty = stderr.",
       "/var/log/std-fpm/std-fpm.log",
+    ),
+    request_fields: Type.Array(
+      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,99}$", expected: "the name of a parameter" }),
+      {
+        maxItems: 16,
+        default: [],
+        description: "Parameters of a request that errors, slow reports and lines of programs name, too.",
+        expected: 'a list of up to 16 names, such as ["REMOTE_ADDR", "HTTP_X_REQUEST_ID"]',
+      },
     ),
   },
   TABLE,
@@ -67,9 +79,20 @@ export const slowLogSchema = Type.Object(
 
 /** `match` of `[[apps]]`, which has every key of `[app]` beside it. */
 export const matchSchema = Type.String({
-  pattern: "^/[^\\0]*$",
-  description: "Glob on the absolute requested path; * stays within a folder, ** does not.",
-  expected: 'a glob that begins with "/", such as "/srv/www/**/*.php"',
+  pattern: "^(?:/|\\*\\*/)[^\\0]*$",
+  description:
+    "Glob on the absolute requested path; * stays within a folder, ** does not. `**/*.php` is every folder's.",
+  expected: 'a glob that begins with "/" or "**/", such as "/srv/www/**/*.php"',
+});
+
+/** `name` of `[[apps]]`. */
+export const tableNameSchema = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+  description:
+    "What a program of `command` is called in logs, status, metrics and commands; without it the table's `match`.",
+  expected: 'a short name of letters, digits, "-", "_" and ".", such as "php"',
+  verify: (name: string) =>
+    name === BASE_NAME ? `"${BASE_NAME}" is the name of what [app] alone sets` : undefined,
 });
 
 /** `role` of `[[apps]]`: what the web server asks of a program (FastCGI specification §6). */
@@ -79,9 +102,16 @@ export const roleSchema = oneOf(
   "Only for requests in this role: responder = those for an answer, authorizer = those for leave to see something.",
 );
 
-/** `[[apps]]`: `match`, `role` and any key of `[app]`. */
+/** `[[apps]]`: `match`, `name`, `role` and any key of `[app]`. */
 export const appsSchema = Type.Composite(
-  [Type.Object({ match: matchSchema, role: Type.Optional(roleSchema) }), Type.Partial(appSchema)],
+  [
+    Type.Object({
+      match: matchSchema,
+      name: Type.Optional(tableNameSchema),
+      role: Type.Optional(roleSchema),
+    }),
+    Type.Partial(appSchema),
+  ],
   TABLE,
 );
 

@@ -56,7 +56,8 @@ export const serverSchema = Type.Object(
     include: Type.String({
       pattern: "^(?:/[^\\0]*)?$",
       default: "/etc/std-fpm/conf.d/*.toml",
-      description: "Glob of files read after this one, in the order of their names; empty for none.",
+      description:
+        "Glob of files read after this one, in the order of their names; empty for none, as for any file but the default one.",
       expected: 'an absolute path that may contain *, such as "/etc/std-fpm/conf.d/*.toml", or ""',
     }),
     spool_dir: Type.String({

@@ -41,6 +41,11 @@ export async function warningsOf(
   warnings.push(...descriptorWarnings(tables.server, ownHardLimit));
   if (!(await isFolder(tables.server.spool_dir)))
     warnings.push(`server.spool_dir: there is no folder ${tables.server.spool_dir}`);
+  const { listen, listen_group } = tables.admin;
+  if (listen_group !== "" && [listen].flat().filter((text) => !text.includes(":")).length < 2)
+    warnings.push(
+      'admin.listen_group: it is for who may look, by a second socket, such as listen = ["admin.sock", "status.sock"]',
+    );
   warnings.push(...(await logWarnings(tables)));
   warnings.push(...(await commandWarnings(tables.slow_log.command, "slow_log.command")));
   warnings.push(...(await appWarnings(tables.app, "app")), ...nameWarnings(tables.app, tables.app, "app"));

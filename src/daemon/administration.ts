@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import packageJson from "../../package.json" with { type: "json" };
 import type { ActionResult, Control } from "../admin/control.ts";
 import { treeMemoryOf } from "../backend/process-tree.ts";
@@ -6,6 +7,8 @@ import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { openDescriptors } from "../base/open-descriptors.ts";
+import { resourceLimit } from "../base/rlimits.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
@@ -55,7 +58,8 @@ const RESTART_MARGIN_MS = 1000;
 export class Administration implements Control {
   readonly #deps: AdministrationDeps;
   readonly #startedAt: number;
-  readonly #startedDate = new Date().toISOString();
+  readonly #hostname = hostname();
+  readonly #startedDate = new Date();
 
   constructor(deps: AdministrationDeps) {
     this.#deps = deps;
@@ -109,6 +113,7 @@ export class Administration implements Control {
   async restart(name: string): Promise<ActionResult> {
     return await this.#withPool(name, async (pool) => {
       const { size, program } = pool;
+      this.#deps.log.info("restarting, as asked for", { program: program.name, processes: size });
       const restarted = pool.restart();
       const waitMs = program.app.startTimeoutMs + RESTART_MARGIN_MS;
       const error = await Promise.race([restarted, this.#after(waitMs, "late" as const)]);
@@ -164,15 +169,19 @@ export class Administration implements Control {
     const now = clock.now();
     const daemon = {
       version: packageJson.version,
+      hostname: this.#hostname,
       pid: process.pid,
       state,
-      startedAt: this.#startedDate,
+      startedAt: this.#startedDate.toISOString(),
+      startSeconds: Math.round(this.#startedDate.getTime() / 1000),
       uptimeMs: now - this.#startedAt,
       cores: limits.facts.cores,
       memoryLimitBytes: limits.facts.memoryBytes,
       maxProcesses: { value: limits.maxProcesses, from: limits.maxProcessesFrom },
       connections,
       maxConnections: places.limit,
+      descriptors: openDescriptors(),
+      maxDescriptors: resourceLimit(0, "nofile")?.soft ?? 0,
       connectionsWaiting: places.waiting,
       connectionsWaited: places.waited,
       bufferedBytes: buffers.heldBytes,

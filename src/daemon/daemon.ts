@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { AdminServer } from "../admin/admin-server.ts";
+import type { AdminServers } from "../admin/admin-servers.ts";
 import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
@@ -42,7 +42,7 @@ export class Daemon implements RunningDaemon {
   readonly #deps: DaemonDeps;
   readonly #runtimeDir: RuntimeDir;
   readonly #front: Front;
-  readonly #admin: AdminServer | undefined;
+  readonly #admin: AdminServers;
   readonly #upkeep: Upkeep;
   readonly #reloader: Reloader | undefined;
   readonly #command: readonly string[] | undefined;
@@ -67,7 +67,7 @@ export class Daemon implements RunningDaemon {
     deps: DaemonDeps,
     runtimeDir: RuntimeDir,
     frontOptions: FrontOptions,
-    admin: AdminServer | undefined,
+    admin: AdminServers,
   ) {
     this.#config = config;
     this.#limits = limitsOf(config.server, deps.machine.facts);
@@ -162,7 +162,7 @@ export class Daemon implements RunningDaemon {
   takeOver(inheritance: Inheritance, isElsewhere: boolean): void {
     try {
       if (!isElsewhere) this.#runtimeDir.claim();
-      this.#admin?.publish();
+      this.#admin.publish();
     } catch (error) {
       this.#front.undo();
       throw error;
@@ -272,7 +272,7 @@ export class Daemon implements RunningDaemon {
   #retire(keepsRuntimeDir: boolean): void {
     this.#state = nextDaemonState(this.#state, "handed over");
     this.#front.yield();
-    this.#admin?.yield();
+    this.#admin.yield();
     if (!keepsRuntimeDir) this.#runtimeDir.yield();
     void this.#shutDown(`pid ${this.#successor?.pid} has taken over`, "handed over");
   }
@@ -286,6 +286,7 @@ export class Daemon implements RunningDaemon {
     this.#deps.ownAnswers.use(config.server);
     this.#deps.spoolSpace.use(config.server);
     this.#deps.slowLog.use(config.slowLog);
+    this.#deps.naming.use(config.log.requestFields);
     this.#deps.router.reload(config.appFor, config.authorizerFor);
     this.#limit(limits);
     void this.#refreshPools(config);
@@ -348,7 +349,7 @@ export class Daemon implements RunningDaemon {
     // Its backends have their sockets in the runtime folder, too.
     if (this.#predecessor !== undefined)
       await waitForPredecessor(this.#predecessor, clock, () => this.#isHurried);
-    await this.#attempt(() => this.#admin?.close());
+    await this.#attempt(() => this.#admin.close());
     if (end === "stopped") await this.#attempt(() => this.#endLeftBehind());
     for (const problem of this.#runtimeDir.release()) this.#leaveBehind(`not removed: ${problem}`);
     await this.#attempt(() => this.#deps.accessLog.close());

@@ -221,6 +221,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     }
     const pool = this.#pool as Pool;
     pool.tally.retries++;
+    if (failure === "taken back") pool.tally.takenBack++;
     const level = failure === "lost" ? "info" : "debug";
     const { program } = this.#route as Route;
     this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });

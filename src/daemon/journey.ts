@@ -70,6 +70,7 @@ export class Journey implements Linked<Journey> {
     this.lease = lease;
     if (!lease) return;
     lease.head = this.client.head;
+    lease.script = this.route?.script;
     if (lease.backend.served > 0) return;
     // It was the first to get this process: what it waited while that started was no queue.
     const bootMs = Math.max(0, now - Math.max(waitingSince, lease.backend.startedAt));

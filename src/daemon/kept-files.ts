@@ -1,4 +1,5 @@
 import type { AdminServer } from "../admin/admin-server.ts";
+import type { AdminServers } from "../admin/admin-servers.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import { hasLostFile } from "../front/bind.ts";
 import type { Front } from "../front/front.ts";
@@ -6,7 +7,7 @@ import type { RuntimeDir } from "./runtime-dir.ts";
 import type { Kept } from "./upkeep.ts";
 
 /** What a daemon has on the disk for as long as it serves: sockets may lie in the runtime folder, so that comes first. */
-export function keptFiles(runtimeDir: RuntimeDir, front: Front, admin: AdminServer | undefined): Kept[] {
+export function keptFiles(runtimeDir: RuntimeDir, front: Front, admin: AdminServers): Kept[] {
   return [
     {
       name: `the runtime folder ${runtimeDir.path}`,
@@ -18,7 +19,7 @@ export function keptFiles(runtimeDir: RuntimeDir, front: Front, admin: AdminServ
       remake: () => runtimeDir.remake(),
     },
     ...front.sockets.map(({ address }, index) => socketAt(front, index, formatListenAddress(address))),
-    ...(admin ? [adminSocket(admin)] : []),
+    ...admin.all.map(adminSocket),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
+import { MemoryKiller } from "../backend/memory-killer.ts";
 import { type Bound, cpuList, type GroupFolder, groupBounds, groupFolders, least } from "./control-group.ts";
 
 /** What std-fpm and its programs may use: of the machine, or of the control group where that allows less. */
@@ -17,6 +18,8 @@ const CGROUP = "/proc/self/cgroup";
 const MOUNTS = "/proc/self/mountinfo";
 const STATUS = "/proc/self/status";
 const ONLINE = "/sys/devices/system/cpu/online";
+/** Which file of a control group counts those that were ended; of the other controllers none does. */
+const KILL_FILES = { unified: "memory.events", memory: "memory.oom_control", cpu: "", pids: "" } as const;
 const MACHINE = "the machine";
 
 /** Reads what the machine and the control groups of this process allow, some small files each time. */
@@ -59,6 +62,14 @@ export class MachineLook {
     if (usable === 0) return { value: availableParallelism(), from: MACHINE };
     return { value: usable, from: usable < online.size ? "the affinity mask" : MACHINE };
   }
+}
+
+/** Looks at what the kernel's memory killer does: to our control group, or where that has no counter, to the machine. */
+export function ownMemoryKiller(read: Read = textOf): MemoryKiller {
+  const folders = groupFolders(read(CGROUP) ?? "", read(MOUNTS) ?? "");
+  const files = folders.map(({ hierarchy, path }) => `${path}/${KILL_FILES[hierarchy]}`);
+  const own = files.find((file) => read(file)?.includes("oom_kill "));
+  return new MemoryKiller(own ?? "/proc/vmstat", read);
 }
 
 function textOf(path: string): string | undefined {

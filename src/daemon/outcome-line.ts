@@ -2,11 +2,10 @@ import { messageOf } from "../base/errors.ts";
 import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
+import { type RequestNaming, shown } from "../fcgi/request-naming.ts";
 import { statusOf } from "../reply/error-reply.ts";
 import type { Journey } from "./journey.ts";
 
-/** What a client sends decides no more of a line than that: it can be long, and asked for again and again. */
-const LONGEST_TEXT = 500;
 const LONGEST_METHOD = 32;
 
 /** Where the lines about requests go. */
@@ -14,6 +13,7 @@ export interface OutcomeLogs {
   readonly log: Log;
   /** For what clients got wrong. */
   readonly clientLog: LimitedLog;
+  readonly naming: RequestNaming;
 }
 
 /** Writes the one line about how a request has ended; of one that went well only for debugging. */
@@ -21,14 +21,17 @@ export function logOutcome(
   { client, route }: Journey,
   outcome: Outcome,
   tookMs: number,
-  { log, clientLog }: OutcomeLogs,
+  { log, clientLog, naming }: OutcomeLogs,
 ): void {
   if ((outcome.kind === "answered" || outcome.kind === "client-left") && !log.isDebug) return;
   const { head } = client;
+  const program = route?.program.name;
   const fields = {
-    method: head.method,
-    uri: head.path,
-    program: route?.program.name,
+    // What a client sends can be long, and asked for again and again.
+    method: head.method.slice(0, LONGEST_METHOD),
+    uri: shown(head.path),
+    program,
+    ...naming.fields(head, route?.script, program),
     ms: Math.round(tookMs * 10) / 10,
   };
   if (outcome.kind === "answered") log.debug("answered", { ...fields, status: outcome.appStatus });
@@ -37,12 +40,7 @@ export function logOutcome(
     const status = outcome.kind === "refused" ? statusOf(outcome.error) : "aborted";
     const message = messageOf(outcome.error);
     if (outcome.error.fault === "client") {
-      const cutFields = { ...fields, method: head.method?.slice(0, LONGEST_METHOD), uri: cut(head.path) };
-      clientLog.info(cut(message), { ...cutFields, code: outcome.error.code, status });
+      clientLog.info(shown(message) ?? "", { ...fields, code: outcome.error.code, status });
     } else log.error(message, { ...fields, code: outcome.error.code, status });
   }
-}
-
-function cut<Text extends string | undefined>(text: Text): Text | string {
-  return text !== undefined && text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

@@ -5,6 +5,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { SlowLogConfig } from "../config/config.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
+import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Registry } from "../pool/registry.ts";
 import { AgeWatch } from "../slow/age-watch.ts";
 import { causeOf } from "../slow/cause.ts";
@@ -21,6 +22,7 @@ export interface SlowLogDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  readonly naming: RequestNaming;
   /** Marks every child of this daemon. */
   readonly instance: string;
   readonly reaper: Pick<Reaper, "leave">;
@@ -108,7 +110,7 @@ export class SlowLog {
       cpuMs === undefined || cpuBeforeMs === undefined ? undefined : Math.max(0, cpuMs - cpuBeforeMs);
     const code = "error" in outcome ? outcome.error.code : undefined;
     const line = slowEndLine(now - journey.startedAt, journey.timesAt(now), usedMs);
-    this.#deps.log.warn(line, { ...fieldsOf(journey), outcome: outcome.kind, code });
+    this.#deps.log.warn(line, { ...fieldsOf(journey, this.#deps.naming), outcome: outcome.kind, code });
   }
 
   /** Nothing more is said of it. */
@@ -150,7 +152,7 @@ export class SlowLog {
     }
     const now = this.#deps.clock.now();
     const present = this.#presentOf(journey, cause, now);
-    const fields = fieldsOf(journey);
+    const fields = fieldsOf(journey, this.#deps.naming);
     this.#deps.log.warn(slowLine(now - journey.startedAt, journey.timesAt(now), present), fields);
     const { program, pid: atWork, request } = fields;
     if (program !== undefined && atWork !== undefined && journey.stage === "program")
@@ -210,10 +212,13 @@ function cpuOf(lease: Lease | undefined): number | undefined {
   return backend.program.app.protocol === "cgi" ? backend.usage?.runMs : cpuTimeOf(backend.pid);
 }
 
-function fieldsOf({ route, lease, client }: Journey) {
+function fieldsOf({ route, lease, client }: Journey, naming: RequestNaming) {
+  const program = route?.program.name;
+  const request = client.head.label;
   return {
-    program: route?.program.name,
+    program,
     pid: lease?.pid || undefined,
-    request: client.head.label,
+    request,
+    ...naming.fields(client.head, route?.script, program),
   } satisfies LogFields;
 }

@@ -1,5 +1,6 @@
-import { AdminServer } from "../admin/admin-server.ts";
+import { AdminServers } from "../admin/admin-servers.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
+import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -11,7 +12,9 @@ import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { procProblem } from "../base/proc-folder.ts";
 import type { Config } from "../config/config.ts";
+import { RequestNaming } from "../fcgi/request-naming.ts";
 import { LEARNED } from "../pool/policy.ts";
+import type { PoolDeps } from "../pool/pool.ts";
 import { Registry } from "../pool/registry.ts";
 import { SpoolSpace } from "../relay/spool-space.ts";
 import { Router } from "../route/router.ts";
@@ -21,8 +24,8 @@ import { AccessLog } from "./access-log.ts";
 import { Administration, operatorOf } from "./administration.ts";
 import { Daemon } from "./daemon.ts";
 import { frontOptionsOf } from "./front-options.ts";
-import { limitFields, limitsOf } from "./limits.ts";
-import { MachineLook } from "./machine-look.ts";
+import { type Limits, limitFields, limitsOf } from "./limits.ts";
+import { MachineLook, ownMemoryKiller } from "./machine-look.ts";
 import { MachineWatch } from "./machine-watch.ts";
 import { OwnAnswers } from "./own-answers.ts";
 import type { DaemonOptions, RunningDaemon } from "./running-daemon.ts";
@@ -49,15 +52,14 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const buffers = new ByteBudget(limits.bufferLimitBytes);
   const nextSocketPath = () => daemon.nextSocketPath();
   const reaper = new Reaper(clock, { adopts: true });
-  const starter = new Starter({ clock, log, reaper });
-  const unread = new UnreadWatch(clock);
-  const poolDeps = { clock, log, instance, policy, buffers, nextSocketPath, unread, starter };
-  const registry = new Registry(limits.maxProcesses, limits.machine, poolDeps);
+  const naming = new RequestNaming(config.log.requestFields);
+  const deps = { clock, log, instance, buffers, nextSocketPath, naming, policy, reaper };
+  const registry = createRegistry(limits, deps);
   const router = createRouter(config, clock, log);
   const spoolSpace = new SpoolSpace(config.server, clock);
   const deadlines = new Deadlines(clock);
   const shared = { registry, machine, spoolSpace, buffers, deadlines, reaper, clock, log };
-  let admin: AdminServer | undefined;
+  let admin: AdminServers | undefined;
   let daemon: Daemon;
   try {
     const control = new Administration({
@@ -65,16 +67,15 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
       daemon: () => daemon,
       operator: operator ?? operatorOf(() => daemon),
     });
-    const { listen: address } = config.admin;
-    admin =
-      address && new AdminServer({ address, mayTakeOver: inheritance !== undefined, control, clock, log });
-    if (!inheritance) admin?.publish();
+    const mayTakeOver = inheritance !== undefined;
+    admin = new AdminServers(config.admin, lookersOf(config), { mayTakeOver, control, clock, log });
+    if (!inheritance) admin.publish();
     const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
-    const logs = createLogs(config, { registry, clock, log, instance, reaper, ownSockets });
-    const deps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
-    daemon = new Daemon(options, deps, runtimeDir, frontOptions, admin);
+    const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });
+    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
+    daemon = new Daemon(options, daemonDeps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     daemon.keepUp();
@@ -96,14 +97,31 @@ function requireProc(): void {
   if (problem !== undefined) throw new FpmError("PROC_MISSING", "daemon", `${problem}.`);
 }
 
+function createRegistry(
+  limits: Limits,
+  { reaper, ...deps }: Omit<PoolDeps, "machine" | "unread" | "starter" | "memoryKiller"> & { reaper: Reaper },
+): Registry {
+  const { clock, log } = deps;
+  const starter = new Starter({ clock, log, reaper });
+  const unread = new UnreadWatch(clock);
+  const memoryKiller = ownMemoryKiller();
+  return new Registry(limits.maxProcesses, limits.machine, { ...deps, unread, starter, memoryKiller });
+}
+
+/** Who may look at the status, beside our own user. */
+function lookersOf({ admin }: Config) {
+  const gid = admin.listenGroup === "" ? undefined : groupId(admin.listenGroup);
+  return { uid: undefined, gid, mode: admin.listenMode };
+}
+
 /** What is told of requests. */
 function createLogs(config: Config, deps: SlowLogDeps) {
-  const { clock, log } = deps;
+  const { clock, log, naming } = deps;
   const accessLog = new AccessLog(clock, log);
   accessLog.use(config.accessLog);
   const slowLog = new SlowLog(deps);
   slowLog.use(config.slowLog);
-  return { accessLog, slowLog, clientLog: new LimitedLog(clock, log) };
+  return { accessLog, slowLog, clientLog: new LimitedLog(clock, log), naming };
 }
 
 function createRouter({ appFor, authorizerFor }: Config, clock: Clock, log: Log): Router {

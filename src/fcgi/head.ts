@@ -3,6 +3,7 @@ import { FpmError } from "../base/errors.ts";
 import { encodeHead } from "./encoder.ts";
 import { encodeParams, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
+import { utf8 } from "./utf8.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
 const PADDING_LENGTH_AT = 6;
@@ -111,9 +112,10 @@ export class RequestHead {
     return this.#method;
   }
 
-  /** What was asked for, without the query, which is nobody's business. */
+  /** What was asked for, without the query, which is nobody's business; as text where it is UTF-8, else a character a byte. */
   get path(): string | undefined {
-    return pathAskedFor(this.value("REQUEST_URI"), this.value("SCRIPT_NAME"));
+    const path = pathAskedFor(this.value("REQUEST_URI"), this.value("SCRIPT_NAME"));
+    return path && (utf8(path) ?? path);
   }
 
   /** Method and path, as lines of the log name a request. */

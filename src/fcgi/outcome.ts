@@ -9,7 +9,13 @@ import type { FpmError } from "../base/errors.ts";
  * - `client-left`: nobody was there any more to take the answer.
  */
 export type Outcome =
-  | { readonly kind: "answered"; readonly appStatus: number; readonly protocolStatus: number }
+  | {
+      readonly kind: "answered";
+      readonly appStatus: number;
+      readonly protocolStatus: number;
+      /** What the program's header says, of HTTP; undefined of a page of our own. */
+      readonly status?: number | undefined;
+    }
   | { readonly kind: "refused"; readonly error: FpmError }
   | { readonly kind: "truncated"; readonly error: FpmError }
   | { readonly kind: "client-left" };

@@ -89,7 +89,8 @@ function bindUnix(address: UnixAddress, options: BindOptions): BoundSocket {
   }
 }
 
-function setPermissions(path: string, { uid, gid, mode }: BindOptions): void {
+/** @throws the system's error. */
+export function setPermissions(path: string, { uid, gid, mode }: Omit<BindOptions, "backlog">): void {
   chownSync(path, uid ?? -1, gid ?? -1);
   chmodSync(path, mode);
 }

@@ -4,7 +4,7 @@ import type { BackendDeps } from "../backend/lent-backend.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Hindrance } from "../backend/work-signs.ts";
-import { FpmError } from "../base/errors.ts";
+import type { FpmError } from "../base/errors.ts";
 import { LookAgain } from "../base/look-again.ts";
 import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
@@ -12,7 +12,7 @@ import { keepHouse, nextHouseAt } from "./housekeeping.ts";
 import { onArrival, type Policy } from "./policy.ts";
 import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { Population } from "./population.ts";
-import { lateError, shuttingDown, type Waiter, WaitQueue } from "./queue.ts";
+import { lateError, queueFull, shuttingDown, type Waiter, WaitQueue } from "./queue.ts";
 import type { Sharer } from "./sharing.ts";
 import { Starts, type StartsOwner } from "./starts.ts";
 import type { Tally } from "./tally.ts";
@@ -190,9 +190,7 @@ export class Pool implements StartsOwner, Sharer {
       isBreakerOpen: this.#breakerIsOpen,
     });
     if (arrival === "breaker open") throw this.#starts.refusal();
-    if (arrival === "queue full") {
-      throw new FpmError("QUEUE_FULL", "daemon", `${name}: ${queueLength} requests wait already.`);
-    }
+    if (arrival === "queue full") throw queueFull(name, queueLength);
     const lease = arrival === "lend" ? this.#population.lend(now) : undefined;
     if (lease) {
       this.#lent++;
@@ -390,7 +388,8 @@ export class Pool implements StartsOwner, Sharer {
     const { maxProcesses } = this.program.app;
     const { idlest } = this.#population.free;
     if (maxProcesses === 0 || this.size < maxProcesses) this.#wanted = 1;
-    else if (idlest && this.size === this.living) this.#population.retire(idlest, "new version");
+    else if (idlest && this.size === this.living)
+      this.#population.retire(idlest, this.#population.successionReason);
   }
 
   #settleRestart(error: FpmError | undefined): void {

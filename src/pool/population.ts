@@ -77,6 +77,11 @@ export class Population {
     return this.#succession.isPending;
   }
 
+  /** Why a process makes room for the new version. */
+  get successionReason(): StopReason {
+    return this.#succession.reason;
+  }
+
   /** Whether a process of the new version is to be started, whatever the traffic. */
   get needsSuccessor(): boolean {
     return this.isPending && !this.#isDismissed && this.starting === 0 && this.living > 0;
@@ -186,7 +191,8 @@ export class Population {
   onReady(backend: Backend): void {
     this.workload.onReady(backend);
     if (this.#succession.onReady(backend)) {
-      for (const old of this.all) if (this.#succession.isOutdated(old)) this.retire(old, "new version");
+      for (const old of this.all)
+        if (this.#succession.isOutdated(old)) this.retire(old, this.#succession.reason);
     }
     this.onFree(backend, this.#clock.now());
   }
@@ -248,12 +254,12 @@ export class Population {
     for (const backend of this.all) {
       if (this.#succession.isCurrent(backend)) backend.program = this.program;
       // Nobody knows which version it will be.
-      else if (backend.state === "starting") this.retire(backend, "new version");
+      else if (backend.state === "starting") this.retire(backend, this.#succession.reason);
     }
   }
 
   #partingReason(backend: Backend, now: number): StopReason | undefined {
-    if (this.#succession.isOutdated(backend)) return "new version";
+    if (this.#succession.isOutdated(backend)) return this.#succession.reason;
     return this.recycleReason(backend, now);
   }
 }

@@ -118,6 +118,11 @@ export function lateError(program: string, timeoutMs: number): FpmError {
   return new FpmError("QUEUE_TIMEOUT", "daemon", `${program}: ${what}.`);
 }
 
+/** What a request is told that comes when so many wait already. */
+export function queueFull(program: string, length: number): FpmError {
+  return new FpmError("QUEUE_FULL", "daemon", `${program}: ${length} requests wait already.`);
+}
+
 /** What requests are told that wait, or come, at the end. */
 export function shuttingDown(): FpmError {
   return new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");

@@ -76,9 +76,13 @@ export class Registry implements PoolOwner {
     return this.#sharing.cap;
   }
 
-  /** The program of this name or path, if it has processes or a queue. */
+  /** The program of this name, of this path, or of the settings of this name, if it has processes or a queue. */
   find(name: string): Pool | undefined {
-    return [...this.#pools.values()].find(({ program }) => program.name === name || program.script === name);
+    const pools = [...this.#pools.values()];
+    return (
+      pools.find(({ program }) => program.name === name) ??
+      pools.find(({ program }) => program.script === name || program.app.id === name)
+    );
   }
 
   /** The process of ours that has this pid. */

@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import type { StopReason } from "../backend/exit.ts";
 import type { Program } from "../start/program.ts";
 
 /** How a program differs from the one before it. */
@@ -18,6 +19,8 @@ export class Succession {
   #given: Program;
   /** How many restarts were asked for by hand: each makes another generation of the same version. */
   #restarts = 0;
+  /** Whether that is how the present generation came about. */
+  #isByHand = false;
   /** The generation that serves: a process of it was ready. */
   #proven: string | undefined;
   /** Until then requests wait for the new version. */
@@ -38,6 +41,11 @@ export class Succession {
     return this.#proven !== undefined && this.#proven !== this.#program.generation;
   }
 
+  /** Why those of another generation leave. */
+  get reason(): StopReason {
+    return this.#isByHand ? "restarted by hand" : "new version";
+  }
+
   /** How long requests still wait for the new version, in milliseconds. */
   patienceMs(now: number): number {
     return this.isPending ? Math.max(0, this.#patientUntil - now) : 0;
@@ -53,12 +61,14 @@ export class Succession {
     const { generation, app } = this.#given;
     if (program.generation === generation && program.app === app) return "none";
     this.#given = program;
+    this.#isByHand = false;
     return this.#adopt(this.#marked(program), now);
   }
 
   /** The same version, in processes started from `now` on. */
   restart(now: number): void {
     this.#restarts++;
+    this.#isByHand = true;
     this.#adopt(this.#marked(this.#given), now);
   }
 

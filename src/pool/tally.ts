@@ -30,6 +30,8 @@ export class Tally {
     truncated: 0,
     "client-left": 0,
   };
+  /** Answers of the program by the class of their status: the first number has those of 1xx. */
+  readonly statusClasses: number[] = [0, 0, 0, 0, 0];
   /** How many were refused, or broke off, for each reason; there are as many as there are codes. */
   readonly failures = new Map<ErrorCode, number>();
   /** From the head, and the body where it is small, to the end of the answer. */
@@ -44,6 +46,8 @@ export class Tally {
   heldBack = 0;
   /** Second attempts. */
   retries = 0;
+  /** Those among them that were taken back from a process that works on after its answer. */
+  takenBack = 0;
   /** Requests that took longer than `[slow_log] after`. */
   slow = 0;
   /** Bytes of records to and from the processes. */
@@ -71,10 +75,17 @@ export class Tally {
   onOutcome(outcome: Outcome, tookMs: number, now: number): void {
     this.outcomes[outcome.kind]++;
     this.latency.observe(tookMs);
+    if (outcome.kind === "answered" && outcome.status !== undefined) this.#onStatus(outcome.status);
     if (outcome.kind !== "refused" && outcome.kind !== "truncated") return;
     const { error } = outcome;
     this.#onFailure(error.code);
     if (error.fault !== "client") this.onError(error, now);
+  }
+
+  #onStatus(status: number): void {
+    const index = Math.floor(status / 100) - 1;
+    const before = this.statusClasses[index];
+    if (before !== undefined) this.statusClasses[index] = before + 1;
   }
 
   onError({ code, message }: { readonly code: ErrorCode; readonly message: string }, at: number): void {
@@ -99,7 +110,10 @@ export class Tally {
     this.failedStarts += other.failedStarts;
     this.queued += other.queued;
     this.heldBack += other.heldBack;
+    for (const [index, count] of other.statusClasses.entries())
+      this.statusClasses[index] = (this.statusClasses[index] as number) + count;
     this.retries += other.retries;
+    this.takenBack += other.takenBack;
     this.slow += other.slow;
     this.bytesIn += other.bytesIn;
     this.bytesOut += other.bytesOut;

@@ -19,6 +19,7 @@ export type Relayed =
       readonly kind: "answered";
       readonly appStatus: number;
       readonly protocolStatus: number;
+      readonly status: number | undefined;
       readonly ending: Ending;
     }
   /** Nothing of an answer was handed on. */
@@ -58,6 +59,8 @@ const PROBE_MS = 20;
 /** So much of a body is sent to a program that has not accepted the connection. */
 const MAX_UNSEEN_BYTES = 128 * 1024;
 const ACCEPT_LOOK_MS = 2;
+/** How long the exit of a process is waited for that has ended for the kernel. */
+const DEATH_MS = 1000;
 
 /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
 export function isSafeMethod(method: string): boolean {
@@ -81,7 +84,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   /** While more of the body is awaited. */
   #bodyDeadline: BodyDeadline | undefined;
   /** Of looks that few requests need. */
-  #timers: Timers<"accept" | "probe"> | undefined;
+  #timers: Timers<"accept" | "probe" | "death"> | undefined;
   #link: Link | undefined;
   #watch: ResponseWatch | undefined;
   #isOver = false;
@@ -97,8 +100,10 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     return this.#lease.backend.program.app;
   }
 
+  /** Of plain CGI the process may have gone, and another one be in its place. */
   get #label(): string {
-    return this.#lease.backend.label;
+    const { backend, pid } = this.#lease;
+    return pid === 0 ? backend.label : `${backend.program.name} (pid ${pid})`;
   }
 
   /**
@@ -168,8 +173,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     if (!this.#client.isBodyComplete) this.#awaitBody();
   }
 
+  /** The process's exit says more, and comes in a moment. */
   onLinkClosed(reason: string | undefined): void {
-    this.#broken(reason === undefined ? "closed the connection" : `broke the connection (${reason})`);
+    const { backend } = this.#lease;
+    const what = reason === undefined ? "closed the connection" : `broke the connection (${reason})`;
+    if (backend.death !== undefined || !backend.isDead) this.#broken(backend.death ?? what);
+    else this.#looks.set("death", DEATH_MS, () => this.#broken(what));
   }
 
   onLinkUnanswered(problem: string): void {
@@ -189,11 +198,16 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     if (this.#client.forwardStderr(chunk, start, end)) this.#link?.pause();
   }
 
+  onStderrContent(chunk: Uint8Array, start: number, end: number): void {
+    this.#lease.onErrorOutput(chunk.subarray(start, end));
+  }
+
   onEnd(appStatus: number, protocolStatus: number): void {
     const link = this.#link as Link;
     if (link.requestId > 1) this.#lease.backend.onEcho();
     const isKept = this.#app.keepConnection && this.#client.isBodyComplete && link.isReusable;
-    this.#finish({ kind: "answered", appStatus, protocolStatus, ending: isKept ? "kept" : "over" });
+    const status = this.#watch?.status;
+    this.#finish({ kind: "answered", appStatus, protocolStatus, status, ending: isKept ? "kept" : "over" });
   }
 
   onUnanswered(problem: string): void {
@@ -221,7 +235,9 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
   onBackendGone(): void {
-    if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
+    const { death = "ended" } = this.#lease.backend;
+    if (this.#timers?.has("death")) this.#broken(death);
+    else if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
   }
 
   onTakenBack(): void {
@@ -276,7 +292,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     backend.condemn(this.#lease, "request timeout", worker);
   }
 
-  get #looks(): Timers<"accept" | "probe"> {
+  get #looks(): Timers<"accept" | "probe" | "death"> {
     this.#timers ??= new Timers(this.#deps.clock);
     return this.#timers;
   }

@@ -17,6 +17,8 @@ export interface ResponseListener {
   onRecords(chunk: Uint8Array, start: number, end: number): void;
   /** Whole records of STDERR, which are no part of the answer. */
   onStderr(chunk: Uint8Array, start: number, end: number): void;
+  /** The content of records of STDERR. */
+  onStderrContent(chunk: Uint8Array, start: number, end: number): void;
   /** END_REQUEST has come and was handed on. */
   onEnd(appStatus: number, protocolStatus: number): void;
   /** END_REQUEST has come, and what came before is no answer: nothing of it was handed on. */
@@ -69,6 +71,11 @@ export class ResponseWatch implements RecordSink, RawSink {
     return this.#hasBegun;
   }
 
+  /** What the header of the answer says (of HTTP), as far as it has come. */
+  get status(): number | undefined {
+    return this.#head.status;
+  }
+
   push(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
   }
@@ -116,6 +123,7 @@ export class ResponseWatch implements RecordSink, RawSink {
   onContent(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isStale) return;
     if (this.#type === FCGI_STDOUT) this.#head.push(chunk, start, end);
+    else if (this.#type === FCGI_STDERR) this.#listener.onStderrContent(chunk, start, end);
     else if (this.#type === FCGI_END_REQUEST) this.#readEnd(chunk, start, end);
   }
 

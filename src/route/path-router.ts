@@ -253,7 +253,7 @@ export class PathRouter {
     const isInside = app.roots.length === 0 || (await this.#underRoots(realPath, app.roots));
     if (!isInside) throw notFound(path, `it resolves to ${realPath}, which lies under none of \`roots\``);
     // An interpreter would show what another file holds; what is executed must only be called a program.
-    const isTarget = hasExtension(realPath, app) || this.#appFor(realPath).isNamed;
+    const isTarget = hasExtension(realPath, app) || this.#appFor(realPath).namesPath;
     if (!isTarget && (app.command || !isProgramName(asked, app)))
       throw notFound(path, `it resolves to ${realPath}, which has none of the allowed extensions`);
     if (app.command && !facts.readable) throw forbidden(path, "the file is not readable");

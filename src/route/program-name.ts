@@ -1,11 +1,11 @@
 import type { AppConfig } from "../config/config.ts";
 
 /** The settings that say which names are those of programs. */
-export type ProgramNames = Pick<AppConfig, "extensions" | "extensionsIgnoreCase" | "isNamed">;
+export type ProgramNames = Pick<AppConfig, "extensions" | "extensionsIgnoreCase" | "namesPath">;
 
 /** Whether a file at `path` may be a program under these settings: they name it as it is, or its name is one of theirs. */
 export function isProgramName(path: string, names: ProgramNames): boolean {
-  return names.isNamed || hasExtension(path, names);
+  return names.namesPath || hasExtension(path, names);
 }
 
 /**
@@ -14,7 +14,7 @@ export function isProgramName(path: string, names: ProgramNames): boolean {
  */
 export function hasExtension(
   path: string,
-  { extensions, extensionsIgnoreCase }: Omit<ProgramNames, "isNamed">,
+  { extensions, extensionsIgnoreCase }: Omit<ProgramNames, "namesPath">,
 ): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (name === "") return false;

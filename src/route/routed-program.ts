@@ -35,7 +35,8 @@ export function programOf(found: Routed, version: string, role: Role): Program {
       argv: [command, ...options, path],
     };
   const whose = keyOf(owner === undefined ? app.id : `${app.id}, user ${owner}`, role);
-  return { ...common, key: `command ${whose}`, name: `${command} (${whose})`, argv: [command, ...options] };
+  const name = app.isNamed ? whose : `${command} (${whose})`;
+  return { ...common, key: `command ${whose}`, name, argv: [command, ...options] };
 }
 
 function keyOf(what: string, role: Role): string {

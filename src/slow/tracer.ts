@@ -1,5 +1,6 @@
 import type { Subprocess } from "bun";
-import { OutputReader, type OutputSink } from "../backend/output.ts";
+import { OutputReader } from "../backend/output.ts";
+import type { OutputSink } from "../backend/output-lines.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";

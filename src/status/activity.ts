@@ -1,5 +1,5 @@
 import { quantileMs } from "../base/histogram.ts";
-import type { Numbers } from "./snapshot.ts";
+import type { HistogramStatus, Numbers } from "./snapshot.ts";
 
 /** How long requests took that ended in some time; null when none did. */
 export interface Times {
@@ -32,15 +32,19 @@ export function activityBetween(
     requestsPerSecond: since(requestsOf),
     failuresPerSecond: since(failuresOf),
     cores: since(({ cpu_seconds }) => cpu_seconds),
-    ...timesBetween(before?.latency.buckets, after.latency.buckets),
+    ...timesBetween(before?.latency, after.latency),
   };
 }
 
 /** From the same histogram at two moments; without the first one, since the beginning. */
-export function timesBetween(before: readonly number[] | undefined, after: readonly number[]): Times {
-  const counts = after.map((count, bucket) => Math.max(0, count - (before?.[bucket] ?? 0)));
+export function timesBetween(
+  before: Pick<HistogramStatus, "buckets"> | undefined,
+  { buckets, max_seconds }: Pick<HistogramStatus, "buckets" | "max_seconds">,
+): Times {
+  const counts = buckets.map((count, bucket) => Math.max(0, count - (before?.buckets[bucket] ?? 0)));
+  const maxMs = (max_seconds ?? 0) * 1000;
   const seconds = (part: number) => {
-    const ms = quantileMs(counts, part);
+    const ms = quantileMs(counts, part, maxMs);
     return ms === undefined ? null : ms / 1000;
   };
   return { p50Seconds: seconds(0.5), p90Seconds: seconds(0.9), p99Seconds: seconds(0.99) };

@@ -3,13 +3,14 @@ import { type Histogram, quantileMs } from "../base/histogram.ts";
 import type { PoolStatus } from "../pool/pool-status.ts";
 import type { GoneProgram } from "../pool/tallies.ts";
 import { Tally } from "../pool/tally.ts";
-import type {
-  HistogramStatus,
-  Numbers,
-  ProcessStatus,
-  ProgramStatus,
-  RequestStatus,
-  Snapshot,
+import {
+  type HistogramStatus,
+  type Numbers,
+  type ProcessStatus,
+  type ProgramStatus,
+  type RequestStatus,
+  SCHEMA_VERSION,
+  type Snapshot,
 } from "./snapshot.ts";
 
 /** A limit, and what sets it. */
@@ -21,15 +22,19 @@ interface Sourced {
 /** What the daemon knows of itself. Times in milliseconds by the clock. */
 export interface DaemonFacts {
   readonly version: string;
+  readonly hostname: string;
   readonly pid: number;
   readonly state: string;
   readonly startedAt: string;
+  readonly startSeconds: number;
   readonly uptimeMs: number;
   readonly cores: Sourced;
   readonly memoryLimitBytes: Sourced;
   readonly maxProcesses: Sourced;
   readonly connections: number;
   readonly maxConnections: number;
+  readonly descriptors: number;
+  readonly maxDescriptors: number;
   readonly connectionsWaiting: number;
   readonly connectionsWaited: number;
   readonly bufferedBytes: number;
@@ -67,9 +72,12 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
   for (const gone of source.gone) programs.push(goneStatus(gone, source.now));
   return {
     version: daemon.version,
+    schema: SCHEMA_VERSION,
+    hostname: daemon.hostname,
     pid: daemon.pid,
     state: daemon.state,
     started_at: daemon.startedAt,
+    start_seconds: daemon.startSeconds,
     uptime_seconds: seconds(daemon.uptimeMs),
     cores: daemon.cores.value,
     cores_from: daemon.cores.from,
@@ -79,6 +87,8 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
     max_processes_from: daemon.maxProcesses.from,
     connections: daemon.connections,
     max_connections: daemon.maxConnections,
+    descriptors: daemon.descriptors,
+    max_descriptors: daemon.maxDescriptors,
     connections_waiting: daemon.connectionsWaiting,
     connections_waited: daemon.connectionsWaited,
     buffered_bytes: daemon.bufferedBytes,
@@ -179,10 +189,12 @@ function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): 
     queue_oldest_seconds: seconds(oldestWaitMs),
     queued: tally.queued,
     requests: outcomesOf(tally),
+    responses: responsesOf(tally),
     failures: Object.fromEntries(tally.failures),
     slow: tally.slow,
     held_back: tally.heldBack,
     retries: tally.retries,
+    taken_back: tally.takenBack,
     stale_records: tally.staleRecords,
     started: tally.started,
     failed_starts: tally.failedStarts,
@@ -205,15 +217,21 @@ function outcomesOf({ outcomes }: Tally): Numbers["requests"] {
   return { answered, refused, truncated, client_left };
 }
 
+function responsesOf({ statusClasses }: Tally): Numbers["responses"] {
+  const [one = 0, two = 0, three = 0, four = 0, five = 0] = statusClasses;
+  return { "1xx": one, "2xx": two, "3xx": three, "4xx": four, "5xx": five };
+}
+
 function histogramStatus(histogram: Histogram): HistogramStatus {
-  const { counts, count, sumMs } = histogram;
-  const quantile = (part: number) => secondsOrNull(quantileMs(counts, part));
+  const { counts, count, sumMs, maxMs } = histogram;
+  const quantile = (part: number) => secondsOrNull(quantileMs(counts, part, maxMs));
   return {
     count,
     sum_seconds: seconds(sumMs),
     p50_seconds: quantile(0.5),
     p90_seconds: quantile(0.9),
     p99_seconds: quantile(0.99),
+    max_seconds: count === 0 ? null : seconds(maxMs),
     buckets: [...counts],
   };
 }

@@ -1,5 +1,5 @@
 import { renderHtml } from "./render-html.ts";
-import { renderOpenMetrics } from "./render-openmetrics.ts";
+import { renderOpenMetrics, renderPrometheus } from "./render-metrics.ts";
 import { renderText } from "./render-text.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -19,8 +19,14 @@ export const FORMS = {
   text: { type: PLAIN_TEXT, render: renderText },
   json: { type: "application/json", render: (snapshot) => JSON.stringify(snapshot) },
   html: { type: "text/html; charset=utf-8", render: renderHtml },
+  prometheus: { type: "text/plain; version=0.0.4; charset=utf-8", render: renderPrometheus },
   openmetrics: {
     type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
     render: renderOpenMetrics,
   },
 } as const satisfies Readonly<Record<string, Form>>;
+
+/** The form of the metrics for whoever sends this Accept header: what every scraper reads, or OpenMetrics where that is named. */
+export function metricsForm(accept: string | null): Form {
+  return /\bapplication\/openmetrics-text\b/i.test(accept ?? "") ? FORMS.openmetrics : FORMS.prometheus;
+}

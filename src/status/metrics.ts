@@ -9,7 +9,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** One metric of the OpenMetrics text. */
+/** One metric, in the terms of OpenMetrics. */
 export interface Metric {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram" | "info" | "stateset";
@@ -26,13 +26,16 @@ const STATES = ["running", "retiring", "draining", "stopping"];
 
 /** Every metric. What is counted for each program has the label `program`; requests that came to none have it empty. */
 export const METRICS: readonly Metric[] = [
-  single("std_fpm", "info", "The version of std-fpm.", ["version"], ({ version }) => [
-    { labels: { version }, suffix: "_info", value: 1 },
+  single("std_fpm", "info", "The version of std-fpm, and where it runs.", ["version", "hostname"], (now) => [
+    { labels: { version: now.version, hostname: now.hostname }, suffix: "_info", value: 1 },
   ]),
   single("std_fpm_state", "stateset", "What the daemon is at.", ["std_fpm_state"], ({ state }) =>
     STATES.map((each) => ({ labels: { std_fpm_state: each }, value: each === state ? 1 : 0 })),
   ),
   one("std_fpm_uptime_seconds", "Time since the daemon was started.", (now) => now.uptime_seconds),
+  one("std_fpm_start_time_seconds", "When the daemon was started, since 1970.", (now) => now.start_seconds),
+  one("std_fpm_descriptors", "Descriptors that std-fpm has open.", (now) => now.descriptors),
+  one("std_fpm_descriptors_limit", "Most that it may have open.", (now) => now.max_descriptors),
   one("std_fpm_connections", "Open connections from web servers.", (now) => now.connections),
   one("std_fpm_connections_limit", "Most of them that are served at once.", (now) => now.max_connections),
   one("std_fpm_connections_waiting", "Those that wait for a place.", (now) => now.connections_waiting),
@@ -72,6 +75,14 @@ export const METRICS: readonly Metric[] = [
     (of) => of.failures,
     (now) => now.others.failures,
   ),
+  counters(
+    "std_fpm_program_responses",
+    "Whole answers of the program by class of status.",
+    "class",
+    (of) => ({
+      ...of.responses,
+    }),
+  ),
   counter("std_fpm_program_queued", "Requests that had to wait.", (of) => of.queued),
   counter("std_fpm_program_slow_requests", "Requests that took longer than slow_log.after.", (of) => of.slow),
   counter(
@@ -80,6 +91,11 @@ export const METRICS: readonly Metric[] = [
     (of) => of.held_back,
   ),
   counter("std_fpm_program_retries", "Requests sent to another process.", (of) => of.retries),
+  counter(
+    "std_fpm_program_taken_back",
+    "Requests taken back from a process that works on after its answer.",
+    (of) => of.taken_back,
+  ),
   counter(
     "std_fpm_program_stale_records",
     "Records of earlier requests that were dropped.",

@@ -23,7 +23,7 @@ export interface OwnPages {
 }
 
 /** What a query may ask for instead of text. */
-const OTHERS = ["json", "html", "openmetrics"] as const;
+const OTHERS = ["json", "html", "prometheus", "openmetrics"] as const;
 type Other = (typeof OTHERS)[number];
 
 /**

@@ -10,6 +10,12 @@ export type RequestStatus = Static<typeof requestSchema>;
 export type Numbers = Static<typeof numbersSchema>;
 export type HistogramStatus = Static<typeof histogramSchema>;
 
+/**
+ * The version of the form of a snapshot. What is named in docs/status.md as staying keeps its name, type and meaning as long as this number does; new keys may come at
+ * any time.
+ */
+export const SCHEMA_VERSION = 1;
+
 const count = (description: string) => Type.Integer({ description });
 const number = (description: string) => Type.Number({ description });
 const text = (description: string) => Type.String({ description });
@@ -27,6 +33,7 @@ const histogramSchema = Type.Object({
   p50_seconds: orNull(number("Half of them took this long at most; null while there are none.")),
   p90_seconds: orNull(number("Nine in ten took this long at most.")),
   p99_seconds: orNull(number("99 in a hundred took this long at most.")),
+  max_seconds: orNull(number("The longest took this long.")),
   buckets: Type.Array(Type.Number(), {
     description:
       "How many took up to 0.25 ms, up to 0.5 ms, up to 1 ms, and so on, doubled each time; the last number has those above 131 s.",
@@ -56,6 +63,14 @@ const outcomesSchema = Type.Object({
   client_left: count("The web server gave up before the end."),
 });
 
+const responsesSchema = Type.Object({
+  "1xx": count("Such as 101 Switching Protocols."),
+  "2xx": count("Success."),
+  "3xx": count("Redirections."),
+  "4xx": count("What the program finds wrong with requests."),
+  "5xx": count("What goes wrong in the program."),
+});
+
 const numbersSchema = Type.Object({
   processes: described(statesSchema, "Processes by what they are at; all that live are one of these."),
   in_flight: count("Requests that a process is at work on."),
@@ -63,6 +78,10 @@ const numbersSchema = Type.Object({
   queue_oldest_seconds: number("How long the oldest of them has waited."),
   queued: count("Requests that had to wait since the start."),
   requests: described(outcomesSchema, "Requests by how they ended, since the start."),
+  responses: described(
+    responsesSchema,
+    "Whole answers of the program by the class of the status that their header says; what std-fpm answered itself is in `failures`.",
+  ),
   failures: Type.Record(Type.String(), Type.Integer(), {
     description: "Requests that were refused or broke off, by code (docs/errors.md).",
   }),
@@ -71,6 +90,7 @@ const numbersSchema = Type.Object({
     "Times that a process more was wanted and there was no room among all programs (`max_processes` of `[server]`, and what each leaves to the others).",
   ),
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
+  taken_back: count("Those among them that were taken back from a process that works on after its answer."),
   stale_records: count(
     "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them.",
   ),
@@ -113,7 +133,9 @@ const processSchema = Type.Object({
   idle_seconds: number("How long it has been without work; 0 while it is at work."),
   served: count("Requests it has answered."),
   cpu_seconds: orNull(number("CPU time of its main thread; null when it was not looked at.")),
-  memory_bytes: orNull(number("Memory it holds (resident); null when it was not looked at.")),
+  memory_bytes: orNull(
+    number("Memory it holds, without what it shares with files and others; null when it was not looked at."),
+  ),
   requests: Type.Array(requestSchema, { description: "What it is at work on: the eight oldest." }),
 });
 
@@ -126,7 +148,9 @@ const lastErrorSchema = Type.Object({
 const programSchema = Type.Composite([
   Type.Object({
     name: text("The program's path, or the interpreter and the settings that it serves."),
-    settings: text("Which tables of the configuration hold for it: `app`, or `app+apps[0]`."),
+    settings: text(
+      "Which tables of the configuration hold for it: by their names: `app`, or `php + /srv/shop/**`.",
+    ),
     is_gone: Type.Boolean({ description: "Whether it has no processes any more." }),
   }),
   numbersSchema,
@@ -147,11 +171,14 @@ const programSchema = Type.Composite([
 
 export const snapshotSchema = Type.Object({
   version: text("The version of std-fpm."),
+  schema: count("The version of the form of all this: see above."),
+  hostname: text("The name of the machine, or of its container."),
   pid: count("The process id of the daemon."),
   state: text(
     "`running`; `retiring`: another daemon has taken over; `draining`, `stopping`: it was told to stop.",
   ),
   started_at: text("When the daemon was started (RFC 3339)."),
+  start_seconds: count("The same, in seconds since 1970."),
   uptime_seconds: number("How long ago that was."),
   cores: number(
     "Cores that processes may use; fewer than the machine's where a control group or the affinity mask says so, and maybe a fraction.",
@@ -165,6 +192,8 @@ export const snapshotSchema = Type.Object({
   ),
   connections: count("Open connections from web servers."),
   max_connections: count("Most of them that are served at once."),
+  descriptors: count("Descriptors that std-fpm has open."),
+  max_descriptors: count("Most that it may have open (RLIMIT_NOFILE)."),
   connections_waiting: count("Those that wait for a place; more may wait in the kernel."),
   connections_waited: count("Connections that had to wait, since the start."),
   buffered_bytes: count("What is held in memory of requests and answers that wait for somebody."),

@@ -6,18 +6,48 @@ export interface Column {
   readonly minWidth?: number;
 }
 
-/** A table as lines of text, its columns as wide as they must be. No space at the end of a line. */
+const ASCII = /^[ -~]*$/;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const NONE = /^[\p{Mn}\p{Me}\p{Cf}]*$/u;
+
+/** A table as lines of text, its columns as wide as they must be; some characters take two places. No space at the end of a line. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map(({ head, minWidth = 0 }, index) => {
-    return Math.max(head.length, minWidth, ...rows.map((row) => (row[index] ?? "").length));
+    return rows.reduce(
+      (widest, row) => Math.max(widest, widthOf(row[index] ?? "")),
+      Math.max(head.length, minWidth),
+    );
   });
   const line = (cells: readonly string[]) =>
     columns
       .map(({ align }, index) => {
         const [cell, width] = [cells[index] ?? "", widths[index] ?? 0];
-        return align === "left" ? cell.padEnd(width) : cell.padStart(width);
+        const space = " ".repeat(Math.max(0, width - widthOf(cell)));
+        return align === "left" ? `${cell}${space}` : `${space}${cell}`;
       })
       .join("  ")
       .trimEnd();
   return [line(columns.map(({ head }) => head)), ...rows.map(line)];
+}
+
+/** The end of a text in so many places: of a path it tells more than the beginning. */
+export function endOf(text: string, places: number): string {
+  if (widthOf(text) <= places || places < 2) return text;
+  let [kept, width] = ["", 1];
+  for (const { segment } of [...new Intl.Segmenter().segment(text)].reverse()) {
+    width += widthOf(segment);
+    if (width > places) break;
+    kept = `${segment}${kept}`;
+  }
+  return `…${kept}`;
+}
+
+/** How many places of a terminal a text takes, as far as its characters tell (Unicode, East Asian Width). */
+export function widthOf(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of new Intl.Segmenter().segment(text))
+    width += WIDE.test(segment) ? 2 : NONE.test(segment) ? 0 : 1;
+  return width;
 }

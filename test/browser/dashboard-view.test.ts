@@ -9,6 +9,7 @@ import { freePort } from "../support/server-process.ts";
 import { type SiteOptions, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
+const CGI = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nok'\n";
 /** What ends a request that never would, when its client has gone. */
 const HANGING = 'abort_timeout = "50ms"';
 
@@ -22,9 +23,9 @@ afterAll(async () => {
 });
 
 /** A site with status and control at a TCP port. */
-async function startTcpSite(options: SiteOptions = {}) {
+async function startTcpSite(options: SiteOptions = {}, more = "") {
   const port = freePort();
-  const site = await startSite({ ...options, apps: `[admin]\nlisten = "127.0.0.1:${port}"\n` });
+  const site = await startSite({ ...options, apps: `${more}[admin]\nlisten = "127.0.0.1:${port}"\n` });
   const snapshot = async () =>
     (await (await fetch(`http://127.0.0.1:${port}/status.json?full`)).json()) as Snapshot;
   return { site, port, snapshot, [Symbol.asyncDispose]: () => site[Symbol.asyncDispose]() };
@@ -58,7 +59,9 @@ describe("the dashboard at a TCP address", () => {
     expect(await row.locator("[data-field=pid]").allTextContents()).toEqual([await site.text("lab.fcgi")]);
     await waitUntil("that one is counted, too", async () => (await field("requests", card)) === "4");
     expect(await field("memory", card)).toMatch(/^\d.* [KM]iB$/);
-    expect(await page.getByRole("button").count()).toBe(0);
+    expect(
+      await page.getByRole("button", { name: /Restart|Drain|Kill|Stop|Upgrade|Reload|Reopen/ }).count(),
+    ).toBe(0);
     expect(dashboard.problems).toEqual([]);
   });
 
@@ -153,27 +156,131 @@ describe("the dashboard at a TCP address", () => {
   });
 });
 
+describe("trouble", () => {
+  const SATURATED = '[[apps]]\nmatch = "**/full.fcgi"\nmax_processes = 1\n';
+
+  async function startTroubled() {
+    const healthy = Array.from({ length: 8 }, (_, number) => `a${number}.fcgi`);
+    const tcp = await startTcpSite(
+      { lab: [...healthy, "full.fcgi", "z-errors.fcgi", "exit-at-boot.fcgi"], app: HANGING },
+      SATURATED,
+    );
+    const { site } = tcp;
+    for (const name of healthy) await site.text(name);
+    await site.ask("exit-at-boot.fcgi");
+    const atWork = await sendHanging(site.fpm, `${site.root}/full.fcgi`, { REQUEST_URI: "/checkout" });
+    const waiting = await sendHanging(site.fpm, `${site.root}/full.fcgi`);
+    return {
+      ...tcp,
+      healthy,
+      [Symbol.asyncDispose]: async () => {
+        atWork[Symbol.dispose]();
+        waiting[Symbol.dispose]();
+        await tcp[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  test("comes first: how many programs, which, since when, and why", async () => {
+    await using tcp = await startTroubled();
+    const { site, port, healthy } = tcp;
+    await using dashboard = await openDashboard(browser, port);
+    const { page } = dashboard;
+    for (let i = 0; i < 3; i++) await site.ask("z-errors.fcgi?op=status&code=500");
+    await page.getByRole("heading", { name: "3 programs are in trouble" }).waitFor();
+    const lines = page.locator("#troubles li");
+    const texts = async () =>
+      (await lines.allTextContents()).map((text) => text.replaceAll(/\s+/g, " ").trim());
+    await waitUntil("it waits", async () => (await texts()).some((text) => text.startsWith("saturated")));
+    const [first, second, third] = (await texts()) as [string, string, string];
+    expect(first).toMatch(
+      /^failing .*exit-at-boot\.fcgi (for \d.* m?s|just now) .*exited with status 3 before it accepted a connection/,
+    );
+    expect(second).toMatch(
+      /^failing .*z-errors\.fcgi .* 3 of 3 requests were answered with 5xx in the last minute/,
+    );
+    expect(third).toMatch(
+      /^saturated .*full\.fcgi for \d.* s 1 waits, the oldest for .* s: its one process is busy; raise max_processes, or look at GET \/checkout \(pid \d+, at it for .*\)$/,
+    );
+    const names = await page.locator("#programs > tbody th").allTextContents();
+    expect(names.slice(0, 3).map((name) => name.replace(`${site.root}/`, ""))).toEqual([
+      "exit-at-boot.fcgi",
+      "z-errors.fcgi",
+      "full.fcgi",
+    ]);
+    expect(names).toHaveLength(healthy.length + 3);
+    expect(await page.title()).toBe(`(3) ${(await tcp.snapshot()).hostname}: std-fpm`);
+    const row = page.locator("#programs > tbody", { hasText: "full.fcgi" });
+    expect(await row.locator("[data-field=state]").first().textContent()).toBe("saturated");
+    expect(await dashboard.field("row-busy", row)).toBe("1 of 1, limit 1");
+    expect(await dashboard.field("row-waiting", row)).toMatch(/^1, for \d/);
+    // The name leads to all that is known.
+    await page.getByLabel("Filter by name").fill("a0");
+    await lines.nth(2).getByRole("button").click();
+    await dashboard.program(`${site.root}/full.fcgi`).getByText("busy", { exact: true }).first().waitFor();
+    expect(dashboard.problems).toEqual([]);
+  });
+
+  test("is the order until another column is pressed, by mouse or key", async () => {
+    await using tcp = await startTroubled();
+    await using dashboard = await openDashboard(browser, tcp.port, {
+      viewport: { width: 1280, height: 900 },
+    });
+    const { page } = dashboard;
+    const names = async () =>
+      (await page.locator("#programs > tbody th").allTextContents()).map((name) => name.replace(/.*\//, ""));
+    const sorted = async () =>
+      await page.locator("th[aria-sort]:not([aria-sort=none])").getAttribute("data-sort");
+    expect([await sorted(), (await names())[0]]).toEqual(["state", "exit-at-boot.fcgi"]);
+    await page.getByRole("button", { name: "program", exact: true }).click();
+    const byName = await names();
+    expect([await sorted(), byName]).toEqual(["name", [...byName].sort()]);
+    await page.getByRole("button", { name: "program", exact: true }).press("Enter");
+    expect(await names()).toEqual([...byName].sort().reverse());
+    await page.getByRole("button", { name: "waiting", exact: true }).click();
+    expect((await names())[0]).toBe("full.fcgi");
+    for (const head of await page.locator("#programs thead button").all()) await head.click();
+    expect(dashboard.problems).toEqual([]);
+  });
+
+  test("is none where nothing is wrong", async () => {
+    await using tcp = await startTcpSite();
+    await tcp.site.text("lab.fcgi");
+    await using dashboard = await openDashboard(browser, tcp.port);
+    await dashboard.page.getByRole("heading", { name: "No program is in trouble" }).waitFor();
+    expect(await dashboard.page.locator("#troubles li").count()).toBe(0);
+    expect(await dashboard.page.title()).toBe(`${(await tcp.snapshot()).hostname}: std-fpm`);
+  });
+});
+
 describe("the dashboard in any light and on any screen", () => {
-  test("has 48 programs of 104, more when they are asked for, and any that is looked for", async () => {
-    const names = Array.from({ length: 104 }, (_, number) => `p${String(number).padStart(3, "0")}.fcgi`);
-    await using tcp = await startTcpSite({ lab: names });
+  test("has a line for each of 204 programs, and any that is looked for, with all that is known of it", async () => {
+    const names = Array.from({ length: 204 }, (_, number) => `p${String(number).padStart(3, "0")}.cgi`);
+    const files = Object.fromEntries(names.map((name) => [name, CGI]));
+    const cgi = '[[apps]]\nmatch = "**/*.cgi"\nextensions = [".cgi"]\nprotocol = "cgi"\n';
+    await using tcp = await startTcpSite({ lab: [], files }, cgi);
     const { site } = tcp;
     for (const name of names) await site.text(name);
-    await using dashboard = await openDashboard(browser, tcp.port);
+    await using dashboard = await openDashboard(browser, tcp.port, {
+      viewport: { width: 1280, height: 900 },
+    });
     const { page } = dashboard;
-    const cards = page.getByRole("article");
+    const lines = page.locator("#programs > tbody");
     const shown = page.locator("#shown");
-    expect([await cards.count(), await shown.textContent()]).toEqual([48, "48 of 104 shown"]);
-    expect(await page.locator("tbody[data-field=rows] tr").count()).toBe(0);
+    expect([await lines.count(), await shown.textContent()]).toEqual([200, "200 of 204 shown"]);
+    const box = await page.locator("#programs").boundingBox();
+    expect(box?.height).toBeLessThan(200 * 30);
+    expect(await page.getByRole("article").count()).toBe(0);
     await page.getByRole("button", { name: "Show more" }).click();
-    expect([await cards.count(), await shown.textContent()]).toEqual([96, "96 of 104 shown"]);
+    expect([await lines.count(), await shown.textContent()]).toEqual([204, "204 of 204 shown"]);
     await page.getByLabel("Filter by name").fill("P10");
-    const heads = await cards.getByRole("heading").allTextContents();
-    expect(heads).toEqual(["p100", "p101", "p102", "p103"].map((name) => `${site.root}/${name}.fcgi`));
-    await cards.first().getByText("1 process", { exact: true }).click();
-    await page.locator("tbody[data-field=rows] tr").waitFor();
+    const heads = await lines.locator("th").allTextContents();
+    const found = Array.from({ length: 10 }, (_, number) => `${site.root}/p10${number}.cgi`);
+    expect(heads.sort()).toEqual(found);
+    await page.getByRole("button", { name: found[3] as string }).click();
+    await dashboard.program(found[3] as string).waitFor();
     await page.getByLabel("Filter by name").fill("nothing is called so");
-    expect([await cards.count(), await shown.textContent()]).toEqual([0, "0 of 104 shown"]);
+    expect([await lines.count(), await shown.textContent()]).toEqual([0, "0 of 204 shown"]);
   });
 
   test.each(["light", "dark"] as const)("is readable when it is %s", async (colorScheme) => {
@@ -185,7 +292,17 @@ describe("the dashboard in any light and on any screen", () => {
     const background = await colorOf(card, "background-color");
     expect(luminanceOf(background) > 0.5).toBe(colorScheme === "light");
     const parts = ["h3", ".note", "dt", ".failures li"].map((part) => card.locator(part).first());
-    for (const part of [...parts, dashboard.page.locator("#connection")]) {
+    const { page } = dashboard;
+    const words = [
+      "#connection",
+      "#troubles .word",
+      "#troubles .link",
+      ".row .word",
+      ".row .link",
+      "thead button",
+      "nav a",
+    ];
+    for (const part of [...parts, ...words.map((each) => page.locator(each).first())]) {
       const contrast = contrastOf(await colorOf(part, "color"), background);
       expect(contrast).toBeGreaterThan(4.5);
     }
@@ -200,6 +317,8 @@ describe("the dashboard in any light and on any screen", () => {
     await waitUntil("it is at work", async () => (await tcp.snapshot()).total.in_flight === 1);
     await using dashboard = await openDashboard(browser, tcp.port, { viewport: { width: 360, height: 780 } });
     await dashboard.page.getByText("At work for the longest time").waitFor();
+    for (const word of ["failing", "busy"])
+      await dashboard.page.locator("#programs .word", { hasText: word }).waitFor();
     expect(await dashboard.page.locator("html").evaluate((html) => html.scrollWidth)).toBe(360);
   });
 });

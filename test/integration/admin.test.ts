@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { lstatSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, rmSync, writeFileSync } from "node:fs";
+import { groupId } from "../../src/base/accounts.ts";
 import { admin, command, snapshotOf } from "../support/admin.ts";
+import { runCli } from "../support/cli-process.ts";
 import { handOver } from "../support/hand-over.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { answers, EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
@@ -152,6 +154,55 @@ describe("on a TCP address", () => {
   });
 });
 
+describe("on a second Unix socket", () => {
+  test("a group may look and not act, and others may not look; the first stays its user's alone", async () => {
+    using dir = makeTempDir();
+    chmodSync(dir.path, 0o755);
+    const listen = `["admin.sock", "${dir.at("status.sock")}"]`;
+    await using site = await startSite({
+      apps: `[admin]\nlisten = ${listen}\nlisten_group = "daemon"\nlisten_mode = "0660"\n`,
+    });
+    const facts = lstatSync(dir.at("status.sock"));
+    expect([facts.mode & 0o777, facts.gid]).toEqual([0o660, groupId("daemon") as number]);
+    expect(lstatSync(`${site.fpm.runtimeDir}/admin.sock`).mode & 0o777).toBe(0o600);
+    const curl = (group: string, ...words: string[]) => {
+      const become = ["setpriv", "--reuid=65534", `--regid=${group}`, "--clear-groups"];
+      const ask = ["curl", "-s", "--unix-socket", dir.at("status.sock"), ...words];
+      return Bun.spawnSync([...become, ...ask]).stdout.toString();
+    };
+    expect(curl("daemon", "http://localhost/metrics")).toContain("std_fpm_start_time_seconds ");
+    expect(curl("daemon", "-X", "POST", "http://localhost/reload")).toBe(
+      "On this socket one may look, and not act: use the first one of `[admin] listen`.\n",
+    );
+    expect(curl("65534", "http://localhost/metrics")).toBe("");
+    expect((await command(site.fpm, "reload")).status).toBe(0);
+    const pid = await handOver(site.fpm);
+    await waitUntil("the new one answers", () =>
+      curl("daemon", "http://localhost/status").includes(`pid ${pid}`),
+    );
+    rmSync(dir.at("status.sock"));
+    await waitUntil("the file is made again", () => existsSync(dir.at("status.sock")));
+    await waitUntil("with its group", () => curl("daemon", "http://localhost/healthz") === "ok\n");
+  });
+
+  test("of no use is pointed out, as is a group that is not there", async () => {
+    using dir = makeTempDir();
+    const check = async (admin: string) => {
+      writeFileSync(dir.at("c.toml"), `server.include = ""\napp.user = "root"\n[admin]\n${admin}\n`);
+      const { err, status } = await runCli("check", "--config", dir.at("c.toml"));
+      return [status, err.replace(dir.at("c.toml"), "")];
+    };
+    expect((await check('listen_group = "daemon"'))[1]).toContain(
+      "admin.listen_group: it is for who may look",
+    );
+    expect(await check('listen = ["admin.sock", "s.sock"]\nlisten_group = "no-such"')).toEqual([
+      1,
+      ':5: admin.listen_group: there is no group "no-such"\n',
+    ]);
+    expect((await check('listen = ["a.sock", "a.sock"]'))[1]).toContain('"a.sock" is in the list twice');
+  });
+});
+
 describe("over HTTP", () => {
   test("paths, methods and forms are told apart", async () => {
     await using site = await startSite();
@@ -163,17 +214,14 @@ describe("over HTTP", () => {
     const json = { headers: { Accept: "application/json" } };
     expect(await ask("/status", json)).toEqual([200, "application/json"]);
     expect(await ask("/status", { headers: { Accept: "text/html,*/*" } })).toEqual([200, text]);
-    expect(await ask("/metrics")).toEqual([
-      200,
-      "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    ]);
+    expect(await ask("/metrics")).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
     expect(await ask("/")).toEqual([200, "text/html; charset=utf-8"]);
     expect(await ask("/nowhere")).toEqual([404, text]);
     expect(await ask("/reload")).toEqual([405, text]);
     expect(await ask("/status", { method: "POST" })).toEqual([405, text]);
     expect(await ask("/status", { method: "DELETE" })).toEqual([405, text]);
     expect(await ask("/status", { headers: { Host: "evil.example" } })).toEqual([421, text]);
-    expect((await admin(site.fpm, "/metrics")).text()).resolves.toEndWith("\n# EOF\n");
+    expect((await admin(site.fpm, "/metrics")).text()).resolves.toStartWith("# HELP std_fpm_info ");
     const foreign = { method: "POST", headers: { Origin: "http://evil.example" } };
     expect(await ask("/stop", foreign)).toEqual([403, text]);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { startSite } from "../support/site.ts";
 import { EXECUTABLE } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -43,4 +43,41 @@ test("the executable runs without Bun, Node or any file of the project", async (
 
 function plainVersion(): string {
   return Bun.spawnSync([EXECUTABLE, "--version"], { env: {} }).stdout.toString();
+}
+
+test("what its user may not read is an error with file and advice, and no stack of the runtime", () => {
+  using dir = makeTempDir();
+  chmodSync(dir.path, 0o755);
+  mkdirSync(dir.at("inc"), { mode: 0o700 });
+  writeFileSync(dir.at("main.toml"), `[server]\ninclude = "${dir.at("inc")}/*.toml"\n`);
+  writeFileSync(dir.at("inc/a.toml"), "[log]\n");
+  const check = () => asNobody("check", "--config", dir.at("main.toml"));
+  expect(check()).toEqual([
+    1,
+    `${dir.at("inc")}/: the folder of \`include\` may not be read by the user of std-fpm; ${ADVICE}\n`,
+  ]);
+  chmodSync(dir.at("inc"), 0o755);
+  chmodSync(dir.at("inc/a.toml"), 0o600);
+  expect(check()).toEqual([
+    1,
+    expect.stringContaining(`${dir.at("inc/a.toml")}: cannot be read: permission denied`),
+  ]);
+  chmodSync(dir.at("inc/a.toml"), 0o644);
+  chmodSync(dir.at("main.toml"), 0o600);
+  expect(check()).toEqual([
+    1,
+    expect.stringContaining(`${dir.at("main.toml")}: cannot be read: permission denied`),
+  ]);
+});
+
+const ADVICE = 'give that user the right to read and search it (chmod 755), or set `include` to ""';
+
+/** Status and stderr of a command that a user without rights gives. */
+function asNobody(...words: string[]): [status: number, err: string] {
+  const become =
+    process.geteuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+  const { exitCode, stderr } = Bun.spawnSync([...become, EXECUTABLE, ...words], {
+    env: { PATH: "/usr/bin:/bin" },
+  });
+  return [exitCode, stderr.toString()];
 }

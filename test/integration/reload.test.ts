@@ -13,7 +13,31 @@ const RELOADS = 20;
 /** What is known of a file may be a second old. */
 const NOTICED_MS = 1100;
 
+/** An interpreter for all scripts below $ROOT, in a table of its own. */
+const PHP = '[[apps]]\nmatch = "$ROOT/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\n';
+
 describe("SIGHUP", () => {
+  test.each([
+    ["its match", "", (root: string) => `/usr/bin/php-cgi (${root}/**/*.php)`],
+    ["its name", 'name = "php"\n', () => "php"],
+  ])(
+    "leaves a command's processes alone where a table is put before theirs: they are known by %s",
+    async (_, name, known) => {
+      const files = { "pid.php": "<?php echo getmypid();" };
+      await using site = await startSite({ lab: [], files, apps: `${PHP}${name}` });
+      const pid = await site.text("pid.php");
+      const before = await command(site.fpm, "status");
+      edit(site.fpm, "[[apps]]", '[[apps]]\nmatch = "/elsewhere/**"\nqueue_length = 7\n\n[[apps]]');
+      await reload(site.fpm);
+      expect(await site.text("pid.php")).toBe(pid);
+      const program = known(site.root);
+      for (const { out } of [before, await command(site.fpm, "status")]) expect(out).toContain(program);
+      const restarted = await command(site.fpm, "restart", program);
+      expect(restarted.out).toBe(`${program}: new processes take the place of 1\n`);
+      expect(await site.text("pid.php")).not.toBe(pid);
+    },
+  );
+
   test(`fails no request of 50 clients over ${RELOADS} reloads`, async () => {
     await using site = await startSite({ app: "max_processes = 4", programEnv: { TURN: "0" } });
     const clients = startClients(site, 50);

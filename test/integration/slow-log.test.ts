@@ -25,12 +25,14 @@ describe("a slow request's report", () => {
     expect(report).toMatch(
       /^slow request, 0\.[5-9] s so far: (0\.\d+ s for a process to start, )?0\.[5-9] s in the program: sleeps \(clock_nanosleep\) program=/,
     );
-    expect(report).toEndWith(` program=${site.root}/lab.fcgi pid=${pid} request="GET /direct/lab.fcgi"`);
+    expect(report).toEndWith(
+      ` program=${site.root}/lab.fcgi pid=${pid} request="GET /direct/lab.fcgi" host=localhost`,
+    );
     const end = await endOf(site, "");
     expect(end).toMatch(
       /^slow request ended after 1\.\d s: .*1\.\d s in the program \(0\.0\d* s on the CPU\) program=/,
     );
-    expect(end).toEndWith(`pid=${pid} request="GET /direct/lab.fcgi" outcome=answered`);
+    expect(end).toEndWith(`pid=${pid} request="GET /direct/lab.fcgi" host=localhost outcome=answered`);
     expect(site.fpm.log()).not.toContain("ms=1000");
   });
 
@@ -53,7 +55,7 @@ describe("a slow request's report", () => {
     expect(report).toContain(
       `waits for a file lock (flock) on ${file}, held by pid ${await holder} (waits.fcgi) at GET /direct/waits.fcgi program=`,
     );
-    expect(report).toEndWith(`pid=${await waiter} request="GET /direct/waits.fcgi/waiter"`);
+    expect(report).toEndWith(`pid=${await waiter} request="GET /direct/waits.fcgi/waiter" host=localhost`);
   });
 
   test("tells threads that wait for a mutex from those that have nothing to do", async () => {
@@ -101,7 +103,9 @@ describe("a slow request's report", () => {
       ),
     );
     tcp.stop(true);
-    expect(report).toEndWith(`pid=${await answer} request="GET /direct/db.php"`);
+    expect(report).toEndWith(
+      `pid=${await answer} request="GET /direct/db.php" script=${site.root}/db.php host=localhost`,
+    );
   });
 
   test("says what the child does that its program waits for, also over a pipe", async () => {

@@ -29,7 +29,9 @@ describe("the status", () => {
     expect(program("lab")?.wait.count).toBe(4);
     expect(program("lab")?.sent_bytes).toBeGreaterThan(100);
     expect(program("lab")?.received_bytes).toBeGreaterThan(1000);
-    expect(program("lab")?.last_error?.message).toBe(`pid ${lab} ended by SIGKILL`);
+    expect(program("lab")?.last_error?.message).toBe(
+      `pid ${lab} ended by SIGKILL, not by std-fpm: the kernel's memory killer, or somebody`,
+    );
     expect(program("exit-at-boot")?.failed_starts).toBeGreaterThan(0);
     expect(program("exit-at-boot")?.last_error?.code).toBe("BOOT_FAILED");
   });

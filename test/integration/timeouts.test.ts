@@ -4,6 +4,7 @@ import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
 import type { BackendOwner } from "../../src/backend/lent-backend.ts";
+import { MemoryKiller } from "../../src/backend/memory-killer.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
@@ -16,6 +17,7 @@ import type { AppConfig } from "../../src/config/config.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
+import { RequestNaming } from "../../src/fcgi/request-naming.ts";
 import { AnswerHead } from "../../src/relay/answer-head.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
 import { Relay, type Relayed } from "../../src/relay/relay.ts";
@@ -74,6 +76,8 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     instance: "test",
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
+    naming: new RequestNaming(),
+    memoryKiller: new MemoryKiller("/none", () => undefined),
     conduct: new Conduct(),
     unread: new UnreadWatch(clock),
     buffers: new ByteBudget(Number.POSITIVE_INFINITY),

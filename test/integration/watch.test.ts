@@ -48,6 +48,26 @@ describe("std-fpm status --watch", () => {
     expect(shell.raw).toContain("\x1b[?25h");
   });
 
+  test("loses no character of a line that is as long as the terminal is wide, and shows all keys at 80 columns", async () => {
+    const name = `${"folder/".repeat(12)}the-end.fcgi`;
+    await using site = await startSite({ lab: [name] });
+    await site.text(name);
+    await using watch = startOnTerminal(words(site), { columns: 80, rows: 24 });
+    await watch.until("its name's end is there", (text) => /the-end\.fcgi$/m.test(text));
+    expect(watch.lines().at(-1)).toMatch(/^q quit {2}Tab processes {2}sort by: .*x.*n.* \(x trouble\)$/);
+  });
+
+  test("has those in trouble first, also without a process, and says why", async () => {
+    await using site = await startSite({ lab: ["a.fcgi"], files: { "z.fcgi": "#!/bin/sh\nexit 3\n" } });
+    await site.text("a.fcgi");
+    await site.ask("z.fcgi");
+    await using watch = watchOf(site);
+    await watch.until("it is first", () => order(watch)[0] === "z");
+    const screen = watch.lines().join("\n");
+    expect(screen).toMatch(/^failing {2}.*z\.fcgi: (?:1 start failed in a row|no process of it runs)/m);
+    expect(screen).toContain("*STATE");
+  });
+
   test("sorts programs as asked for", async () => {
     await using site = await startSite({ lab: ["a.fcgi", "b.fcgi"], app: "max_processes = 1" });
     await site.text("a.fcgi");
@@ -55,8 +75,8 @@ describe("std-fpm status --watch", () => {
     await using watch = watchOf(site);
     await watch.until("both are there", (text) => text.includes("/a.fcgi") && text.includes("/b.fcgi"));
     watch.type("w");
-    await watch.until("the one with a queue is first", () => order(watch).slice(0, 2).join() === "b,a");
-    expect(watch.lines().join()).toContain("*QUEUE");
+    await watch.until("it is sorted so", has("*QUEUE"));
+    expect(order(watch).slice(0, 2).join()).toBe("b,a");
     watch.type("n");
     await watch.until("by name", () => order(watch).slice(0, 2).join() === "a,b");
     await Promise.all(asked);

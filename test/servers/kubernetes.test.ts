@@ -33,7 +33,7 @@ test("the pod of the Kubernetes example serves, answers its probe and shows the 
   expect([page.status, page.text()]).toEqual([200, expect.stringMatching(/^\d+$/)]);
   expect((await exchange({ port: metricsPort, path: "/ping" })).text()).toBe("pong");
   const metrics = await exchange({ port: metricsPort, path: "/metrics" });
-  expect(metrics.headers.get("content-type")).toStartWith("application/openmetrics-text");
+  expect(metrics.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
   const [, query = ""] = /^ +query: >-\n +(.*)$/m.exec(yaml) ?? [];
   const wanted = [...query.matchAll(/\((std_fpm_\w+)/g)].map(([, name]) => name as string);
   expect(wanted).toHaveLength(2);

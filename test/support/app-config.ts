@@ -4,9 +4,10 @@ import type { AppConfig } from "../../src/config/config.ts";
 export function appConfig(changes: Partial<AppConfig>): AppConfig {
   return {
     id: "app",
+    isNamed: false,
     extensions: [".fcgi", ".fpl"],
     extensionsIgnoreCase: false,
-    isNamed: false,
+    namesPath: false,
     anyPath: false,
     roots: [],
     protocol: "fastcgi",
@@ -45,6 +46,7 @@ export function appConfig(changes: Partial<AppConfig>): AppConfig {
     abortTimeoutMs: 10_000,
     stopTimeoutMs: 10_000,
     stderr: "log",
+    logStderr: true,
     outputLimit: 1000,
     ...changes,
   };

@@ -26,6 +26,7 @@ export async function runAs(isRoot: boolean, ...words: string[]): Promise<CliRes
       err += text;
     },
     isOutTerminal: false,
+    wantsColours: false,
     errReader: "other",
     isRoot,
   });

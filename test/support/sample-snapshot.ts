@@ -43,7 +43,7 @@ export function backendOf(state: Backend["state"], pid: number, ...uris: string[
 /** One program with a process in every state, and one of which nothing is known. */
 export function sampleSource(): StatusSource & { tallies: Tallies } {
   const tally = new Tally();
-  tally.onOutcome({ kind: "answered", appStatus: 0, protocolStatus: 0 }, 12, 9000);
+  tally.onOutcome({ kind: "answered", appStatus: 0, protocolStatus: 0, status: 200 }, 12, 9000);
   const error = new FpmError("BACKEND_BROKEN", "backend", 'it said "no"\n\x1b[31m');
   tally.onOutcome({ kind: "refused", error }, 80, 9500);
   tally.started = 5;
@@ -64,15 +64,19 @@ export function sampleSource(): StatusSource & { tallies: Tallies } {
     now: 10_000,
     daemon: {
       version: "1.2.3",
+      hostname: "web1",
       pid: 1,
       state: "running",
       startedAt: "2026-01-01T00:00:00.000Z",
+      startSeconds: 1_767_225_600,
       uptimeMs: 3_725_000,
       cores: { value: 2, from: "the machine" },
       memoryLimitBytes: { value: 2 ** 30, from: "/sys/fs/cgroup/memory.max" },
       maxProcesses: { value: 64, from: "memory" },
       connections: 3,
       maxConnections: 480,
+      descriptors: 40,
+      maxDescriptors: 1024,
       connectionsWaiting: 1,
       connectionsWaited: 12,
       bufferedBytes: 65_536,

@@ -138,12 +138,12 @@ describe("the request in flight", () => {
     const inFlight = new InFlight(clock);
     const [first, second] = [lease("GET /1"), lease("GET /2")];
     expect(inFlight.only([])).toBeUndefined();
-    expect(inFlight.only([first])?.label).toBe("GET /1");
+    expect(inFlight.only([first])?.head.label).toBe("GET /1");
     expect(inFlight.only([first, second])).toBeUndefined();
     inFlight.onEnd(first, clock.now());
-    expect(inFlight.only([second])?.label).toBe("GET /2");
+    expect(inFlight.only([second])?.head.label).toBe("GET /2");
     clock.advance(100);
-    expect(inFlight.only([])?.label).toBe("GET /1");
+    expect(inFlight.only([])?.head.label).toBe("GET /1");
     clock.advance(1);
     expect(inFlight.only([])).toBeUndefined();
   });

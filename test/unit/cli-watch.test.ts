@@ -49,6 +49,15 @@ describe("the live status", () => {
     expect(columnsAt(30)).toEqual(["*PROGRAM"]);
   });
 
+  test("keeps its columns where names have wide characters", () => {
+    const lines = textOf(
+      seen(withPrograms(named(`/srv/${"漢字".repeat(30)}.fcgi`), named("/srv/a.fcgi"))),
+      80,
+    );
+    expect(lines.every((line) => Bun.stringWidth(line) <= 80)).toBe(true);
+    expect(lines.some((line) => line.endsWith("字.fcgi"))).toBe(true);
+  });
+
   test("shows the end of a path that is too long", () => {
     const path = `/srv/${"very-long-folder/".repeat(10)}shop.fcgi`;
     const line = textOf(seen(withPrograms(named(path))), 80).find((each) => each.endsWith("/shop.fcgi"));

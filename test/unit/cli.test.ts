@@ -22,7 +22,10 @@ describe("the command line", () => {
     [["check", "--confg", "x"], "check: unknown flag --confg; did you mean --config?"],
     [["check", "--confg=x"], "check: unknown flag --confg; did you mean --config?"],
     [["--verbose"], "serve: unknown flag --verbose"],
-    [["check", "-c", "x"], "check: unknown flag -c"],
+    [["check", "-x", "x"], "check: unknown flag -x"],
+    [["check", "--config", ""], "check: --config needs a value"],
+    [["status", "--socket="], "status: --socket needs a value"],
+    [["help", "chekc"], 'unknown command "chekc"; did you mean check?'],
     [["check", "-config", "x"], "check: unknown flag -config; did you mean --config?"],
     [["check", "--config"], "check: --config needs a value"],
     [["check", "--config", "a", "--config", "b"], "check: --config is given twice"],
@@ -34,7 +37,7 @@ describe("the command line", () => {
     [["request", "/x", "/y"], 'request: "/y" is one argument too many'],
     [["request", "/x", "--param", "novalue"], 'request: --param: expected K=V, found "novalue"'],
     [["request", "/x", "--param", "=v"], 'request: --param: expected K=V, found "=v"'],
-    [["request", "/x", "--socket", "run/s"], "request: --socket: expected an absolute path"],
+    [["request", "/x", "--socket", "localhost:9000"], "request: --socket: expected a path"],
     [["request", "/x", "--body", "/nonexistent/body"], "request: --body: there is no file /nonexistent/body"],
     [["dev", "--port", "http"], 'dev: --port: expected a number from 0 to 65535, found "http"'],
     [["dev", "--port", "65536"], "dev: --port: expected a number"],
@@ -47,12 +50,27 @@ describe("the command line", () => {
     expect(status).toBe(2);
   });
 
-  test("--version names the version of std-fpm and of the runtime", async () => {
-    expect(await run("--version")).toEqual({
-      out: `std-fpm ${packageJson.version} (bun ${Bun.version})\n`,
-      err: "",
-      status: 0,
-    });
+  test("--version, -v and the command name the version of std-fpm and of the runtime", async () => {
+    for (const word of ["--version", "-V", "-v", "version"])
+      expect(await run(word)).toEqual({
+        out: `std-fpm ${packageJson.version} (bun ${Bun.version})\n`,
+        err: "",
+        status: 0,
+      });
+  });
+
+  test("-c is --config, before the command and behind it", async () => {
+    expect((await run("check", "-c", config(""))).out).toBe("ok\n");
+    expect((await run("-c", config(""), "check")).out).toBe("ok\n");
+    expect((await run("check", "-c")).err).toStartWith("std-fpm: check: --config needs a value");
+  });
+
+  test("a socket's path is seen from the caller's folder", async () => {
+    const { err, status } = await run("status", "--socket", "none/admin.sock");
+    expect(status).toBe(1);
+    expect(err).toStartWith(
+      `std-fpm: nobody answers at ${process.cwd()}/none/admin.sock: there is no such socket`,
+    );
   });
 
   test("--help lists the commands and the exit statuses, without colours where no person reads", async () => {
@@ -66,9 +84,14 @@ describe("the command line", () => {
   });
 
   test("--help behind a command is about that command", async () => {
-    const { out } = await run("request", "--help");
-    for (const flag of ["--query", "--method", "--body", "--param", "--socket", "--config"])
-      expect(out).toContain(flag);
+    for (const words of [
+      ["request", "--help"],
+      ["help", "request"],
+    ]) {
+      const { out } = await run(...words);
+      for (const flag of ["--query", "--method", "--body", "--param", "--socket", "--config", "--fail"])
+        expect(out).toContain(flag);
+    }
     expect((await run("nonsense", "--help")).status).toBe(2);
   });
 
@@ -88,6 +111,17 @@ describe("check", () => {
     ]) {
       expect(await run(...words)).toEqual({ out: "ok\n", err: "", status: 0 });
     }
+  });
+
+  test("the files that were read are named where there are several", async () => {
+    writeFileSync(folder.at("10.toml"), "[log]\n");
+    const main = folder.at("main.toml");
+    writeFileSync(main, `[server]\ninclude = "${folder.path}/1*.toml"\n`);
+    expect(await run("check", "--config", main)).toEqual({
+      out: "ok\n",
+      err: `read: ${main}, ${folder.at("10.toml")}\n`,
+      status: 0,
+    });
   });
 
   test("root is refused a configuration that names no user for any program", async () => {

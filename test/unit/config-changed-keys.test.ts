@@ -85,9 +85,9 @@ describe("changed keys", () => {
   test("tell two tables with the same match apart", () => {
     const before = apps({ match: "/a" }, { match: "/a", cwd: "/x" });
     expect(changes(before, apps({ match: "/a" }, { match: "/a", cwd: "/y" })).changed).toEqual([
-      'apps["/a"]#2.cwd',
+      'apps["/a#2"].cwd',
     ]);
-    expect(changes(before, apps({ match: "/a" })).changed).toEqual(['apps["/a"]#2 (gone)']);
+    expect(changes(before, apps({ match: "/a" })).changed).toEqual(['apps["/a#2"] (gone)']);
   });
 
   test("name the order of [[apps]], which decides who wins", () => {

@@ -26,7 +26,7 @@ describe("unknown keys", () => {
 describe("values of the wrong kind", () => {
   const cases: [string, string][] = [
     ["[apps]\nmatch = 1", "apps: expected [[apps]] tables, in double brackets, found a table"],
-    ["[[server]]", "server: expected a table, found [{}]"],
+    ["[[server]]", "server: write [server], in single brackets"],
     ["app = 3", "app: expected a table, found 3"],
     ["[[apps]]\nqueue_length = 1", "apps[0].match: is missing: expected a glob"],
     [

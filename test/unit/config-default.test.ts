@@ -13,6 +13,7 @@ import {
   matchSchema,
   roleSchema,
   slowLogSchema,
+  tableNameSchema,
 } from "../../src/config/schema.ts";
 import { serverSchema } from "../../src/config/server-schema.ts";
 import { defaultTables } from "../../src/config/tables.ts";
@@ -52,9 +53,9 @@ describe("the bundled default", () => {
     expect(checkFile(Bun.TOML.parse(example))).toEqual([]);
   });
 
-  test("[[apps]] knows every key of [app], match and role", () => {
+  test("[[apps]] knows every key of [app], match, name and role", () => {
     expect(Object.keys(appsSchema.properties).sort()).toEqual(
-      [...Object.keys(appSchema.properties), "match", "role"].sort(),
+      [...Object.keys(appSchema.properties), "match", "name", "role"].sort(),
     );
   });
 });
@@ -70,7 +71,8 @@ describe("docs/configuration.md", () => {
         expect(section).toContain(`| \`${key}\` | \`${value}\` | ${description} |`);
       }
     }
-    expect(page).toContain(`| \`match\` | | ${annotationsOf(matchSchema).description} |`);
+    for (const [key, schema] of Object.entries({ match: matchSchema, name: tableNameSchema }))
+      expect(page).toContain(`| \`${key}\` | | ${annotationsOf(schema).description} |`);
     expect(page).toContain(`| \`role\` | \`"any"\` | ${annotationsOf(roleSchema).description} |`);
   });
 });

@@ -65,7 +65,7 @@ describe("a good file", () => {
       headTimeoutMs: 30_000,
       drainTimeoutMs: 30_000,
     });
-    expect(config.log).toEqual({ level: "info", format: "auto", file: "" });
+    expect(config.log).toEqual({ level: "info", format: "auto", file: "", requestFields: [] });
     expect(config.app.command).toBeUndefined();
     expect(config.app.idleTimeoutMs).toBe(180_000);
     expect(config.app.requestTimeoutMs).toBe(0);
@@ -163,11 +163,11 @@ describe("programs", () => {
       env = { C = "second" }
       max_processes = 4`);
     const php = config.appFor("/srv/www/a.php");
-    expect(php.id).toBe("app+apps[0]+apps[1]");
+    expect(php.id).toBe("/srv/** + /srv/www/*.php");
     expect(php.env).toEqual({ A: "app", B: "first", C: "second" });
     expect(php.maxProcesses).toBe(4);
     expect(php.idleTimeoutMs).toBe(3_600_000);
-    expect(config.appFor("/srv/www/sub/a.php").id).toBe("app+apps[0]");
+    expect(config.appFor("/srv/www/sub/a.php").id).toBe("/srv/**");
     expect(config.appFor("/home/a.php")).toBe(config.app);
   });
 
@@ -187,9 +187,47 @@ describe("programs", () => {
     `);
     expect([config.appFor("/srv/a").nice, config.authorizerFor("/srv/a").nice]).toEqual([2, 1]);
     expect([config.appFor("/srv/both/a").id, config.authorizerFor("/srv/both/a").id]).toEqual([
-      "app+apps[1]+apps[2]",
-      "app+apps[0]+apps[2]",
+      "/srv/**#2 + /srv/both/**",
+      "/srv/** + /srv/both/**",
     ]);
+  });
+
+  test("tables are known by name or match, wherever they stand; one more before them changes nothing", async () => {
+    const php = '[[apps]]\nmatch = "/srv/**/*.php"\nname = "php"\n';
+    const twice = '[[apps]]\nmatch = "/a/**"\n[[apps]]\nmatch = "/a/**"\n';
+    const before = (await load(`${twice}${php}`)).config;
+    const after = (await load(`[[apps]]\nmatch = "/elsewhere/**"\n${twice}${php}`)).config;
+    for (const { appFor } of [before, after]) {
+      expect(appFor("/srv/x/index.php")).toMatchObject({ id: "php", isNamed: true });
+      expect(appFor("/a/b")).toMatchObject({ id: "/a/** + /a/**#2", isNamed: false });
+    }
+  });
+
+  test("a name is had once, and is none of a table's own", async () => {
+    const named = (name: string) => `[[apps]]\nmatch = "/${name}/**"\nname = "${name}"\n`;
+    expect(await problemsOf(`${named("php")}${named("perl")}${named("php")}`)).toEqual([
+      `:9: apps[2].name: "php" is the name of another table, ${folder}/main.toml:3`,
+    ]);
+    expect(await problemsOf(named("app"))).toEqual([
+      ':3: apps[0].name: "app" is the name of what [app] alone sets',
+    ]);
+    expect((await problemsOf('[[apps]]\nmatch = "/x"\nname = "a b"'))[0]).toContain("expected a short name");
+    expect((await problemsOf('[app]\nname = "php"'))[0]).toContain("it belongs below [[apps]]");
+  });
+
+  test("one table of programs in the brackets of another is told so, with its line", async () => {
+    expect(await problemsOf("\n[[app]]\nnice = 1")).toEqual([
+      ":2: app: write [app] for all programs, or [[apps]] with a `match` for some",
+    ]);
+    expect(await problemsOf('\n[[server]]\nlisten_mode = "0600"')).toEqual([
+      ":2: server: write [server], in single brackets",
+    ]);
+  });
+
+  test("a match without a leading slash is in any folder", async () => {
+    const { appFor } = (await load('[[apps]]\nmatch = "**/*.php"\nqueue_length = 5')).config;
+    for (const path of ["/a.php", "/srv/a.php", "/srv/www/x/a.php"]) expect(appFor(path).queueLength).toBe(5);
+    expect(appFor("/srv/a.fcgi").queueLength).toBe(0);
   });
 
   test("the same set of tables gives the same object, however many paths were asked for", async () => {
@@ -260,6 +298,29 @@ describe("included files", () => {
     expect(lines[2]).toBe("c.toml:2: server.include: only the main file can include others");
   });
 
+  test("a link that leads nowhere is an error with its path, folders and missing folders are none", async () => {
+    const file = await withInclude();
+    await mkdir(join(folder, "conf.d/folder.toml"));
+    expect((await loadConfig({ file })).config.files).toEqual([file]);
+    await symlink("/nonexistent", join(folder, "conf.d/roots.toml"));
+    await symlink("circle.toml", join(folder, "conf.d/circle.toml"));
+    const error = await failure(file);
+    expect(error.code).toBe("CONFIG_UNREADABLE");
+    expect(error.message.replaceAll(`${folder}/conf.d/`, "").split("\n")).toEqual([
+      "circle.toml: the link leads in a circle; remove it",
+      "roots.toml: the link leads nowhere; remove it, or put back the file that it names",
+    ]);
+  });
+
+  test("a file that was named has no folder of the default one's: an instance is what its file says", async () => {
+    await mkdir(join(folder, "conf.d"));
+    const named = await write("main.toml", '[log]\nlevel = "warn"\n');
+    expect((await loadConfig({ file: named })).tables.server.include).toBe("");
+    const ofDefault = await loadConfig({ defaultFile: named });
+    expect(ofDefault.tables.server.include).toBe("/etc/std-fpm/conf.d/*.toml");
+    expect((await loadConfig({ file: named, defaultFile: named })).tables).toEqual(ofDefault.tables);
+  });
+
   test("a glob without a match is a warning, unless it is the default one", async () => {
     const file = await withInclude();
     expect((await loadConfig({ file })).warnings).toEqual([
@@ -308,7 +369,7 @@ describe("a bad file", () => {
       ':2: app.idle_timeout: expected a duration such as "500ms", "30s", "3m" or "1h", found 30',
       ":3: app.max_processes: expected a whole number from 0 to 1000000, found -1",
       ':5: server.listen_mode: expected octal permissions in quotes, such as "0660", found "0999"',
-      ':7: apps[0].match: expected a glob that begins with "/", such as "/srv/www/**/*.php", found "*.php"',
+      ':7: apps[0].match: expected a glob that begins with "/" or "**/", such as "/srv/www/**/*.php", found "*.php"',
     ]);
   });
 });

@@ -42,6 +42,74 @@ test("an interpreter that is missing or not executable is named with its key", a
   ]);
 });
 
+test("a match under which every request fails is pointed out, with what to write", async () => {
+  const match = async (pattern: string, more = "") =>
+    (await warningsOf(`[app]\n${more}\n[[apps]]\nmatch = "${pattern}"`)).map((line) =>
+      line.replaceAll(folder, "F"),
+    );
+  const php =
+    'apps[0].match: every request is answered with 404: no file that it matches has one of the extensions .fcgi, .fpl; set extensions = [".php"] there';
+  for (const pattern of ["/srv/**/*.php", "**/*.php", "/srv/index.php", "/srv/*.p[h]p", "/srv/{a,b}/x.php"])
+    expect(await match(pattern)).toEqual([php]);
+  for (const pattern of [
+    "/srv/**",
+    "/srv/*.{php,fcgi}",
+    "/srv/v1.2/*",
+    "/srv/x.fcgi",
+    "/srv/!(a).php",
+    "/**/*.fpl",
+  ])
+    expect(await match(pattern)).toEqual([]);
+  expect(await match("/srv/*.php", 'extensions = [".php"]')).toEqual([]);
+  expect(await match(`${folder}/main`)).toEqual([]);
+  await writeFile(join(folder, "main"), "");
+  expect((await match(`${folder}/main`))[0]).toEndWith("has one of the extensions .fcgi, .fpl");
+  expect(await match(folder)).toEqual(['apps[0].match: F is a folder; for the programs in it write "F/**"']);
+  for (const pattern of ["/srv/www/*/", "/srv//*.fcgi", "/srv/../*.fcgi", "/srv/./**"])
+    expect((await match(pattern))[0]).toStartWith("apps[0].match: it matches nothing");
+  expect(await match("/elsewhere/**", `roots = ["${folder}"]`)).toEqual([
+    "apps[0].match: every request is answered with 404: /elsewhere lies under none of the roots F",
+  ]);
+  for (const pattern of [`${folder}/**`, "/**", "**/*.fcgi"])
+    expect(await match(pattern, `roots = ["${folder}"]`)).toEqual([]);
+});
+
+test("settings that do nothing are pointed out where they are written", async () => {
+  const cgi = (key: string, name: string) =>
+    `${name}.${key}: it means nothing with protocol = "cgi": each request is a process`;
+  expect(await warningsOf('[app]\nprotocol = "cgi"\nmax_requests = 5\nmax_processes = 3')).toEqual([
+    cgi("max_requests", "app"),
+  ]);
+  expect(
+    await warningsOf(
+      '[app]\nmin_processes = 2\n[[apps]]\nmatch = "/x/**"\nprotocol = "cgi"\nconcurrency = 4',
+    ),
+  ).toEqual([cgi("concurrency", "apps[0]")]);
+  expect(await warningsOf('[[apps]]\nmatch = "/x/**"\nname = "x"')).toEqual([
+    "apps[0].name: only the processes of a `command` are called by it; others by their path",
+  ]);
+});
+
+test("max_memory above max_memory_hard is pointed out, and concurrency for what serves one at a time", async () => {
+  const hard = "it is above max_memory_hard, at which a process is killed first";
+  expect(await warningsOf('[app]\nmax_memory = "2M"\nmax_memory_hard = "1M"')).toEqual([
+    `app.max_memory: ${hard}`,
+  ]);
+  expect(await warningsOf('[app]\nmax_memory = "1M"\nmax_memory_hard = "1M"')).toEqual([]);
+  expect(
+    await warningsOf('[app]\nmax_memory = "2M"\n[[apps]]\nmatch = "/x/**"\nmax_memory_hard = "1M"'),
+  ).toEqual([`apps[0].max_memory: ${hard}`]);
+  const script = join(folder, "one.fcgi");
+  await writeFile(script, "#!/usr/bin/perl\nuse FCGI;\n");
+  const one = (where: string) => `[[apps]]\n${where}\nconcurrency = 8`;
+  expect((await warningsOf(one(`match = "${script}"`)))[0]).toStartWith(
+    "apps[0].concurrency: a process of /usr/bin/perl serves one request after the other",
+  );
+  const php = 'match = "/x/**"\ncommand = ["/usr/bin/php-cgi"]';
+  expect((await warningsOf(one(php)))[0]).toContain("a process of /usr/bin/php-cgi serves one");
+  expect(await warningsOf(one('match = "/x/**"'))).toEqual([]);
+});
+
 test("a file that every user can write is pointed out", async () => {
   expect(await warningsOf("")).toEqual([]);
   await chmod(join(folder, "main.toml"), 0o666);

@@ -23,10 +23,13 @@ function numbersAfter(answered: number, cpuSeconds = 0, timesMs: readonly number
 describe("the last minutes of a program", () => {
   test("are unknown until there are two events", () => {
     const history = new History();
-    expect([history.last, history.recent]).toEqual([
-      undefined,
-      { p50Seconds: null, p90Seconds: null, p99Seconds: null },
-    ]);
+    expect(history.last).toBeUndefined();
+    expect(history.recent).toMatchObject({
+      requests: 0,
+      p50Seconds: null,
+      p90Seconds: null,
+      p99Seconds: null,
+    });
     history.add(1, numbersAfter(500), null);
     expect([history.last, history.points]).toEqual([undefined, []]);
   });

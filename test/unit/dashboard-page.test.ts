@@ -11,7 +11,7 @@ describe("the dashboard's page", () => {
     const links = [...html.matchAll(/\s(?:src|href|srcset|action|poster)\s*=\s*"([^"]*)"/g)].map(
       ([, to]) => to,
     );
-    expect(links).toEqual(["data:,", "/status?full"]);
+    expect(links).toEqual(["data:,", "/status?full", "/status?full", "/status.json?full", "/metrics"]);
     expect(html).not.toMatch(/@import|url\(/);
   });
 

@@ -59,6 +59,7 @@ function watch(chunks: readonly Uint8Array[]): Result {
         passed.stderr += latin1(chunk.subarray(start, end));
       },
       onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
+      onStderrContent() {},
       onUnanswered: () => void events.push("unanswered"),
       onBadAnswer: () => void events.push("bad"),
       onStaleRecord: (type) => void events.push(`stale ${type}`),

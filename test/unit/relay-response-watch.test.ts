@@ -24,6 +24,7 @@ function watch(chunks: readonly Uint8Array[], client = 5) {
       onStderr(chunk, start, end) {
         passed += latin1(chunk.subarray(start, end));
       },
+      onStderrContent() {},
       onUnanswered: (problem) => void events.push(`unanswered: ${problem}`),
       onBadAnswer: (problem) => void events.push(`bad: ${problem}`),
       onStaleRecord: (type) => void events.push(`stale ${type}`),

@@ -44,7 +44,7 @@ describe("with `any_path`", () => {
 
   test("of a path of which only a part matches, the rest is PATH_INFO", async () => {
     const router = new Router(
-      (path) => (path === "/srv/app" ? { ...app, isNamed: true, roots: [] } : plain),
+      (path) => (path === "/srv/app" ? { ...app, namesPath: true, roots: [] } : plain),
       routerDisk({}),
     );
     const { changes, program } = await router.route(

@@ -114,7 +114,9 @@ describe("parts, roots and names", () => {
   });
 
   test("a path that a table names as it is is a program's whatever its ending", () => {
-    expect(isProgramName("/usr/lib/git-core/git-http-backend", named([".x"], { isNamed: true }))).toBe(true);
+    expect(isProgramName("/usr/lib/git-core/git-http-backend", named([".x"], { namesPath: true }))).toBe(
+      true,
+    );
   });
 
   test("a folder beside a root with the same beginning is not under it", () => {

@@ -168,7 +168,7 @@ describe("the router", () => {
     );
     expect((await route(disk, { SCRIPT_FILENAME: "/srv/b.php" }, app)).script).toBe("/srv/b.php");
     const named = new Router(
-      (path) => ({ ...app, isNamed: path === "/srv/a.php" }),
+      (path) => ({ ...app, namesPath: path === "/srv/a.php" }),
       routerDisk({ "/srv/a.php": "r->/etc/passwd" }),
     );
     await expect(named.find("/srv/a.php")).rejects.toThrow("none of the allowed extensions");
@@ -208,12 +208,15 @@ describe("the router", () => {
   });
 
   test("with a command needs the script only readable, and has one pool for all scripts", async () => {
-    const app = appConfig({ extensions: [".php"], command: ["/usr/bin/php-cgi"], id: "app+apps[0]" });
+    const app = appConfig({ extensions: [".php"], command: ["/usr/bin/php-cgi"], id: "/srv/**" });
     const disk = { "/srv/a.php": "r", "/srv/b.php": "r" };
     const a = await route(disk, { SCRIPT_FILENAME: "/srv/a.php" }, app);
     const b = await route(disk, { SCRIPT_FILENAME: "/srv/b.php" }, app);
     expect(a.program).toMatchObject({ argv: ["/usr/bin/php-cgi"], cwd: "/" });
     expect(a.program.key).toBe(b.program.key);
+    expect(a.program.name).toBe("/usr/bin/php-cgi (/srv/**)");
+    const named = await route(disk, { SCRIPT_FILENAME: "/srv/a.php" }, { ...app, id: "php", isNamed: true });
+    expect(named.program.name).toBe("php");
   });
 });
 

@@ -51,3 +51,16 @@ describe("a quantile", () => {
     );
   });
 });
+
+test("no percentile is above the longest of all", () => {
+  const histogram = new Histogram();
+  for (const ms of [33, 33, 34]) histogram.observe(ms);
+  expect(histogram.maxMs).toBe(34);
+  expect(quantileMs(histogram.counts, 0.99)).toBeGreaterThan(60);
+  for (const part of [0.5, 0.9, 0.99])
+    expect(quantileMs(histogram.counts, part, histogram.maxMs)).toBeLessThanOrEqual(34);
+  const both = new Histogram();
+  both.observe(50);
+  both.add(histogram);
+  expect(both.maxMs).toBe(50);
+});

@@ -77,3 +77,25 @@ describe("the metrics", () => {
       }
   });
 });
+
+test("in a terminal no line of the table is longer than that, and the letters are explained", () => {
+  const snapshot = collect(sampleSource(), false);
+  const [program] = snapshot.programs;
+  const long = {
+    ...snapshot,
+    programs: [
+      { ...(program as (typeof snapshot.programs)[number]), name: `/srv/${"x".repeat(200)}/end.fcgi` },
+    ],
+  };
+  for (const places of [60, 80, 120, 200]) {
+    const table = renderText(long, places)
+      .split("\n")
+      .filter((line) => / {2}(?:PROGRAM|.*end\.fcgi|all together)$/.test(line));
+    expect(table).toHaveLength(3);
+    for (const line of table) expect(line.length).toBeLessThanOrEqual(places);
+    expect(table[1]).toEndWith("/end.fcgi");
+  }
+  expect(renderText(long, 200)).toContain("S: time of a request\nB: time of a start\n");
+  expect(renderText(long, 60)).not.toContain("B: time of a start");
+  expect(renderText(long)).not.toContain("time of a request");
+});

@@ -13,6 +13,8 @@ export interface Action {
   readonly title: string;
   /** What exactly will happen. */
   readonly text: string;
+  /** It ends this daemon. */
+  readonly isGrave?: boolean;
 }
 
 /** The actions on the daemon as a whole. */
@@ -34,12 +36,14 @@ export function daemonActions({ pid, total }: Snapshot): Action[] {
     {
       path: "/upgrade",
       label: "Upgrade",
+      isGrave: true,
       title: "Start the executable again?",
       text: `A new std-fpm takes the sockets over; pid ${pid} finishes ${requests} and ends. If the new one cannot start, pid ${pid} goes on.`,
     },
     {
       path: "/stop",
       label: "Stop",
+      isGrave: true,
       title: "Stop std-fpm?",
       text: `Pid ${pid} takes no more requests, finishes ${requests}, ends ${countOf(processesOf(total), "process", "processes")} of programs and then itself. This page cannot start it again.`,
     },

@@ -21,6 +21,11 @@ export class Keyed<Part extends { readonly element: Element }> {
     this.#create = create;
   }
 
+  /** The part that had this key in the last round. */
+  find(key: string): Part | undefined {
+    return this.#parts.get(key);
+  }
+
   /** The parts for these keys, in their order. A key that comes twice gets a part of its own each time. */
   round(keys: readonly string[]): Part[] {
     const parts = new Map<string, Part>();

@@ -4,19 +4,24 @@ import { byId, setText } from "./fields.ts";
 import { Live } from "./live.ts";
 import { ProgramList } from "./program-list.ts";
 import { Summary } from "./summary.ts";
+import { Troubles } from "./trouble.ts";
 
 // Over a TCP address one may only look: the server says so, and would refuse.
 const mayAct = document.documentElement.dataset["actions"] === "yes";
 const confirmation = mayAct ? new Confirmation() : undefined;
-const parts = [new Summary(confirmation), new ProgramList(confirmation)];
+const troubles = new Troubles();
+const summary = new Summary(confirmation);
+const list = new ProgramList(troubles, confirmation);
 
 const render = () => {
-  for (const part of parts) part.render();
+  summary.render(troubles.inTrouble.length);
+  list.render();
 };
 
 new Live({
   onSnapshot(snapshot) {
-    for (const part of parts) part.add(snapshot);
+    troubles.add(snapshot);
+    summary.add(snapshot);
     if (!document.hidden) render();
   },
   onLook(isLive, ageSeconds) {

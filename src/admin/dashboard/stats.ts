@@ -48,6 +48,7 @@ export class Stats {
     const codes = Object.entries(failures);
     const list = this.#fields.element("failures");
     list.hidden = codes.length === 0;
+    this.#fields.element("failures-title").hidden = codes.length === 0;
     showItems(
       list,
       codes.map(([code, count]) => `${code} ${count}`),

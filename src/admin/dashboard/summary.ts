@@ -28,11 +28,14 @@ export class Summary {
     this.#history.add(snapshot.uptime_seconds, snapshot.total, totalMemory(snapshot));
   }
 
-  render(): void {
+  /** `troubled`: how many programs are in trouble; whoever has many pages open sees it in the title. */
+  render(troubled: number): void {
     const snapshot = this.#snapshot;
     if (!snapshot) return;
-    const { version, state, pid, total, cores } = snapshot;
+    const { version, hostname, state, pid, total, cores } = snapshot;
     setText(byId("version"), version);
+    setText(byId("hostname"), hostname);
+    document.title = `${troubled > 0 ? `(${troubled}) ` : ""}${hostname}: std-fpm`;
     this.#fields.text("state", state);
     this.#fields.element("state").className = state;
     this.#fields.text("pid", String(pid));
@@ -48,11 +51,13 @@ export class Summary {
   }
 
   #addActions(first: Snapshot, confirmation: Confirmation): void {
-    const section = byId("daemon-actions");
-    section.hidden = false;
-    for (const { path, label } of daemonActions(first)) {
+    for (const { path, label, isGrave } of daemonActions(first)) {
+      const section = byId(isGrave ? "grave-actions" : "daemon-actions");
+      section.hidden = false;
       const action = () => this.#snapshot && daemonActions(this.#snapshot).find((each) => each.path === path);
-      section.append(confirmation.button(label, label, action));
+      const button = confirmation.button(label, label, action);
+      button.classList.toggle("grave", isGrave === true);
+      section.append(button);
     }
   }
 }
