@@ -114,6 +114,20 @@ describe("the decoder", () => {
     expect(budget.heldBytes).toBe(0);
   });
 
+  test("drops the raw bytes that are due when it is stopped", () => {
+    const runs: number[] = [];
+    const sink: RawSink = { onRaw: (_, start, end) => void runs.push(start, end) };
+    const decoder: Decoder = new Decoder({
+      onRecord: () => sink,
+      onContent() {},
+      onRecordEnd: () => decoder.stop(),
+      onMalformed() {},
+    });
+    const bytes = encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(3), padding: 0 });
+    decoder.push(Uint8Array.from([...bytes, ...bytes]));
+    expect(runs).toEqual([]);
+  });
+
   test("hands on what has come of a record to a sink that takes parts, in one run with the whole ones before it", () => {
     const runs: [number, number][] = [];
     const sink: RawSink = { takesParts: true, onRaw: (_, start, end) => void runs.push([start, end]) };

@@ -28,11 +28,14 @@ test("a stream gets another id in each of its headers, wherever it is cut", () =
 });
 
 test("a stream gets another id byte by byte, and the next one begins anew wherever the last one stood", () => {
-  const renumber = new Renumber();
-  renumber.begin(1);
-  renumber.push(bytesOf(9).slice(0, 350), 0, 350);
-  renumber.begin(0x0102);
-  const stream = bytesOf(7);
-  for (let at = 0; at < stream.length; at++) renumber.push(stream, at, at + 1);
-  expect(Buffer.compare(stream, bytesOf(0x0102))).toBe(0);
+  // In the content of a record, and in the header of the first one.
+  for (const cut of [350, 5]) {
+    const renumber = new Renumber();
+    renumber.begin(1);
+    renumber.push(bytesOf(9).slice(0, cut), 0, cut);
+    renumber.begin(0x0102);
+    const stream = bytesOf(7);
+    for (let at = 0; at < stream.length; at++) renumber.push(stream, at, at + 1);
+    expect(Buffer.compare(stream, bytesOf(0x0102))).toBe(0);
+  }
 });

@@ -6,6 +6,17 @@ import { encodeRecord } from "../../src/fcgi/encoder.ts";
 import { FCGI_ABORT_REQUEST, FCGI_DATA, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { begin, head, notingConnection, ofLength, stdin } from "../support/noting-connection.ts";
 
+test("a connection is idle between two requests, not within one, nor in the middle of a record", () => {
+  const { intake } = notingConnection();
+  const isIdleAfter = (bytes: Uint8Array) => {
+    intake.push(bytes);
+    return intake.isIdle;
+  };
+  expect(intake.isIdle).toBe(true);
+  expect([isIdleAfter(begin(1).slice(0, 3)), isIdleAfter(begin(1).slice(3))]).toEqual([false, false]);
+  expect(isIdleAfter(encodeRecord(FCGI_ABORT_REQUEST, 1, new Uint8Array(0)))).toBe(true);
+});
+
 describe("records out of order", () => {
   test.each([
     [

@@ -24,9 +24,13 @@ function workloadOf(processes: number) {
     return backend as unknown as Backend;
   });
   for (const backend of backends) workload.onReady(backend);
-  const serve = (ms: number) => {
+  const lend = () => {
     const lease = new Lease(backends[0] as Backend, clock.now());
     workload.onLent(lease);
+    return lease;
+  };
+  const serve = (ms: number) => {
+    const lease = lend();
     clock.advance(ms);
     workload.onDone(lease, clock.now());
   };
@@ -35,7 +39,7 @@ function workloadOf(processes: number) {
     if (workload.isQuiet) workload.onQuietSecond(clock.now());
     else workload.onSecond(clock.now());
   };
-  return { workload, serve, second, looks: () => looks };
+  return { workload, lend, serve, second, looks: () => looks };
 }
 
 describe("a program for which nothing happens", () => {
@@ -109,6 +113,17 @@ describe("what is measured of processes", () => {
     expect([workload.measures.serviceMs, workload.busy, workload.meanAgeMs]).toEqual([1100, 0, 0]);
     workload.onDone(lease, clock.now());
     expect(workload.busy).toBe(0);
+  });
+
+  test("is nothing of a request whose process was not used", () => {
+    expect(new Workload(new FakeClock(), new Tally()).isQuiet).toBe(true);
+    const { workload, lend, second } = workloadOf(1);
+    second();
+    expect(workload.isQuiet).toBe(true);
+    const lease = lend();
+    expect([workload.busy, workload.isQuiet]).toEqual([1, false]);
+    workload.onUnused(lease, 50);
+    expect([workload.busy, workload.measures.serviceMs]).toEqual([0, undefined]);
   });
 
   test("of boots that go on is the highest share of a core, of sixteen at the most, read again after 10 ms", () => {
