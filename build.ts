@@ -35,8 +35,9 @@ try {
   await chmod(draft, 0o755);
   await rename(draft, outfile);
 } finally {
-  // The source map is in the executable too.
-  for (const left of [draft, `${draft}.map`]) await rm(left, { force: true });
+  // The source maps are in the executable too.
+  const maps = [`${draft}.map`, `${dirname(draft)}/starter-thread.js.map`];
+  for (const left of [draft, ...maps]) await rm(left, { force: true });
 }
 
 async function compile(path: string): Promise<void> {
