@@ -36,13 +36,20 @@ try {
   await rename(draft, outfile);
 } finally {
   // The source maps are in the executable too.
-  const maps = [`${draft}.map`, `${dirname(draft)}/starter-thread.js.map`];
+  const maps = [
+    `${draft}.map`,
+    ...["starter-thread", "disk-thread"].map((name) => `${dirname(draft)}/${name}.js.map`),
+  ];
   for (const left of [draft, ...maps]) await rm(left, { force: true });
 }
 
 async function compile(path: string): Promise<void> {
   await Bun.build({
-    entrypoints: [`${import.meta.dir}/src/main.ts`, `${import.meta.dir}/src/start/starter-thread.ts`],
+    entrypoints: [
+      `${import.meta.dir}/src/main.ts`,
+      `${import.meta.dir}/src/start/starter-thread.ts`,
+      `${import.meta.dir}/src/base/disk-thread.ts`,
+    ],
     compile: {
       outfile: path,
       ...(target === undefined ? {} : { target }),

@@ -76,7 +76,12 @@ const PURE_BASE = [
 /** What runs in a browser. */
 const BROWSER = "src/admin/dashboard/";
 /** What is run and not imported: importing it does everything. */
-const ENTRIES = ["src/main.ts", "src/start/starter-thread.ts", `${BROWSER}main.ts`];
+const ENTRIES = [
+  "src/main.ts",
+  "src/start/starter-thread.ts",
+  "src/base/disk-thread.ts",
+  `${BROWSER}main.ts`,
+];
 const IMPURE_GLOBALS = ["Bun", "process", "performance", "Date", "setTimeout", "setInterval", "setImmediate"];
 
 const MAX_FILE_LINES = 400;

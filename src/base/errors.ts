@@ -26,6 +26,7 @@ export type ErrorCode =
   | "SCRIPT_INVALID"
   | "SCRIPT_NOT_FOUND"
   | "SCRIPT_FORBIDDEN"
+  | "DISK_STANDS"
   | "ROLE_UNKNOWN"
   | "SPAWN_FAILED"
   | "BOOT_FAILED"

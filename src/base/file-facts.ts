@@ -1,11 +1,11 @@
 import { constants } from "node:fs";
-import { access, realpath, stat } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
+import type { Disk } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
 import { type FileTrail, readTrail } from "./file-trail.ts";
 import { isOnNoexec } from "./mounts.ts";
 import { remembering } from "./remembering.ts";
-import { readWatched } from "./watched-files.ts";
+import type { WatchedFiles } from "./watched-files.ts";
 
 /** What the disk says of a path, links followed. */
 export type FileFacts =
@@ -43,8 +43,8 @@ const PAUSES_BETWEEN_LOOKS = 20;
  * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. It remembers only files
  * that exist, so a new program is found at once.
  */
-export function createFileLookup(clock: Clock): FileLookup {
-  return remembering(clock, readFacts, ({ kind }) => kind === "file" || kind === "other");
+export function createFileLookup(clock: Clock, ask: (path: string) => Promise<FileFacts>): FileLookup {
+  return remembering(clock, ask, ({ kind }) => kind === "file" || kind === "other");
 }
 
 /** The version of what a path or a pattern covers; a promise only where it is not known already. */
@@ -56,11 +56,12 @@ export type VersionLookup = (path: string) => string | Promise<string>;
  */
 export function createVersionLookup(
   clock: Clock,
+  ask: (path: string) => Promise<WatchedFiles>,
   onProblem: (path: string, problem: string) => void,
 ): VersionLookup {
   const problems = new Map<string, string>();
   const read = async (path: string) => {
-    const { version, problem } = await readWatched(path);
+    const { version, problem } = await ask(path);
     if (problem === undefined) problems.delete(path);
     else if (problems.get(path) !== problem) {
       problems.set(path, problem);
@@ -72,23 +73,24 @@ export function createVersionLookup(
 }
 
 /** The same for the ways that lead to files; those that lead nowhere are not remembered. */
-export function createTrailLookup(clock: Clock): TrailLookup {
-  return remembering(clock, readTrail, (trail) => trail !== undefined);
+export function createTrailLookup(
+  clock: Clock,
+  ask: (path: string) => Promise<FileTrail | undefined>,
+): TrailLookup {
+  return remembering(clock, ask, (trail) => trail !== undefined);
 }
 
-/** Asks the disk. */
-async function readFacts(path: string): Promise<FileFacts> {
+/** Asks a disk for the facts of a path. */
+export async function readFacts(path: string, disk: Disk): Promise<FileFacts> {
   try {
-    const realPath = await realpath(path);
-    const found = await stat(realPath, { bigint: true });
+    const realPath = await disk.realpath(path);
+    const found = await disk.stat(realPath);
     const owned = { realPath, uid: Number(found.uid), mode: Number(found.mode) & 0o7777 };
     if (!found.isFile()) return { kind: "other", ...owned };
-    const [readable, executable] = await Promise.all([
-      may(realPath, constants.R_OK),
-      may(realPath, constants.X_OK),
-    ]);
-    const isOnNoexecMount = !executable && (owned.mode & ANY_EXECUTE) !== 0 && (await isOnNoexec(realPath));
-    const way = realPath === path ? realPath : await wayTo(path);
+    const readable = await may(realPath, constants.R_OK, disk);
+    const executable = await may(realPath, constants.X_OK, disk);
+    const isOnNoexecMount = !executable && (owned.mode & ANY_EXECUTE) !== 0 && isOnNoexec(realPath);
+    const way = realPath === path ? realPath : await wayTo(path, disk);
     const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size} ${way}`;
     return { kind: "file", ...owned, identity, readable, executable, isOnNoexec: isOnNoexecMount };
   } catch (error) {
@@ -98,14 +100,14 @@ async function readFacts(path: string): Promise<FileFacts> {
 }
 
 /** A release is often a link that is switched: what it leads to may be the same file, hard-linked or shared, and another program all the same. */
-async function wayTo(path: string): Promise<string> {
-  const trail = await readTrail(path);
+async function wayTo(path: string, disk: Disk): Promise<string> {
+  const trail = await readTrail(path, disk);
   return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : "";
 }
 
-async function may(path: string, mode: number): Promise<boolean> {
+async function may(path: string, mode: number, disk: Disk): Promise<boolean> {
   try {
-    await access(path, mode);
+    await disk.access(path, mode);
     return true;
   } catch {
     return false;

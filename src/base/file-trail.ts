@@ -1,5 +1,5 @@
 import { lstatSync, type Stats } from "node:fs";
-import { lstat, readlink, stat } from "node:fs/promises";
+import type { Disk } from "./disk.ts";
 
 /** A folder or a file on the way to a file. */
 export interface TrailPart {
@@ -31,9 +31,9 @@ export interface FileTrail {
 const MAX_LINKS = 40;
 
 /** Goes an absolute path step by step; undefined where it leads nowhere, or may not be looked at. */
-export async function readTrail(path: string): Promise<FileTrail | undefined> {
+export async function readTrail(path: string, disk: Disk): Promise<FileTrail | undefined> {
   try {
-    return await follow(path);
+    return await follow(path, disk);
   } catch {
     return undefined;
   }
@@ -50,7 +50,7 @@ export function plainTrail(path: string): FileTrail | undefined {
   }
 }
 
-async function follow(path: string): Promise<FileTrail> {
+async function follow(path: string, disk: Disk): Promise<FileTrail> {
   const links: TrailLink[] = [];
   const names = path.split("/");
   let at = "";
@@ -59,19 +59,19 @@ async function follow(path: string): Promise<FileTrail> {
     if (name === "..") at = at.slice(0, Math.max(0, at.lastIndexOf("/")));
     else {
       const next = `${at}/${name}`;
-      const found = await lstat(next);
+      const found = await disk.lstat(next);
       if (!found.isSymbolicLink()) at = next;
       else if (links.length === MAX_LINKS) throw new RangeError("too many links");
       else {
-        const target = await readlink(next);
-        links.push({ path: next, uid: found.uid, targetUid: (await stat(next)).uid });
+        const target = await disk.readlink(next);
+        links.push({ path: next, uid: found.uid, targetUid: Number((await disk.stat(next)).uid) });
         names.unshift(...target.split("/"));
         if (target.startsWith("/")) at = "";
       }
     }
   }
   const parts: TrailPart[] = [];
-  for (const each of pathsTo(at)) parts.push(partOf(each, await lstat(each)));
+  for (const each of pathsTo(at)) parts.push(partOf(each, await disk.lstat(each)));
   return { realPath: at, parts, links };
 }
 

@@ -1,15 +1,9 @@
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 
 const MOUNTS = "/proc/self/mountinfo";
 
 /** Whether nothing is executed of the file system that holds a path without links (mount(8), noexec); false where that cannot be told. */
-export async function isOnNoexec(realPath: string): Promise<boolean> {
-  return isNoexecIn(await readFile(MOUNTS, "utf8").catch(() => ""), realPath);
-}
-
-/** The same at once, for threads that may wait. */
-export function isOnNoexecSync(realPath: string): boolean {
+export function isOnNoexec(realPath: string): boolean {
   try {
     return isNoexecIn(readFileSync(MOUNTS, "utf8"), realPath);
   } catch {

@@ -14,7 +14,7 @@ interface Entry<Facts> {
 
 /**
  * Remembers for a while what `ask` says of a path, if it `isKept`; of what many want to know at once it is asked once. With `pauses` it is not
- * asked again before so many times of how long that took.
+ * asked again before so many times of how long that took. What `ask` rejects with goes to whoever waits for it, and is forgotten.
  */
 export function remembering<Facts>(
   clock: Clock,
@@ -29,15 +29,17 @@ export function remembering<Facts>(
     const running = pending.get(path);
     if (running) return running;
     const askedAt = clock.now();
-    const reading = ask(path).then((facts) => {
+    const onAnswer = (facts: Facts) => {
       const readAt = clock.now();
       const refreshAfterMs = Math.max(REFRESH_AFTER_MS, pauses * (readAt - askedAt));
-      pending.delete(path);
       known.delete(path);
       if (isKept(facts)) known.set(path, { facts, readAt, refreshAfterMs });
       if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
       return facts;
-    });
+    };
+    const reading = ask(path)
+      .then(onAnswer)
+      .finally(() => pending.delete(path));
     pending.set(path, reading);
     return reading;
   }
@@ -47,7 +49,8 @@ export function remembering<Facts>(
     if (!entry) return read(path);
     const age = clock.now() - entry.readAt;
     if (age >= entry.refreshAfterMs + BELIEVE_MS - REFRESH_AFTER_MS) return read(path);
-    if (age >= entry.refreshAfterMs) void read(path);
+    // Whoever asks when it is not believed any more hears why.
+    if (age >= entry.refreshAfterMs) read(path).catch(() => {});
     return entry.facts;
   };
 }

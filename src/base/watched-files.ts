@@ -1,5 +1,5 @@
 import type { BigIntStats, Dirent } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import type { Disk } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
 import { readTrail } from "./file-trail.ts";
 
@@ -23,13 +23,14 @@ const PATTERN = /^((?:\/[^/*?[{]*(?=\/))*)\/([^/]*[*?[{].*)$/;
  * Looks at a file, at what is directly in a folder, or at the files that a pattern covers (`*`, `**`, `?`, `[…]`, `{a,b}`); links are followed up to there,
  * but not to folders below it, and names that begin with a dot are passed over. `path` is absolute.
  */
-export async function readWatched(path: string): Promise<WatchedFiles> {
+export async function readWatched(path: string, disk: Disk): Promise<WatchedFiles> {
   const [, base, pattern] = PATTERN.exec(path) ?? [];
   try {
-    if (pattern !== undefined) return await readPattern(base || "/", pattern);
-    const found = await stat(path, { bigint: true });
-    if (found.isDirectory()) return await readPattern(path, "*");
-    if (found.isFile()) return { version: `${await wayTo(path)} ${identityOf(found)}`, problem: undefined };
+    if (pattern !== undefined) return await readPattern(base || "/", pattern, disk);
+    const found = await disk.stat(path);
+    if (found.isDirectory()) return await readPattern(path, "*", disk);
+    if (found.isFile())
+      return { version: `${await wayTo(path, disk)} ${identityOf(found)}`, problem: undefined };
     return { version: "no file", problem: "it is neither a file nor a folder" };
   } catch (error) {
     return missing(errnoOf(error));
@@ -45,18 +46,18 @@ function missing(errno: string): WatchedFiles {
   };
 }
 
-async function readPattern(folder: string, pattern: string): Promise<WatchedFiles> {
-  const root = await realpath(folder);
-  const search = new Search(root, pattern);
+async function readPattern(folder: string, pattern: string, disk: Disk): Promise<WatchedFiles> {
+  const root = await disk.realpath(folder);
+  const search = new Search(root, pattern, disk);
   await search.run();
   if (search.problem !== undefined) return { version: "unknown", problem: search.problem };
-  const text = [await wayTo(folder), ...search.found.sort()].join("\n");
+  const text = [await wayTo(folder, disk), ...search.found.sort()].join("\n");
   return { version: Bun.hash(text).toString(36), problem: undefined };
 }
 
 /** What a link on the way leads to counts, too: another release may have the same files. */
-async function wayTo(path: string): Promise<string> {
-  const trail = await readTrail(path);
+async function wayTo(path: string, disk: Disk): Promise<string> {
+  const trail = await readTrail(path, disk);
   return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : path;
 }
 
@@ -69,13 +70,15 @@ class Search {
   readonly found: string[] = [];
   problem: string | undefined;
   readonly #root: string;
+  readonly #disk: Disk;
   readonly #glob: Bun.Glob;
   /** How many folders deep its matches may be. */
   readonly #depth: number;
   #names = 0;
 
-  constructor(root: string, pattern: string) {
+  constructor(root: string, pattern: string, disk: Disk) {
     this.#root = root;
+    this.#disk = disk;
     this.#glob = new Bun.Glob(pattern);
     this.#depth = /\*\*|\{[^}]*\//.test(pattern) ? MAX_DEPTH : pattern.split("/").length;
   }
@@ -91,12 +94,7 @@ class Search {
 
   /** Notes the files of one folder, and its folders for later. */
   async #look(folder: string, folders: string[] | undefined): Promise<void> {
-    const entries = await readdir(`${this.#root}/${folder}`, { withFileTypes: true }).catch(
-      (error: unknown): Dirent[] => {
-        if (folder === "") throw error;
-        return [];
-      },
-    );
+    const entries = await this.#entriesOf(folder);
     this.#names += entries.length;
     if (this.#names > MAX_NAMES) this.problem = `there are more than ${MAX_NAMES} names to look at`;
     const matching: string[] = [];
@@ -112,8 +110,20 @@ class Search {
       this.found.push(...(await Promise.all(matching.map((path) => this.#fact(path)))));
   }
 
+  async #entriesOf(folder: string): Promise<Dirent[]> {
+    try {
+      return await this.#disk.readdir(`${this.#root}/${folder}`);
+    } catch (error) {
+      if (folder === "") throw error;
+      return [];
+    }
+  }
+
   async #fact(path: string): Promise<string> {
-    const facts = await stat(`${this.#root}/${path}`, { bigint: true }).catch(() => undefined);
-    return `${path} ${facts ? identityOf(facts) : "gone"}`;
+    try {
+      return `${path} ${identityOf(await this.#disk.stat(`${this.#root}/${path}`))}`;
+    } catch {
+      return `${path} gone`;
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { pooledDisk } from "../base/disk.ts";
 import { readWatched } from "../base/watched-files.ts";
 import { isFolder } from "./folder-access.ts";
 import { layApp, type Tables } from "./tables.ts";
@@ -35,7 +36,7 @@ function absolute(file: string, { cwd, command, protocol }: Tables["app"]): stri
 }
 
 async function whyUnwatched(path: string): Promise<string | undefined> {
-  const { version, problem } = await readWatched(path);
+  const { version, problem } = await readWatched(path, pooledDisk);
   if (problem !== undefined) return `a change of ${path} could not be noticed: ${problem}`;
   if (version !== "missing") return undefined;
   // A file may be touched later, like Passenger's restart.txt; a folder is there, or is misspelt.

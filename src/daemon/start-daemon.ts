@@ -4,6 +4,7 @@ import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
+import { DiskThreads } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup, createVersionLookup } from "../base/file-facts.ts";
 import { Garbage } from "../base/garbage.ts";
@@ -125,14 +126,17 @@ function createLogs(config: Config, deps: SlowLogDeps) {
 }
 
 function createRouter({ appFor, authorizerFor }: Config, clock: Clock, log: Log): Router {
-  const disk = {
-    lookup: createFileLookup(clock),
-    watched: createVersionLookup(clock, (path, problem) =>
-      log.warn(`restart_on_change: a change of ${path} is not noticed: ${problem}`),
+  const disk = new DiskThreads(clock, log);
+  const lookups = {
+    lookup: createFileLookup(clock, (path) => disk.facts(path)),
+    watched: createVersionLookup(
+      clock,
+      (path) => disk.watched(path),
+      (path, problem) => log.warn(`restart_on_change: a change of ${path} is not noticed: ${problem}`),
     ),
-    trail: createTrailLookup(clock),
+    trail: createTrailLookup(clock, (path) => disk.trail(path)),
   };
-  return new Router(appFor, disk, authorizerFor);
+  return new Router(appFor, lookups, authorizerFor);
 }
 
 /** Asks the collector; it works beside us. */

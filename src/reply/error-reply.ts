@@ -19,6 +19,7 @@ const STATUS: Partial<Record<ErrorCode, readonly [line: string, text: string]>> 
   BODY_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
   BODY_TOO_LARGE: ["413 Content Too Large", "The request body is too large."],
   SPOOL_FAILED: ["500 Internal Server Error", "The request could not be stored."],
+  DISK_STANDS: ["503 Service Unavailable", "The file cannot be looked at at present."],
   SPOOL_FULL: ["503 Service Unavailable", "Too many uploads are under way."],
   BUFFER_FULL: ["503 Service Unavailable", "Too much is waiting."],
   QUEUE_FULL: ["503 Service Unavailable", "Too many requests are waiting."],

@@ -139,6 +139,16 @@ export class PathRouter {
    * nothing of them: it may be in the middle of a deployment, and of an interpreter it is only the one that was asked for first.
    */
   async findAgain(known: Program): Promise<Program | undefined> {
+    try {
+      return await this.#findAgain(known);
+    } catch (error) {
+      // A disk that does not answer says nothing of them either.
+      if (error instanceof FpmError && error.code === "DISK_STANDS") return known;
+      throw error;
+    }
+  }
+
+  async #findAgain(known: Program): Promise<Program | undefined> {
     const { ways, virtual } = readPath(known.script, this.#appFor);
     const candidate = [...ways.flat(), virtual].find((each) => each?.path === known.script);
     if (!candidate) return undefined;
@@ -271,7 +281,7 @@ export class PathRouter {
 }
 
 function undefinedIfRefused(error: unknown): undefined {
-  if (!(error instanceof FpmError)) throw error;
+  if (!(error instanceof FpmError) || error.code === "DISK_STANDS") throw error;
 }
 
 function routeOf(head: RequestHead, found: FoundScript, program: Program): Route {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { basename } from "node:path";
-import { isOnNoexecSync } from "../base/mounts.ts";
+import { isOnNoexec } from "../base/mounts.ts";
 import type { Program } from "./program.ts";
 
 /** A look at a program must not wait for it: a FIFO in its place would never open. */
@@ -84,7 +84,7 @@ function scriptFacts(path: string): ScriptFacts | undefined {
 
 function liesOnNoexec(path: string): boolean {
   try {
-    return isOnNoexecSync(realpathSync(path));
+    return isOnNoexec(realpathSync(path));
   } catch {
     return false;
   }

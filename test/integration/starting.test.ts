@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { linkSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { hangDisk } from "../support/hung-disk.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
@@ -171,3 +173,24 @@ printf 'Content-Type: text/plain\\n\\n'
 function isStanding(pid: number): boolean {
   return isAlive(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("standing");
 }
+
+describe("a disk that does not answer", () => {
+  test("holds up the programs that lie on it, and no others; they are a 503 that says so", async () => {
+    await using site = await startSite();
+    using elsewhere = makeTempDir();
+    await using disk = await hangDisk(elsewhere.at("www"));
+    using client = await connectFcgi(site.fpm.socket);
+    // Where nothing can be mounted the folder is empty.
+    const expected = disk ? "Status: 503" : "Status: 404";
+    const startedAt = performance.now();
+    const standing = Array.from({ length: 12 }, (_, index) =>
+      client.request(elsewhere.at(`www/${index}.fcgi`), { id: index + 1, keepConn: true }),
+    );
+    await Bun.sleep(100);
+    expect(await slowestStart(site, 10)).toBeLessThan(SOON_MS);
+    for (const each of standing) expect((await each).stdout).toStartWith(expected);
+    expect(performance.now() - startedAt).toBeLessThan(5000 + 2 * SOON_MS);
+    if (disk) await logged(site.fpm, "the disk that it is on has not answered for 5 s");
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { pooledDisk } from "../../src/base/disk.ts";
 import { plainTrail, readTrail } from "../../src/base/file-trail.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
@@ -15,7 +16,7 @@ beforeEach(() => {
 afterEach(() => folder[Symbol.dispose]());
 
 test("a way without links has every folder from the root on, and the file", async () => {
-  const trail = await readTrail(`/./${folder.at("a//b/x")}`);
+  const trail = await readTrail(`/./${folder.at("a//b/x")}`, pooledDisk);
   expect(trail?.realPath).toBe(folder.at("a/b/x"));
   expect(trail?.parts[0]).toMatchObject({ path: "/", kind: "folder" });
   expect(trail?.parts.slice(-2)).toMatchObject([
@@ -29,7 +30,7 @@ test("a way without links has every folder from the root on, and the file", asyn
 test("links are followed, absolute, relative and through each other, and each is named", async () => {
   symlinkSync("../a/b", folder.at("a/relative"));
   symlinkSync(folder.at("a/relative/x"), folder.at("absolute"));
-  const trail = await readTrail(folder.at("absolute"));
+  const trail = await readTrail(folder.at("absolute"), pooledDisk);
   expect(trail?.realPath).toBe(folder.at("a/b/x"));
   expect(trail?.links).toEqual([
     { path: folder.at("absolute"), uid, targetUid: uid },
@@ -44,6 +45,9 @@ test("what leads nowhere, or in a circle, has none", async () => {
   symlinkSync("circle", folder.at("circle"));
   symlinkSync("none", folder.at("dangling"));
   for (const name of ["circle", "dangling", "missing", "a/b/x/y"]) {
-    expect([await readTrail(folder.at(name)), plainTrail(folder.at(name))]).toEqual([undefined, undefined]);
+    expect([await readTrail(folder.at(name), pooledDisk), plainTrail(folder.at(name))]).toEqual([
+      undefined,
+      undefined,
+    ]);
   }
 });

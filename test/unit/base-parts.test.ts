@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { pooledDisk } from "../../src/base/disk.ts";
 import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
-import { createFileLookup } from "../../src/base/file-facts.ts";
+import { createFileLookup, readFacts } from "../../src/base/file-facts.ts";
 import { Garbage } from "../../src/base/garbage.ts";
 import { createLog, type LogReader } from "../../src/base/log.ts";
 import { Timers } from "../../src/base/timers.ts";
@@ -137,11 +138,13 @@ describe("the log", () => {
   });
 });
 
+const readFactsOf = (path: string) => readFacts(path, pooledDisk);
+
 describe("the file lookup", () => {
   test("follows links, tells files from folders, and changes its answer with the file", async () => {
     using dir = makeTempDir();
     const clock = new FakeClock();
-    const lookup = createFileLookup(clock);
+    const lookup = createFileLookup(clock, readFactsOf);
     const path = dir.at("a.fcgi");
     expect((await lookup(path)).kind).toBe("missing");
     writeFileSync(path, "one");
@@ -161,7 +164,7 @@ describe("the file lookup", () => {
   test("answers at once for a file it has just seen, and looks again behind the answer after half a second", async () => {
     using dir = makeTempDir();
     const clock = new FakeClock();
-    const lookup = createFileLookup(clock);
+    const lookup = createFileLookup(clock, readFactsOf);
     const path = dir.at("a.fcgi");
     writeFileSync(path, "one");
     const first = await lookup(path);
@@ -177,7 +180,7 @@ describe("the file lookup", () => {
 
   test("does not remember that a file is missing", async () => {
     using dir = makeTempDir();
-    const lookup = createFileLookup(new FakeClock());
+    const lookup = createFileLookup(new FakeClock(), readFactsOf);
     expect((await lookup(dir.at("new.fcgi"))).kind).toBe("missing");
     writeFileSync(dir.at("new.fcgi"), "x");
     expect((await lookup(dir.at("new.fcgi"))).kind).toBe("file");

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { pooledDisk } from "../../src/base/disk.ts";
 import { createVersionLookup } from "../../src/base/file-facts.ts";
 import { readWatched } from "../../src/base/watched-files.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -29,7 +30,7 @@ function switchTo(release: string): void {
   renameSync(dir.at("next"), dir.at("current"));
 }
 
-const versionOf = async (path: string) => (await readWatched(dir.at(path))).version;
+const versionOf = async (path: string) => (await readWatched(dir.at(path), pooledDisk)).version;
 
 describe("what is watched", () => {
   test.each([
@@ -70,17 +71,17 @@ describe("what is watched", () => {
   test("2,000 files are compared, of one more it is told", async () => {
     mkdirSync(dir.at("many"));
     for (let i = 0; i < 2000; i++) writeFileSync(dir.at(`many/${i}.pm`), "");
-    expect((await readWatched(dir.at("many/*.pm"))).problem).toBeUndefined();
+    expect((await readWatched(dir.at("many/*.pm"), pooledDisk)).problem).toBeUndefined();
     writeFileSync(dir.at("many/more.pm"), "");
-    expect(await readWatched(dir.at("many/*.pm"))).toEqual({
+    expect(await readWatched(dir.at("many/*.pm"), pooledDisk)).toEqual({
       version: "unknown",
       problem: "it covers more than 2000 files",
     });
-    expect((await readWatched(dir.at("many"))).problem).toBe("it covers more than 2000 files");
+    expect((await readWatched(dir.at("many"), pooledDisk)).problem).toBe("it covers more than 2000 files");
   });
 
   test("what is neither a file nor a folder is told", async () => {
-    expect((await readWatched("/dev/null")).problem).toBe("it is neither a file nor a folder");
+    expect((await readWatched("/dev/null", pooledDisk)).problem).toBe("it is neither a file nor a folder");
   });
 });
 
@@ -88,7 +89,11 @@ describe("the lookup of versions", () => {
   test("answers at once, a look every half second at the most, and tells of a problem once an episode", async () => {
     const clock = new FakeClock();
     const told: string[] = [];
-    const lookup = createVersionLookup(clock, (path, problem) => told.push(`${path}: ${problem}`));
+    const lookup = createVersionLookup(
+      clock,
+      (path) => readWatched(path, pooledDisk),
+      (path, problem) => told.push(`${path}: ${problem}`),
+    );
     const path = dir.at("lib/**/*.pm");
     const first = await lookup(path);
     touch("lib/a.pm");
@@ -107,7 +112,11 @@ describe("the lookup of versions", () => {
 
   test("that takes long is not asked again before twenty times as long", async () => {
     const clock = new FakeClock();
-    const lookup = createVersionLookup(clock, () => {});
+    const lookup = createVersionLookup(
+      clock,
+      (path) => readWatched(path, pooledDisk),
+      () => {},
+    );
     const path = dir.at("lib/a.pm");
     const asked = lookup(path);
     clock.advance(1000);

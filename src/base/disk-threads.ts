@@ -1,0 +1,74 @@
+import type { Clock } from "./clock.ts";
+import { FpmError } from "./errors.ts";
+import type { FileFacts } from "./file-facts.ts";
+import type { FileTrail } from "./file-trail.ts";
+import type { Log } from "./log.ts";
+import { Threads, threadFile } from "./threads.ts";
+import type { WatchedFiles } from "./watched-files.ts";
+
+/** What a thread is asked of a path. */
+export interface DiskQuestion {
+  readonly kind: "facts" | "trail" | "watched";
+  readonly path: string;
+}
+
+/** What it says; JSON leaves out a trail that leads nowhere. */
+export type DiskAnswer =
+  | { readonly kind: "facts"; readonly facts: FileFacts }
+  | { readonly kind: "trail"; readonly trail?: FileTrail | undefined }
+  | { readonly kind: "watched"; readonly watched: WatchedFiles };
+
+/** A request waits no longer for a disk. */
+const DEADLINE_MS = 5000;
+/** So many folders from the root make a place of somebody's own: /home/alice/public_html, /srv/www/shop. */
+const OWN_DEPTH = 3;
+
+/**
+ * Looks at files in threads of its own: the runtime has a few for all file systems together (one for each core, Bun 1.4.5), and one network disk,
+ * or one user's file system, that does not answer would keep all sites from being found.
+ */
+export class DiskThreads {
+  readonly #threads: Threads<DiskQuestion, DiskAnswer>;
+
+  constructor(clock: Clock, log: Log) {
+    const file = threadFile("base/disk-thread");
+    this.#threads = new Threads({ clock, log, file, name: "disk", deadlineMs: DEADLINE_MS });
+  }
+
+  /** @throws FpmError DISK_STANDS. */
+  async facts(path: string): Promise<FileFacts> {
+    const answer = await this.#ask({ kind: "facts", path });
+    return answer.kind === "facts" ? answer.facts : { kind: "missing" };
+  }
+
+  /** @throws FpmError DISK_STANDS. */
+  async trail(path: string): Promise<FileTrail | undefined> {
+    const answer = await this.#ask({ kind: "trail", path });
+    return answer.kind === "trail" ? answer.trail : undefined;
+  }
+
+  /** @throws FpmError DISK_STANDS. */
+  async watched(path: string): Promise<WatchedFiles> {
+    const answer = await this.#ask({ kind: "watched", path });
+    return answer.kind === "watched" ? answer.watched : { version: "unknown", problem: undefined };
+  }
+
+  #ask(request: DiskQuestion): Promise<DiskAnswer> {
+    const key = placeOf(request.path);
+    return new Promise((resolve, reject) => {
+      const fail = (why: string) => reject(new FpmError("DISK_STANDS", "daemon", `${request.path}: ${why}.`));
+      this.#threads.ask({
+        request,
+        key,
+        onAnswer: resolve,
+        onLate: () => fail(`the disk that it is on has not answered for ${DEADLINE_MS / 1000} s`),
+        onBroken: (problem) => fail(`a bug in std-fpm: ${problem}`),
+      });
+    });
+  }
+}
+
+/** Whose place a path lies in: what stands there keeps others who share it waiting, and nobody else. */
+function placeOf(path: string): string {
+  return path.split("/", OWN_DEPTH + 1).join("/");
+}

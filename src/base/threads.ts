@@ -1,0 +1,166 @@
+import type { Clock, Timer } from "./clock.ts";
+import type { Log } from "./log.ts";
+
+/** Something that a thread is asked for; it hears of one of both, and after `onLate` once more when the thread has answered at last. */
+export interface Task<Request, Answer> {
+  readonly request: Request;
+  /** Whose it is: while one thread stands over something of the same key, no other one takes more of it. */
+  readonly key: string;
+  onAnswer(answer: Answer): void;
+  /** The thread has stood for as long as the deadline, or the task has waited for one as long. */
+  onLate(): void;
+  /** The thread has failed: a mistake of ours, or no memory for it. */
+  onBroken(problem: string): void;
+}
+
+export interface ThreadsOptions<Message> {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The module that they run: see `threadFile`. It gets and posts JSON texts. */
+  readonly file: string;
+  /** What they are, in messages. */
+  readonly name: string;
+  readonly deadlineMs: number;
+  /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
+  onNotice?(message: Message): boolean;
+}
+
+/** A thread that has not answered for so long is left alone, and another takes its place. */
+const STANDS_MS = 250;
+const MOST_THREADS = 8;
+const LOOK_MS = 50;
+/** In the executable all modules are one file at the root of the file system in it (Bun 1.4.5). */
+const IN_EXECUTABLE = "/$bunfs/root";
+
+/** Where a thread's module is; `path` is below src, without its ending. */
+export function threadFile(path: string): string {
+  const file = import.meta.dir === IN_EXECUTABLE ? `./${path}.ts` : `../${path}.ts`;
+  return new URL(file, import.meta.url).href;
+}
+
+interface Queued<Request, Answer> {
+  readonly task: Task<Request, Answer>;
+  readonly askedAt: number;
+  isLate: boolean;
+}
+
+/**
+ * Threads that do, one thing at a time each, what may stand for as long as a stranger likes: an exec, a look at a disk. While one stands others take its
+ * place, a few at most, and what belongs to whom it stands for waits for it.
+ */
+export class Threads<Request, Answer extends object> {
+  readonly #options: ThreadsOptions<Answer>;
+  readonly #threads: Thread<Request, Answer>[] = [];
+  readonly #waiting: Queued<Request, Answer>[] = [];
+  #looking: Timer | undefined;
+
+  constructor(options: ThreadsOptions<Answer>) {
+    this.#options = options;
+    this.#addThread();
+  }
+
+  /** The task hears of it later, never at once. */
+  ask(task: Task<Request, Answer>): void {
+    this.#waiting.push({ task, askedAt: this.#options.clock.now(), isLate: false });
+    this.#giveOut();
+  }
+
+  #giveOut(): void {
+    if (this.#threads.length === 0) this.#addThread();
+    for (const thread of this.#threads) if (!thread.at) this.#giveTo(thread);
+    if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#watch();
+  }
+
+  /** The first that waits, unless another thread stands over the like of it. */
+  #giveTo(thread: Thread<Request, Answer>): void {
+    const index = this.#waiting.findIndex(({ task }) => !this.#stands(task.key));
+    const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);
+    if (next) thread.begin(next, this.#options.clock.now());
+  }
+
+  #stands(key: string): boolean {
+    return this.#threads.some(({ at, isStanding }) => isStanding && at?.task.key === key);
+  }
+
+  /** Looks after the threads as long as one is at work. */
+  #watch(): void {
+    this.#looking ??= this.#options.clock.after(LOOK_MS, () => {
+      this.#looking = undefined;
+      this.#look(this.#options.clock.now());
+      this.#giveOut();
+    });
+  }
+
+  #look(now: number): void {
+    const { deadlineMs } = this.#options;
+    for (const thread of this.#threads) {
+      if (!thread.at || now - thread.since < STANDS_MS) continue;
+      thread.isStanding = true;
+      if (now - thread.since >= deadlineMs) giveUp(thread.at);
+    }
+    const isStuck = this.#threads.every(({ isStanding }) => isStanding);
+    if (isStuck && this.#threads.length < MOST_THREADS) this.#addThread();
+    for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
+      this.#waiting.splice(this.#waiting.indexOf(late), 1);
+      giveUp(late);
+    }
+  }
+
+  #addThread(): void {
+    const thread: Thread<Request, Answer> = new Thread(
+      this.#options.file,
+      (message) => this.#onMessage(thread, message),
+      (problem) => this.#onBroken(thread, problem),
+    );
+    this.#threads.push(thread);
+  }
+
+  #onMessage(thread: Thread<Request, Answer>, message: Answer): void {
+    if (this.#options.onNotice?.(message)) return;
+    thread.end()?.task.onAnswer(message);
+    this.#giveOut();
+  }
+
+  #onBroken(thread: Thread<Request, Answer>, problem: string): void {
+    this.#options.log.error(`a bug in std-fpm: a ${this.#options.name}'s thread has failed: ${problem}`);
+    this.#threads.splice(this.#threads.indexOf(thread), 1);
+    thread.end()?.task.onBroken(problem);
+  }
+}
+
+function giveUp<Request, Answer>(late: Queued<Request, Answer>): void {
+  if (late.isLate) return;
+  late.isLate = true;
+  late.task.onLate();
+}
+
+class Thread<Request, Answer> {
+  /** What it is at. */
+  at: Queued<Request, Answer> | undefined;
+  /** Since when. */
+  since = 0;
+  isStanding = false;
+  readonly #worker: Worker;
+
+  constructor(file: string, onMessage: (message: Answer) => void, onBroken: (problem: string) => void) {
+    this.#worker = new Worker(file);
+    this.#worker.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data));
+    this.#worker.onerror = ({ message }) => onBroken(message);
+    this.#worker.unref();
+  }
+
+  begin(queued: Queued<Request, Answer>, now: number): void {
+    this.at = queued;
+    this.since = now;
+    // A text crosses threads in half the time that its objects take (Bun 1.4.5).
+    this.#worker.postMessage(JSON.stringify(queued.task.request));
+  }
+
+  /** It has answered. */
+  end(): Queued<Request, Answer> | undefined {
+    const { at } = this;
+    this.at = undefined;
+    this.isStanding = false;
+    return at;
+  }
+}

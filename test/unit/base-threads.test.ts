@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock.ts";
+import { createLog } from "../../src/base/log.ts";
+import { Threads } from "../../src/base/threads.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+type Message = { readonly who: string } | { readonly notice: string };
+
+/** Threads that stand as they are told, and what comes of it; a time is told in milliseconds. */
+function threadsWith(deadlineMs: number) {
+  const heard: string[] = [];
+  const lines: string[] = [];
+  const threads = new Threads<{ who: string; ms: number }, Message>({
+    clock: systemClock,
+    log: createLog({
+      level: "error",
+      format: "plain",
+      reader: () => "other",
+      write: (line) => void lines.push(line),
+    }),
+    file: new URL("../support/standing-thread.ts", import.meta.url).href,
+    name: "test",
+    deadlineMs,
+    onNotice(message) {
+      if (!("notice" in message)) return false;
+      heard.push(`begun: ${message.notice}`);
+      return true;
+    },
+  });
+  const ask = (who: string, ms: number, key = who) =>
+    threads.ask({
+      request: { who, ms },
+      key,
+      onAnswer: (answer) => void heard.push("who" in answer ? answer.who : "?"),
+      onLate: () => void heard.push(`late: ${who}`),
+      onBroken: (problem) => void heard.push(`broken: ${who}: ${problem}`),
+    });
+  return { heard, lines, ask };
+}
+
+describe("threads", () => {
+  test("answer one after the other, and what answers nothing is a notice", async () => {
+    const { heard, ask } = threadsWith(5000);
+    for (const who of ["a", "b"]) ask(who, 0);
+    expect(heard).toEqual([]);
+    await waitUntil("both have answered", () => heard.length === 4);
+    expect(heard).toEqual(["begun: a", "a", "begun: b", "b"]);
+  });
+
+  test("take each other's place while one stands, but no more of whom it stands for", async () => {
+    const { heard, ask } = threadsWith(60_000);
+    ask("slow", 1500, "alice");
+    ask("next", 0, "alice");
+    ask("other", 0, "bob");
+    await waitUntil("all have answered", () => heard.includes("next"));
+    expect(heard.filter((each) => !each.startsWith("begun"))).toEqual(["other", "slow", "next"]);
+  });
+
+  test("are given up when they stand for too long, and so is what waits for them", async () => {
+    const { heard, ask } = threadsWith(600);
+    ask("slow", 2000, "alice");
+    ask("next", 0, "alice");
+    await waitUntil("both are late", () => heard.includes("late: next"));
+    expect(heard).toEqual(["begun: slow", "late: slow", "late: next"]);
+    await waitUntil("it answers after all", () => heard.includes("slow"));
+    ask("again", 0, "alice");
+    await waitUntil("the next one has answered", () => heard.includes("again"));
+    expect(heard).not.toContain("next");
+  });
+
+  test("that fail are told, and others take their place", async () => {
+    const { heard, lines, ask } = threadsWith(5000);
+    ask("bad", -1);
+    await waitUntil("it is told", () => heard.length === 1);
+    expect(heard[0]).toStartWith("broken: bad: ");
+    expect(lines.join()).toContain("a test's thread has failed");
+    ask("good", 0);
+    await waitUntil("another one has answered", () => heard.includes("good"));
+  });
+});
