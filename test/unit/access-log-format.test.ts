@@ -207,7 +207,7 @@ describe("the watch over an answer's header", () => {
     for (let at = 8; at < blob.length; at += 9) watch.push(blob, at, at + 1);
     expect(watch.status).toBe(404);
     // Looked at anew with each byte it took seconds.
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(performance.now() - started).toBeLessThan(1500);
   });
 
   test("reads a header of 64 KiB, and no longer one to its end", () => {
