@@ -1,5 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
+import { parentOf } from "../base/proc-stat.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
@@ -32,6 +33,8 @@ const STILL_ACCEPTING_MS = 100;
 export class FastCgiBackend extends LentBackend {
   readonly #socket: BackendSocket;
   readonly #process: ProgramProcess;
+  /** Its children when it was told to end. */
+  #toldToEnd: readonly number[] = [];
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
   #death: string | undefined;
@@ -168,6 +171,7 @@ export class FastCgiBackend extends LentBackend {
 
   /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
   protected endProcess(stopTimeoutMs: number): void {
+    this.#toldToEnd = this.children;
     this.#socket.closeIdle();
     if (stopTimeoutMs === 0) this.#process.kill();
     else this.#process.end(stopTimeoutMs);
@@ -252,6 +256,8 @@ export class FastCgiBackend extends LentBackend {
     this.#death = describeExit(exit);
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
+    // php-cgi does not wait for its children; they are ours then, and serve nobody.
+    for (const pid of this.#toldToEnd) if (parentOf(pid) === process.pid) process.kill(pid, "SIGKILL");
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();

@@ -78,3 +78,18 @@ describe("a command with children", () => {
     expect(process?.memory_bytes).toBeGreaterThan(ownOfParent);
   });
 });
+
+test("its children end with it, and none is told of as left behind", async () => {
+  await using restarted = await startSite({
+    lab: [],
+    files: { "page.php": PAGE },
+    apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\nchildren = 8\n',
+  });
+  await restarted.text("page.php");
+  const all = restarted.fpm.backends();
+  expect(all.length).toBe(9);
+  restarted.fpm.signal("SIGTERM");
+  expect(await restarted.fpm.exited).toBe(0);
+  expect(all.filter(isAlive)).toEqual([]);
+  expect(restarted.fpm.log()).not.toContain("that programs left");
+});
