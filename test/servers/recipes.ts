@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
 import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { patternBytes } from "../support/pattern.ts";
 import { isRoot } from "../support/server-process.ts";
 import type { TempDir } from "../support/temp-dir.ts";
@@ -187,12 +186,12 @@ function prepareWsgi(dir: TempDir) {
   const folder = dir.at("radicale");
   mkdirSync(folder);
   copyFileSync("examples/recipes/serve.py", `${folder}/serve.py`);
+  copyFileSync("examples/python/fcgi.py", `${folder}/fcgi.py`);
   const storage = `[storage]\nfilesystem_folder = ${folder}/collections\n`;
   writeFileSync(`${folder}/config`, `[auth]\ntype = none\n[rights]\ntype = authenticated\n${storage}`);
   return [
     ["/srv/radicale", folder],
     ["/srv/www", dir.at("www")],
-    ["/usr/share/doc/std-fpm/examples/python", resolve("examples/python")],
   ] as const;
 }
 
