@@ -10,7 +10,7 @@ import { describeExit } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import { holderAmong } from "./process-tree.ts";
+import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -33,6 +33,8 @@ const STILL_ACCEPTING_MS = 100;
 export class FastCgiBackend extends LentBackend {
   readonly #socket: BackendSocket;
   readonly #process: ProgramProcess;
+  /** What it and its children were seen to have used of the CPU. */
+  #used: Usage = { runMs: 0, cpuWaitMs: 0 };
   /** Its children when it was told to end. */
   #toldToEnd: readonly number[] = [];
   /** When its first connection was accepted. */
@@ -85,7 +87,15 @@ export class FastCgiBackend extends LentBackend {
   }
 
   get usage(): Usage | undefined {
-    return this.#process.usage;
+    const { usage } = this.#process;
+    if (!usage || this.program.app.children === 0) return usage;
+    const tree = treeUsageOf(usage, this.children);
+    // What a child used that has been replaced is not known any more.
+    this.#used = {
+      runMs: Math.max(tree.runMs, this.#used.runMs),
+      cpuWaitMs: Math.max(tree.cpuWaitMs, this.#used.cpuWaitMs),
+    };
+    return this.#used;
   }
 
   get firstStdout(): string {

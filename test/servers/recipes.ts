@@ -116,7 +116,7 @@ async function checkPhp({ ask, fpm }: RecipeSite): Promise<void> {
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
   expect((await ask("/adminer/index.php", { body, headers })).status).toBeOneOf([200, 302, 403]);
   // One process and its eight children.
-  expect(fpm.backends().length).toBe(9);
+  await waitUntil("all have begun", () => fpm.backends().length === 9);
 }
 
 /** A node of munin with one plugin. */
