@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Radicale behind FastCGI. Needs python3-radicale and libfcgi0ldbl."""
+"""Radicale behind FastCGI. Needs python3-radicale, libfcgi0ldbl, and examples/python/fcgi.py beside it."""
 
 import fcgi
 from radicale import application

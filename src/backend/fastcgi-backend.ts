@@ -1,5 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
+import { parentOf } from "../base/proc-stat.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
@@ -9,7 +10,7 @@ import { describeExit } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import { holderAmong } from "./process-tree.ts";
+import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -32,6 +33,10 @@ const STILL_ACCEPTING_MS = 100;
 export class FastCgiBackend extends LentBackend {
   readonly #socket: BackendSocket;
   readonly #process: ProgramProcess;
+  /** What it and its children were seen to have used of the CPU. */
+  #used: Usage = { runMs: 0, cpuWaitMs: 0 };
+  /** Its children when it was told to end. */
+  #toldToEnd: readonly number[] = [];
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
   #death: string | undefined;
@@ -82,7 +87,15 @@ export class FastCgiBackend extends LentBackend {
   }
 
   get usage(): Usage | undefined {
-    return this.#process.usage;
+    const { usage } = this.#process;
+    if (!usage || this.program.app.children === 0) return usage;
+    const tree = treeUsageOf(usage, this.children);
+    // What a child used that has been replaced is not known any more.
+    this.#used = {
+      runMs: Math.max(tree.runMs, this.#used.runMs),
+      cpuWaitMs: Math.max(tree.cpuWaitMs, this.#used.cpuWaitMs),
+    };
+    return this.#used;
   }
 
   get firstStdout(): string {
@@ -168,6 +181,7 @@ export class FastCgiBackend extends LentBackend {
 
   /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
   protected endProcess(stopTimeoutMs: number): void {
+    this.#toldToEnd = this.children;
     this.#socket.closeIdle();
     if (stopTimeoutMs === 0) this.#process.kill();
     else this.#process.end(stopTimeoutMs);
@@ -252,6 +266,8 @@ export class FastCgiBackend extends LentBackend {
     this.#death = describeExit(exit);
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
+    // php-cgi does not wait for its children; they are ours then, and serve nobody.
+    for (const pid of this.#toldToEnd) if (parentOf(pid) === process.pid) process.kill(pid, "SIGKILL");
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();

@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { ownMemoryOf, residentOf } from "./usage.ts";
+import { cpuUsageOf, ownMemoryOf, residentOf, type Usage } from "./usage.ts";
 
 /** Descriptors of a process that are looked at: a connection is among the first that it has. */
 const MOST_DESCRIPTORS = 64;
@@ -14,6 +14,17 @@ export function treeMemoryOf(pid: number, children: readonly number[]): number |
 export function ownTreeMemoryOf(pid: number, children: readonly number[]): number | undefined {
   const own = ownMemoryOf(pid);
   return own === undefined ? undefined : own + sumOf(children);
+}
+
+/** What a process and its children have used of the CPU. */
+export function treeUsageOf(own: Usage, children: readonly number[]): Usage {
+  let { runMs, cpuWaitMs } = own;
+  for (const pid of children) {
+    const usage = cpuUsageOf(pid);
+    runMs += usage?.runMs ?? 0;
+    cpuWaitMs += usage?.cpuWaitMs ?? 0;
+  }
+  return { runMs, cpuWaitMs };
 }
 
 /** Which of these processes has a socket, given by its inode; undefined where that is none, or cannot be told. */

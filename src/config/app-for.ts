@@ -13,6 +13,7 @@ export interface AppRule {
   readonly user?: string | undefined;
   /** The one role that it is for, if it is not for any. */
   readonly role?: AppsRole | undefined;
+  readonly any_path?: boolean | undefined;
 }
 
 /** In which role a program is asked. */
@@ -29,7 +30,8 @@ export function createAppFor(
   role: Role = "responder",
 ): AppFor {
   const isMeant = rules.map((rule) => rule.role === undefined || rule.role === "any" || rule.role === role);
-  if (!isMeant.includes(true)) return () => app;
+  const servesAnyPath = app.anyPath || rules.some(({ any_path: says }) => says);
+  if (!isMeant.includes(true)) return Object.assign(() => app, { servesAnyPath });
   const compiled = rules.map(({ match }) => new Bun.Glob(match.startsWith("/") ? match : `/${match}`));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
@@ -51,7 +53,7 @@ export function createAppFor(
     return [...compiled.keys()].filter((index) => asked.includes(index) || real.includes(index));
   }
 
-  return (path, realPath = path) => {
+  const appFor = (path: string, realPath = path) => {
     const names = path === realPath ? path : `${path}\0${realPath}`;
     const known = byPath.get(names);
     if (known !== undefined) return known;
@@ -62,6 +64,7 @@ export function createAppFor(
     if (names.length <= LONGEST_CACHED_PATH) remember(byPath, names, settings);
     return settings;
   };
+  return Object.assign(appFor, { servesAnyPath });
 }
 
 function remember(byPath: Map<string, AppConfig>, path: string, settings: AppConfig): void {

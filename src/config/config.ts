@@ -5,7 +5,11 @@ import type { AccessFormat } from "./access-format.ts";
  * The settings of the program at a path. A file has many names, and the path without links is one of them: the tables that match that hold, too.
  * @throws FpmError SCRIPT_FORBIDDEN where tables name another user for the one than for the other.
  */
-export type AppFor = (path: string, realPath?: string) => AppConfig;
+export interface AppFor {
+  (path: string, realPath?: string): AppConfig;
+  /** False where no table says `any_path`. */
+  readonly servesAnyPath?: boolean;
+}
 
 /** The resolved configuration: defaults filled in, durations in milliseconds, sizes in bytes, includes read. */
 export interface Config {

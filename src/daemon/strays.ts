@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { isEnding } from "../backend/usage.ts";
 import type { Log } from "../base/log.ts";
 import { parentOf } from "../base/proc-stat.ts";
 import { INSTANCE_VARIABLE } from "../start/launch.ts";
@@ -7,6 +8,8 @@ import type { Reaper } from "../start/reaper.ts";
 /** The first process, which adopts what nobody else does; and whoever started that, outside of a container. */
 const FIRST_PIDS: readonly number[] = [0, 1];
 const LOOK_MS = 20;
+/** Of signal 9 in a mask of signals. */
+const SIGKILL_BIT = 1n << 8n;
 /** How long the end of what was killed may take: the kernel's part of it. */
 const KILLED_MS = 2000;
 
@@ -41,6 +44,8 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBe
     const elapsedMs = performance.now() - startedAt;
     if (found.length === 0 || elapsedMs > timeoutMs + KILLED_MS) break;
     for (const pid of found) {
+      // What was killed together with its program has not been left.
+      if (!ended.has(pid) && isBeingKilled(pid)) continue;
       if (elapsedMs >= timeoutMs) kill(pid, "SIGKILL");
       else if (!ended.has(pid)) kill(pid, "SIGTERM");
       ended.add(pid);
@@ -68,6 +73,12 @@ function pids(): number[] {
 /** A user's systemd adopts what is left of that user's services. */
 function isSystemd(pid: number): boolean {
   return read(pid, "comm") === "systemd\n";
+}
+
+/** Whether a process has been sent SIGKILL and does not know it yet, or is about to end (/proc/PID/status). */
+function isBeingKilled(pid: number): boolean {
+  const pending = [...read(pid, "status").matchAll(/^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$/gm)];
+  return isEnding(pid) || pending.some(([, mask]) => (BigInt(`0x${mask}`) & SIGKILL_BIT) !== 0n);
 }
 
 function carriesMark(pid: number, instance: string): boolean {

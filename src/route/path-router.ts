@@ -257,14 +257,16 @@ export class PathRouter {
     return program;
   }
 
-  async #checkAllowed(found: FoundFile, { asked }: Candidate): Promise<void> {
+  async #checkAllowed(found: FoundFile, own: Candidate): Promise<void> {
     const { path, app, facts } = found;
     const { realPath } = facts;
     const isInside = app.roots.length === 0 || (await this.#underRoots(realPath, app.roots));
     if (!isInside) throw notFound(path, `it resolves to ${realPath}, which lies under none of \`roots\``);
     // An interpreter would show what another file holds; what is executed must only be called a program.
-    const isTarget = hasExtension(realPath, app) || this.#appFor(realPath).namesPath;
-    if (!isTarget && (app.command || !isProgramName(asked, app)))
+    // Of a file that a table names, a link in its folders' place leads to one of the same name.
+    const isSame = own.app.namesPath && nameOf(realPath) === nameOf(own.asked);
+    const isTarget = isSame || hasExtension(realPath, app) || this.#appFor(realPath).namesPath;
+    if (!isTarget && (app.command || !isProgramName(own.asked, app)))
       throw notFound(path, `it resolves to ${realPath}, which has none of the allowed extensions`);
     if (app.command && !facts.readable) throw forbidden(path, "the file is not readable");
     if (!app.command && !facts.executable) throw forbidden(path, whyNotExecutable(facts));
@@ -278,6 +280,10 @@ export class PathRouter {
     }
     return false;
   }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function undefinedIfRefused(error: unknown): undefined {

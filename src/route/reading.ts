@@ -49,7 +49,7 @@ export function readScripts(given: readonly GivenScript[], appFor: AppFor): Read
     const unsafe = unsafety(script) ?? (decoded && unsafety(decoded));
     if (unsafe === undefined) {
       ways.push(...waysOf(script, decoded, appFor));
-      virtual ??= virtualOf(decoded ?? script, appFor);
+      if (appFor.servesAnyPath !== false) virtual ??= virtualOf(decoded ?? script, appFor);
     } else if (script === last && ways.length === 0) throw invalidScript(script, unsafe);
   }
   const isHopeless = !virtual && ways.every((way) => way.length === 0);
@@ -90,8 +90,9 @@ function candidatesOf(parts: readonly PathPart[], appFor: AppFor): Candidate[] {
 /** With `any_path`: the whole path where it matches, as it came, else the longest part that does, and what follows is PATH_INFO. */
 function virtualOf({ path }: GivenScript, appFor: AppFor): Candidate | undefined {
   const whole = plainText(path).slice(0, LONGEST_COMPARED);
-  const app = appFor(whole);
-  if (app.anyPath) return { asked: whole, path: whole, told: path, pathInfo: "", app };
+  // What is for all below a folder is for the folder itself: a site's root often comes without its slash.
+  const app = [whole, `${whole}/`].map((each) => appFor(each)).find(({ anyPath }) => anyPath);
+  if (app) return { asked: whole, path: whole, told: path, pathInfo: "", app };
   const part = pathParts(path).findLast((each) => appFor(each.path).anyPath);
   return part && candidateAt(part, appFor(part.path));
 }

@@ -132,7 +132,9 @@ const processSchema = Type.Object({
   age_seconds: number("How long ago it was started."),
   idle_seconds: number("How long it has been without work; 0 while it is at work."),
   served: count("Requests it has answered."),
-  cpu_seconds: orNull(number("CPU time of its main thread; null when it was not looked at.")),
+  cpu_seconds: orNull(
+    number("CPU time of its main thread, with `children` of theirs, too; null when it was not looked at."),
+  ),
   memory_bytes: orNull(
     number("Memory it holds, without what it shares with files and others; null when it was not looked at."),
   ),

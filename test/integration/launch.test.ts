@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
+import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
 import { edit, logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -146,6 +147,37 @@ describe('user = "owner"', () => {
     await Bun.sleep(KNOWN_MS);
     expect((await site.ask("link.fcgi")).status).toBe(403);
     await logged(site.fpm, `the link ${link} belongs to user 6, but what it leads to, to user 5`);
+  });
+
+  test("holds for programs without an ending, by every way to name them", async () => {
+    const { site, folder } = await ownedSite('extensions = ["", ".fcgi"]\n');
+    await using _ = site;
+    if (!isRoot) return;
+    const tool = site.put("home/tool", { copyOf: "dist/test-programs/lab" });
+    chownSync(tool, 5, 60);
+    symlinkSync(tool, `${folder}/current.fcgi`);
+    symlinkSync("/bin/sh", `${folder}/shell.fcgi`);
+    for (const link of ["current.fcgi", "shell.fcgi"]) lchownSync(`${folder}/${link}`, 5, 60);
+    const { field } = await statusOf(site, "home/current.fcgi");
+    expect(field("Uid")?.[0]).toBe("5");
+    // What root has made is nobody's to run as its owner, and a link of user 5 leads to nothing of root.
+    expect((await site.ask("home/shell.fcgi")).status).toBe(403);
+    await logged(
+      site.fpm,
+      `the link ${folder}/shell.fcgi belongs to user 5, but what it leads to, to user 0`,
+    );
+    using client = await connectFcgi(site.fpm.socket);
+    const found = { DOCUMENT_ROOT: site.root, SCRIPT_NAME: "/home/tool", QUERY_STRING: "op=env" };
+    const ask = async (id: number, params: Record<string, string>) =>
+      (await client.request("", { id, keepConn: true, params })).stdout;
+    expect(await ask(1, found)).toContain(`SCRIPT_FILENAME=${tool}\n`);
+    expect(await ask(2, { PATH_TRANSLATED: tool, QUERY_STRING: "op=env" })).toContain(
+      `SCRIPT_FILENAME=${tool}\n`,
+    );
+    chmodSync(tool, 0o777);
+    await Bun.sleep(KNOWN_MS);
+    expect(await ask(3, found)).toStartWith("Status: 403");
+    expect(await ask(4, { PATH_TRANSLATED: tool })).toStartWith("Status: 403");
   });
 
   test("starts nothing but what was checked, also when no request asks for it", async () => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { startApache } from "../support/apache.ts";
 import { connectFcgi, type FcgiAnswer } from "../support/fcgi-connection.ts";
 import { exchange } from "../support/http-exchange.ts";
+import { startLighttpd } from "../support/lighttpd.ts";
 import { freePort, type WebServer } from "../support/server-process.ts";
 import { type Site, startSite } from "../support/site.ts";
 
@@ -217,6 +218,25 @@ describe("with any_path", () => {
       expect(shown((await throughApache(path)).text())).toMatchObject({ SCRIPT_FILENAME: site.root + info });
     },
   );
+
+  test("lighttpd's mappings work, for a prefix and for the whole site", async () => {
+    const folder = `${site.folder}/lighttpd`;
+    mkdirSync(folder);
+    const socket = `"socket" => "${site.fpm.socket}", "check-local" => "disable"`;
+    const lighttpd = await startLighttpd({
+      folder,
+      root: `${site.root}/url`,
+      port: freePort(),
+      site: `server.modules += ( "mod_fastcgi" )
+fastcgi.server += ( "/app" => (( ${socket} )) )
+fastcgi.server += ( "/" => (( ${socket}, "fix-root-scriptname" => "enable" )) )
+`,
+    });
+    const told = async (path: string) => shown((await exchange({ port: lighttpd.port, path })).text());
+    expect(await told("/app/a/b")).toMatchObject({ SCRIPT_NAME: "/app", PATH_INFO: "/a/b" });
+    expect(await told("/a/b")).toMatchObject({ SCRIPT_NAME: "", PATH_INFO: "/a/b" });
+    await lighttpd.stop();
+  });
 
   test("`..` and NUL are still a 400", async () => {
     using client = await connectFcgi(site.fpm.socket);

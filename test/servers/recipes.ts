@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
 import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { patternBytes } from "../support/pattern.ts";
 import { isRoot } from "../support/server-process.ts";
 import type { TempDir } from "../support/temp-dir.ts";
@@ -117,7 +116,7 @@ async function checkPhp({ ask, fpm }: RecipeSite): Promise<void> {
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
   expect((await ask("/adminer/index.php", { body, headers })).status).toBeOneOf([200, 302, 403]);
   // One process and its eight children.
-  expect(fpm.backends().length).toBe(9);
+  await waitUntil("all have begun", () => fpm.backends().length === 9);
 }
 
 /** A node of munin with one plugin. */
@@ -187,12 +186,12 @@ function prepareWsgi(dir: TempDir) {
   const folder = dir.at("radicale");
   mkdirSync(folder);
   copyFileSync("examples/recipes/serve.py", `${folder}/serve.py`);
+  copyFileSync("examples/python/fcgi.py", `${folder}/fcgi.py`);
   const storage = `[storage]\nfilesystem_folder = ${folder}/collections\n`;
   writeFileSync(`${folder}/config`, `[auth]\ntype = none\n[rights]\ntype = authenticated\n${storage}`);
   return [
     ["/srv/radicale", folder],
     ["/srv/www", dir.at("www")],
-    ["/usr/share/doc/std-fpm/examples/python", resolve("examples/python")],
   ] as const;
 }
 

@@ -30,6 +30,13 @@ describe("with `any_path`", () => {
     expect(found.changes.size).toBe(0);
   });
 
+  test("a table for all below a folder is for the folder itself, too", async () => {
+    const router = new Router((path) => (path.startsWith("/srv/app/") ? app : plain), routerDisk({}));
+    const found = await router.route(headOf({ SCRIPT_FILENAME: "/srv/app" }));
+    expect(found.program).toMatchObject({ key: "command app+apps[0]", script: "/srv/app" });
+    expect((await router.findAgain(found.program))?.key).toBe(found.program.key);
+  });
+
   test("the same route comes back without a look at the disk", async () => {
     const router = routerOf();
     const head = headOf({ SCRIPT_FILENAME: "/srv/app/a" });

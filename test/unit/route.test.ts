@@ -174,6 +174,20 @@ describe("the router", () => {
     await expect(named.find("/srv/a.php")).rejects.toThrow("none of the allowed extensions");
   });
 
+  test("with `command` runs a file that a table names also where a link to its folder was switched", async () => {
+    const app = appConfig({ extensions: [".x"], command: ["/usr/bin/php-cgi"] });
+    const disk = {
+      "/srv/current/app": "r->/srv/releases/7/app",
+      "/srv/current/other": "r->/srv/releases/7/app",
+    };
+    const router = new Router(
+      (path) => ({ ...app, namesPath: path.startsWith("/srv/current/") }),
+      routerDisk(disk),
+    );
+    expect((await router.find("/srv/current/app")).argv).toEqual(["/usr/bin/php-cgi"]);
+    await expect(router.find("/srv/current/other")).rejects.toThrow("none of the allowed extensions");
+  });
+
   test("does not find what a link leads out of the roots", async () => {
     const app = appConfig({ roots: ["/srv/www"] });
     const disk = { "/srv/www/a.fcgi": "x->/home/eve/a.fcgi", "/srv/www/b.fcgi": "x", "/srv/www": "/" };
