@@ -147,23 +147,26 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR ?= $(PREFIX)/share/doc/std-fpm
+ZSHDIR ?= $(PREFIX)/share/zsh/vendor-completions
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 
 install: build ## the executable, its configuration, units, manual pages and completions (DESTDIR=… PREFIX=…)
 	install -Dm 755 dist/std-fpm $(DESTDIR)$(PREFIX)/bin/std-fpm
 	install -dm 755 $(DESTDIR)$(SYSCONFDIR)/std-fpm/conf.d $(DESTDIR)$(SYSCONFDIR)/std-fpm/instances
 	test -e $(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml || \
-	  install -m 644 src/config/default.toml $(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml
+	  sed -E 's/^([a-z_]+ = )/# \1/' src/config/default.toml >$(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml
 	install -dm 755 $(DESTDIR)$(UNITDIR)
 	for unit in std-fpm.service std-fpm.socket std-fpm@.service; do \
 	  sed 's#/usr/bin/std-fpm#$(PREFIX)/bin/std-fpm#' "systemd/$$unit" >"$(DESTDIR)$(UNITDIR)/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+	install -Dm 755 systemd/each-running $(DESTDIR)$(PREFIX)/lib/std-fpm/each-running
+	install -Dm 644 systemd/std-fpm.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/std-fpm.conf
 	install -Dm 644 systemd/std-fpm.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/std-fpm.conf
 	install -Dm 644 systemd/std-fpm.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
 	install -Dm 644 man/std-fpm.8 $(DESTDIR)$(PREFIX)/share/man/man8/std-fpm.8
 	install -Dm 644 man/std-fpm.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/std-fpm.toml.5
 	install -Dm 644 completions/std-fpm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/std-fpm
-	install -Dm 644 completions/_std-fpm $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_std-fpm
+	install -Dm 644 completions/_std-fpm $(DESTDIR)$(ZSHDIR)/_std-fpm
 	install -Dm 644 completions/std-fpm.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/std-fpm.fish
 	install -dm 755 $(DESTDIR)$(DOCDIR)
 	cp -r README.md CHANGELOG.md docs $(DESTDIR)$(DOCDIR)/
@@ -174,7 +177,8 @@ uninstall: ## what `install` put there, except the configuration
 	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/std-fpm.8 $(DESTDIR)$(PREFIX)/share/man/man5/std-fpm.toml.5
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/std-fpm
-	rm -f $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_std-fpm
+	rm -f $(DESTDIR)$(ZSHDIR)/_std-fpm
+	rm -f $(DESTDIR)$(PREFIX)/lib/std-fpm/each-running $(DESTDIR)$(PREFIX)/lib/sysusers.d/std-fpm.conf
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/std-fpm.fish
 	rm -rf $(DESTDIR)$(DOCDIR)
 
@@ -199,8 +203,8 @@ packages: deb rpm ## both packages, and a look at what is in them
 	@scripts/debian-packages cpio mandoc systemd
 	$(call bun-test,packages,test/packages/contents)
 
-test-packages: packages ## the Debian package installed, upgraded and purged in a root of its own (as root)
-	@scripts/debian-packages debootstrap
+test-packages: packages ## the Debian package installed, upgraded under load and purged in roots of its own, one of them booted (as root)
+	@scripts/debian-packages debootstrap systemd-container
 	$(call bun-test,packages-root,test/packages/root)
 
 clean: ## what was made, except node_modules

@@ -33,13 +33,14 @@ function listed(text: string, path: number): string[] {
 const COMMON = [
   "-rw-r--r-- root /etc/logrotate.d/std-fpm",
   "-rw-r--r-- root /etc/std-fpm/std-fpm.toml",
+  "-rw-r--r-- root /usr/lib/sysusers.d/std-fpm.conf",
   "-rw-r--r-- root /usr/lib/tmpfiles.d/std-fpm.conf",
   "-rw-r--r-- root /usr/share/bash-completion/completions/std-fpm",
   "-rw-r--r-- root /usr/share/fish/vendor_completions.d/std-fpm.fish",
   "-rw-r--r-- root /usr/share/man/man5/std-fpm.toml.5.gz",
   "-rw-r--r-- root /usr/share/man/man8/std-fpm.8.gz",
-  "-rw-r--r-- root /usr/share/zsh/vendor-completions/_std-fpm",
   "-rwxr-xr-x root /usr/bin/std-fpm",
+  "-rwxr-xr-x root /usr/lib/std-fpm/each-running",
 ];
 /** What systemd-analyze says of a service that has nothing but a user. */
 const UNPROTECTED = 9.2;
@@ -48,13 +49,16 @@ const IMPLIES_NO_NEW_PRIVILEGES =
   /^(?:NoNewPrivileges|SystemCall\w+|RestrictAddressFamilies|RestrictNamespaces|RestrictRealtime|RestrictSUIDSGID|PrivateDevices|ProtectKernel\w+|ProtectClock|ProtectHostname|MemoryDenyWriteExecute|LockPersonality|DynamicUser)=/m;
 const UNITS = ["std-fpm.service", "std-fpm.socket", "std-fpm@.service"];
 
-function withUnits(folder: string): string[] {
-  return [...COMMON, ...UNITS.map((unit) => `-rw-r--r-- root ${folder}/${unit}`)].sort();
+function withUnits(folder: string, zsh: string): string[] {
+  const files = [...UNITS.map((unit) => `${folder}/${unit}`), `/usr/share/zsh/${zsh}/_std-fpm`];
+  return [...COMMON, ...files.map((file) => `-rw-r--r-- root ${file}`)].sort();
 }
 
 describe("the Debian package", () => {
   test("has every file at its place, with its owner and mode", () => {
-    expect(listed(run("dpkg-deb", "-c", packageFile(".deb")), 5)).toEqual(withUnits("/lib/systemd/system"));
+    expect(listed(run("dpkg-deb", "-c", packageFile(".deb")), 5)).toEqual(
+      withUnits("/lib/systemd/system", "vendor-completions"),
+    );
   });
 
   test("has an executable that was not stripped, and its configuration as a conffile", () => {
@@ -79,7 +83,9 @@ describe("the Debian package", () => {
 
 describe("the RPM package", () => {
   test("has every file at its place, with its owner and mode", () => {
-    expect(listed(run("rpm", "-qplv", packageFile(".rpm")), 8)).toEqual(withUnits("/usr/lib/systemd/system"));
+    expect(listed(run("rpm", "-qplv", packageFile(".rpm")), 8)).toEqual(
+      withUnits("/usr/lib/systemd/system", "site-functions"),
+    );
   });
 
   test("keeps a configuration that was changed, and makes its user", () => {
