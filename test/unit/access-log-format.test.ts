@@ -173,6 +173,7 @@ describe("the watch over an answer's header", () => {
     ["Status: none\r\n\r\n", 200, 0],
     ["HTTP/1.1 418 Teapot\r\nA: b\r\n\r\nx", 418, 1],
     ["HTTP/1.1 418 Teapot\r\nStatus: 403\r\n\r\nx", 403, 1],
+    ["Status: 499\r\n\r\n", 499, 0],
     ["Status: none\r\nStatus: 404\r\n\r\n", 200, 0],
     ["Location: /x\r\nlength: 1\r\nhttp/2 500\r\n\r\n", 302, 0],
     ["\r\nbody", undefined, 0],

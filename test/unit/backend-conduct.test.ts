@@ -24,4 +24,27 @@ describe("what is learned of a program's conduct", () => {
     const conduct = new Conduct();
     expect([conduct.onEcho(), conduct.echoesIds, conduct.onStaleRecord()]).toEqual([false, true, true]);
   });
+
+  test("another version of it is another program", () => {
+    const conduct = new Conduct();
+    conduct.onIgnoredId();
+    conduct.onAnsweredEarly();
+    conduct.onStaleRecord();
+    conduct.onEcho();
+    conduct.forget();
+    expect([conduct.keepsConnections, conduct.echoesIds, conduct.answersEarly]).toEqual([true, false, false]);
+    expect([conduct.onIgnoredId(), conduct.onAnsweredEarly()]).toEqual([true, true]);
+    expect([conduct.onEcho(), conduct.onStaleRecord()]).toEqual([false, true]);
+  });
+
+  test("one that works on after its answers is trusted again after a thousand quick returns in a row", () => {
+    const conduct = new Conduct();
+    conduct.onAnsweredEarly();
+    for (let i = 0; i < 999; i++) conduct.onBack(5);
+    conduct.onBack(5.1);
+    for (let i = 0; i < 999; i++) conduct.onBack(0);
+    expect(conduct.answersEarly).toBe(true);
+    conduct.onBack(5);
+    expect(conduct.answersEarly).toBe(false);
+  });
 });
