@@ -176,7 +176,10 @@ export class PathRouter {
       }
     }
     if (reading.virtual) return this.#findVirtual(reading.virtual);
-    throw notFound(reading.path, "no such file with an allowed extension (see `extensions`)");
+    throw notFound(
+      reading.path,
+      "no such file with an allowed name (see `extensions`; a `match` without * names a file as it is)",
+    );
   }
 
   async #findFile(candidate: Candidate, facts: FileFacts & { kind: "file" }): Promise<FoundScript> {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
@@ -18,7 +19,7 @@ const around: Surroundings = {
   tools: findTools(),
   hasCapabilities: hasPassedOnCapabilities(),
   ownAccount() {
-    ownAccount ??= { found: accountOf(process.geteuid?.() ?? 0) };
+    ownAccount ??= { found: accountOfOurs() };
     return ownAccount.found;
   },
 };
@@ -29,6 +30,23 @@ self.onmessage = ({ data }: MessageEvent<string>) => {
   if (request.kind === "start") start(request.id, request.order);
   else reply({ kind: "explained", id: request.id, why: why(request) });
 };
+
+/** Its home is where a service manager or a container says, if that is the user's; a shell that became this user may have left another one's. */
+function accountOfOurs(): Account | undefined {
+  const uid = process.geteuid?.() ?? 0;
+  const account = accountOf(uid);
+  const home = process.env["HOME"] ?? "";
+  return account && isOwnedBy(home, uid) ? { ...account, home } : account;
+}
+
+function isOwnedBy(path: string, uid: number): boolean {
+  try {
+    return path.startsWith("/") && statSync(path).uid === uid;
+  } catch {
+    // It is missing, or may not even be looked at.
+    return false;
+  }
+}
 
 function start(id: number, order: StartOrder): void {
   try {

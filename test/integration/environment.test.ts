@@ -94,7 +94,12 @@ describe("a program's process", () => {
   });
 });
 
-test("a program without a `user` has the home of whoever std-fpm runs as, plain CGI too", async () => {
+test.each([
+  ["of its account", "/nowhere"],
+  ["of its account, not one of another user", "/"],
+  ["of its account, not one out of reach", "/root/none"],
+  ["that std-fpm has itself, if that is the user's", "$FOLDER"],
+])("a program without a `user` has the home %s", async (_which, homeOfDaemon) => {
   using dir = makeTempDir();
   chmodSync(dir.path, 0o755);
   const script = dir.at("home.cgi");
@@ -103,16 +108,18 @@ test("a program without a `user` has the home of whoever std-fpm runs as, plain 
   });
   const become = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", "--"];
   const asOther = ["/bin/sh", "-c", `chown -R www-data ${dir.path} && exec ${become.join(" ")} "$0" "$@"`];
+  await using stack = new AsyncDisposableStack();
   const fpm = await startStdFpm({
     folder: dir.path,
     command: isRoot() ? [...asOther, EXECUTABLE] : [EXECUTABLE],
     app: 'protocol = "cgi"\nextensions = [".cgi"]\nuser = ""',
-    env: { HOME: "/nowhere", USER: "nobody" },
+    env: { HOME: homeOfDaemon.replace("$FOLDER", dir.path), USER: "nobody" },
   });
+  stack.defer(() => fpm.stop());
   const { name, home, shell } = accountOf(isRoot() ? "www-data" : String(process.getuid?.()));
+  const expected = homeOfDaemon === "$FOLDER" ? dir.path : home;
   using client = await connectFcgi(fpm.socket);
-  expect((await client.request(script)).stdout).toEndWith(`${name} ${name} ${home} ${shell}`);
-  await fpm.stop();
+  expect((await client.request(script)).stdout).toEndWith(`${name} ${name} ${expected} ${shell}`);
 });
 
 function accountOf(user: string) {
