@@ -68,6 +68,22 @@ describe("a byte queue", () => {
     );
   });
 
+  test("has nothing left when all was taken, and begins anew", () => {
+    const chunk = Uint8Array.of(1, 2, 3, 4);
+    const queue = new ByteQueue();
+    queue.push(chunk, 0, 2);
+    queue.drainTo(socketTaking([]));
+    const pieces: number[][] = [];
+    const note = (piece: Uint8Array, start: number, end: number) =>
+      void pieces.push([...piece.subarray(start, end)]);
+    queue.visit(note);
+    queue.feed({ push: note });
+    expect(pieces).toEqual([]);
+    queue.push(chunk, 2, 4);
+    queue.feed({ push: note });
+    expect([pieces, queue.bytes]).toEqual([[[3, 4]], 2]);
+  });
+
   test("says so when the socket is closed, and keeps its bytes", () => {
     const queue = new ByteQueue();
     queue.push(Uint8Array.of(1, 2), 0, 2);

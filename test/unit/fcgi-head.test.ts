@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { RequestHead, readHead } from "../../src/fcgi/head.ts";
+import { RequestHead, readHead, WantedNames } from "../../src/fcgi/head.ts";
 import { encodeParams, latin1, latin1Bytes, ParamCursor } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 
@@ -88,6 +88,24 @@ describe("a request's head", () => {
       ["HTTP_X", "1"],
       ["HTTP_X", "2"],
     ]);
+  });
+
+  test("tells the values of any parameters, of one that is sent twice the last, and its path as text", () => {
+    const head = headOf([
+      ["A", "1"],
+      ["HTTP_X", "2"],
+      ["A", "3"],
+      ["B", "4"],
+      ["REQUEST_URI", "/caf\xc3\xa9?q=1"],
+    ]);
+    expect([...head.parameters(new WantedNames(["A", "HTTP_X", "HTTP_Y", "LONGER_THAN_ALL"]))]).toEqual([
+      ["A", "3"],
+      ["HTTP_X", "2"],
+    ]);
+    expect([...head.parameters(new WantedNames([]))]).toEqual([]);
+    expect([head.path, head.label]).toEqual(["/café", "GET /café"]);
+    expect(headOf([["REQUEST_URI", "/\xff"]]).path).toBe("/\xff");
+    expect(headOf([]).path).toBeUndefined();
   });
 
   test("goes on as it came with two PATH_TRANSLATED, of which the last counts", () => {

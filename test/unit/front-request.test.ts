@@ -3,7 +3,7 @@ import { FpmError } from "../../src/base/errors.ts";
 import { encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_ABORT_REQUEST, FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 import type { Intake } from "../../src/front/intake.ts";
-import { MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
+import { MAX_DRAINED_BYTES, MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
 import { begin, head, notingConnection, ofLength, stdin } from "../support/noting-connection.ts";
 
 describe("a request is ready", () => {
@@ -181,6 +181,23 @@ describe("an answered request", () => {
     expect([request?.isHeld, request?.isAnswered, budget.heldBytes > 1000]).toEqual([true, false, true]);
     request?.respond(new Uint8Array(8), 0, 8);
     expect([request?.isHeld, request?.isAnswered, request?.body.bytes]).toEqual([false, true, 0]);
+  });
+
+  test("has 256 MiB of its body drained at the most, and nothing counts when it is over", () => {
+    const { intake, ready, log } = notingConnection();
+    intake.push(ofLength(1_000_000));
+    intake.push(stdin(1000, false));
+    ready[0]?.complete();
+    const record = stdin(65_535, false);
+    const most = Math.floor(MAX_DRAINED_BYTES / record.length);
+    for (let i = 0; i < most; i++) intake.push(record);
+    expect(log).not.toContain("overrun");
+    intake.push(record);
+    expect(log.at(-1)).toBe("overrun");
+    ready[0]?.lose();
+    const before = log.length;
+    ready[0]?.onRaw(record, 0, record.length);
+    expect(log.length).toBe(before);
   });
 
   test("whose body goes on is drained until STDIN ends", () => {

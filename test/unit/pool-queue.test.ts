@@ -116,6 +116,14 @@ describe("the queue", () => {
     expect(queue.ahead(requests[2] as Request)).toBe(1);
   });
 
+  test("refuses nobody who leaves when another one hears of it", () => {
+    const [first, second] = [new Request(), new Request()];
+    const { queue } = queueWith(first, second);
+    first.onRefused = () => queue.remove(second);
+    queue.refuse(2, new FpmError("BOOT_FAILED", "backend", "no"));
+    expect([second.heard, queue.length]).toEqual([undefined, 0]);
+  });
+
   test("refuses only as many as it is told to, the oldest first", () => {
     const [first, second] = [new Request(), new Request()];
     const { queue } = queueWith(first, second);

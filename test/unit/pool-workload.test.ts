@@ -115,6 +115,23 @@ describe("what is measured of processes", () => {
     expect(workload.busy).toBe(0);
   });
 
+  test("has the mean age of the requests that are at work", () => {
+    const clock = new FakeClock();
+    const workload = new Workload(clock, new Tally());
+    const lent = (since: number) => {
+      clock.advance(since - clock.now());
+      const lease = new Lease({ leases: [] } as unknown as Backend, since);
+      workload.onLent(lease);
+      return lease;
+    };
+    const first = lent(100);
+    lent(300);
+    clock.advance(100);
+    expect(workload.meanAgeMs).toBe(200);
+    workload.onDone(first, clock.now());
+    expect(workload.meanAgeMs).toBe(100);
+  });
+
   test("is nothing of a request whose process was not used", () => {
     expect(new Workload(new FakeClock(), new Tally()).isQuiet).toBe(true);
     const { workload, lend, second } = workloadOf(1);
