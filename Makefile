@@ -27,7 +27,8 @@ PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES_STATUS := python3-prometheus-client prometheus
 PACKAGES_BROWSER := chromium fonts-dejavu-core
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap php-fpm wrk
+PACKAGES_TOOLS := zsh fish curl
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) $(PACKAGES_TOOLS) spawn-fcgi fcgiwrap php-fpm wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
