@@ -27,7 +27,8 @@ PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
 PACKAGES_STATUS := python3-prometheus-client prometheus
 PACKAGES_BROWSER := chromium fonts-dejavu-core
-PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) spawn-fcgi fcgiwrap php-fpm wrk
+PACKAGES_TOOLS := zsh fish curl
+PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) $(PACKAGES_TOOLS) spawn-fcgi fcgiwrap php-fpm wrk
 
 .PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
 
@@ -55,11 +56,11 @@ dist/std-fpm: $(SETUP) $(SOURCES)
 	$(BUN) run build.ts
 	@touch $@
 
-run: build ## serve examples/ at http://127.0.0.1:8080 (PORT=… for another port)
+run: build ## serve examples/ at http://localhost:8080 (PORT=… for another port)
 	@scripts/debian-packages --optional $(PACKAGES_RUN)
 	@if test -e /usr/include/fcgiapp.h && command -v $(CC) >/dev/null; then $(MAKE) -s examples; \
 	  else echo 'examples/c is left out: it needs a C compiler and libfcgi-dev' >&2; fi
-	dist/std-fpm dev examples --config examples/std-fpm.toml $(if $(PORT),--port $(PORT))
+	PATH="$(CURDIR)/$(BIN):$$PATH" dist/std-fpm dev examples --config examples/std-fpm.toml $(if $(PORT),--port $(PORT))
 
 .PHONY: examples
 examples: $(EXAMPLES)
@@ -159,10 +160,14 @@ install: build ## the executable, its configuration, units, manual pages and com
 	for unit in std-fpm.service std-fpm.socket std-fpm@.service; do \
 	  sed 's#/usr/bin/std-fpm#$(PREFIX)/bin/std-fpm#' "systemd/$$unit" >"$(DESTDIR)$(UNITDIR)/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
-	install -Dm 755 systemd/each-running $(DESTDIR)$(PREFIX)/lib/std-fpm/each-running
+	install -dm 755 $(DESTDIR)$(PREFIX)/lib/std-fpm
+	sed 's#/usr/bin/std-fpm#$(PREFIX)/bin/std-fpm#' systemd/each-running >$(DESTDIR)$(PREFIX)/lib/std-fpm/each-running
+	chmod 755 $(DESTDIR)$(PREFIX)/lib/std-fpm/each-running
 	install -Dm 644 systemd/std-fpm.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/std-fpm.conf
 	install -Dm 644 systemd/std-fpm.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/std-fpm.conf
-	install -Dm 644 systemd/std-fpm.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
+	install -dm 755 $(DESTDIR)$(SYSCONFDIR)/logrotate.d
+	sed 's#/usr/lib/std-fpm#$(PREFIX)/lib/std-fpm#' systemd/std-fpm.logrotate >$(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
+	chmod 644 $(DESTDIR)$(SYSCONFDIR)/logrotate.d/std-fpm
 	install -Dm 644 man/std-fpm.8 $(DESTDIR)$(PREFIX)/share/man/man8/std-fpm.8
 	install -Dm 644 man/std-fpm.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/std-fpm.toml.5
 	install -Dm 644 completions/std-fpm.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/std-fpm
@@ -186,8 +191,9 @@ dist: ## the source as an archive, as the last commit has it
 	@mkdir -p dist
 	git archive --prefix=std-fpm-$(VERSION)/ -o dist/std-fpm-$(VERSION).tar.gz HEAD
 
-release: $(SETUP) ## executables for x64 and arm64, with their checksums
+release: $(SETUP) ## executables for x64 and arm64, and for x64 with musl, with their checksums (what was run: docs/packages.md)
 	$(BUN) run build.ts dist/release/std-fpm-$(VERSION)-linux-x64 bun-linux-x64
+	$(BUN) run build.ts dist/release/std-fpm-$(VERSION)-linux-x64-musl bun-linux-x64-musl
 	$(BUN) run build.ts dist/release/std-fpm-$(VERSION)-linux-arm64 bun-linux-arm64
 	cd dist/release && sha256sum std-fpm-$(VERSION)-linux-* >SHA256SUMS
 

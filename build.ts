@@ -1,6 +1,6 @@
 /**
  * Builds dist/std-fpm, one executable with Bun's runtime in it: `bun run build.ts [OUTFILE [TARGET]]`, for this machine unless told
- * "bun-linux-x64" or "bun-linux-arm64".
+ * "bun-linux-x64", "bun-linux-arm64" or "bun-linux-x64-musl".
  *
  * The executable may run as root in any folder and any environment, so it must not take code or settings from either.
  */
@@ -23,6 +23,8 @@ please file a GitHub issue using the link below:
 const OUR_CRASH_TEXT = `its runtime, Bun, has crashed. It does so where there is no /proc:
 mount it with: mount -t proc proc /proc
 If there is one, please report the link below:`;
+
+const MUSL = "libc.musl-x86_64.so.1";
 
 const target = process.argv[3] as Bun.Build.CompileTarget | undefined;
 const outfile = resolve(process.argv[2] ?? `${import.meta.dir}/dist/std-fpm`);
@@ -59,6 +61,8 @@ async function compile(path: string): Promise<void> {
       autoloadTsconfig: false,
       autoloadPackageJson: false,
     },
+    // Where the target has another C library: its name for the dynamic linker.
+    define: target?.endsWith("-musl") ? { C_LIBRARY: JSON.stringify(MUSL) } : {},
     minify: true,
     sourcemap: "inline",
   });

@@ -1,7 +1,10 @@
 import { dlopen, type FFIFunction } from "bun:ffi";
 
-/** glibc's, by its name for the dynamic linker (ld.so(8)); the one place that has it. */
-const FILE = "libc.so.6";
+/** Set by build.ts for an executable with another C library than glibc. */
+declare const C_LIBRARY: string | undefined;
+
+/** By its name for the dynamic linker (ld.so(8)); the one place that has it. */
+const FILE = typeof C_LIBRARY === "string" ? C_LIBRARY : "libc.so.6";
 
 /**
  * Functions of the C library, called by FFI: each module names those that it needs, and how they are called. Nothing is loaded before the first

@@ -38,6 +38,8 @@ export const checkCommand = defineCommand({
     const problem = terminal.isRoot ? rootProblem(loaded.tables) : undefined;
     if (problem?.isTotal) {
       terminal.err(`${problem.message}. ${CHECK_AS_OTHER}\n`);
+      // Who mends that wants to know of the rest, too.
+      for (const warning of loaded.warnings) terminal.err(`warning: ${warning}\n`);
       return EXIT_FAILED;
     }
     const { runtimeDir } = loaded.config.server;

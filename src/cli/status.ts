@@ -1,10 +1,14 @@
 import { defineCommand } from "citty";
 import { isDumb } from "../base/colours.ts";
+import { escapeControls } from "../base/escape-controls.ts";
 import { renderText } from "../status/render-text.ts";
+import type { ProgramStatus } from "../status/snapshot.ts";
 import { ADMIN_FLAGS, AdminClient } from "./admin-client.ts";
 import { type CommandData, EXIT_OK } from "./command.ts";
 
 const EVERY_MS = 1000;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+const UNFIT = /[\x00-\x1f\x7f]/;
 
 /** `std-fpm status`: what the running daemon is at. */
 export const statusCommand = defineCommand({
@@ -17,6 +21,8 @@ export const statusCommand = defineCommand({
       type: "boolean",
       description: "Only whether it takes requests; status 1, with the reason, when not",
     },
+    programs: { type: "boolean", description: "Only the names of programs that have processes, a line each" },
+    pids: { type: "boolean", description: "Only the processes, a line each: pid, tab, program" },
     ...ADMIN_FLAGS,
   },
   async run({ args, data }) {
@@ -24,6 +30,11 @@ export const statusCommand = defineCommand({
     const client = await AdminClient.open("status", args);
     if (args.ready) {
       await terminal.out(await client.text("/readyz"));
+      return EXIT_OK;
+    }
+    if (args.programs || args.pids) {
+      const { programs } = await client.snapshot(true);
+      await terminal.out(args.pids ? pidLines(programs) : nameLines(programs));
       return EXIT_OK;
     }
     const path = args.json ? "/status.json" : "/status";
@@ -44,3 +55,16 @@ export const statusCommand = defineCommand({
     return EXIT_OK;
   },
 });
+
+/** Names without what a terminal would obey: they are typed again. */
+function nameLines(programs: readonly ProgramStatus[]): string {
+  return programs.flatMap(({ name, is_gone }) => (is_gone || UNFIT.test(name) ? [] : `${name}\n`)).join("");
+}
+
+function pidLines(programs: readonly ProgramStatus[]): string {
+  return programs
+    .flatMap(({ name, process_list = [] }) =>
+      process_list.filter(({ pid }) => pid > 0).map(({ pid }) => `${pid}\t${escapeControls(name)}\n`),
+    )
+    .join("");
+}

@@ -175,9 +175,10 @@ describe("an action on the dashboard", () => {
     expect(await page.locator(":focus").getAttribute("aria-label")).toBe(`Restart ${site.root}/lab.fcgi`);
     await page.keyboard.press("Enter");
     const text = await page.getByRole("dialog").textContent();
-    const requests = await dashboard.field("requests");
+    const total = page.locator("#total");
+    const requests = await dashboard.field("requests", total);
     await site.text("lab.fcgi");
-    await waitUntil("it is counted", async () => (await dashboard.field("requests")) !== requests);
+    await waitUntil("it is counted", async () => (await dashboard.field("requests", total)) !== requests);
     expect(await page.getByRole("dialog").textContent()).toBe(text);
     expect(await page.locator(":focus").textContent()).toBe("Cancel");
     await page.keyboard.press("Escape");

@@ -131,6 +131,13 @@ describe("check", () => {
     expect(err).toContain('user = "root"');
   });
 
+  test("what else is wrong is told, too", async () => {
+    const file = config('[[apps]]\nmatch = "/srv/**/*.php"\ncommand = ["/bin/sh"]');
+    const { err, status } = await runAs(true, "check", "--config", file);
+    expect(status).toBe(1);
+    expect(err).toContain("\nwarning: apps[0].match: every request is answered with 404");
+  });
+
   test("root is warned where only some programs have a user", async () => {
     const file = config('[[apps]]\nmatch = "/srv/a/**"\nuser = "www-data"');
     const { out, err, status } = await runAs(true, "check", "--config", file);
