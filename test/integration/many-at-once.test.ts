@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type SiteOptions, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** A site with a program whose processes serve eight requests at once. */
@@ -53,7 +54,7 @@ describe("concurrency", () => {
     expect(site.fpm.backends()).toContain(Number(first));
     expect(await other).toBe(first);
     await waitUntil("it is gone", () => !site.fpm.backends().includes(Number(first)));
-    expect(site.fpm.log()).toContain('reason="request timeout"');
+    await logged(site.fpm, 'reason="request timeout"');
   });
 
   test("frees the place of a client that leaves, and nobody is killed for it", async () => {
