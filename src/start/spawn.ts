@@ -2,6 +2,7 @@ import { existsSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { lowerSoftLimit } from "../base/rlimits.ts";
+import { utf8 } from "../fcgi/utf8.ts";
 import { explainExec } from "./exec-failure.ts";
 import { type Launch, SOFT_NOFILE } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
@@ -27,7 +28,8 @@ export interface Spawned {
 }
 
 /**
- * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes.
+ * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes. Where that
+ * is text, and a control group is named, it is `Bun.spawn`, too.
  * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE.
  */
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
@@ -36,7 +38,8 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
   if (cgroup !== "" && !existsSync(join(cgroup, "cgroup.procs")))
     throw cannotStart(program, `cgroup: there is no control group ${cgroup}`);
   try {
-    const isBuns = protocol === "fastcgi";
+    // The kernel puts it into its group when it is born; posix_spawn(3) of glibc can do that from 2.39 on only.
+    const isBuns = protocol === "fastcgi" || (cgroup !== "" && isText(launch.env));
     const pid = isBuns ? spawnByBun(launch, order, onExit) : spawnInBytes(launch, order);
     if (launch.lowersNofile) lowerSoftLimit(pid, "nofile", SOFT_NOFILE);
     return { pid, isBuns };
@@ -63,6 +66,11 @@ function spawnByBun({ argv, env }: Launch, order: StartOrder, onExit: (ending: E
       onExit({ code: signal === null ? code : null, signal: nameOf(signal) }),
   });
   return process.pid;
+}
+
+/** Whether `Bun.spawn` passes it on as it is. */
+function isText(env: readonly string[]): boolean {
+  return env.every((each) => utf8(each) !== undefined);
 }
 
 function nameOf(signal: number | string | null | undefined): string | null {
