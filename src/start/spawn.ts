@@ -10,8 +10,6 @@ import { posixSpawn } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
 import { waitForEnd } from "./wait.ts";
 
-/** How often a process is started again whose tools were faster than we in putting it into its control group. */
-const CGROUP_TRIES = 3;
 /** MAX_ARG_STRLEN, with the NUL at its end. */
 const LONGEST_VARIABLE = 131_072;
 
@@ -79,15 +77,12 @@ function nameOf(signal: number | string | null | undefined): string | null {
 
 function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): number {
   const { cwd, app } = program;
-  for (let tries = 1; ; tries++) {
-    const pid = posixSpawn({ argv, env, cwd, stdio });
-    if (app.cgroup === "" || joins(pid, app.cgroup, argv)) return pid;
-    // Nobody else hears of it.
-    process.kill(pid, "SIGKILL");
-    waitForEnd(pid);
-    if (tries === CGROUP_TRIES)
-      throw cannotStart(program, `cgroup: it could not be put into ${app.cgroup} before it began`);
-  }
+  const pid = posixSpawn({ argv, env, cwd, stdio });
+  if (app.cgroup === "" || joins(pid, app.cgroup, argv)) return pid;
+  // The tools were faster than we. Nobody else hears of it; what has begun is not begun a second time.
+  process.kill(pid, "SIGKILL");
+  waitForEnd(pid);
+  throw cannotStart(program, `cgroup: it could not be put into ${app.cgroup} before it began`);
 }
 
 /** Puts a process into a control group. Whether it was a tool of the chain then: its program is born there. */

@@ -282,11 +282,11 @@ describe("what a process may use", () => {
         for (const each of busy) each.kill("SIGKILL");
       }
       using client = await connectFcgi(site.fpm.socket);
-      // Not text: another way to start it.
+      // Not text: it is put there while a tool is about to execute it, or not begun.
       const params = { HTTP_X_NAME: "caf\xe9" };
-      const { stdout } = await client.request(`${site.root}/group.cgi`, { params });
-      expect(stdout).toContain(`/${basename(group)}\n`);
-      expect(stdout).toEndWith("name caf\xe9\n");
+      const answer = await client.request(`${site.root}/group.cgi`, { params }).catch(() => undefined);
+      if (answer?.stdout.endsWith("name caf\xe9\n")) expect(answer.stdout).toContain(`/${basename(group)}\n`);
+      else await logged(site.fpm, "could not be put into");
     } finally {
       await waitUntil("the group is empty", () => readFileSync(join(group, "cgroup.procs"), "utf8") === "");
       rmdirSync(group);
