@@ -69,6 +69,7 @@ const PURE_BASE = [
   "base/errors.ts",
   "base/byte-queue.ts",
   "base/socket-path.ts",
+  "base/utf8.ts",
   "base/histogram.ts",
   "base/escape-controls.ts",
   "base/state-table.ts",

@@ -1,6 +1,6 @@
 import type { LogFields } from "../base/log.ts";
+import { utf8 } from "../base/utf8.ts";
 import { type RequestHead, WantedNames } from "./head.ts";
-import { utf8 } from "./utf8.ts";
 
 /** What a web server's client decides of a line of the log is no longer than that. */
 const LONGEST_TEXT = 500;

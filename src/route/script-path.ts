@@ -1,6 +1,6 @@
 import { FpmError } from "../base/errors.ts";
+import { isAscii, utf8 } from "../base/utf8.ts";
 import { type RequestHead, WantedNames } from "../fcgi/head.ts";
-import { isAscii, utf8 } from "../fcgi/utf8.ts";
 
 /** `proxy:fcgi://host`, `proxy:balancer://name`, `proxy:unix:/s|fcgi://host`: what Apache puts before the path. */
 const APACHE_PREFIX = /^proxy:(?:unix:[^|]*\|)?(?:fcgi|balancer):\/\/[^/]*/;

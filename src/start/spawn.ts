@@ -2,7 +2,7 @@ import { existsSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { lowerSoftLimit } from "../base/rlimits.ts";
-import { utf8 } from "../fcgi/utf8.ts";
+import { utf8 } from "../base/utf8.ts";
 import { explainExec } from "./exec-failure.ts";
 import { type Launch, SOFT_NOFILE } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";

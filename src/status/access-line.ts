@@ -1,7 +1,7 @@
 import { escapeControls, jsonOf } from "../base/escape-controls.ts";
+import { utf8 } from "../base/utf8.ts";
 import type { AccessField, AccessFormat, AccessValue } from "../config/access-format.ts";
 import { pathAskedFor } from "../fcgi/head.ts";
-import { utf8 } from "../fcgi/utf8.ts";
 import { type LocalTime, strftime } from "./strftime.ts";
 
 /** Times as they are written. */
