@@ -8,7 +8,7 @@ import type { WatchedFiles } from "./watched-files.ts";
 
 /** What a thread is asked of a path. */
 export interface DiskQuestion {
-  readonly kind: "facts" | "trail" | "watched";
+  readonly kind: DiskAnswer["kind"];
   readonly path: string;
 }
 
@@ -37,30 +37,31 @@ export class DiskThreads {
 
   /** @throws FpmError DISK_STANDS. */
   async facts(path: string): Promise<FileFacts> {
-    const answer = await this.#ask({ kind: "facts", path });
-    return answer.kind === "facts" ? answer.facts : { kind: "missing" };
+    return (await this.#ask("facts", path)).facts;
   }
 
   /** @throws FpmError DISK_STANDS. */
   async trail(path: string): Promise<FileTrail | undefined> {
-    const answer = await this.#ask({ kind: "trail", path });
-    return answer.kind === "trail" ? answer.trail : undefined;
+    return (await this.#ask("trail", path)).trail;
   }
 
   /** @throws FpmError DISK_STANDS. */
   async watched(path: string): Promise<WatchedFiles> {
-    const answer = await this.#ask({ kind: "watched", path });
-    return answer.kind === "watched" ? answer.watched : { version: "unknown", problem: undefined };
+    return (await this.#ask("watched", path)).watched;
   }
 
-  #ask(request: DiskQuestion): Promise<DiskAnswer> {
-    const key = placeOf(request.path);
+  #ask<Kind extends DiskAnswer["kind"]>(
+    kind: Kind,
+    path: string,
+  ): Promise<Extract<DiskAnswer, { kind: Kind }>> {
+    const key = placeOf(path);
     return new Promise((resolve, reject) => {
-      const fail = (why: string) => reject(new FpmError("DISK_STANDS", "daemon", `${request.path}: ${why}.`));
+      const fail = (why: string) => reject(new FpmError("DISK_STANDS", "daemon", `${path}: ${why}.`));
       this.#threads.ask({
-        request,
+        request: { kind, path },
         key,
-        onAnswer: resolve,
+        // A thread answers what it is asked.
+        onAnswer: (answer) => resolve(answer as Extract<DiskAnswer, { kind: Kind }>),
         onLate: () => fail(`the disk that it is on has not answered for ${DEADLINE_MS / 1000} s`),
         onBroken: (problem) => fail(`a bug in std-fpm: ${problem}`),
       });

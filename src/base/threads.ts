@@ -1,5 +1,6 @@
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
+import { LookAgain } from "./look-again.ts";
 
 /** Something that a thread is asked for; it hears of one of both, and after `onLate` once more when the thread has answered at last. */
 export interface Task<Request, Answer> {
@@ -52,10 +53,15 @@ export class Threads<Request, Answer extends object> {
   readonly #options: ThreadsOptions<Answer>;
   readonly #threads: Thread<Request, Answer>[] = [];
   readonly #waiting: Queued<Request, Answer>[] = [];
-  #looking: Timer | undefined;
+  /** Looks after the threads as long as one is at work. */
+  readonly #looking: LookAgain;
 
   constructor(options: ThreadsOptions<Answer>) {
     this.#options = options;
+    this.#looking = new LookAgain(options.clock, () => {
+      this.#look(options.clock.now());
+      this.#giveOut();
+    });
     this.#addThread();
   }
 
@@ -68,7 +74,7 @@ export class Threads<Request, Answer extends object> {
   #giveOut(): void {
     if (this.#threads.length === 0) this.#addThread();
     for (const thread of this.#threads) if (!thread.at) this.#giveTo(thread);
-    if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#watch();
+    if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
   }
 
   /** The first that waits, unless another thread stands over the like of it. */
@@ -80,15 +86,6 @@ export class Threads<Request, Answer extends object> {
 
   #stands(key: string): boolean {
     return this.#threads.some(({ at, isStanding }) => isStanding && at?.task.key === key);
-  }
-
-  /** Looks after the threads as long as one is at work. */
-  #watch(): void {
-    this.#looking ??= this.#options.clock.after(LOOK_MS, () => {
-      this.#looking = undefined;
-      this.#look(this.#options.clock.now());
-      this.#giveOut();
-    });
   }
 
   #look(now: number): void {
