@@ -1,5 +1,5 @@
 import { memoryOf } from "./numbers.ts";
-import type { Judged } from "./trouble.ts";
+import { compare, type Judged } from "./trouble.ts";
 
 type Value = (judged: Judged) => number | string;
 
@@ -62,8 +62,4 @@ export class Sorting {
     const direction = (this.#by === "name") !== this.#isReversed ? "ascending" : "descending";
     for (const head of this.#heads) head.ariaSort = head.dataset["sort"] === this.#by ? direction : "none";
   }
-}
-
-function compare(a: number | string, b: number | string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

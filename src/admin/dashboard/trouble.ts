@@ -93,7 +93,7 @@ function inOrder(a: Judged, b: Judged, weights: ReadonlyMap<string, number>): nu
 }
 
 /** Also of numbers that are infinite. */
-function compare<Value extends number | string>(a: Value, b: Value): number {
+export function compare(a: number | string, b: number | string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
