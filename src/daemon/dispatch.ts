@@ -52,7 +52,6 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   /** The web server's side, or what was taken of it. */
   #client: ClientStream;
   #spooled: SpooledClient | undefined;
-  #route: Route | undefined;
   #pool: Pool | undefined;
   #lease: Lease | undefined;
   #waitingSince: number | undefined;
@@ -89,17 +88,18 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     else this.#onRoute(route, now);
   }
 
-  #onRoute(route: Route, now: number): void {
+  #onRoute(found: Route, now: number): void {
+    const spooled = this.#spooled;
+    const route = spooled ? withLength(found, spooled.bodyBytes) : found;
     this.#journey.route = route;
     const { app } = route.program;
-    if (this.#spooled) {
-      const changes = new Map(route.changes).set("CONTENT_LENGTH", String(this.#spooled.bodyBytes));
-      this.#toPool({ ...route, changes }, now);
+    if (!spooled) limitBody(this.#client, app);
+    if (!spooled && mustBeSpooled(this.#client, app)) {
+      this.#await(this.#collect(route), (body) => this.#onBody(body));
       return;
     }
-    limitBody(this.#client, app);
-    if (mustBeSpooled(this.#client, app)) this.#await(this.#collect(route), (body) => this.#onBody(body));
-    else this.#toPool(route, now);
+    this.#pool = this.#deps.registry.poolFor(route.program);
+    this.#ask(now);
   }
 
   #onBody(collected: CollectedBody | undefined): void {
@@ -111,12 +111,6 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#client = this.#spooled;
     // Files and settings may have changed while the body came.
     this.#findRoute(this.#deps.clock.now());
-  }
-
-  #toPool(route: Route, now: number): void {
-    this.#route = route;
-    this.#pool = this.#deps.registry.poolFor(route.program);
-    this.#ask(now);
   }
 
   #await<Value>(promise: Promise<Value>, then: (value: Value) => void): void {
@@ -198,7 +192,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     journey.go(lease, lease.since);
     accessLog.onLent(journey);
     slowLog.onLent(journey);
-    const { changes } = this.#route as Route;
+    const { changes } = journey.route as Route;
     lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
     const answer = new AnswerHead(journey.isLogged);
     journey.answer = answer;
@@ -223,7 +217,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     pool.tally.retries++;
     if (failure === "taken back") pool.tally.takenBack++;
     const level = failure === "lost" ? "info" : "debug";
-    const { program } = this.#route as Route;
+    const { program } = this.#journey.route as Route;
     this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });
     this.#ask(now);
   }
@@ -273,4 +267,9 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     accessLog.add(journey, outcome);
     this.#onOver();
   }
+}
+
+/** The program hears how long the body is that was taken. */
+function withLength(route: Route, bodyBytes: number): Route {
+  return { ...route, changes: new Map(route.changes).set("CONTENT_LENGTH", String(bodyBytes)) };
 }
