@@ -41,3 +41,8 @@ export const pooledDisk: Disk = {
   access: (path, mode) => access(path, mode),
   readdir: (path) => readdir(path, { withFileTypes: true }),
 };
+
+/** Device, inode, time and size: another text is another file, or another version of it. */
+export function identityOf({ dev, ino, mtimeNs, size }: BigIntStats): string {
+  return `${dev}:${ino}:${mtimeNs}:${size}`;
+}

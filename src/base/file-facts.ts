@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import type { Clock } from "./clock.ts";
-import type { Disk } from "./disk.ts";
+import { type Disk, identityOf } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
-import { type FileTrail, readTrail } from "./file-trail.ts";
+import { type FileTrail, wayTo } from "./file-trail.ts";
 import { isOnNoexec } from "./mounts.ts";
 import { remembering } from "./remembering.ts";
 import type { WatchedFiles } from "./watched-files.ts";
@@ -91,18 +91,12 @@ export async function readFacts(path: string, disk: Disk): Promise<FileFacts> {
     const executable = await may(realPath, constants.X_OK, disk);
     const isOnNoexecMount = !executable && (owned.mode & ANY_EXECUTE) !== 0 && isOnNoexec(realPath);
     const way = realPath === path ? realPath : await wayTo(path, disk);
-    const identity = `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size} ${way}`;
+    const identity = `${identityOf(found)} ${way}`;
     return { kind: "file", ...owned, identity, readable, executable, isOnNoexec: isOnNoexecMount };
   } catch (error) {
     const code = errnoOf(error);
     return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };
   }
-}
-
-/** A release is often a link that is switched: what it leads to may be the same file, hard-linked or shared, and another program all the same. */
-async function wayTo(path: string, disk: Disk): Promise<string> {
-  const trail = await readTrail(path, disk);
-  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : "";
 }
 
 async function may(path: string, mode: number, disk: Disk): Promise<boolean> {

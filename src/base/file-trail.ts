@@ -39,6 +39,15 @@ export async function readTrail(path: string, disk: Disk): Promise<FileTrail | u
   }
 }
 
+/**
+ * The links on the way to a path and what it leads to, as a text; the path alone where that cannot be told. A release is often a link that is
+ * switched: what it leads to may be the same file, hard-linked or shared, and another program all the same.
+ */
+export async function wayTo(path: string, disk: Disk): Promise<string> {
+  const trail = await readTrail(path, disk);
+  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : path;
+}
+
 /** The same at once, of a path that must have no links any more; undefined when it has one. */
 export function plainTrail(path: string): FileTrail | undefined {
   try {

@@ -1,7 +1,7 @@
-import type { BigIntStats, Dirent } from "node:fs";
-import type { Disk } from "./disk.ts";
+import type { Dirent } from "node:fs";
+import { type Disk, identityOf } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
-import { readTrail } from "./file-trail.ts";
+import { wayTo } from "./file-trail.ts";
 
 /** What is on the disk where a path or a pattern says. */
 export interface WatchedFiles {
@@ -53,16 +53,6 @@ async function readPattern(folder: string, pattern: string, disk: Disk): Promise
   if (search.problem !== undefined) return { version: "unknown", problem: search.problem };
   const text = [await wayTo(folder, disk), ...search.found.sort()].join("\n");
   return { version: Bun.hash(text).toString(36), problem: undefined };
-}
-
-/** What a link on the way leads to counts, too: another release may have the same files. */
-async function wayTo(path: string, disk: Disk): Promise<string> {
-  const trail = await readTrail(path, disk);
-  return trail ? [...trail.links.map((link) => link.path), trail.realPath].join(" ") : path;
-}
-
-function identityOf({ dev, ino, mtimeNs, size }: BigIntStats): string {
-  return `${dev}:${ino}:${mtimeNs}:${size}`;
 }
 
 /** A walk through a folder, breadth first, that ends at its limits. */
