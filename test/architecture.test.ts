@@ -37,6 +37,7 @@ const PURE = [
   "config/admin-schema.ts",
   "config/keys.ts",
   "config/access-format.ts",
+  "config/program-path.ts",
   "config/units.ts",
   "config/changed-keys.ts",
   "backend/states.ts",

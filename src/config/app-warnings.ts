@@ -5,6 +5,7 @@ import type { AppConfig, Config } from "./config.ts";
 import { isFolder } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
 import { fixedFolderOf, samplesOf } from "./match-samples.ts";
+import { hasExtension, isUnder } from "./program-path.ts";
 import type { AppsTable, AppTable } from "./schema.ts";
 import type { Tables } from "./tables.ts";
 
@@ -78,14 +79,12 @@ async function ofMatch(
 }
 
 /** Why a file of this name never runs. */
-function problemOf(path: string, { extensions }: AppConfig, isFile: boolean): string | undefined {
-  const file = basename(path);
-  if (extensions.some((extension) => file.length > extension.length && file.endsWith(extension)))
-    return undefined;
-  const [, ending] = /(\.[^.]+)$/.exec(file) ?? [];
+function problemOf(path: string, app: AppConfig, isFile: boolean): string | undefined {
+  if (hasExtension(path, app)) return undefined;
+  const [, ending] = /(\.[^.]+)$/.exec(basename(path)) ?? [];
   if (ending === undefined && !isFile) return undefined;
   const remedy = ending === undefined ? "" : `; set extensions = ["${ending}"] there`;
-  return `every request is answered with 404: no file that it matches has one of the extensions ${extensions.join(", ")}${remedy}`;
+  return `every request is answered with 404: no file that it matches has one of the extensions ${app.extensions.join(", ")}${remedy}`;
 }
 
 async function ofRoots(
@@ -98,7 +97,8 @@ async function ofRoots(
   if (sample === undefined || fixed === "") return [];
   const { roots } = config.appFor(sample);
   const real = await realpath(fixed).catch(() => fixed);
-  const isNear = (root: string) => [fixed, real].some((path) => isUnder(path, root) || isUnder(root, path));
+  const isNear = (root: string) =>
+    [fixed, real].some((path) => path === root || isUnder(path, root) || isUnder(root, path));
   if (roots.length === 0 || roots.some(isNear)) return [];
   return [
     `${name}: every request is answered with 404: ${fixed} lies under none of the roots ${roots.join(", ")}`,
@@ -138,8 +138,4 @@ function isSet(table: Partial<AppsTable>, key: keyof AppTable, name: string): bo
   if (name !== "app") return table[key] !== undefined;
   const { default: fallback } = annotationsOf(appSchema.properties[key]);
   return JSON.stringify(table[key]) !== JSON.stringify(fallback);
-}
-
-function isUnder(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? folder : `${folder}/`);
 }

@@ -1,7 +1,7 @@
 import { constants, type Dirent } from "node:fs";
 import { access, readdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { isUnder } from "../route/script-path.ts";
+import { isUnder } from "../config/program-path.ts";
 
 /** A program that the development front can run. */
 export interface FoundProgram {

@@ -1,7 +1,8 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { utf8 } from "../base/utf8.ts";
-import { isUnder, type PathPart, pathParts, percentDecode, plainText } from "../route/script-path.ts";
+import { isUnder } from "../config/program-path.ts";
+import { type PathPart, pathParts, percentDecode, plainText } from "../route/script-path.ts";
 
 /** What a URL's path means below the served folder. */
 export type Target =

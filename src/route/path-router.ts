@@ -2,14 +2,14 @@ import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup, VersionLookup } from "../base/file-facts.ts";
 import type { Role } from "../config/app-for.ts";
 import type { AppFor } from "../config/config.ts";
+import { hasExtension, isProgramName, isUnder } from "../config/program-path.ts";
 import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "../start/owner-rules.ts";
 import type { Program } from "../start/program.ts";
 import { changesFor, NO_CHANGES } from "./param-changes.ts";
-import { hasExtension, isProgramName } from "./program-name.ts";
 import { type Candidate, type Reading, readPath, readScripts } from "./reading.ts";
 import { ownedFileOf, programOf, type Routed, workingFolder } from "./routed-program.ts";
-import { givenScripts, isUnder, pathBytes } from "./script-path.ts";
+import { givenScripts, pathBytes } from "./script-path.ts";
 
 /** Where a request goes, and what its parameters must say there. */
 export interface Route {

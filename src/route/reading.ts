@@ -1,5 +1,5 @@
 import type { AppConfig, AppFor } from "../config/config.ts";
-import { isProgramName } from "./program-name.ts";
+import { isProgramName } from "../config/program-path.ts";
 import {
   type GivenScript,
   invalidScript,

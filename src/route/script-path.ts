@@ -107,11 +107,6 @@ export function plainText(bytes: string): string {
   return text.replace(/\/(?:\.?\/)+/g, "/");
 }
 
-/** Whether `path` lies below the folder `root`. */
-export function isUnder(path: string, root: string): boolean {
-  return path.startsWith(root.endsWith("/") ? root : `${root}/`);
-}
-
 /** The folder that holds `path`. */
 export function folderOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));

@@ -61,6 +61,12 @@ test("a match under which every request fails is pointed out, with what to write
   ])
     expect(await match(pattern)).toEqual([]);
   expect(await match("/srv/*.php", 'extensions = [".php"]')).toEqual([]);
+  expect(await match("/srv/*.FCGI", "extensions_ignore_case = true")).toEqual([]);
+  expect(await match("/srv/*/run.me", 'extensions = ["run.me"]')).toEqual([]);
+  expect((await match("/srv/*.FCGI"))[0]).toEndWith('set extensions = [".FCGI"] there');
+  expect((await match("/srv/*/xrun.me", 'extensions = ["run.me"]'))[0]).toEndWith(
+    'extensions = [".me"] there',
+  );
   expect(await match(`${folder}/main`)).toEqual([]);
   await writeFile(join(folder, "main"), "");
   expect((await match(`${folder}/main`))[0]).toEndWith("has one of the extensions .fcgi, .fpl");

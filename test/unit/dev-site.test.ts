@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isProgramName } from "../../src/config/program-path.ts";
 import { defaultTables } from "../../src/config/tables.ts";
 import { listPrograms } from "../../src/dev/program-list.ts";
 import { resolveTarget, type Site, type Target } from "../../src/dev/site.ts";
 import { sourceTest } from "../../src/dev/source-test.ts";
-import { isProgramName } from "../../src/route/program-name.ts";
 import { appConfig } from "../support/app-config.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { isProgramName } from "../../src/route/program-name.ts";
-import { givenScripts, isUnder, pathParts } from "../../src/route/script-path.ts";
+import { isProgramName, isUnder } from "../../src/config/program-path.ts";
+import { givenScripts, pathParts } from "../../src/route/script-path.ts";
 import { appConfig } from "../support/app-config.ts";
 import { headOf, type Params, refusal, route } from "../support/routing.ts";
 

@@ -1,4 +1,4 @@
-import type { AppConfig } from "../config/config.ts";
+import type { AppConfig } from "./config.ts";
 
 /** The settings that say which names are those of programs. */
 export type ProgramNames = Pick<AppConfig, "extensions" | "extensionsIgnoreCase" | "namesPath">;
@@ -27,4 +27,9 @@ export function hasExtension(
       ? compared.length > each.length && compared.endsWith(each)
       : compared === each;
   });
+}
+
+/** Whether `path` lies below the folder `root`. */
+export function isUnder(path: string, root: string): boolean {
+  return path.startsWith(root.endsWith("/") ? root : `${root}/`);
 }
