@@ -1,4 +1,5 @@
-import type { Judged } from "../admin/dashboard/trouble.ts";
+import { memoryOf } from "../admin/dashboard/numbers.ts";
+import { type Judged, keyOf } from "../admin/dashboard/trouble.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { type Activity, activityBetween } from "../status/activity.ts";
 import type { Numbers, ProgramStatus, Snapshot } from "../status/snapshot.ts";
@@ -73,12 +74,13 @@ export function programLines(
   width: number,
   judged: readonly Judged[] = [],
 ): string[] {
-  const ranks = new Map(judged.map((each, rank) => [each.program.name, { state: each.state, rank }]));
+  const ranks = new Map(judged.map((each, rank) => [each.key, { state: each.state, rank }]));
   const elapsed = Math.max(0.001, now.uptime_seconds - (before?.uptime_seconds ?? 0));
-  const earlier = new Map(before?.programs.map((program) => [program.name, program]));
-  const rows = now.programs
-    .filter(isShown)
-    .map((program) => rowOf(program, earlier.get(program.name), elapsed, ranks.get(program.name)));
+  const earlier = new Map(before?.programs.map((program) => [keyOf(program), program]));
+  const rows = now.programs.filter(isShown).map((program) => {
+    const key = keyOf(program);
+    return rowOf(program, earlier.get(key), elapsed, ranks.get(key));
+  });
   const { value } = SORTS[sort];
   rows.sort((a, b) => value(b) - value(a) || (a.name < b.name ? -1 : 1));
   rows.unshift({
@@ -103,12 +105,11 @@ function rowOf(
   elapsedSeconds: number,
   { state, rank }: Pick<Row, "state" | "rank"> = { state: "", rank: 0 },
 ): Row {
-  const held = (numbers.process_list ?? []).map(({ memory_bytes }) => memory_bytes ?? 0);
   return {
     name: escapeControls(numbers.name),
     numbers,
     activity: activityBetween(before, numbers, elapsedSeconds),
-    memoryBytes: held.reduce((sum, each) => sum + each, 0),
+    memoryBytes: memoryOf(numbers) ?? 0,
     state,
     rank,
   };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Troubles } from "../../src/admin/dashboard/trouble.ts";
 import { SORTS, type SortKey } from "../../src/cli/watch-programs.ts";
 import { DETAILS, renderWatch, type Seen } from "../../src/cli/watch-view.ts";
 import { collect } from "../../src/status/collect.ts";
@@ -73,6 +74,27 @@ describe("the live status", () => {
     const line = textOf(seen(later, withPrograms(named("/a"))), 140).find((each) => each.endsWith("/a"));
     expect(line?.trim().split(/ {2,}/)[6]).toBe("60");
     expect(line?.trim().split(/ {2,}/)[8]).toBe("-");
+  });
+
+  test("keeps programs of one name apart: those with the settings of before a reload and those with the new ones", () => {
+    const answered = (count: number) => ({ answered: count, refused: 0, truncated: 0, client_left: 0 });
+    const both = (old: number, renewed: number, failed: number) =>
+      withPrograms(
+        named("/a", { settings: "app", requests: answered(old), failed_in_a_row: failed }),
+        named("/a", { settings: "php", requests: answered(renewed), failed_in_a_row: 0 }),
+      );
+    const before = both(100, 40, 1);
+    const now = { ...both(120, 100, 1), uptime_seconds: sample.uptime_seconds + 2 };
+    const troubles = new Troubles();
+    for (const each of [before, now]) troubles.add(each);
+    const view = { ...VIEW, sort: "x" } as const;
+    const lines = textOf({ ...seen(now, before), judged: troubles.judged }, 160, 30, view)
+      .map((each) => each.trim().split(/ {2,}/))
+      .filter((words) => words.length > 10 && words.at(-1) === "/a");
+    expect(lines.map((words) => [words[0], words[7]])).toEqual([
+      ["failing", "10"],
+      ["saturated", "30"],
+    ]);
   });
 
   test("of a program that came anew begins at 0", () => {

@@ -97,7 +97,8 @@ export function compare(a: number | string, b: number | string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function keyOf({ name, settings }: ProgramStatus): string {
+/** Two may have one name, under settings of before and after a reload. */
+export function keyOf({ name, settings }: ProgramStatus): string {
   return `${name}\n${settings}`;
 }
 
