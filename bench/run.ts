@@ -1,6 +1,7 @@
 // What a request costs: std-fpm beside a floor of plain Bun sockets that looks at nothing, and beside the program without a manager. All run at the
 // same time and take turns, so that what else the machine does meets all alike; ratios are medians of the rounds' ratios, absolute times mean nothing
-// elsewhere. CONNECTIONS, DURATION (seconds of one measurement), ROUNDS and REQUESTS (for the memory) can be set in the environment.
+// elsewhere. CONNECTIONS, DURATION (seconds of one measurement), ROUNDS and REQUESTS (for the memory) can be set in the environment, and WORK: a part
+// of the name of what is measured.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Way } from "../test/support/nginx.ts";
@@ -15,6 +16,7 @@ const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
 const SECONDS = Number(process.env["DURATION"] ?? 2);
 const ROUNDS = Number(process.env["ROUNDS"] ?? 7);
 const REQUESTS = Number(process.env["REQUESTS"] ?? 1_000_000);
+const WORK = process.env["WORK"] ?? "";
 const PROCESSES = 4;
 const BODY_CLIENTS = 4;
 /** The runtime compiles what is hot in the first seconds of load. */
@@ -90,7 +92,7 @@ try {
   });
   await compare({ name: "4 MiB up", sides: bodies, measure: transfers("op=count", 4 * MIB) });
   await compare({ name: "8 MiB down", sides: bodies, measure: transfers(`op=download&bytes=${8 * MIB}`, 0) });
-  print(`memory after the bodies: ${mib(bodies[1] as Side)}`);
+  if (WORK === "") print(`memory after the bodies: ${mib(bodies[1] as Side)}`);
   const cgi = { ...options, root: resolve("dist/test-programs") };
   const asCgi = 'protocol = "cgi"\nextensions = [".cgi"]';
   const asUser = 'protocol = "cgi"\nextensions = [".cgi"]\nlimits = { core = "0" }';
@@ -104,7 +106,7 @@ try {
     sides: cgiSides,
     measure: smallAnswers("direct", "hello.cgi", 8),
   });
-  await weigh(managed);
+  if (WORK === "") await weigh(managed);
 } finally {
   for (const side of started) await side.stop();
 }
@@ -148,6 +150,7 @@ function transfers(query: string, bodyBytes: number): Work["measure"] {
 
 /** A table with a line a side; the first one is what the others are held against. */
 async function compare({ name, sides, measure }: Work): Promise<void> {
+  if (!name.includes(WORK)) return;
   for (const side of sides) await measure(side, WARM_UP_S);
   const rounds: Measured[][] = [];
   for (let round = 0; round < ROUNDS; round++) {

@@ -1,11 +1,11 @@
-import { access, open, realpath } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { appSchema } from "./app-schema.ts";
 import type { AppConfig, Config } from "./config.ts";
 import { isFolder } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
 import { fixedFolderOf, samplesOf } from "./match-samples.ts";
-import { hasExtension, isUnder } from "./program-path.ts";
+import { isProgramName, isUnder } from "./program-path.ts";
 import type { AppsTable, AppTable } from "./schema.ts";
 import type { Tables } from "./tables.ts";
 
@@ -69,9 +69,7 @@ async function ofMatch(
     ];
   if (isPlain && (await isFolder(match)))
     return [`${name}: ${match} is a folder; for the programs in it write "${match.replace(/\/+$/, "")}/**"`];
-  // Without an ending a pattern may stand for anything that has one.
-  const isFile = isPlain && (await isThere(match));
-  const problems = samples.map((path) => problemOf(path, config.appFor(path), isFile));
+  const problems = samples.map((path) => problemOf(path, config.appFor(path)));
   const problem =
     problems.length > 0 && problems.every((each) => each !== undefined) ? problems[0] : undefined;
   if (problem !== undefined) return [`${name}: ${problem}`];
@@ -79,12 +77,12 @@ async function ofMatch(
 }
 
 /** Why a file of this name never runs. */
-function problemOf(path: string, app: AppConfig, isFile: boolean): string | undefined {
-  if (hasExtension(path, app)) return undefined;
+function problemOf(path: string, app: AppConfig): string | undefined {
+  if (isProgramName(path, app)) return undefined;
   const [, ending] = /(\.[^.]+)$/.exec(basename(path)) ?? [];
-  if (ending === undefined && !isFile) return undefined;
-  const remedy = ending === undefined ? "" : `; set extensions = ["${ending}"] there`;
-  return `every request is answered with 404: no file that it matches has one of the extensions ${app.extensions.join(", ")}${remedy}`;
+  // Without an ending a pattern may stand for anything that has one.
+  if (ending === undefined) return undefined;
+  return `every request is answered with 404: no file that it matches has one of the extensions ${app.extensions.join(", ")}; set extensions = ["${ending}"] there`;
 }
 
 async function ofRoots(
@@ -124,13 +122,6 @@ async function interpreterOf(path: string): Promise<string> {
   } finally {
     await file.close();
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Whether a table says so itself; of `[app]`, which is complete, whether it differs from the default. */
