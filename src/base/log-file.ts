@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { messageOf } from "./errors.ts";
+import { LineBuffer } from "./line-buffer.ts";
 
 export interface LogFileOptions {
   /** Told once when the file fails or lines are lost, and once when it takes them again. */
@@ -10,7 +11,7 @@ export interface LogFileOptions {
   readonly clock?: Clock;
 }
 
-/** Most characters that wait for a file that does not take them; what comes beyond is counted and lost. */
+/** Most bytes that wait for a file that does not take them; what comes beyond is counted and lost. */
 const MAX_WAITING = 4 * 1024 * 1024;
 /** So much is written before `gatherMs` is over. */
 const GATHER_AT_MOST = 64 * 1024;
@@ -23,15 +24,14 @@ const NEWLINE = 10;
 
 /** A new file was asked for. */
 interface Cut {
-  /** How many of the lines that wait belong into the old one. */
-  lines: number;
+  /** How much of what waits belongs into the old one. */
+  bytes: number;
   readonly reopened: PromiseWithResolvers<void>;
 }
 
 /** What is being written: after a failure it may stand in the file in part. */
 interface Batch {
-  readonly bytes: Buffer;
-  readonly characters: number;
+  readonly bytes: Uint8Array;
   written: number;
 }
 
@@ -41,8 +41,9 @@ export class LogFile {
   readonly #onTrouble: (what: string) => void;
   readonly #clock: Clock;
   readonly #gatherMs: number;
-  #lines: string[] = [];
-  #waiting = 0;
+  readonly #lines = new LineBuffer();
+  /** Where the last line ends in `#lines`. */
+  #linesEnd = 0;
   #lost = 0;
   #handle: FileHandle | undefined;
   /** Device and inode of the file that was written to last. */
@@ -66,12 +67,26 @@ export class LogFile {
 
   /** Adds a line, which ends in a newline. */
   write(line: string): void {
+    const lines = this.beginLine();
+    if (!lines) return;
+    lines.text(line);
+    this.endLine();
+  }
+
+  /** Where the next line is to be put, before `endLine()`; undefined, and the line counts as lost, where too much waits. */
+  beginLine(): LineBuffer | undefined {
     if (this.#waiting > MAX_WAITING) {
       this.#lose();
-      return;
+      return undefined;
     }
-    this.#lines.push(line);
-    this.#waiting += line.length;
+    // Of a line that was not ended.
+    this.#lines.cut(this.#linesEnd);
+    return this.#lines;
+  }
+
+  /** The line is whole, its newline included. */
+  endLine(): void {
+    this.#linesEnd = this.#lines.length;
     if (this.#isFailing) return;
     if (this.#gatherMs === 0 || this.#waiting >= GATHER_AT_MOST) this.#begin();
     else this.#timer ??= this.#clock.after(this.#gatherMs, () => this.#begin());
@@ -79,7 +94,7 @@ export class LogFile {
 
   /** Goes on in a new file: the old one was renamed. What came before this call stands in the old one, if that takes it. */
   async reopen(): Promise<void> {
-    this.#cut ??= { lines: this.#lines.length, reopened: Promise.withResolvers() };
+    this.#cut ??= { bytes: this.#linesEnd, reopened: Promise.withResolvers() };
     const { reopened } = this.#cut;
     this.#begin();
     await reopened.promise;
@@ -101,6 +116,11 @@ export class LogFile {
     await this.#closeHandle();
   }
 
+  /** Bytes of whole lines that are not written. */
+  get #waiting(): number {
+    return this.#linesEnd + (this.#batch?.bytes.length ?? 0);
+  }
+
   #begin(): void {
     this.#cancelTimer();
     if (this.#isWriting) return;
@@ -111,10 +131,10 @@ export class LogFile {
   /** Never rejects. */
   async #writeAll(): Promise<void> {
     try {
-      while (this.#batch || this.#lines.length > 0 || this.#cut) {
+      while (this.#batch || this.#linesEnd > 0 || this.#cut) {
         this.#batch ??= this.#nextBatch();
         if (this.#batch) await this.#writeBatch(this.#batch);
-        if (this.#cut?.lines === 0) await this.#goOnInNewFile(this.#cut);
+        if (this.#cut?.bytes === 0) await this.#goOnInNewFile(this.#cut);
       }
       this.#isFailing = false;
       this.#onSuccess();
@@ -127,10 +147,10 @@ export class LogFile {
   }
 
   #nextBatch(): Batch | undefined {
-    const lines = this.#lines.splice(0, this.#cut?.lines ?? this.#lines.length);
-    if (this.#cut) this.#cut.lines = 0;
-    const text = lines.join("");
-    return text === "" ? undefined : { bytes: Buffer.from(text), characters: text.length, written: 0 };
+    const bytes = this.#lines.take(this.#cut?.bytes ?? this.#linesEnd);
+    this.#linesEnd -= bytes.length;
+    if (this.#cut) this.#cut.bytes = 0;
+    return bytes.length === 0 ? undefined : { bytes, written: 0 };
   }
 
   async #writeBatch(batch: Batch): Promise<void> {
@@ -139,7 +159,6 @@ export class LogFile {
       const { bytesWritten } = await handle.write(batch.bytes, batch.written);
       batch.written += bytesWritten;
     }
-    this.#waiting -= batch.characters;
     this.#batch = undefined;
   }
 

@@ -4,11 +4,11 @@ import type { Log } from "../base/log.ts";
 import { LogFile } from "../base/log-file.ts";
 import { type AccessFormat, fieldsOf } from "../config/access-format.ts";
 import type { AccessLogConfig } from "../config/config.ts";
-import { WantedNames } from "../fcgi/head.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { AnswerHead } from "../relay/answer-head.ts";
 import { statusOf } from "../reply/error-reply.ts";
-import { type AccessRecord, createAccessLine, parametersOf } from "../status/access-line.ts";
+import { type AccessLine, type AccessRecord, createAccessLine } from "../status/access-line.ts";
 import type { Journey } from "./journey.ts";
 
 /** How long lines are gathered. */
@@ -18,11 +18,11 @@ const CLIENT_CLOSED_REQUEST = 499;
 
 /** A format, ready for use. */
 interface Renderer {
-  readonly line: (record: AccessRecord) => string;
-  readonly parameters: WantedNames;
-  /** Looking these up takes a read from /proc. */
+  readonly line: AccessLine;
+  /** Whether the CPU time of the process is wanted, which takes reads from /proc. */
   readonly needsCpu: boolean;
-  readonly needsMemory: boolean;
+  /** Whether header fields of the answer are. */
+  readonly needsHeader: boolean;
 }
 
 /** A line for each request that was worked on. Costs nothing while it is off, and no request waits for it. */
@@ -56,15 +56,23 @@ export class AccessLog {
     return this.#file !== undefined;
   }
 
+  /** Whether lines have header fields of the answer. */
+  get needsHeader(): boolean {
+    return this.#renderer?.needsHeader ?? false;
+  }
+
   /** A request was lent a process. */
   onLent(journey: Journey): void {
     if (this.#renderer?.needsCpu) journey.cpuBeforeMs = journey.lease?.backend.usage?.runMs;
   }
 
-  /** A request is over. One that began before there was an access log has no line. */
-  add(journey: Journey, outcome: Outcome): void {
+  /** A request is over, at `now`. One that began before there was an access log has no line. */
+  add(journey: Journey, outcome: Outcome, now: number): void {
     if (!this.#file || !this.#renderer || !journey.isLogged) return;
-    this.#file.write(this.#renderer.line(this.#recordOf(journey, outcome, this.#renderer)));
+    const to = this.#file.beginLine();
+    if (!to) return;
+    this.#renderer.line.write(new EndedRequest(journey, outcome, now), to);
+    this.#file.endLine();
   }
 
   async reopen(): Promise<void> {
@@ -75,31 +83,73 @@ export class AccessLog {
   async close(): Promise<void> {
     await this.#file?.close();
   }
+}
 
-  #recordOf(journey: Journey, outcome: Outcome, renderer: Renderer): AccessRecord {
-    const { client, answer, lease, route } = journey;
-    const now = this.#clock.now();
-    const tookMs = now - journey.startedAt;
-    const parameters = client.head.parameters(renderer.parameters);
-    const endedAt = Date.now();
-    const cpuMs = renderer.needsCpu ? cpuSince(journey) : undefined;
-    return {
-      parameters,
-      answer,
-      startedAt: endedAt - tookMs,
-      endedAt,
-      status: statusFor(outcome, client.isAnswered ? answer : undefined),
-      bytes: answer?.bodyBytes ?? 0,
-      program: route?.program.name,
-      pid: lease?.pid || undefined,
-      ownPid: process.pid,
-      outcome: outcome.kind,
-      errorCode: "error" in outcome ? outcome.error.code : undefined,
-      tookMs,
-      waitedMs: journey.waitedMs(now),
-      cpuMs,
-      memoryBytes: renderer.needsMemory && lease?.pid ? residentOf(lease.pid) : undefined,
-    };
+/** What is known of a request that is over; looked up when a line asks for it. */
+class EndedRequest implements AccessRecord {
+  readonly ownPid = process.pid;
+  readonly endedAt = Date.now();
+  readonly tookMs: number;
+  readonly #journey: Journey;
+  readonly #outcome: Outcome;
+  readonly #now: number;
+
+  constructor(journey: Journey, outcome: Outcome, now: number) {
+    this.#journey = journey;
+    this.#outcome = outcome;
+    this.#now = now;
+    this.tookMs = now - journey.startedAt;
+  }
+
+  get head(): RequestHead {
+    return this.#journey.client.head;
+  }
+
+  get answer(): AnswerHead | undefined {
+    return this.#journey.answer;
+  }
+
+  get startedAt(): number {
+    return this.endedAt - this.tookMs;
+  }
+
+  get status(): number | undefined {
+    const { client, answer } = this.#journey;
+    return statusFor(this.#outcome, client.isAnswered ? answer : undefined);
+  }
+
+  get bytes(): number {
+    return this.#journey.answer?.bodyBytes ?? 0;
+  }
+
+  get program(): string | undefined {
+    return this.#journey.route?.program.name;
+  }
+
+  get pid(): number | undefined {
+    return this.#journey.lease?.pid || undefined;
+  }
+
+  get outcome(): Outcome["kind"] {
+    return this.#outcome.kind;
+  }
+
+  get errorCode(): string | undefined {
+    return "error" in this.#outcome ? this.#outcome.error.code : undefined;
+  }
+
+  get waitedMs(): number {
+    return this.#journey.waitedMs(this.#now);
+  }
+
+  get cpuMs(): number | undefined {
+    const { lease, cpuBeforeMs } = this.#journey;
+    const nowMs = lease?.backend.usage?.runMs;
+    return nowMs === undefined || cpuBeforeMs === undefined ? undefined : nowMs - cpuBeforeMs;
+  }
+
+  get memoryBytes(): number | undefined {
+    return this.pid === undefined ? undefined : residentOf(this.pid);
   }
 }
 
@@ -107,20 +157,14 @@ function rendererOf(format: AccessFormat): Renderer {
   const fields = fieldsOf(format);
   return {
     line: createAccessLine(format, (at) => new Date(at)),
-    parameters: new WantedNames(parametersOf(format)),
     needsCpu: fields.some(
       ({ kind, ...field }) => kind === "cpu share" || ("of" in field && field.of === "cpu"),
     ),
-    needsMemory: fields.some(({ kind }) => kind === "memory"),
+    needsHeader: fields.some(({ kind }) => kind === "header"),
   };
 }
 
 function statusFor(outcome: Outcome, answer: AnswerHead | undefined): number | undefined {
   if (outcome.kind === "refused") return statusOf(outcome.error);
   return answer?.status ?? (outcome.kind === "client-left" ? CLIENT_CLOSED_REQUEST : undefined);
-}
-
-function cpuSince({ lease, cpuBeforeMs }: Journey): number | undefined {
-  const nowMs = lease?.backend.usage?.runMs;
-  return nowMs === undefined || cpuBeforeMs === undefined ? undefined : nowMs - cpuBeforeMs;
 }

@@ -194,7 +194,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     slowLog.onLent(journey);
     const { changes } = journey.route as Route;
     lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
-    const answer = new AnswerHead(journey.isLogged);
+    const answer = new AnswerHead(journey.isLogged && accessLog.needsHeader);
     journey.answer = answer;
     const relay = new Relay(this.#client, lease, this.#deps, this);
     relay.start(changes, this.#attempts.needsNewConnection, answer);
@@ -264,7 +264,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
     logOutcome(journey, outcome, tookMs, this.#deps);
     slowLog.end(journey, outcome);
-    accessLog.add(journey, outcome);
+    accessLog.add(journey, outcome, now);
     this.#onOver();
   }
 }

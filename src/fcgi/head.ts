@@ -2,6 +2,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead } from "./encoder.ts";
+import { NameTable, NO_NAME } from "./name-table.ts";
 import { encodeParams, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
 
@@ -24,31 +25,7 @@ const PLACES = Object.fromEntries(KNOWN.map((name, place) => [name, place])) as 
  */
 const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
 
-const NO_PLACE = -1;
-const DROPPED_PLACE = -2;
-/** Names that matter, by their length, with their place among KNOWN. */
-const BY_LENGTH = groupedByLength(
-  [...KNOWN, ...DROPPED].map((name) => ({
-    name,
-    place: (PLACES as Record<string, number>)[name] ?? DROPPED_PLACE,
-  })),
-  ({ name }) => name,
-);
-
-interface Candidate {
-  readonly name: string;
-  readonly place: number;
-}
-
-/** Names of parameters that are looked up together, again and again. */
-export class WantedNames {
-  /** Those that have as many characters as the index says. */
-  readonly byLength: readonly (readonly string[] | undefined)[];
-
-  constructor(names: readonly string[]) {
-    this.byLength = groupedByLength(names, (name) => name);
-  }
-}
+const NAMES = new NameTable([...KNOWN, ...DROPPED]);
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
 export type ParamChanges = ReadonlyMap<string, string | undefined>;
@@ -143,7 +120,7 @@ export class RequestHead {
   encode(keepConn: boolean, changes: ParamChanges): Uint8Array {
     const pairs: [string, string][] = [];
     const last = new Map<string, [string, string]>();
-    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
+    const { cursor } = this.params();
     while (cursor.next()) {
       const name = cursor.name();
       if ((DROPPED as readonly string[]).includes(name) || changes.has(name)) continue;
@@ -159,21 +136,23 @@ export class RequestHead {
     return encodeHead(this.requestId, this.role, keepConn, encodeParams(pairs));
   }
 
-  /** The values of these parameters, a character a byte; of one that is sent twice the last. */
-  parameters({ byLength }: WantedNames): Map<string, string> {
-    const found = new Map<string, string>();
-    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
-    while (cursor.next()) {
-      const names = byLength[cursor.valueStart - cursor.nameStart];
-      if (names === undefined) continue;
-      for (const name of names) if (cursor.nameIs(name)) found.set(name, cursor.value());
-    }
-    return found;
+  /** The value of any parameter, a character a byte, of one that is sent twice the last; undefined when it was not sent. */
+  parameter(name: string): string | undefined {
+    let value: string | undefined;
+    const { cursor } = this.params();
+    while (cursor.next()) if (cursor.nameIs(name)) value = cursor.value();
+    return value;
+  }
+
+  /** The pairs as they came: a cursor before the first, and what its positions refer to. */
+  params(): { readonly bytes: Uint8Array; readonly cursor: ParamCursor } {
+    const { bytes, start, end } = this.#params;
+    return { bytes, cursor: new ParamCursor(bytes, start, end) };
   }
 
   /** Every pair in the order it came, a character a byte. */
   *pairs(): Generator<[string, string]> {
-    const cursor = new ParamCursor(this.#params.bytes, this.#params.start, this.#params.end);
+    const { cursor } = this.params();
     while (cursor.next()) yield [cursor.name(), cursor.value()];
   }
 }
@@ -199,36 +178,36 @@ interface Params {
 
 /** Notes where the values of KNOWN are. False when a parameter stands twice or must be dropped. */
 function scan({ bytes, start, end }: Params, known: Int32Array): boolean {
-  const cursor = new ParamCursor(bytes, start, end);
   let clean = true;
-  while (cursor.next()) {
-    const length = cursor.valueStart - cursor.nameStart;
-    if (length > MAX_NAME_BYTES) {
-      throw malformed(`a parameter's name has ${length} bytes; at most ${MAX_NAME_BYTES} are taken`);
+  let longer: ParamCursor | undefined;
+  for (let at = start; at < end; ) {
+    const length = bytes[at] as number;
+    const valueLength = bytes[at + 1] as number;
+    let nameStart = at + 2;
+    let valueStart = nameStart + length;
+    let valueEnd = valueStart + valueLength;
+    // Nearly all are short; a length of four bytes, or one that is cut off, is left to the cursor.
+    if (!(length < 0x80 && valueLength < 0x80 && valueEnd <= end)) {
+      longer ??= new ParamCursor(bytes, start, end);
+      if (!longer.nextAt(at))
+        throw malformed(`a parameter reaches beyond the ${end - start} bytes of PARAMS`);
+      ({ nameStart, valueStart, valueEnd } = longer);
+      if (valueStart - nameStart > MAX_NAME_BYTES)
+        throw malformed(
+          `a parameter's name has ${valueStart - nameStart} bytes; at most ${MAX_NAME_BYTES} are taken`,
+        );
     }
-    const candidates = BY_LENGTH[length];
-    // Most names have a length that none of those has that matter.
-    if (candidates === undefined) continue;
-    const index = placeOf(cursor, candidates);
-    if (index === NO_PLACE) continue;
-    if (index === DROPPED_PLACE) {
-      clean = false;
-      continue;
+    at = valueEnd;
+    const index = NAMES.indexOf(bytes, nameStart, valueStart);
+    if (index === NO_NAME) continue;
+    if (index >= KNOWN.length) clean = false;
+    else {
+      if (known[2 * index] !== 0 && index < SINGLE.length) clean = false;
+      known[2 * index] = valueStart;
+      known[2 * index + 1] = valueEnd;
     }
-    if (known[2 * index] !== 0 && index < SINGLE.length) clean = false;
-    known[2 * index] = cursor.valueStart;
-    known[2 * index + 1] = cursor.valueEnd;
   }
-  if (cursor.malformed) throw malformed(`a parameter reaches beyond the ${end - start} bytes of PARAMS`);
   return clean;
-}
-
-function placeOf(cursor: ParamCursor, candidates: readonly Candidate[]): number {
-  for (let i = 0; i < candidates.length; i++) {
-    const { name, place } = candidates[i] as Candidate;
-    if (cursor.nameIs(name)) return place;
-  }
-  return NO_PLACE;
 }
 
 /** The contents of the PARAMS records. One record, as nearly always: no copy. */
@@ -283,17 +262,6 @@ function lengthIn(text: string): number | undefined {
   const length = Number(text);
   if (Number.isSafeInteger(length)) return length;
   throw new FpmError("BODY_TOO_LARGE", "client", `A body of ${text.slice(0, 40)} bytes is announced.`);
-}
-
-function groupedByLength<Item>(
-  items: readonly Item[],
-  nameOf: (item: Item) => string,
-): (readonly Item[] | undefined)[] {
-  const longest = Math.max(0, ...items.map((item) => nameOf(item).length));
-  return Array.from({ length: longest + 1 }, (_, length) => {
-    const alike = items.filter((item) => nameOf(item).length === length);
-    return alike.length > 0 ? alike : undefined;
-  });
 }
 
 function malformed(problem: string): FpmError {

@@ -1,3 +1,5 @@
+import { isAscii } from "./name-table.ts";
+
 /** Twice as fast as a TextDecoder, of which none leaves every byte as it is. It takes any Uint8Array; its types do not say so. */
 const LATIN1_SLICE = (
   Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
@@ -58,14 +60,15 @@ export class ParamCursor {
     return true;
   }
 
+  /** Moves to the pair that begins at `position`. */
+  nextAt(position: number): boolean {
+    this.#position = position;
+    return this.next();
+  }
+
   /** Whether the current name is this ASCII text. */
   nameIs(name: string): boolean {
-    const start = this.nameStart;
-    if (this.nameEnd - start !== name.length) return false;
-    for (let i = 0; i < name.length; i++) {
-      if (this.#bytes[start + i] !== name.charCodeAt(i)) return false;
-    }
-    return true;
+    return this.nameEnd - this.nameStart === name.length && isAscii(this.#bytes, this.nameStart, name);
   }
 
   /** The current name, a character a byte. */

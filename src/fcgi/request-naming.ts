@@ -1,6 +1,6 @@
 import type { LogFields } from "../base/log.ts";
 import { utf8 } from "../base/utf8.ts";
-import { type RequestHead, WantedNames } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 
 /** What a web server's client decides of a line of the log is no longer than that. */
 const LONGEST_TEXT = 500;
@@ -10,7 +10,6 @@ const HOST = "HTTP_HOST";
 export class RequestNaming {
   /** Parameters that are named, too, under their own names. */
   #extra: readonly string[] = [];
-  #wanted = new WantedNames([HOST]);
 
   constructor(extra: readonly string[] = []) {
     this.use(extra);
@@ -19,17 +18,15 @@ export class RequestNaming {
   /** The names of `[log] request_fields` from now on. */
   use(extra: readonly string[]): void {
     this.#extra = extra;
-    this.#wanted = new WantedNames([HOST, ...extra]);
   }
 
   /** `script` is what the program was asked for; it is named where it is not the program. */
   fields(head: RequestHead, script: string | undefined, program: string | undefined): LogFields {
-    const values = head.parameters(this.#wanted);
     const fields: Record<string, string | undefined> = {
       script: script === program ? undefined : script,
-      host: shown(values.get(HOST)),
+      host: shown(head.parameter(HOST)),
     };
-    for (const name of this.#extra) fields[name] = shown(values.get(name));
+    for (const name of this.#extra) fields[name] = shown(head.parameter(name));
     return fields;
   }
 }

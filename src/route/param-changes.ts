@@ -1,6 +1,6 @@
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import type { Candidate } from "./reading.ts";
-import { documentRootOf, percentDecode } from "./script-path.ts";
+import { percentDecode } from "./script-path.ts";
 
 /** What a request that is told as it came is told. */
 export const NO_CHANGES: ParamChanges = new Map();
@@ -20,7 +20,7 @@ export function changesFor(head: RequestHead, { told, pathInfo }: Candidate): Pa
   const given = head.value("SCRIPT_NAME") ?? "";
   const name = withoutInfo(given, pathInfo) ?? given;
   if (name !== given) changes.set("SCRIPT_NAME", name);
-  const root = documentRootOf(head) || rootOf(told, name);
+  const root = head.parameter("DOCUMENT_ROOT") || rootOf(told, name);
   if (root !== undefined) changes.set("PATH_TRANSLATED", root.replace(/\/+$/, "") + pathInfo);
   return changes;
 }

@@ -1,6 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import { isAscii, utf8 } from "../base/utf8.ts";
-import { type RequestHead, WantedNames } from "../fcgi/head.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 
 /** `proxy:fcgi://host`, `proxy:balancer://name`, `proxy:unix:/s|fcgi://host`: what Apache puts before the path. */
 const APACHE_PREFIX = /^proxy:(?:unix:[^|]*\|)?(?:fcgi|balancer):\/\/[^/]*/;
@@ -24,13 +24,6 @@ export interface PathPart {
   readonly rest: string;
 }
 
-const DOCUMENT_ROOT = new WantedNames(["DOCUMENT_ROOT"]);
-
-/** DOCUMENT_ROOT, a character a byte. */
-export function documentRootOf(head: RequestHead): string | undefined {
-  return head.parameters(DOCUMENT_ROOT).get("DOCUMENT_ROOT");
-}
-
 /**
  * What may name the script, in the order it is tried: SCRIPT_FILENAME, or without it PATH_TRANSLATED, then DOCUMENT_ROOT with SCRIPT_NAME.
  * @throws FpmError SCRIPT_MISSING.
@@ -42,7 +35,7 @@ export function givenScripts(head: RequestHead): GivenScript[] {
   const translated = head.value("PATH_TRANSLATED");
   if (translated) given.push(givenScript("PATH_TRANSLATED", translated));
   const name = head.value("SCRIPT_NAME");
-  const root = name && documentRootOf(head);
+  const root = name && head.parameter("DOCUMENT_ROOT");
   if (root)
     given.push({ source: "DOCUMENT_ROOT with SCRIPT_NAME", path: `${root}/${name}`, isEncoded: false });
   if (given.length > 0) return given;

@@ -1,4 +1,4 @@
-import { type RequestHead, WantedNames } from "../fcgi/head.ts";
+import type { RequestHead } from "../fcgi/head.ts";
 import { FCGI_RESPONDER } from "../fcgi/protocol.ts";
 import { FORMS, PAGE_HEADERS, PLAIN_TEXT } from "./forms.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -43,8 +43,6 @@ export function ownPageFor(head: RequestHead, pages: OwnPages): OwnPage | undefi
   return head.method === "HEAD" ? { ...page, body: "" } : page;
 }
 
-const QUERY = new WantedNames(["QUERY_STRING"]);
-
 /** The page as a CGI response (RFC 3875 §6). */
 export function responseOf({ status, headers, body }: OwnPage): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -52,7 +50,7 @@ export function responseOf({ status, headers, body }: OwnPage): string {
 }
 
 function statusPage(head: RequestHead, { snapshot, htmlPolicy }: OwnPages): OwnPage {
-  const query = new URLSearchParams(head.parameters(QUERY).get("QUERY_STRING"));
+  const query = new URLSearchParams(head.parameter("QUERY_STRING"));
   const asked = [...query.keys()].find((name): name is Other => OTHERS.includes(name as Other));
   const form = FORMS[asked ?? "text"];
   const policy = asked === "html" ? { "Content-Security-Policy": htmlPolicy } : {};

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { escapeControls } from "../../src/base/escape-controls.ts";
+import { LineBuffer } from "../../src/base/line-buffer.ts";
 import { parseAccessFormat } from "../../src/config/access-format.ts";
 import { checkFile } from "../../src/config/check.ts";
-import { latin1Bytes } from "../../src/fcgi/params.ts";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams, latin1Bytes } from "../../src/fcgi/params.ts";
 import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { type AccessRecord, createAccessLine } from "../../src/status/access-line.ts";
 import { strftime } from "../../src/status/strftime.ts";
@@ -13,11 +16,9 @@ const TIME = new Date(2026, 0, 2, 3, 4, 5, 678);
 function line(format: string, changes: Partial<AccessRecord> = {}, parameters: Record<string, string> = {}) {
   const parsed = parseAccessFormat(format);
   if (typeof parsed === "string") throw new Error(parsed);
-  return createAccessLine(
-    parsed,
-    (at) => new Date(at),
-  )({
-    parameters: new Map(Object.entries(parameters)),
+  const buffer = new LineBuffer();
+  const record: AccessRecord = {
+    head: new RequestHead(encodeHead(1, 1, false, encodeParams(Object.entries(parameters)))),
     answer: { field: (name) => (name === "x-a" ? "b" : undefined) },
     startedAt: TIME.getTime(),
     endedAt: TIME.getTime() + 1500,
@@ -33,7 +34,15 @@ function line(format: string, changes: Partial<AccessRecord> = {}, parameters: R
     cpuMs: 750.125,
     memoryBytes: 3 * 1024 * 1024,
     ...changes,
-  });
+  };
+  const line = createAccessLine(parsed, (at) => new Date(at));
+  line.write(record, buffer);
+  const first = new TextDecoder().decode(buffer.take(buffer.length));
+  // What one line says is not known of the next.
+  line.write({ ...record, head: new RequestHead(encodeHead(1, 1, false, encodeParams([]))) }, buffer);
+  line.write(record, buffer);
+  expect(new TextDecoder().decode(buffer.take(buffer.length))).toEndWith(first);
+  return first;
 }
 
 const ASKED = {

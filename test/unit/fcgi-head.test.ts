@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
-import { RequestHead, readHead, WantedNames } from "../../src/fcgi/head.ts";
+import { RequestHead, readHead } from "../../src/fcgi/head.ts";
 import { encodeParams, latin1, latin1Bytes, ParamCursor } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
+import { WantedParameters } from "../../src/fcgi/wanted-parameters.ts";
 
 type Pairs = [string, string][];
 
@@ -98,11 +99,16 @@ describe("a request's head", () => {
       ["B", "4"],
       ["REQUEST_URI", "/caf\xc3\xa9?q=1"],
     ]);
-    expect([...head.parameters(new WantedNames(["A", "HTTP_X", "HTTP_Y", "LONGER_THAN_ALL"]))]).toEqual([
-      ["A", "3"],
-      ["HTTP_X", "2"],
-    ]);
-    expect([...head.parameters(new WantedNames([]))]).toEqual([]);
+    const names = ["A", "HTTP_X", "HTTP_Y", "LONGER_THAN_ALL", "B"];
+    const wanted = new WantedParameters(names);
+    wanted.look(head);
+    const values = ["3", "2", undefined, undefined, "4"];
+    expect(names.map((name) => head.parameter(name))).toEqual(values);
+    expect(names.map((name) => wanted.value(name))).toEqual(values);
+    expect(wanted.value("REQUEST_URI")).toBeUndefined();
+    // What one head said is not known of the next.
+    wanted.look(headOf([["HTTP_Y", ""]]));
+    expect(names.map((name) => wanted.value(name))).toEqual([undefined, undefined, "", undefined, undefined]);
     expect([head.path, head.label]).toEqual(["/café", "GET /café"]);
     expect(headOf([["REQUEST_URI", "/\xff"]]).path).toBe("/\xff");
     expect(headOf([]).path).toBeUndefined();
