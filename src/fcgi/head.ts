@@ -2,22 +2,19 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead } from "./encoder.ts";
-import { NameTable, NO_NAME } from "./name-table.ts";
+import { malformed, NameTable } from "./name-table.ts";
 import { encodeParams, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
 const PADDING_LENGTH_AT = 6;
 const FLAGS_AT = FCGI_HEADER_LEN + 2;
-/** Longest parameter name taken; web servers make them from HTTP header names. */
-const MAX_NAME_BYTES = 4096;
 
 /** Of these exactly one value is forwarded: programs disagree on which of two they use. */
 const SINGLE = ["SCRIPT_FILENAME", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"] as const;
 /** The parameters that steer std-fpm. */
 const KNOWN = [...SINGLE, "PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"] as const;
 export type KnownName = (typeof KNOWN)[number];
-const PLACES = Object.fromEntries(KNOWN.map((name, place) => [name, place])) as Record<KnownName, number>;
 
 /**
  * Never forwarded: HTTP_PROXY is set by a `Proxy:` request header and many programs take it for their own proxy setting (httpoxy);
@@ -25,7 +22,14 @@ const PLACES = Object.fromEntries(KNOWN.map((name, place) => [name, place])) as 
  */
 const DROPPED = ["HTTP_PROXY", "ORIG_SCRIPT_FILENAME"] as const;
 
+/** Both, each with its place. */
+const PLACES = Object.fromEntries([...KNOWN, ...DROPPED].map((name, place) => [name, place])) as Record<
+  KnownName | (typeof DROPPED)[number],
+  number
+>;
 const NAMES = new NameTable([...KNOWN, ...DROPPED]);
+/** A bit for each of SINGLE, which are the first of NAMES. */
+const SINGLE_BITS = 2 ** SINGLE.length - 1;
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
 export type ParamChanges = ReadonlyMap<string, string | undefined>;
@@ -44,8 +48,8 @@ export class RequestHead {
   readonly #end: number;
   /** The PARAMS stream without its record headers. */
   readonly #params: Params;
-  /** Where the value of each of KNOWN begins and ends in `#params.bytes`, of one that is sent twice the last; 0: absent. */
-  readonly #known = new Int32Array(2 * KNOWN.length);
+  /** Where the value of each of NAMES begins and ends in `#params.bytes`, of one that is sent twice the last; 0: absent. */
+  readonly #known = new Int32Array(2 * NAMES.size);
   /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
   #method: string | undefined;
@@ -63,11 +67,13 @@ export class RequestHead {
     this.role = ((records[start + 8] as number) << 8) | (records[start + 9] as number);
     this.keepConn = keepsConnection(records, start);
     this.#params = paramsOf(records, start, end);
-    const isClean = scan(this.#params, this.#known);
+    const { bytes, start: from, end: to } = this.#params;
+    const isOnce = (NAMES.locate(bytes, from, to, this.#known) & SINGLE_BITS) === 0;
     this.contentLength = this.#has("CONTENT_LENGTH")
       ? lengthIn(this.value("CONTENT_LENGTH") ?? "")
       : undefined;
     // libfcgi 2.4.2 takes padding behind BEGIN_REQUEST for the next record, and has no parameters then.
+    const isClean = isOnce && !this.#has("HTTP_PROXY") && !this.#has("ORIG_SCRIPT_FILENAME");
     this.#verbatim = isClean && !pairStraddles(this.#params) && records[start + PADDING_LENGTH_AT] === 0;
   }
 
@@ -79,7 +85,12 @@ export class RequestHead {
     return start === end ? "" : latin1(this.#params.bytes, start, end);
   }
 
-  #has(name: KnownName): boolean {
+  #cursor(): ParamCursor {
+    const { bytes, start, end } = this.#params;
+    return new ParamCursor(bytes, start, end);
+  }
+
+  #has(name: keyof typeof PLACES): boolean {
     return this.#known[2 * PLACES[name]] !== 0;
   }
 
@@ -120,7 +131,7 @@ export class RequestHead {
   encode(keepConn: boolean, changes: ParamChanges): Uint8Array {
     const pairs: [string, string][] = [];
     const last = new Map<string, [string, string]>();
-    const { cursor } = this.params();
+    const cursor = this.#cursor();
     while (cursor.next()) {
       const name = cursor.name();
       if ((DROPPED as readonly string[]).includes(name) || changes.has(name)) continue;
@@ -139,20 +150,21 @@ export class RequestHead {
   /** The value of any parameter, a character a byte, of one that is sent twice the last; undefined when it was not sent. */
   parameter(name: string): string | undefined {
     let value: string | undefined;
-    const { cursor } = this.params();
+    const cursor = this.#cursor();
     while (cursor.next()) if (cursor.nameIs(name)) value = cursor.value();
     return value;
   }
 
-  /** The pairs as they came: a cursor before the first, and what its positions refer to. */
-  params(): { readonly bytes: Uint8Array; readonly cursor: ParamCursor } {
+  /** Has `table` note in `places` where its parameters stand in the bytes that it answers. */
+  locate(table: NameTable, places: Int32Array): Uint8Array {
     const { bytes, start, end } = this.#params;
-    return { bytes, cursor: new ParamCursor(bytes, start, end) };
+    table.locate(bytes, start, end, places);
+    return bytes;
   }
 
   /** Every pair in the order it came, a character a byte. */
   *pairs(): Generator<[string, string]> {
-    const { cursor } = this.params();
+    const cursor = this.#cursor();
     while (cursor.next()) yield [cursor.name(), cursor.value()];
   }
 }
@@ -174,40 +186,6 @@ interface Params {
   readonly end: number;
   /** Where records were joined; undefined: it came in one. */
   readonly cuts?: readonly number[];
-}
-
-/** Notes where the values of KNOWN are. False when a parameter stands twice or must be dropped. */
-function scan({ bytes, start, end }: Params, known: Int32Array): boolean {
-  let clean = true;
-  let longer: ParamCursor | undefined;
-  for (let at = start; at < end; ) {
-    const length = bytes[at] as number;
-    const valueLength = bytes[at + 1] as number;
-    let nameStart = at + 2;
-    let valueStart = nameStart + length;
-    let valueEnd = valueStart + valueLength;
-    // Nearly all are short; a length of four bytes, or one that is cut off, is left to the cursor.
-    if (!(length < 0x80 && valueLength < 0x80 && valueEnd <= end)) {
-      longer ??= new ParamCursor(bytes, start, end);
-      if (!longer.nextAt(at))
-        throw malformed(`a parameter reaches beyond the ${end - start} bytes of PARAMS`);
-      ({ nameStart, valueStart, valueEnd } = longer);
-      if (valueStart - nameStart > MAX_NAME_BYTES)
-        throw malformed(
-          `a parameter's name has ${valueStart - nameStart} bytes; at most ${MAX_NAME_BYTES} are taken`,
-        );
-    }
-    at = valueEnd;
-    const index = NAMES.indexOf(bytes, nameStart, valueStart);
-    if (index === NO_NAME) continue;
-    if (index >= KNOWN.length) clean = false;
-    else {
-      if (known[2 * index] !== 0 && index < SINGLE.length) clean = false;
-      known[2 * index] = valueStart;
-      known[2 * index + 1] = valueEnd;
-    }
-  }
-  return clean;
 }
 
 /** The contents of the PARAMS records. One record, as nearly always: no copy. */
@@ -262,10 +240,6 @@ function lengthIn(text: string): number | undefined {
   const length = Number(text);
   if (Number.isSafeInteger(length)) return length;
   throw new FpmError("BODY_TOO_LARGE", "client", `A body of ${text.slice(0, 40)} bytes is announced.`);
-}
-
-function malformed(problem: string): FpmError {
-  return new FpmError("PARAMS_MALFORMED", "client", `Malformed PARAMS: ${problem}.`);
 }
 
 /** What was asked for, without the query: from REQUEST_URI, or where there is none from SCRIPT_NAME. */

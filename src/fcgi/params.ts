@@ -1,5 +1,3 @@
-import { isAscii } from "./name-table.ts";
-
 /** Twice as fast as a TextDecoder, of which none leaves every byte as it is. It takes any Uint8Array; its types do not say so. */
 const LATIN1_SLICE = (
   Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
@@ -68,7 +66,7 @@ export class ParamCursor {
 
   /** Whether the current name is this ASCII text. */
   nameIs(name: string): boolean {
-    return this.nameEnd - this.nameStart === name.length && isAscii(this.#bytes, this.nameStart, name);
+    return this.nameEnd - this.nameStart === name.length && isAsciiAt(this.#bytes, this.nameStart, name);
   }
 
   /** The current name, a character a byte. */
@@ -95,6 +93,12 @@ export class ParamCursor {
       (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
     );
   }
+}
+
+/** Whether this ASCII text stands at `start`. */
+export function isAsciiAt(bytes: Uint8Array, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 /** Bytes as a string of one character a byte: PARAMS are bytes, not UTF-8. */

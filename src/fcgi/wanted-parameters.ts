@@ -1,6 +1,8 @@
 import type { RequestHead } from "./head.ts";
-import { NameTable, NO_NAME } from "./name-table.ts";
+import { NameTable } from "./name-table.ts";
 import { latin1 } from "./params.ts";
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Parameters that are wanted of one request after the other, and where they stand in the head that was looked at last. */
 export class WantedParameters {
@@ -8,7 +10,7 @@ export class WantedParameters {
   readonly #table: NameTable;
   /** Where the value of each begins and ends in `#bytes`; 0: it is not there. */
   readonly #places: Int32Array;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes = NO_BYTES;
 
   constructor(names: readonly string[]) {
     this.#names = names;
@@ -18,15 +20,8 @@ export class WantedParameters {
 
   /** Looks at another head. Of a parameter that is sent twice the last counts. */
   look(head: RequestHead): void {
-    const { bytes, cursor } = head.params();
-    this.#bytes = bytes;
     this.#places.fill(0);
-    while (cursor.next()) {
-      const index = this.#table.indexOf(bytes, cursor.nameStart, cursor.nameEnd);
-      if (index === NO_NAME) continue;
-      this.#places[2 * index] = cursor.valueStart;
-      this.#places[2 * index + 1] = cursor.valueEnd;
-    }
+    this.#bytes = head.locate(this.#table, this.#places);
   }
 
   /** What the values are parts of, each `bytes[startOf(index), endOf(index))`. */
