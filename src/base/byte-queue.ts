@@ -113,7 +113,10 @@ export class ByteQueue {
     this.#budget?.release(this.#bytes);
     this.#bytes = 0;
     this.#earlier = undefined;
-    this.#setLast(NO_BYTES, 0, 0);
+    // As arguments of #setLast the runtime compiled these again and again (Bun 1.4.5).
+    this.#chunk = NO_BYTES;
+    this.#start = 0;
+    this.#end = 0;
   }
 
   #drainEarlier(earlier: Uint8Array[], socket: WritableSocket): boolean {
