@@ -84,7 +84,7 @@ export class CgiBackend extends LentBackend {
     const head = records.read(readHead);
     const stdin = openPipe();
     try {
-      const exited = Promise.withResolvers<CgiExit>();
+      const exited = Promise.withResolvers<Exited>();
       const process = new ProgramProcess(this.program, this.deps, {
         stdinFd: stdin.readFd,
         answersOnStdout: true,
@@ -105,12 +105,12 @@ export class CgiBackend extends LentBackend {
       });
       this.#process = process;
       this.#death = undefined;
-      const link = new CgiLink(head.requestId, {
+      const link: CgiLink = new CgiLink(head.requestId, {
         stdinFd: stdin.writeFd,
         stdoutFd: process.stdoutFd as number,
-        exited: exited.promise,
+        ending: async () => this.#endingOf(process, await exited.promise, link),
         isEnding: () => process.isEnding,
-        onOutputEnd: () => void this.usage,
+        clock: this.deps.clock,
         log: this.deps.log,
         buffers: this.deps.buffers,
       });
@@ -174,18 +174,21 @@ export class CgiBackend extends LentBackend {
     else if (isAlone) this.onBack();
   }
 
-  #onExit(process: ProgramProcess, { code, signal }: Exited, resolve: (exit: CgiExit) => void): void {
+  /** It is a zombie: what it has used is still to be read. */
+  #onExit(process: ProgramProcess, exited: Exited, resolve: (exited: Exited) => void): void {
+    const { code } = exited;
     const { lastStderr, pid } = process;
-    this.#usedBefore = this.#usedTogether;
+    this.#usedBefore = this.usage;
     this.#used = { runMs: 0, cpuWaitMs: 0 };
     this.#lastStderr = lastStderr;
     this.#process = undefined;
-    const exit = { ...process.exitOf({ code, signal }, this.stopReason), wasStarted: true };
+    const exit = { ...process.exitOf(exited, this.stopReason), wasStarted: true };
     this.#death = describeExit(exit);
     const level = this.stopReason === undefined && code !== 0 ? "warn" : "debug";
     this.deps.log[level](this.#death, { program: this.program.name, pid, reason: this.stopReason });
     this.owner.onProcessExited(pid, exit);
-    void this.#endingOf(process, { code, signal }).then(resolve);
+    resolve(exited);
+    this.#link?.onProcessEnded();
     this.#awaitOutput();
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
@@ -197,11 +200,12 @@ export class CgiBackend extends LentBackend {
   }
 
   /** Where a tool has failed that was to start the program, that is no answer of the program's. */
-  async #endingOf(process: ProgramProcess, { code, signal }: Exited): Promise<CgiExit> {
-    if (this.#link?.hasOutput || code === 0) return { code, signal };
+  async #endingOf(process: ProgramProcess, exited: Exited, link: CgiLink): Promise<CgiExit> {
+    const { code } = exited;
+    if (link.hasOutput || code === 0) return exited;
     await process.finished;
     const failure = await explainChainFailure(this.program, process.complaint, code, this.deps.starter);
-    return failure ? { failure } : { code, signal };
+    return failure ? { failure } : exited;
   }
 
   /** Somebody outside the group of a process that has ended may hold its output for ever. */

@@ -1,4 +1,5 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
+import type { Clock } from "../base/clock.ts";
 import { BugError, type FpmError, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
@@ -9,7 +10,7 @@ import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../
 import type { Ending } from "../start/order.ts";
 import { CgiHead } from "./cgi-head.ts";
 import type { Link, LinkUser } from "./link.ts";
-import { ReadTurns } from "./output.ts";
+import { PipeReader, ReadTurns } from "./pipe-reader.ts";
 import { PipeWriter } from "./pipe-writer.ts";
 
 /** How a CGI process ended, or why it never began. */
@@ -19,12 +20,11 @@ export type CgiExit = Ending | { readonly failure: FpmError };
 export interface CgiPipes {
   readonly stdinFd: number;
   readonly stdoutFd: number;
-  /** Settles when the process has ended. */
-  readonly exited: Promise<CgiExit>;
+  /** Settles when the process has ended; asked when all of its output was read. */
+  ending(): Promise<CgiExit>;
   /** Whether it has ended, or is about to. */
   isEnding(): boolean;
-  /** Its output has ended: it is about to end, too. */
-  onOutputEnd(): void;
+  readonly clock: Clock;
   readonly log: Log;
   readonly buffers: ByteBudget;
 }
@@ -32,7 +32,6 @@ export interface CgiPipes {
 const NOTHING = new Uint8Array(0);
 /** Of a process that has closed its output. */
 const WORKS_ON: Ending = { code: 0, signal: null };
-const ENDED = { done: true, value: undefined } as const;
 
 /**
  * A CGI process with the face of a FastCGI program (RFC 3875): the content of STDIN records goes into its stdin, what it
@@ -43,7 +42,7 @@ export class CgiLink implements Link, RecordSink {
   readonly #pipes: CgiPipes;
   readonly #decoder = new Decoder(this);
   readonly #stdin: PipeWriter;
-  readonly #stdout: ReturnType<typeof readerOf>;
+  readonly #stdout: PipeReader;
   #user: LinkUser | undefined;
   #isOpen = true;
   /** Settles when the output is wanted again. */
@@ -58,7 +57,7 @@ export class CgiLink implements Link, RecordSink {
     this.#requestId = requestId;
     this.#pipes = pipes;
     this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, () => this.#user?.onLinkDrain());
-    this.#stdout = readerOf(pipes.stdoutFd);
+    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock);
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
   }
 
@@ -126,7 +125,7 @@ export class CgiLink implements Link, RecordSink {
     this.#user = undefined;
     this.resume();
     this.#stdin.close();
-    this.#stdout.cancel().catch(() => {});
+    this.#stdout.cancel();
   }
 
   onClosed(reason: string | undefined): void {
@@ -150,9 +149,14 @@ export class CgiLink implements Link, RecordSink {
     return true;
   }
 
+  /** Its process has ended. */
+  onProcessEnded(): void {
+    this.#stdout.onWriterEnded();
+  }
+
   /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. */
   endIfRead(): void {
-    if (this.#isReading) this.#stdout.cancel().catch(() => {});
+    if (this.#isReading) this.#stdout.cancel();
   }
 
   onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
@@ -176,9 +180,8 @@ export class CgiLink implements Link, RecordSink {
   async #relayOutput(): Promise<void> {
     try {
       await this.#readOutput();
-      this.#pipes.onOutputEnd();
       // What goes on without its output has nothing more to say.
-      this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.exited : WORKS_ON);
+      this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.ending() : WORKS_ON);
     } catch (error) {
       this.#pipes.log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
       this.onClosed("a bug in std-fpm");
@@ -190,10 +193,9 @@ export class CgiLink implements Link, RecordSink {
     for (;;) {
       if (this.#resumed) await this.#resumed.promise;
       this.#isReading = true;
-      // A pipe that cannot be read any more has ended.
-      const { done, value } = await this.#stdout.read().catch(() => ENDED);
+      const { done, value } = await this.#stdout.read();
       this.#isReading = false;
-      if (done || !value || !this.#isOpen) return;
+      if (done || !this.#isOpen) return;
       this.#onOutput(value);
       if (turns.isOver(value.length)) await turns.next();
     }
@@ -229,8 +231,4 @@ export class CgiLink implements Link, RecordSink {
     this.close();
     user?.onLinkUnanswered(problem);
   }
-}
-
-function readerOf(fd: number) {
-  return Bun.file(fd).stream().getReader();
 }

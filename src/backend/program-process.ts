@@ -72,7 +72,9 @@ export class ProgramProcess implements StartListener {
     const { stdinFd, answersOnStdout, request } = options;
     const [stdout, stderr] = openPipes();
     this.#pipes = [stdout, stderr];
-    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"))];
+    // One that answers a request mostly ends in a moment.
+    const clock = answersOnStdout ? deps.clock : undefined;
+    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"), clock)];
     if (answersOnStdout) this.stdoutFd = stdout.readFd;
     else this.#outputs.push(new OutputReader(stdout.readFd, this.#sinkOf("stdout")));
     const stdio = [stdinFd, stdout.writeFd, stderr.writeFd] as const;
@@ -128,6 +130,7 @@ export class ProgramProcess implements StartListener {
     this.#phase = "ended";
     this.#closeOurEnds();
     this.#options.onStartFailed(error);
+    for (const output of this.#outputs) output.onWriterEnded();
     void this.#finishOutput();
   }
 
@@ -140,6 +143,7 @@ export class ProgramProcess implements StartListener {
     if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
       this.#print("stderr", this.complaint);
     this.#options.onExit(ending);
+    for (const output of this.#outputs) output.onWriterEnded();
     void this.#finishOutput();
   }
 

@@ -17,6 +17,8 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const O_CLOEXEC = 0o2000000;
 const F_SETFD = 2;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
 const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const SIOCOUTQ = 0x5411;
@@ -165,6 +167,11 @@ export function openPipe(): Pipe {
   const fds = new Int32Array(2);
   check("pipe2", libc().pipe2(ptr(fds), O_CLOEXEC), "a pipe");
   return { readFd: fds[0] as number, writeFd: fds[1] as number };
+}
+
+/** Reads and writes on this descriptor's open file wait no more: EAGAIN tells. */
+export function setNonBlocking(fd: number): void {
+  check("fcntl", libc().fcntl(fd, F_SETFL, O_NONBLOCK), `descriptor ${fd}`);
 }
 
 /** Asks for a larger send buffer; the kernel gives what net.core.wmem_max allows. */

@@ -29,6 +29,16 @@ export interface Launch {
   readonly lowersNofile: boolean;
 }
 
+/** The part of an environment that is the same for all processes of a program. */
+interface Configured {
+  readonly account: Account | undefined;
+  readonly names: ReadonlySet<string>;
+  /** "NAME=value", a character a byte. */
+  readonly variables: readonly string[];
+}
+
+const known = new WeakMap<Program, Configured>();
+
 /** What holds for everything that a daemon starts. */
 export interface Surroundings {
   readonly tools: Tools;
@@ -94,6 +104,23 @@ function environmentOf(
   request: readonly string[],
   instance: string,
 ): string[] {
+  const { names, variables } = configuredFor(program, account, instance);
+  const isFree = (variable: string) => !names.has(variable.slice(0, variable.indexOf("=")));
+  return [...request.filter(isFree), ...variables];
+}
+
+/** Worked out once for a program, unless a file is to be read for it. */
+function configuredFor(program: Program, account: Account | undefined, instance: string): Configured {
+  const before = known.get(program);
+  if (before && before.account === account) return before;
+  const own = { ...settingsOf(program, account), [INSTANCE_VARIABLE]: instance };
+  const variables = Object.entries(own).map(([name, value]) => bytesOf(`${name}=${value}`));
+  const configured = { account, names: new Set(Object.keys(own)), variables };
+  if (program.app.envFile === "") known.set(program, configured);
+  return configured;
+}
+
+function settingsOf(program: Program, account: Account | undefined): Record<string, string> {
   const own: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
@@ -110,10 +137,7 @@ function environmentOf(
     const value = process.env[name];
     if (value !== undefined) own[name] = value;
   }
-  Object.assign(own, program.app.env, secretsOf(program), { [INSTANCE_VARIABLE]: instance });
-  const configured = Object.entries(own).map(([name, value]) => bytesOf(`${name}=${value}`));
-  const taken = (variable: string) => Object.hasOwn(own, variable.slice(0, variable.indexOf("=")));
-  return [...request.filter((variable) => !taken(variable)), ...configured];
+  return Object.assign(own, program.app.env, secretsOf(program));
 }
 
 function secretsOf(program: Program): Record<string, string> {

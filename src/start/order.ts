@@ -1,7 +1,7 @@
 import type { ErrorCode, Fault } from "../base/errors.ts";
 import type { Program } from "./program.ts";
 
-/** A process that is to be started: crosses from the daemon to a starter's thread. */
+/** A process that is to be started. */
 export interface StartOrder {
   readonly program: Program;
   /** Descriptors that become its 0, 1 and 2; they stay the sender's. */
@@ -12,11 +12,16 @@ export interface StartOrder {
   readonly instance: string;
 }
 
-/** What a starter's thread is asked for. */
+/** What a starter's thread is asked for. Programs cross as JSON, in a text that is made once: the thread knows it again. */
 export type StarterRequest =
-  | { readonly kind: "start"; readonly id: number; readonly order: StartOrder }
+  | {
+      readonly kind: "start";
+      readonly id: number;
+      readonly program: string;
+      readonly order: Omit<StartOrder, "program">;
+    }
   /** Why executing a program failed with this errno. */
-  | { readonly kind: "explain"; readonly id: number; readonly program: Program; readonly errno: string };
+  | { readonly kind: "explain"; readonly id: number; readonly program: string; readonly errno: string };
 
 /** What a starter's thread says. */
 export type StarterReply =

@@ -43,24 +43,21 @@ export interface PosixSpawn {
 export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
   const actions = new Uint8Array(STRUCT_BYTES);
   const pid = new Int32Array(1);
-  const arguments_ = argv.map((text) => Buffer.from(`${text}\0`));
-  const variables = env.map((text) => Buffer.from(`${text}\0`, "latin1"));
+  const arguments_ = cStrings(argv.map((text) => Buffer.from(text).toString("latin1")));
+  const variables = cStrings(env);
   const folder = Buffer.from(`${cwd}\0`);
-  const path = arguments_[0] as Buffer;
-  const argumentList = pointersTo(arguments_);
-  const variableList = pointersTo(variables);
-  const read = [actions, arguments_, variables, folder, argumentList, variableList];
+  const read = [actions, arguments_, variables, folder];
   inUse.add(read);
   check("posix_spawn_file_actions_init", libc().posix_spawn_file_actions_init(ptr(actions)));
   try {
     addActions(ptr(actions), ptr(folder), stdio);
     const code = libc().posix_spawn(
       ptr(pid),
-      ptr(path),
+      ptr(arguments_.bytes),
       ptr(actions),
       attributes(),
-      ptr(argumentList),
-      ptr(variableList),
+      ptr(arguments_.list),
+      ptr(variables.list),
     );
     check("posix_spawn", code);
   } finally {
@@ -97,11 +94,16 @@ function attributes(): Pointer {
   return ptr(made);
 }
 
-/** An array of C strings, with the null pointer at its end. */
-function pointersTo(strings: readonly Buffer[]): BigUint64Array {
-  const list = new BigUint64Array(strings.length + 1);
-  for (const [index, string] of strings.entries()) list[index] = BigInt(ptr(string));
-  return list;
+/** C strings of a character a byte, one behind the other, and an array of where they are, with the null pointer at its end. */
+function cStrings(texts: readonly string[]): { readonly bytes: Buffer; readonly list: BigUint64Array } {
+  const bytes = Buffer.from(`${texts.join("\0")}\0`, "latin1");
+  const list = new BigUint64Array(texts.length + 1);
+  let at = BigInt(ptr(bytes));
+  for (let i = 0; i < texts.length; i++) {
+    list[i] = at;
+    at += BigInt((texts[i] as string).length + 1);
+  }
+  return { bytes, list };
 }
 
 function check(what: string, errno: number): void {

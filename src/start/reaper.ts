@@ -35,7 +35,7 @@ export class Reaper {
     process.on("SIGCHLD", this.#onSignal);
   }
 
-  /** Hears when a child has ended; at once when it has already. */
+  /** Hears when a child has ended; at once when it has already. One that is ours to wait for is a zombie until it has been heard. */
   watch(pid: number, isOurs: boolean, onExit: OnExit): void {
     this.#watched.set(pid, { isOurs, onExit });
     this.#lookAt(pid);
@@ -83,8 +83,13 @@ export class Reaper {
   #lookAt(pid: number): void {
     const watched = this.#watched.get(pid);
     if (!watched) return;
-    const found = waitFor(pid, watched.isOurs);
+    const found = waitFor(pid, false);
     // One that Bun has waited for is told by its thread.
-    if (typeof found !== "string") this.onEnded(pid, found);
+    if (typeof found === "string") return;
+    try {
+      this.onEnded(pid, found);
+    } finally {
+      if (watched.isOurs) waitFor(pid, true);
+    }
   }
 }

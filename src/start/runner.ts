@@ -8,8 +8,25 @@ export interface Runner extends Identity {
   readonly account: Account | undefined;
 }
 
-/** What `user` and `group` say; undefined: as std-fpm itself, which is not root then. @throws FpmError SPAWN_FAILED. */
+/** So long an answer of the user database holds. */
+const KNOWN_MS = 1000;
+
+const known = new WeakMap<Program, { readonly runner: Runner | undefined; readonly until: number }>();
+
+/**
+ * What `user` and `group` say; undefined: as std-fpm itself, which is not root then. The user database is asked at most once a second for a program.
+ * @throws FpmError SPAWN_FAILED.
+ */
 export function runnerOf(program: Program): Runner | undefined {
+  const now = performance.now();
+  const before = known.get(program);
+  if (before && now < before.until) return before.runner;
+  const runner = runnerNow(program);
+  known.set(program, { runner, until: now + KNOWN_MS });
+  return runner;
+}
+
+function runnerNow(program: Program): Runner | undefined {
   const { user, group } = program.app;
   if (user === "" && process.geteuid?.() === 0)
     throw cannotStart(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);

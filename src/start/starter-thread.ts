@@ -5,7 +5,7 @@ import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
 import type { StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
 import { setUmask, unshareUmask } from "./posix-spawn.ts";
-import { cannotStart } from "./program.ts";
+import { cannotStart, type Program } from "./program.ts";
 import { spawn } from "./spawn.ts";
 import { findTools } from "./tools.ts";
 
@@ -24,12 +24,26 @@ const around: Surroundings = {
   },
 };
 const hasOwnUmask = unshareUmask();
+/** By their texts. */
+const programs = new Map<string, Program>();
+const MOST_PROGRAMS = 256;
 
 self.onmessage = ({ data }: MessageEvent<string>) => {
   const request = JSON.parse(data) as StarterRequest;
-  if (request.kind === "start") start(request.id, request.order);
-  else reply({ kind: "explained", id: request.id, why: why(request) });
+  const program = programOf(request.program);
+  if (request.kind === "start") start(request.id, { program, ...request.order });
+  else reply({ kind: "explained", id: request.id, why: why(program, request.errno) });
 };
+
+/** The same object for the same text. */
+function programOf(text: string): Program {
+  const known = programs.get(text);
+  if (known) return known;
+  if (programs.size >= MOST_PROGRAMS) programs.clear();
+  const program = JSON.parse(text) as Program;
+  programs.set(text, program);
+  return program;
+}
 
 /** Its home is where a service manager or a container says, if that is the user's; a shell that became this user may have left another one's. */
 function accountOfOurs(): Account | undefined {
@@ -75,7 +89,7 @@ function withUmask<Result>({ program }: StartOrder, action: () => Result): Resul
   }
 }
 
-function why({ program, errno }: Extract<StarterRequest, { kind: "explain" }>): string {
+function why(program: Program, errno: string): string {
   return errno === "" ? explainNotFound(program.argv[0]) : explainExec(program, errno);
 }
 

@@ -49,10 +49,10 @@ export class Starter {
 
   /** Starts a process; the listener hears of it later, never at once. */
   start(order: StartOrder, listener: StartListener): void {
-    const { program } = order;
+    const { program, ...rest } = order;
     let heard = listener;
     this.#threads.ask({
-      request: { kind: "start", id: this.#nextId++, order },
+      request: { kind: "start", id: this.#nextId++, program: textOf(program), order: rest },
       key: program.key,
       onAnswer: (reply) => this.#onAnswer(reply, heard),
       onLate: () => {
@@ -68,7 +68,7 @@ export class Starter {
   explain(program: Program, errno: string): Promise<string> {
     return new Promise((resolve) => {
       this.#threads.ask({
-        request: { kind: "explain", id: this.#nextId++, program, errno },
+        request: { kind: "explain", id: this.#nextId++, program: textOf(program), errno },
         key: program.key,
         onAnswer: (reply) => resolve(reply.kind === "explained" ? reply.why : ""),
         onLate: () => resolve("its file does not answer"),
@@ -101,6 +101,17 @@ export class Starter {
     if (running) this.#deps.reaper.onEnded(running.pid, reply.ending);
     return true;
   }
+}
+
+const texts = new WeakMap<Program, string>();
+
+/** The program as it crosses threads. */
+function textOf(program: Program): string {
+  const known = texts.get(program);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(program);
+  texts.set(program, text);
+  return text;
 }
 
 function brokenThread(problem: string): FpmError {

@@ -1,0 +1,123 @@
+import { readSync } from "node:fs";
+import type { Clock, Timer } from "../base/clock.ts";
+import { errnoOf } from "../base/errors.ts";
+import { setNonBlocking } from "../base/libc.ts";
+
+/** What one read came to: bytes, or the end. */
+export type PipeRead = { readonly done: false; readonly value: Uint8Array } | typeof ENDED;
+
+const ENDED = { done: true, value: undefined } as const;
+/** A pipe holds no more (pipe(7)). */
+const MOST_BYTES = 64 * 1024;
+/** What a short program prints is read when it has ended: a stream costs as much as the rest of a request. */
+const STREAM_AFTER_MS = 2;
+/** All reads of a turn go through it; what they bring is copied. */
+const shared = new Uint8Array(MOST_BYTES);
+
+/** So much of one pipe is read in one turn of the event loop; then the others have their turn. */
+const TURN_BYTES = 64 * 1024;
+const TURN_READS = 8;
+
+/**
+ * The reading end of a pipe, which stays the caller's. Of a process that ends within a moment it is read at its end, all at once; of others by a stream
+ * of the runtime.
+ */
+export class PipeReader {
+  readonly #fd: number;
+  #stream: ReturnType<typeof streamOf> | undefined;
+  /** A read that waits for either. */
+  #waiting: PromiseWithResolvers<PipeRead> | undefined;
+  #timer: Timer | undefined;
+  #phase: "young" | "writer ended" | "streamed" | "cancelled" = "young";
+
+  /** Without a clock it is a stream at once: for whoever lives longer. */
+  constructor(fd: number, clock?: Clock) {
+    this.#fd = fd;
+    if (clock) this.#timer = clock.after(STREAM_AFTER_MS, () => this.#onOld());
+    else this.#phase = "streamed";
+  }
+
+  /** The next bytes. One read after the other. Never rejects: a pipe that cannot be read any more has ended. */
+  read(): Promise<PipeRead> {
+    switch (this.#phase) {
+      case "young":
+        this.#waiting = Promise.withResolvers();
+        return this.#waiting.promise;
+      case "writer ended":
+        return this.#readNow();
+      case "streamed":
+        return this.#readStream();
+      case "cancelled":
+        return Promise.resolve(ENDED);
+    }
+  }
+
+  /** The process that was given the other end has ended; whoever it has passed that on to may go on. */
+  onWriterEnded(): void {
+    if (this.#phase === "young") this.#goOn("writer ended");
+  }
+
+  /** Ends the reading although somebody may still hold the other end. */
+  cancel(): void {
+    this.#stream?.cancel().catch(() => {});
+    this.#goOn("cancelled");
+  }
+
+  #onOld(): void {
+    if (this.#phase === "young") this.#goOn("streamed");
+  }
+
+  #goOn(phase: "writer ended" | "streamed" | "cancelled"): void {
+    this.#timer?.cancel();
+    this.#phase = phase;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve(this.read());
+  }
+
+  async #readNow(): Promise<PipeRead> {
+    try {
+      setNonBlocking(this.#fd);
+      const length = readSync(this.#fd, shared);
+      return length === 0 ? ENDED : { done: false, value: shared.slice(0, length) };
+    } catch (error) {
+      if (errnoOf(error) !== "EAGAIN") return ENDED;
+      // Somebody else still holds the other end.
+      this.#phase = "streamed";
+      return await this.#readStream();
+    }
+  }
+
+  async #readStream(): Promise<PipeRead> {
+    try {
+      this.#stream ??= streamOf(this.#fd);
+      const { done, value } = await this.#stream.read();
+      return done ? ENDED : { done, value };
+    } catch {
+      return ENDED;
+    }
+  }
+}
+
+/** How much is read of one pipe before the event loop goes on: reads that are done at once would never let it. */
+export class ReadTurns {
+  #bytes = 0;
+  #reads = 0;
+
+  /** Counts a read. Whether it was the last one of this turn. */
+  isOver(bytes: number): boolean {
+    this.#bytes += bytes;
+    return ++this.#reads >= TURN_READS || this.#bytes >= TURN_BYTES;
+  }
+
+  /** Settles in the next turn. */
+  async next(): Promise<void> {
+    this.#bytes = 0;
+    this.#reads = 0;
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+}
+
+function streamOf(fd: number) {
+  return Bun.file(fd).stream().getReader();
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { writeSync } from "node:fs";
+import { PipeReader } from "../../src/backend/pipe-reader.ts";
+import { closeFd, openPipe } from "../../src/base/libc.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+function opened(clock?: FakeClock) {
+  const { readFd, writeFd } = openPipe();
+  return {
+    reader: new PipeReader(readFd, clock),
+    print: (text: string) => writeSync(writeFd, text),
+    close: () => closeFd(writeFd),
+    [Symbol.dispose]: () => closeFd(readFd),
+  };
+}
+
+async function textOf(reader: PipeReader): Promise<string> {
+  const { done, value } = await reader.read();
+  return done ? "(end)" : Buffer.from(value).toString();
+}
+
+/** Whether it has settled by now. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  return await Promise.race([promise.then(() => true), Bun.sleep(20).then(() => false)]);
+}
+
+describe("a pipe's reader", () => {
+  test("reads all at once when the process has ended, whether it was asked before or after", async () => {
+    for (const isEarly of [true, false]) {
+      const clock = new FakeClock();
+      using pipe = opened(clock);
+      const early = isEarly ? textOf(pipe.reader) : undefined;
+      pipe.print("one\n");
+      pipe.print("two\n");
+      if (early) expect(await isSettled(early)).toBe(false);
+      pipe.close();
+      pipe.reader.onWriterEnded();
+      expect(await (early ?? textOf(pipe.reader))).toBe("one\ntwo\n");
+      expect(await textOf(pipe.reader)).toBe("(end)");
+      expect(clock.timers).toBe(0);
+    }
+  });
+
+  test("reads more than fits into one piece", async () => {
+    using pipe = opened(new FakeClock());
+    pipe.print("x".repeat(65_536));
+    pipe.close();
+    pipe.reader.onWriterEnded();
+    expect((await textOf(pipe.reader)).length).toBe(65_536);
+    expect(await textOf(pipe.reader)).toBe("(end)");
+  });
+
+  test("goes on as a stream where somebody else still holds the other end", async () => {
+    using pipe = opened(new FakeClock());
+    pipe.print("first");
+    pipe.reader.onWriterEnded();
+    expect(await textOf(pipe.reader)).toBe("first");
+    const next = textOf(pipe.reader);
+    expect(await isSettled(next)).toBe(false);
+    pipe.print("later");
+    expect(await next).toBe("later");
+    pipe.close();
+    expect(await textOf(pipe.reader)).toBe("(end)");
+  });
+
+  test("waits no longer than a moment for an end, and not at all without a clock", async () => {
+    const clock = new FakeClock();
+    for (const its of [clock, undefined]) {
+      using pipe = opened(its);
+      const first = textOf(pipe.reader);
+      pipe.print("at work");
+      if (its) expect(await isSettled(first)).toBe(false);
+      clock.advance(2);
+      expect(await first).toBe("at work");
+      // Its end says nothing new then.
+      pipe.reader.onWriterEnded();
+      pipe.close();
+      expect(await textOf(pipe.reader)).toBe("(end)");
+    }
+  });
+
+  test("ends when it is told to, at any time", async () => {
+    for (const isStream of [false, true]) {
+      const clock = new FakeClock();
+      using pipe = opened(clock);
+      if (isStream) clock.advance(2);
+      const first = textOf(pipe.reader);
+      expect(await isSettled(first)).toBe(false);
+      pipe.reader.cancel();
+      expect([await first, await textOf(pipe.reader), clock.timers]).toEqual(["(end)", "(end)", 0]);
+      pipe.close();
+    }
+  });
+});
