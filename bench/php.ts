@@ -2,10 +2,9 @@
 // rounds' ratios. First a connection a request: kept ones pin PHP-FPM's children. DURATION (seconds of one measurement), ROUNDS and CHILDREN can be set.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { startNginx, type Way } from "../test/support/nginx.ts";
-import { isRoot } from "../test/support/server-process.ts";
-import { answers, startStdFpm } from "../test/support/std-fpm.ts";
+import { startPhpFpm } from "../test/support/php-fpm.ts";
+import { startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
-import { waitUntil } from "../test/support/wait-until.ts";
 import { median } from "./median.ts";
 import { runWrk } from "./wrk.ts";
 
@@ -23,7 +22,8 @@ mkdirSync(dir.at("www"));
 writeFileSync(dir.at("www/page.php"), PAGE);
 await using stack = new AsyncDisposableStack();
 
-const phpFpm = await startPhpFpm();
+const phpFpm = await startPhpFpm(dir.path, CHILDREN);
+stack.defer(() => phpFpm.stop());
 mkdirSync(dir.at("std-fpm"));
 const managed = await startStdFpm({
   folder: dir.at("std-fpm"),
@@ -37,34 +37,10 @@ max_processes = 1
 `,
 });
 stack.defer(() => managed.stop());
-const sides = [await serve("php-fpm", phpFpm), await serve("std-fpm", managed.socket)] as const;
+const sides = [await serve("php-fpm", phpFpm.socket), await serve("std-fpm", managed.socket)] as const;
 
 await compare(`a connection a request, ${4 * CHILDREN} clients`, "direct", 4 * CHILDREN);
 await compare(`kept connections, ${CHILDREN} clients`, "kept", CHILDREN);
-
-async function startPhpFpm(): Promise<string> {
-  const socket = dir.at("php-fpm.sock");
-  const pool = ["[www]", ...(isRoot() ? ["user = root", "group = root"] : []), `listen = ${socket}`];
-  const manager = ["pm = static", `pm.max_children = ${CHILDREN}`];
-  const text = ["[global]", `error_log = ${dir.at("php-fpm.log")}`, ...pool, ...manager].join("\n");
-  writeFileSync(dir.at("php-fpm.conf"), `${text}\n`);
-  const child = Bun.spawn([phpFpmPath(), "-R", "-F", "-y", dir.at("php-fpm.conf")], {
-    stdio: ["ignore", "ignore", "ignore"],
-  });
-  stack.defer(async () => {
-    child.kill();
-    await child.exited;
-  });
-  await waitUntil("php-fpm answers", () => answers(socket));
-  return socket;
-}
-
-/** Debian's name has the version in it. */
-function phpFpmPath(): string {
-  const found = [...new Bun.Glob("php-fpm*").scanSync({ cwd: "/usr/sbin" })].sort().at(-1);
-  if (found === undefined) throw new Error("php-fpm is not installed: make setup-debian");
-  return `/usr/sbin/${found}`;
-}
 
 async function serve(name: string, socket: string) {
   const nginx = await startNginx({

@@ -52,6 +52,7 @@ const PURE = [
   "pool/demand.ts",
   "pool/sharing.ts",
   "pool/recycling.ts",
+  "pool/relief.ts",
   "pool/succession.ts",
   "pool/tally.ts",
   "pool/tallies.ts",

@@ -135,7 +135,12 @@ export const appSchema = Type.Object(
       0,
       "With `command`: processes that each process starts to share its work, as php-cgi does; sets PHP_FCGI_CHILDREN and `concurrency`. 0 = none.",
     ),
-    max_processes: integer(0, 1_000_000, 0, "Most processes of one program; 0 = automatic."),
+    max_processes: integer(
+      0,
+      1_000_000,
+      0,
+      "Most processes of one program, and one more with `children` while one takes the place of another; 0 = automatic.",
+    ),
     min_processes: integer(0, 1_000_000, 0, "Processes that are kept even if idle."),
     restart_on_change: Type.Array(Type.String({ pattern: "^[^\\0]+$", expected: "a path" }), {
       default: [],

@@ -11,6 +11,7 @@ import { openDescriptors } from "../base/open-descriptors.ts";
 import { resourceLimit } from "../base/rlimits.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
+import { TRIAL_MS } from "../pool/relief.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import type { Reaper } from "../start/reaper.ts";
 import { collect, type StatusSource } from "../status/collect.ts";
@@ -115,7 +116,8 @@ export class Administration implements Control {
       const { size, program } = pool;
       this.#deps.log.info("restarting, as asked for", { program: program.name, processes: size });
       const restarted = pool.restart();
-      const waitMs = program.app.startTimeoutMs + RESTART_MARGIN_MS;
+      const { startTimeoutMs, children } = program.app;
+      const waitMs = startTimeoutMs + (children > 0 ? TRIAL_MS : 0) + RESTART_MARGIN_MS;
       const error = await Promise.race([restarted, this.#after(waitMs, "late" as const)]);
       if (error === "late") return no("no new process is ready yet; the present ones go on");
       if (error) return no(`no new process can be started, the present ones go on: ${messageOf(error)}`);

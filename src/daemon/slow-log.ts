@@ -45,6 +45,8 @@ interface Noticed {
   cpuBeforeMs: number | undefined;
   /** It is slow, and the limits let it be reported. */
   isReported: boolean;
+  /** The process that was found to work on it when it was reported. */
+  pid: number | undefined;
 }
 
 /** Reports requests that take longer than `[slow_log] after`, with what they wait for, and once more when they end. */
@@ -95,7 +97,9 @@ export class SlowLog {
   /** It was lent a process. */
   onLent(journey: Journey): void {
     const noticed = this.#noticed.get(journey);
-    if (noticed) noticed.cpuBeforeMs = cpuOf(journey.lease);
+    if (!noticed) return;
+    noticed.cpuBeforeMs = cpuOf(journey.lease);
+    noticed.pid = undefined;
   }
 
   /** It is over. */
@@ -110,7 +114,8 @@ export class SlowLog {
       cpuMs === undefined || cpuBeforeMs === undefined ? undefined : Math.max(0, cpuMs - cpuBeforeMs);
     const code = "error" in outcome ? outcome.error.code : undefined;
     const line = slowEndLine(now - journey.startedAt, journey.timesAt(now), usedMs);
-    this.#deps.log.warn(line, { ...fieldsOf(journey, this.#deps.naming), outcome: outcome.kind, code });
+    const fields = fieldsOf(journey, noticed.pid, this.#deps.naming);
+    this.#deps.log.warn(line, { ...fields, outcome: outcome.kind, code });
   }
 
   /** Nothing more is said of it. */
@@ -128,7 +133,7 @@ export class SlowLog {
   }
 
   #notice(journey: Journey): void {
-    this.#noticed.set(journey, { cpuBeforeMs: cpuOf(journey.lease), isReported: false });
+    this.#noticed.set(journey, { cpuBeforeMs: cpuOf(journey.lease), isReported: false, pid: undefined });
     this.#watched.add(journey);
   }
 
@@ -137,14 +142,15 @@ export class SlowLog {
     const program = journey.route?.program.name ?? "no program yet";
     this.#deps.registry.tallyOf(journey.route?.program).slow++;
     if (!noticed || !this.#limit.take(program)) return;
-    noticed.isReported = this.#lanes.run(() => this.#report(journey));
+    noticed.isReported = this.#lanes.run(() => this.#report(journey, noticed));
     if (!noticed.isReported) this.#limit.leaveOut(program);
   }
 
-  async #report(journey: Journey): Promise<void> {
+  async #report(journey: Journey, noticed: Noticed): Promise<void> {
     let cause: string | undefined;
+    let pid: number | undefined;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
-      const pid = this.#pidFor(journey);
+      pid = this.#pidFor(journey);
       cause = pid === undefined ? undefined : await this.#causeOf(pid, journey);
       if (!this.#noticed.has(journey)) return;
       // It may have gone on to a process, or to another one.
@@ -152,7 +158,8 @@ export class SlowLog {
     }
     const now = this.#deps.clock.now();
     const present = this.#presentOf(journey, cause, now);
-    const fields = fieldsOf(journey, this.#deps.naming);
+    noticed.pid = journey.stage === "program" ? pid : undefined;
+    const fields = fieldsOf(journey, noticed.pid, this.#deps.naming);
     this.#deps.log.warn(slowLine(now - journey.startedAt, journey.timesAt(now), present), fields);
     const { program, pid: atWork, request } = fields;
     if (program !== undefined && atWork !== undefined && journey.stage === "program")
@@ -161,7 +168,7 @@ export class SlowLog {
 
   /** The process that works on it, or that is being started for the likes of it. */
   #pidFor(journey: Journey): number | undefined {
-    if (journey.stage === "program") return journey.lease?.pid || undefined;
+    if (journey.stage === "program") return workerOf(journey.lease) ?? (journey.lease?.pid || undefined);
     const status = journey.stage === "queue" && this.#statusFor(journey);
     return (status && oldestStart(status)?.pid) || undefined;
   }
@@ -170,7 +177,8 @@ export class SlowLog {
   async #causeOf(pid: number, journey: Journey): Promise<string | undefined> {
     const { clock, ownSockets, registry } = this.#deps;
     const isCgi = journey.stage === "program" && journey.lease?.backend.program.app.protocol === "cgi";
-    const isShared = journey.stage === "program" && (journey.lease?.backend.busy ?? 1) > 1;
+    const isShared =
+      journey.stage === "program" && (journey.lease?.backend.busy ?? 1) > 1 && !isTree(journey);
     const before = await lookAt(pid, { ownSockets, isCgi, onlyUsage: true });
     const lookedAt = clock.now();
     await new Promise<void>((resolve) => void clock.after(BETWEEN_LOOKS_MS, resolve));
@@ -188,7 +196,7 @@ export class SlowLog {
     const { stage, lease } = journey;
     if (stage === "program") {
       const isUnaccepted = lease?.isUnaccepted ?? false;
-      const others = (lease?.backend.busy ?? 1) - 1;
+      const others = isTree(journey) ? 0 : (lease?.backend.busy ?? 1) - 1;
       // With CGI the request is there before its process.
       const present = lease?.pid === 0 ? "its process is being started" : cause;
       return { stage, cause: present, isUnaccepted, hasAnswer: journey.client.isAnswered, others };
@@ -205,19 +213,31 @@ export class SlowLog {
   }
 }
 
-/** CPU time of the process, all its threads; of a CGI program, whose processes come and go, that of their main threads. */
+/** With `children` each request has a process to itself. */
+function isTree({ lease }: Journey): boolean {
+  return lease !== undefined && lease.backend.program.app.children > 0;
+}
+
+function workerOf(lease: Lease | undefined): number | undefined {
+  return lease?.backend.workerOf(lease);
+}
+
+/**
+ * CPU time of the process, all its threads; of a CGI program, whose processes come and go, that of their main threads. Not with `children`: which
+ * of them works on a request is too much to look for before it is slow.
+ */
 function cpuOf(lease: Lease | undefined): number | undefined {
-  if (!lease) return undefined;
+  if (!lease || lease.backend.program.app.children > 0) return undefined;
   const { backend } = lease;
   return backend.program.app.protocol === "cgi" ? backend.usage?.runMs : cpuTimeOf(backend.pid);
 }
 
-function fieldsOf({ route, lease, client }: Journey, naming: RequestNaming) {
+function fieldsOf({ route, lease, client }: Journey, worker: number | undefined, naming: RequestNaming) {
   const program = route?.program.name;
   const request = client.head.label;
   return {
     program,
-    pid: lease?.pid || undefined,
+    pid: worker ?? (lease?.pid || undefined),
     request,
     ...naming.fields(client.head, route?.script, program),
   } satisfies LogFields;

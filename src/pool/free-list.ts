@@ -34,6 +34,11 @@ export class FreeList {
     return this.#backends.last;
   }
 
+  /** All of them, the most recently used first. */
+  *[Symbol.iterator](): Iterator<Backend> {
+    for (let each = this.#backends.last; each; each = each.previous) yield each;
+  }
+
   remove(backend: Backend): void {
     this.#backends.remove(backend);
   }

@@ -47,10 +47,7 @@ function weigh(population: Population, hardBytes: number): number {
 }
 
 function recycleIdle(population: Population, now: number): void {
-  for (const backend of population.free.idle) {
-    const reason = population.recycleReason(backend, now);
-    if (reason) population.retire(backend, reason);
-  }
+  for (const backend of population.free.idle) population.recycle(backend, now);
 }
 
 /** Ends idle processes that the traffic of the last minute does not ask for, or nobody for `idle_timeout`. */

@@ -133,6 +133,7 @@ export class Pool implements StartsOwner, Sharer {
   onHeldBack(): void {
     if (!this.#isHeldBack) this.tally.heldBack++;
     this.#isHeldBack = true;
+    this.#population.onHeldBack();
   }
 
   giveUpLoneliest(): boolean {
@@ -149,9 +150,8 @@ export class Pool implements StartsOwner, Sharer {
     if (change === "file" || change === "launch settings") {
       const what =
         change === "file" ? "the program's file was replaced" : "the program's settings have changed";
-      this.#deps.log.info(`${what}: new processes take over as soon as one is ready`, {
-        program: program.name,
-      });
+      const how = program.app.children > 0 ? "one by one, when warm" : "as soon as one is ready";
+      this.#deps.log.info(`${what}: new processes take over ${how}`, { program: program.name });
       this.#starts.reset();
     }
     if (change !== "none") this.#owner.onChange(this);
@@ -219,15 +219,16 @@ export class Pool implements StartsOwner, Sharer {
     this.#lent--;
     this.tally.bytesIn += lease.bytesIn;
     this.tally.bytesOut += lease.bytesOut;
-    if (how === "left") this.#population.workload.onUnused(lease, now);
-    else this.#population.workload.onDone(lease, now);
+    this.#population.onEnd(lease, how, now);
     lease.backend.end(lease, how, now);
     this.#onFree(lease.backend, now);
   }
 
   /** Lends what is free, and works out what it wants and when to ask again. Returns how many files of /proc were read. */
   review(): number {
-    this.#lendToWaiting(this.#deps.clock.now());
+    const now = this.#deps.clock.now();
+    this.#relieve(now);
+    this.#lendToWaiting(now);
     this.#wanted = 0;
     this.#houseAt = 0;
     if (this.#isEnough || this.#isStopping) return 0;
@@ -245,7 +246,7 @@ export class Pool implements StartsOwner, Sharer {
     const view = population.view(this.#queue.length, this.#queue.oldestWaitMs);
     this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
     if (this.#wanted === 0) this.#isHeldBack = false;
-    if (this.#wanted === 0 && population.needsSuccessor) this.#wantSuccessor();
+    if (this.#wanted === 0 && population.needsSuccessor) this.#wanted = population.admitSuccessor() ? 1 : 0;
     const { patienceMs } = population;
     // With what it wants it waits for room: it is asked again when it has started one.
     const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
@@ -285,9 +286,8 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   onBackendReady(backend: Backend): void {
-    if (backend.program === this.program) this.#starts.reset();
     this.#population.onReady(backend);
-    if (!this.#population.isPending) this.#settleRestart(undefined);
+    if (backend.program === this.program && !this.#population.isRelieving) this.#starts.reset();
     this.#lendToWaiting(this.#deps.clock.now());
     this.#owner.onChange(this);
   }
@@ -314,8 +314,8 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {
-    this.#population.remove(backend);
-    this.#starts.onExit(backend, exit);
+    const wasOnTrial = this.#population.remove(backend);
+    this.#starts.onExit(backend, exit, wasOnTrial);
     this.#owner.onChange(this);
   }
 
@@ -371,7 +371,7 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Nothing is asked of the policy for a request that found a free process. */
   #onChange(): void {
-    if (this.#wanted > 0 || !this.#isEnough) this.#owner.onTraffic(this);
+    if (this.#wanted > 0 || !this.#isEnough || this.#population.isRelieving) this.#owner.onTraffic(this);
   }
 
   #lendToWaiting(now: number): void {
@@ -383,13 +383,14 @@ export class Pool implements StartsOwner, Sharer {
     }
   }
 
-  /** The first process of a new version, beside those of the old one: only where `max_processes` forbids that, one of them goes first. */
-  #wantSuccessor(): void {
-    const { maxProcesses } = this.program.app;
-    const { idlest } = this.#population.free;
-    if (maxProcesses === 0 || this.size < maxProcesses) this.#wanted = 1;
-    else if (idlest && this.size === this.living)
-      this.#population.retire(idlest, this.#population.successionReason);
+  /** Trees that are warm take the places of others. */
+  #relieve(now: number): void {
+    for (const { tree, isWarm } of this.#population.relieve(now)) {
+      if (isWarm) this.#starts.reset();
+      else this.#starts.onTrialFailed(tree);
+    }
+    this.#lookAgain.within(this.#population.verdictInMs);
+    if (!this.#population.isPending) this.#settleRestart(undefined);
   }
 
   #settleRestart(error: FpmError | undefined): void {

@@ -1,4 +1,4 @@
-import type { Backend, Lease } from "../backend/backend.ts";
+import type { Backend, Ending, Lease } from "../backend/backend.ts";
 import type { StopReason } from "../backend/exit.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Clock } from "../base/clock.ts";
@@ -7,9 +7,12 @@ import { bootsAtOnce, type Machine, processCap } from "./cap.ts";
 import { FreeList } from "./free-list.ts";
 import type { PoolView } from "./policy.ts";
 import { lifespanOf, recycleReason } from "./recycling.ts";
+import { Relief, type Verdict } from "./relief.ts";
 import { type Change, Succession } from "./succession.ts";
 import type { Tally } from "./tally.ts";
 import { Workload } from "./workload.ts";
+
+const NO_VERDICTS: readonly Verdict[] = [];
 
 /** The processes of one program: which there are, of which version, which of them are free, how many there may be, and why one leaves. */
 export class Population {
@@ -18,6 +21,7 @@ export class Population {
   readonly #machine: () => Machine;
   readonly #clock: Clock;
   readonly #succession: Succession;
+  readonly #relief = new Relief();
   /** With the chance, 0 to 1, by which each lives longer or shorter than another. */
   readonly #chances = new Map<Backend, number>();
   readonly #counts: Record<BackendState, number> = {
@@ -30,6 +34,8 @@ export class Population {
   };
   /** No request asks for the program any more. */
   #isDismissed = false;
+  /** The last one has made way for one that was not started yet. */
+  #isOwed = false;
 
   constructor(program: Program, machine: () => Machine, clock: Clock, tally: Tally) {
     this.#machine = machine;
@@ -77,14 +83,21 @@ export class Population {
     return this.#succession.isPending;
   }
 
-  /** Why a process makes room for the new version. */
-  get successionReason(): StopReason {
-    return this.#succession.reason;
+  /** Whether a process of the new version, or a tree in the place of another, is to be started, whatever the traffic. */
+  get needsSuccessor(): boolean {
+    if (this.#isDismissed || this.starting > 0) return false;
+    if (this.living === 0) return this.#isOwed;
+    return this.#relief.needsTree || (this.isPending && !this.#relief.isTrying);
   }
 
-  /** Whether a process of the new version is to be started, whatever the traffic. */
-  get needsSuccessor(): boolean {
-    return this.isPending && !this.#isDismissed && this.starting === 0 && this.living > 0;
+  /** Whether trees relieve each other just now. */
+  get isRelieving(): boolean {
+    return !this.#relief.isOver;
+  }
+
+  /** In how many milliseconds `relieve` is to be called though nothing has happened; Infinity: not at all. */
+  get verdictInMs(): number {
+    return this.#relief.verdictInMs(this.#clock.now());
   }
 
   /** How many are kept, even if idle. What serves in the place of a version that cannot be started is not to be had again. */
@@ -135,6 +148,7 @@ export class Population {
   }
 
   add(backend: Backend): void {
+    this.#isOwed = false;
     this.#chances.set(backend, Math.random());
     this.#counts[backend.state]++;
   }
@@ -146,13 +160,15 @@ export class Population {
     this.#counts[before]--;
     this.#counts[backend.state]++;
     if (before === "free") this.free.remove(backend);
+    if (backend.state === "leaving" || backend.state === "gone") this.#relief.onLeaving(backend);
   }
 
-  /** The process has ended. */
-  remove(backend: Backend): void {
+  /** The process has ended. True: it is a tree that was to take another's place, and was not warm yet. */
+  remove(backend: Backend): boolean {
     if (this.#chances.delete(backend)) this.#counts[backend.state]--;
     this.free.remove(backend);
     this.workload.forget(backend);
+    return this.#relief.endTrial(backend);
   }
 
   /** How long requests are still kept for a new version that starts, in milliseconds. */
@@ -167,34 +183,79 @@ export class Population {
 
   /** A start has failed: requests are not kept for the new version any longer. */
   onStartFailed(): void {
-    this.#succession.onStartFailed();
+    this.#succession.endPatience();
   }
 
   /** Lends a free one to a request, at `now`. */
   lend(now: number): Lease | undefined {
-    const backend = this.hasFree ? this.free.next : undefined;
+    const backend = this.hasFree ? this.#next : undefined;
     if (!backend) return undefined;
     const lease = backend.lend(now);
     this.workload.onLent(lease);
     return lease;
   }
 
+  /** The request of a lease is over; its backend is still to hear of it. */
+  onEnd(lease: Lease, how: Ending, now: number): void {
+    if (how === "left") this.workload.onUnused(lease, now);
+    else this.workload.onDone(lease, now);
+    this.#relief.onEnd(lease, how);
+  }
+
   /** It is ready, has come back, or a request of it has ended: it can take another one, or leaves. */
   onFree(backend: Backend, now: number): void {
     if (backend.free <= 0) return;
     const reason = this.#partingReason(backend, now);
-    if (reason) this.retire(backend, reason);
-    else this.free.put(backend);
+    if (reason) this.#part(backend, reason);
+    if (backend.free > 0) this.free.put(backend);
   }
 
-  /** It has accepted its first connection. With the first one of a new version the old ones leave. */
+  /** It has accepted its first connection. With the first one of a new version the old ones leave; trees are relieved one by one. */
   onReady(backend: Backend): void {
+    const now = this.#clock.now();
     this.workload.onReady(backend);
-    if (this.#succession.onReady(backend)) {
+    if (this.#relief.onReady(backend, now)) this.#succession.endPatience();
+    else if (this.#succession.onReady(backend)) {
       for (const old of this.all)
         if (this.#succession.isOutdated(old)) this.retire(old, this.#succession.reason);
     }
-    this.onFree(backend, this.#clock.now());
+    this.onFree(backend, now);
+  }
+
+  /** Ends the trials of trees that are over at `now`: the one that is warm takes the places of others, the one that failed leaves. */
+  relieve(now: number): readonly Verdict[] {
+    if (!this.isRelieving) return NO_VERDICTS;
+    const verdicts = this.#relief.verdicts(now);
+    for (const { tree, isWarm } of verdicts) {
+      this.#relief.endTrial(tree);
+      if (!isWarm) {
+        this.retire(tree, "bad answer");
+        continue;
+      }
+      this.#succession.onReady(tree);
+      for (const [old, reason] of this.#relief.relievedBy(tree)) this.retire(old, reason);
+    }
+    return verdicts;
+  }
+
+  /**
+   * Whether the process that is needed may be started beside the others. A tree may be one more than `max_processes`; of other processes an idle one
+   * goes first.
+   */
+  admitSuccessor(): boolean {
+    const { maxProcesses, children } = this.program.app;
+    if (maxProcesses === 0 || this.size < maxProcesses) return true;
+    if (children > 0) return this.living <= maxProcesses;
+    const { idlest } = this.free;
+    if (idlest && this.size === this.living) this.#makeWay(idlest, this.#succession.reason);
+    return false;
+  }
+
+  /** All programs together leave no room for one tree more: the old one goes first, unless it is at work and there is no other. */
+  onHeldBack(): void {
+    const [due, reason] = (this.needsSuccessor && this.#relief.leastBusy) || [];
+    if (!due || !reason || this.size > this.living) return;
+    if (due.busy === 0 || this.living > 1) this.#makeWay(due, reason);
   }
 
   /** Uses another version of the program, or other settings, from now on. */
@@ -241,25 +302,52 @@ export class Population {
     backend.retire(reason, this.program.app.stopTimeoutMs);
   }
 
+  /** An idle one ends, and a tree is replaced, where it has come to its limits. */
+  recycle(backend: Backend, now: number): void {
+    const reason = this.#recycleReason(backend, now);
+    if (reason) this.#part(backend, reason);
+  }
+
+  get #next(): Backend | undefined {
+    return this.isRelieving ? this.#relief.choose(this.free) : this.free.next;
+  }
+
   /** Why a process that can take a request is to end; undefined: it goes on. */
-  recycleReason(backend: Backend, now: number): StopReason | undefined {
+  #recycleReason(backend: Backend, now: number): StopReason | undefined {
     const { maxRequests, maxAgeMs, maxMemoryBytes } = backend.program.app;
     if (this.isPending || maxRequests + maxAgeMs + maxMemoryBytes === 0) return undefined;
+    if (this.#relief.isOnTrial(backend)) return undefined;
     const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
     const { served, startedAt, memoryBytes } = backend;
     return recycleReason(lifespan, { served, ageMs: now - startedAt, memoryBytes });
   }
 
+  #makeWay(backend: Backend, reason: StopReason): void {
+    this.#isOwed = true;
+    this.retire(backend, reason);
+  }
+
   #onReplaced(): void {
+    const { reason } = this.#succession;
+    const isTree = this.program.app.children > 0;
+    if (!isTree) this.#relief.clear();
     for (const backend of this.all) {
       if (this.#succession.isCurrent(backend)) backend.program = this.program;
       // Nobody knows which version it will be.
-      else if (backend.state === "starting") this.retire(backend, this.#succession.reason);
+      else if (backend.state === "starting") this.retire(backend, reason);
+      else if (isTree && backend.state !== "leaving") this.#relief.mark(backend, reason);
     }
   }
 
   #partingReason(backend: Backend, now: number): StopReason | undefined {
-    if (this.#succession.isOutdated(backend)) return this.#succession.reason;
-    return this.recycleReason(backend, now);
+    if (this.program.app.children === 0 && this.#succession.isOutdated(backend))
+      return this.#succession.reason;
+    return this.#recycleReason(backend, now);
+  }
+
+  /** A process leaves, and is started anew where requests ask for one; a tree goes on until another is warm. */
+  #part(backend: Backend, reason: StopReason): void {
+    if (this.program.app.children > 0) this.#relief.mark(backend, reason);
+    else this.retire(backend, reason);
   }
 }

@@ -68,8 +68,15 @@ export class Starts {
     this.#retryAt = 0;
   }
 
-  /** A process has ended, perhaps before it was ready. */
-  onExit(backend: Backend, exit: Exit): void {
+  /** A tree that was to take another's place has left most requests unanswered. */
+  onTrialFailed({ label }: Backend): void {
+    const what = `${label} left requests unanswered when it was new.`;
+    this.#onFailure(Promise.resolve(new FpmError("BACKEND_BROKEN", "backend", what)));
+  }
+
+  /** A process has ended, perhaps before it was ready; `wasOnTrial`: before it had taken the place of another tree. */
+  onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
+    if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
     if (exit.startError && isBootFailure(exit)) this.#onFailure(Promise.resolve(exit.startError));
     else if (isBootFailure(exit)) this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter));
     // A place for CGI processes has told of each of them; and one that never began, of its failure.

@@ -11,7 +11,8 @@ const PATIENCE_MS = 1000;
 /**
  * Which version of a program serves. A new one takes over when the first process of it is ready. Requests wait for that,
  * so that nobody sees the old version after a change, but not for long: a version that takes its time to start, or cannot be
- * started at all, leaves them to the processes of the old one.
+ * started at all, leaves them to the processes of the old one. Of trees (see Relief) the first one must be warm; for other settings and
+ * a restart by hand no request waits for it.
  */
 export class Succession {
   #program: Program;
@@ -51,8 +52,8 @@ export class Succession {
     return this.isPending ? Math.max(0, this.#patientUntil - now) : 0;
   }
 
-  /** The new version could not be started: it is not waited for any longer. */
-  onStartFailed(): void {
+  /** The new version could not be started, or is lent to requests as well: it is not waited for any longer. */
+  endPatience(): void {
     this.#patientUntil = 0;
   }
 
@@ -81,11 +82,13 @@ export class Succession {
     const before = this.#program;
     this.#program = program;
     if (program.generation === before.generation) return "settings";
-    this.#patientUntil = now + PATIENCE_MS;
-    return program.version === before.version ? "launch settings" : "file";
+    const change = program.version === before.version ? "launch settings" : "file";
+    const isPatient = change === "file" || program.app.children === 0;
+    this.#patientUntil = isPatient ? now + PATIENCE_MS : 0;
+    return change;
   }
 
-  /** A process is ready. True when its version takes over from another. */
+  /** A process is ready; a tree: it is warm, or in nobody's place. True when its version takes over from another. */
   onReady({ program: { generation } }: Backend): boolean {
     const takesOver = this.isPending && generation === this.#program.generation;
     if (generation === this.#program.generation) this.#proven = generation;

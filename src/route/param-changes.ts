@@ -1,19 +1,22 @@
-import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
+import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import type { Candidate } from "./reading.ts";
-import { percentDecode } from "./script-path.ts";
+import { percentDecode, withoutPrefix } from "./script-path.ts";
 
 /** What a request that is told as it came is told. */
 export const NO_CHANGES: ParamChanges = new Map();
 
+/** What PHP-FPM tells under another name where it changes it, and PHP's applications look for. */
+const KEPT = ["SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED"] as const;
+
 /**
  * SCRIPT_FILENAME as found, and where the web server left PATH_INFO inside, PATH_INFO and PATH_TRANSLATED (RFC 3875 §4.1.6), and SCRIPT_NAME
- * without it.
+ * without it. An interpreter is told, as ORIG_SCRIPT_NAME and so on, what the web server had sent.
  */
-export function changesFor(head: RequestHead, { told, pathInfo }: Candidate): ParamChanges {
+export function changesFor(head: RequestHead, { told, pathInfo, app }: Candidate): ParamChanges {
   if (pathInfo === "") {
     return head.value("SCRIPT_FILENAME") === told ? NO_CHANGES : new Map([["SCRIPT_FILENAME", told]]);
   }
-  const changes = new Map<KnownName, string>([
+  const changes = new Map<string, string>([
     ["SCRIPT_FILENAME", told],
     ["PATH_INFO", pathInfo],
   ]);
@@ -22,7 +25,15 @@ export function changesFor(head: RequestHead, { told, pathInfo }: Candidate): Pa
   if (name !== given) changes.set("SCRIPT_NAME", name);
   const root = head.parameter("DOCUMENT_ROOT") || rootOf(told, name);
   if (root !== undefined) changes.set("PATH_TRANSLATED", root.replace(/\/+$/, "") + pathInfo);
+  if (app.command && !app.anyPath) keepOriginals(head, changes);
   return changes;
+}
+
+function keepOriginals(head: RequestHead, changes: Map<string, string>): void {
+  for (const name of KEPT) {
+    const given = withoutPrefix(head.value(name) ?? "");
+    if (given !== "" && changes.has(name) && changes.get(name) !== given) changes.set(`ORIG_${name}`, given);
+  }
 }
 
 /** Where the site begins, if the script's name in the URL is where its file lies. */

@@ -52,6 +52,11 @@ function givenScript(source: string, value: string): GivenScript {
   return { source, path: value.slice(prefix[0].length).replace(/\?.*$/s, ""), isEncoded: true };
 }
 
+/** A path without what Apache puts before it. */
+export function withoutPrefix(value: string): string {
+  return value.replace(APACHE_PREFIX, "");
+}
+
 /** Why a script is refused whatever is found on the disk: it is no path, or one out of a folder; undefined: it may be one. */
 export function unsafety({ path }: GivenScript): string | undefined {
   if (!path.startsWith("/")) return "is not an absolute path";

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { snapshotOf } from "../support/admin.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { endOf, reportOf, SLOW_LOG } from "../support/slow-log.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** Tells its pid and its parent's; waits first when it is asked to, or works without end. */
@@ -81,6 +82,21 @@ describe("a command with children", () => {
     const ownOfParent = Number((await Bun.file(`/proc/${process?.pid}/statm`).text()).split(" ")[1]) * 4096;
     expect(process?.memory_bytes).toBeGreaterThan(ownOfParent);
   });
+});
+
+test("a report of a slow request is about the child that is at it", async () => {
+  await using slow = await startSite({
+    lab: [],
+    log: SLOW_LOG,
+    files: { "page.php": PAGE },
+    apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\nchildren = 4\n',
+  });
+  const others = [slow.text("page.php?us=600000"), slow.text("page.php?us=600000")];
+  const [pid] = (await slow.text("page.php?us=1500000")).split(" ");
+  await Promise.all(others);
+  const report = await reportOf(slow, `pid=${pid} `);
+  expect(report).toContain("in the program: sleeps (clock_nanosleep) program=");
+  expect(await endOf(slow, `pid=${pid} `)).not.toContain("on the CPU");
 });
 
 test("its children end with it, and none is told of as left behind", async () => {

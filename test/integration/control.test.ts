@@ -84,6 +84,16 @@ describe("std-fpm restart", () => {
     expect(await clients.stop()).toEqual([]);
   });
 
+  test("of the only process that is allowed, which nobody asks anything of, starts another in its place", async () => {
+    await using site = await startSite({ app: "max_processes = 1" });
+    await site.text("lab.fcgi");
+    const [before] = site.fpm.backends();
+    const { err, status } = await command(site.fpm, "restart", `${site.root}/lab.fcgi`);
+    expect([err, status]).toEqual(["", 0]);
+    expect(isAlive(before as number)).toBe(false);
+    expect(site.fpm.backends().length).toBe(1);
+  });
+
   test("of a program that does not start any more says so, and the old processes go on", async () => {
     await using site = await startSite({ app: 'start_timeout = "300ms"', lab: ["lab.fcgi"] });
     const pid = await site.text("lab.fcgi");

@@ -16,6 +16,8 @@ const APACHE_MODULES = ["setenvif", "dir"];
 /** A recipe of docs/recipes.md as a test sets it up. */
 export interface Recipe {
   readonly name: string;
+  /** Where its files lie, below examples/; undefined: in `recipes`. */
+  readonly folder?: string;
   /** Makes what the recipe takes for granted, in a folder; what stands in its files for an installation's places. */
   prepare(dir: TempDir): readonly Replacement[] | Promise<readonly Replacement[]>;
 }
@@ -37,7 +39,8 @@ export async function startRecipe(recipe: Recipe, server: RecipeServer): Promise
   stack.defer(() => dir[Symbol.dispose]());
   try {
     const replacements = await recipe.prepare(dir);
-    const of = (file: string) => adapted(`recipes/${recipe.name}.${file}`, replacements);
+    const of = (file: string) =>
+      adapted(`${recipe.folder ?? "recipes"}/${recipe.name}.${file}`, replacements);
     const fpm = await startStdFpm({
       folder: dir.path,
       server: 'listen_mode = "0666"',

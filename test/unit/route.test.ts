@@ -62,6 +62,30 @@ describe("the router", () => {
     expect((await info(`/srv/x.fcgi${rest}`, { SCRIPT_NAME: name })).name).toBe(left as string);
   });
 
+  test("tells an interpreter what was sent, under the names that PHP-FPM has for it, and only where PATH_INFO was split off", async () => {
+    const originals = async (command: readonly [string] | undefined, rest: string) => {
+      const router = new Router(
+        () => appConfig({ command, extensions: [".php"] }),
+        routerDisk({ "/srv/x.php": "x" }),
+      );
+      const given = { SCRIPT_NAME: `/x.php${rest}`, PATH_INFO: `/x.php${rest}`, PATH_TRANSLATED: "" };
+      const head = headOf({
+        SCRIPT_FILENAME: `proxy:fcgi://h/srv/x.php${rest}`,
+        DOCUMENT_ROOT: "/srv",
+        ...given,
+      });
+      const { changes } = await router.route(head);
+      return Object.fromEntries([...changes].filter(([name]) => name.startsWith("ORIG_")));
+    };
+    expect(await originals(["/usr/bin/php-cgi"], "/a%20b")).toEqual({
+      ORIG_SCRIPT_FILENAME: "/srv/x.php/a%20b",
+      ORIG_SCRIPT_NAME: "/x.php/a%20b",
+      ORIG_PATH_INFO: "/x.php/a%20b",
+    });
+    expect(await originals(["/usr/bin/php-cgi"], "")).toEqual({});
+    expect(await originals(undefined, "/a%20b")).toEqual({});
+  });
+
   test("sets PATH_TRANSLATED to where PATH_INFO would be in the site", async () => {
     const translated = async (more: Params) => (await info("/srv/x.fcgi/p", more)).translated;
     expect(await translated({ DOCUMENT_ROOT: "/www/" })).toBe("/www/p");
