@@ -10,7 +10,7 @@ const ENDED = { done: true, value: undefined } as const;
 /** A pipe holds no more (pipe(7)). */
 const MOST_BYTES = 64 * 1024;
 /** What a short program prints is read when it has ended: a stream costs as much as the rest of a request. */
-const STREAM_AFTER_MS = 2;
+const STREAM_AFTER_MS = 5;
 /** All reads of a turn go through it; what they bring is copied. */
 const shared = new Uint8Array(MOST_BYTES);
 

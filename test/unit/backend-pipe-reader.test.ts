@@ -70,7 +70,7 @@ describe("a pipe's reader", () => {
       const first = textOf(pipe.reader);
       pipe.print("at work");
       if (its) expect(await isSettled(first)).toBe(false);
-      clock.advance(2);
+      clock.advance(5);
       expect(await first).toBe("at work");
       // Its end says nothing new then.
       pipe.reader.onWriterEnded();
@@ -83,7 +83,7 @@ describe("a pipe's reader", () => {
     for (const isStream of [false, true]) {
       const clock = new FakeClock();
       using pipe = opened(clock);
-      if (isStream) clock.advance(2);
+      if (isStream) clock.advance(5);
       const first = textOf(pipe.reader);
       expect(await isSettled(first)).toBe(false);
       pipe.reader.cancel();
