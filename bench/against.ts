@@ -8,7 +8,7 @@ import { cpuMs } from "../test/support/processes.ts";
 import { EXECUTABLE, startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
 import { median } from "./median.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, WARM_UP_S } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
 const SECONDS = Number(process.env["DURATION"] ?? 1);
@@ -20,7 +20,7 @@ if (!before) throw new Error("BEFORE must name another std-fpm");
 using dir = makeTempDir();
 const sides = [await start("before", resolve(before)), await start("now", EXECUTABLE)];
 try {
-  for (const side of sides) for (const way of WAYS) await measure(side, way);
+  for (const side of sides) for (const way of WAYS) await measure(side, way, WARM_UP_S);
   const results = new Map<string, number[]>();
   for (let round = 0; round < ROUNDS; round++)
     // Who comes first changes.
@@ -54,8 +54,12 @@ async function start(name: string, executable: string) {
 }
 
 /** Microseconds of the manager's CPU time a request. */
-async function measure({ fpm, nginx }: Awaited<ReturnType<typeof start>>, way: Way): Promise<number> {
+async function measure(
+  { fpm, nginx }: Awaited<ReturnType<typeof start>>,
+  way: Way,
+  seconds = SECONDS,
+): Promise<number> {
   const before = cpuMs(fpm.pid);
-  const { requests } = await runWrk(`http://127.0.0.1:${nginx.port}/${way}/hello.fcgi`, CONNECTIONS, SECONDS);
+  const { requests } = await runWrk(`http://127.0.0.1:${nginx.port}/${way}/hello.fcgi`, CONNECTIONS, seconds);
   return ((cpuMs(fpm.pid) - before) * 1000) / requests;
 }

@@ -6,7 +6,7 @@ import { startPhpFpm } from "../test/support/php-fpm.ts";
 import { startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
 import { median } from "./median.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, WARM_UP_S } from "./wrk.ts";
 
 const SECONDS = Number(process.env["DURATION"] ?? 2);
 const ROUNDS = Number(process.env["ROUNDS"] ?? 7);
@@ -54,7 +54,7 @@ async function serve(name: string, socket: string) {
 
 async function compare(title: string, way: Way, connections: number): Promise<void> {
   const url = (port: number) => `http://127.0.0.1:${port}/${way}/page.php`;
-  for (const { port } of sides) await runWrk(url(port), connections, 1);
+  for (const { port } of sides) await runWrk(url(port), connections, WARM_UP_S);
   const rounds: [number, number][] = [];
   let errors = 0;
   for (let round = 0; round < ROUNDS; round++) {

@@ -10,7 +10,7 @@ import { makeTempDir } from "../test/support/temp-dir.ts";
 import { requestBytes, transfer } from "./body-client.ts";
 import { median } from "./median.ts";
 import { directSide, fcgiwrapSide, floorSide, managedSide, type Side } from "./sides.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, WARM_UP_S } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
 const SECONDS = Number(process.env["DURATION"] ?? 2);
@@ -19,8 +19,6 @@ const REQUESTS = Number(process.env["REQUESTS"] ?? 1_000_000);
 const WORK = process.env["WORK"] ?? "";
 const PROCESSES = 4;
 const BODY_CLIENTS = 4;
-/** The runtime compiles what is hot in the first seconds of load, on other threads, and counts as CPU time until it has done so. */
-const WARM_UP_S = 15;
 const MIB = 1024 * 1024;
 
 /** One measurement of one side. */

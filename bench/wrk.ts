@@ -1,3 +1,6 @@
+/** The runtime compiles what is hot in the first seconds of load, on other threads, and that counts as CPU time until it is done. */
+export const WARM_UP_S = 15;
+
 /** One run of wrk. */
 export interface WrkResult {
   readonly requests: number;
