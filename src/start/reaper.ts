@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { childrenOf } from "../base/proc-stat.ts";
 import type { Ending } from "./order.ts";
-import { waitFor } from "./wait.ts";
+import { endedChild, waitFor } from "./wait.ts";
 
 /** How long an orphan that has ended may stay a zombie. */
 const ORPHANS_MS = 100;
@@ -72,12 +72,24 @@ export class Reaper {
 
   /** Some child has ended. Those that are waited for are looked at now, orphans a little later, however many end until then. */
   #onChild(): void {
-    for (const pid of [...this.#watched.keys()]) this.#lookAt(pid);
+    this.#lookAtEnded();
     if (!this.#adopts) return;
     this.#nextOrphans ??= this.#clock.after(ORPHANS_MS, () => {
       this.#nextOrphans = undefined;
       this.reapOrphans();
     });
+  }
+
+  /** As long as those that have ended are ours to wait for, no other one is looked at, however many there are. */
+  #lookAtEnded(): void {
+    for (let pid = endedChild(); pid !== undefined; pid = endedChild()) {
+      const isOurs = this.#watched.get(pid)?.isOurs ?? false;
+      this.#lookAt(pid);
+      if (isOurs) continue;
+      // Until it is waited for by whoever it belongs to, it hides the others.
+      for (const each of [...this.#watched.keys()]) this.#lookAt(each);
+      return;
+    }
   }
 
   #lookAt(pid: number): void {

@@ -6,6 +6,7 @@ import type { Ending } from "./order.ts";
 const { i32, i64, ptr: pointer } = FFIType;
 const libc = cLibrary({ waitid: { args: [i32, i64, pointer, i32], returns: i32 } });
 
+const P_ALL = 0;
 const P_PID = 1;
 const WNOHANG = 1;
 const WEXITED = 4;
@@ -23,7 +24,7 @@ export type Waited = Ending | "alive" | "unknown";
 
 /** Waits until a child has ended: for one that was killed. The calling thread stands meanwhile. */
 export function waitForEnd(pid: number): void {
-  waitId(pid, new Int32Array(SIGINFO_WORDS), WEXITED);
+  waitId(P_PID, pid, new Int32Array(SIGINFO_WORDS), WEXITED);
 }
 
 /**
@@ -33,13 +34,19 @@ export function waitForEnd(pid: number): void {
 export function waitFor(pid: number, reaps: boolean): Waited {
   const info = new Int32Array(SIGINFO_WORDS);
   const options = WEXITED | WNOHANG | (reaps ? 0 : WNOWAIT);
-  if (!waitId(pid, info, options)) return "unknown";
+  if (!waitId(P_PID, pid, info, options)) return "unknown";
   if (info[PID_AT] === 0) return "alive";
   const status = info[STATUS_AT] as number;
   if (info[CODE_AT] === CLD_EXITED) return { code: status, signal: null };
   return { code: null, signal: SIGNALS.get(status) ?? `signal ${status}` };
 }
 
-function waitId(pid: number, info: Int32Array, options: number): boolean {
-  return libc().waitid(P_PID, pid, ptr(info), options) === 0;
+/** One of the children that have ended and that nobody has waited for; undefined: there is none. It is not waited for. */
+export function endedChild(): number | undefined {
+  const info = new Int32Array(SIGINFO_WORDS);
+  return waitId(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT) ? info[PID_AT] || undefined : undefined;
+}
+
+function waitId(which: number, id: number, info: Int32Array, options: number): boolean {
+  return libc().waitid(which, id, ptr(info), options) === 0;
 }
