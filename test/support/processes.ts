@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 
 /** The processes whose environment holds `NAME=value`, zombies left out. */
 export function processesWithVariable(name: string, value: string): number[] {
@@ -24,6 +25,17 @@ export function descendantsOf(pid: number): number[] {
 export function isAlive(pid: number): boolean {
   const state = statFields(pid)[0];
   return state !== undefined && state !== "Z" && state !== "X";
+}
+
+/** The executable that a process runs: for one of an emulator, as binfmt_misc has it started, the file that is emulated. */
+export function executableOf(pid: number): string {
+  const executable = readlinkSync(`/proc/${pid}/exe`);
+  return basename(executable).startsWith("qemu-") ? (commandOf(pid)[1] ?? "") : executable;
+}
+
+/** The words of its command line. */
+function commandOf(pid: number): string[] {
+  return read(`/proc/${pid}/cmdline`).split("\0").slice(0, -1);
 }
 
 /** The memory a process holds, in bytes. */
