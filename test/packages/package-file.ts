@@ -1,22 +1,12 @@
 import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
-/** What `make deb rpm` and their like left there. */
-const FOLDER = resolve("dist/packages");
-/** How the names of packages for a processor end. */
-const ENDINGS = {
-  x64: { deb: "_amd64.deb", rpm: ".x86_64.rpm" },
-  arm64: { deb: "_arm64.deb", rpm: ".aarch64.rpm" },
-};
-
-export type Processor = keyof typeof ENDINGS;
-
-/** The package of that kind, for this machine unless told. */
-export function packageFile(kind: "deb" | "rpm", processor = process.arch as Processor): string {
-  const files = readdirSync(FOLDER).filter((name) => name.endsWith(ENDINGS[processor][kind]));
+/** The package of that kind that `make deb`, `make rpm` and their like have left in a folder. */
+export function packageFile(kind: "deb" | "rpm", folder = "dist/packages"): string {
+  const files = readdirSync(folder).filter((name) => name.startsWith("std-fpm") && name.endsWith(`.${kind}`));
   expect(files.length).toBe(1);
-  return join(FOLDER, files[0] as string);
+  return resolve(folder, files[0] as string);
 }
 
 /** Runs a command and gives its output; fails when it fails. */

@@ -27,15 +27,12 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
-/** The executable that a process runs: for one of an emulator, as binfmt_misc has it started, the file that is emulated. */
-export function executableOf(pid: number): string {
+/** The executable that a process runs: in an emulator the first file beside the emulator's own that is mapped. */
+export function executableOf(pid: number): string | undefined {
   const executable = readlinkSync(`/proc/${pid}/exe`);
-  return basename(executable).startsWith("qemu-") ? (commandOf(pid)[1] ?? "") : executable;
-}
-
-/** The words of its command line. */
-function commandOf(pid: number): string[] {
-  return read(`/proc/${pid}/cmdline`).split("\0").slice(0, -1);
+  if (!basename(executable).startsWith("qemu-")) return executable;
+  const files = [...read(`/proc/${pid}/maps`).matchAll(/ (\/.*)$/gm)].map(([, path]) => path);
+  return files.find((path) => path !== executable);
 }
 
 /** The memory a process holds, in bytes. */

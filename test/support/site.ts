@@ -2,10 +2,13 @@ import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { exchange, type HttpAnswer, type HttpRequest } from "./http-exchange.ts";
 import { type Nginx, startNginx, type Way } from "./nginx.ts";
-import { type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
+import { edit, logged, type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
 import { makeTempDir } from "./temp-dir.ts";
+import { TIME_FACTOR } from "./wait-until.ts";
 
 const LAB = resolve("dist/test-programs/lab");
+/** What a std-fpm that is emulated does for the first time is slow by itself: a site with `[slow_log]` has done so much before. */
+const FIRST_REQUESTS = 20;
 
 export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   /** Copies of the fault program to put into the root: "lab.fcgi", "slow-boot.fcgi", … */
@@ -59,7 +62,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const log = options.log?.replaceAll("$FOLDER", dir.path) ?? "";
   const fpmOptions = { ...options, apps, server, log, folder: dir.path };
   const locations = options.locations?.replaceAll("$ROOT", root) ?? "";
-  let fpm = await startStdFpm(fpmOptions);
+  const isWarmedUp = TIME_FACTOR > 1 && log.includes("[slow_log]");
+  let fpm = await startStdFpm(isWarmedUp ? { ...fpmOptions, log: "" } : fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),
     root,
@@ -72,6 +76,13 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   });
   const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) =>
     exchange({ port: nginx.port, path: `/${way}/${path}`, ...request });
+  if (isWarmedUp) {
+    put("first.fcgi", { copyOf: LAB });
+    for (let i = 0; i < FIRST_REQUESTS; i++) await ask("first.fcgi");
+    edit(fpm, "\n[app]\n", `\n${log}\n[app]\n`);
+    fpm.signal("SIGHUP");
+    await logged(fpm, "configuration reloaded");
+  }
 
   return {
     root,

@@ -1,5 +1,5 @@
 /** How much longer everything may take than on a machine of its own: for an executable that is emulated. */
-const TIME_FACTOR = Number(process.env["TIME_FACTOR"] ?? 1);
+export const TIME_FACTOR = Number(process.env["TIME_FACTOR"] ?? 1);
 
 /** Polls until the condition holds and gives its value; fails with what was awaited after the deadline. */
 export async function waitUntil<T>(

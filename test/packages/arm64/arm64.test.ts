@@ -13,8 +13,9 @@ import {
   unpackRpm,
 } from "../package-file.ts";
 
-// What `make deb-arm64 rpm-arm64` left in dist/packages, on whatever machine.
+// What `make deb-arm64 rpm-arm64` left there, on whatever machine.
 
+const FOLDER = "dist/arm64";
 const EM_AARCH64 = 183;
 
 /** The executable as it was built: not stripped, not another machine's. */
@@ -22,11 +23,11 @@ function expectExecutable(path: string): void {
   const bytes = readFileSync(path);
   expect([bytes.toString("latin1", 1, 4), bytes.readUInt16LE(18)]).toEqual(["ELF", EM_AARCH64]);
   expect(bytes.length).toBeGreaterThan(80_000_000);
-  expect(bytes.equals(readFileSync(resolve("dist/arm64/std-fpm")))).toBe(true);
+  expect(bytes.equals(readFileSync(resolve(FOLDER, "std-fpm")))).toBe(true);
 }
 
 describe("the Debian package for arm64", () => {
-  const deb = () => packageFile("deb", "arm64");
+  const deb = () => packageFile("deb", FOLDER);
 
   test("is for arm64, and depends on the C library alone", () => {
     expect(run("dpkg-deb", "-f", deb(), "Architecture").trim()).toBe("arm64");
@@ -46,7 +47,7 @@ describe("the Debian package for arm64", () => {
 });
 
 describe("the RPM package for arm64", () => {
-  const rpm = () => packageFile("rpm", "arm64");
+  const rpm = () => packageFile("rpm", FOLDER);
 
   test("is for aarch64, and depends on that machine's C library", () => {
     expect(run("rpm", "-qp", "--qf", "%{ARCH} %{OS}", rpm())).toBe("aarch64 linux");
