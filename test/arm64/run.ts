@@ -12,7 +12,7 @@ const FILES = [
   ...["reload", "upgrade", "upgrade-start", "limits", "cgi", "cgi-output", "slow-log", "tracer"],
 ];
 /** A start takes two seconds of a core there, and a machine may have others to care for. */
-const TIME_FACTOR = 10;
+const TIME_FACTOR = 6;
 const TEST_MS = 240_000;
 /** How Debian's qemu-user-static is told to the kernel. */
 const FORMAT = "/usr/lib/binfmt.d/qemu-aarch64.conf";

@@ -1,8 +1,8 @@
 import type { Site } from "./site.ts";
-import { TIME_FACTOR, waitUntil } from "./wait-until.ts";
+import { waitUntil } from "./wait-until.ts";
 
-/** `[slow_log]` of a site: requests are slow after 300 ms; later where the first one needs that alone until its program is started. */
-export const SLOW_LOG = `[slow_log]\nafter = "${TIME_FACTOR === 1 ? 300 : 600}ms"`;
+/** `[slow_log]` of a site: requests are slow after 300 ms. */
+export const SLOW_LOG = '[slow_log]\nafter = "300ms"';
 
 /** The lines of the log that begin so, without their time and level. */
 export function linesOf({ fpm }: Site, start: string): string[] {
