@@ -14,6 +14,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
     tests: {
       cgi: ["to start is a 502 that says why, and does not close the site"],
       "cgi-output": ["that the system does not take is the client's 431, and no failed start"],
+      tracer: ["a tracer that cannot be started, fails, or floods the log harms nobody"],
       "upgrade-start": ["is not executable"],
     },
   },
@@ -25,9 +26,15 @@ export const LEFT_OUT: readonly LeftOut[] = [
     },
   },
   {
-    reason: "the first request of a process takes so long that it is slow before it is in the program",
+    reason: "a start, and a look at a process, take longer than the seconds that are expected in a report",
     tests: {
-      "slow-log": ["says that its program sleeps, and later how it ended, without its query"],
+      "slow-log": [
+        "says that its program sleeps, and later how it ended, without its query",
+        "of a request in the queue says who is in its way, and at the end how long it waited",
+        "of one that waits for its program to start says what that does",
+        "of many slow requests a few are reported and the rest is counted; a fast program beside them stays fast",
+        "a request that ends while its process is looked at has one report, at its end",
+      ],
     },
   },
 ];

@@ -7,8 +7,12 @@ import { makeTempDir } from "./temp-dir.ts";
 import { TIME_FACTOR } from "./wait-until.ts";
 
 const LAB = resolve("dist/test-programs/lab");
-/** What a std-fpm that is emulated does for the first time is slow by itself: a site with `[slow_log]` has done so much before. */
+/**
+ * What a std-fpm that is emulated does for the first time is slow by itself: a site with `[slow_log]` has done so much before. And its programs
+ * wait longer, as a look at them takes its time.
+ */
 const FIRST_REQUESTS = 20;
+const WAIT_FACTOR = 4;
 
 export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   /** Copies of the fault program to put into the root: "lab.fcgi", "slow-boot.fcgi", … */
@@ -74,8 +78,10 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     await fpm.kill();
     throw error;
   });
-  const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) =>
-    exchange({ port: nginx.port, path: `/${way}/${path}`, ...request });
+  const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) => {
+    const asked = isWarmedUp ? path.replace(/\bms=(\d+)/g, (_, ms) => `ms=${ms * WAIT_FACTOR}`) : path;
+    return exchange({ port: nginx.port, path: `/${way}/${asked}`, ...request });
+  };
   if (isWarmedUp) {
     put("first.fcgi", { copyOf: LAB });
     for (let i = 0; i < FIRST_REQUESTS; i++) await ask("first.fcgi");
