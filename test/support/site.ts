@@ -4,7 +4,7 @@ import { exchange, type HttpAnswer, type HttpRequest } from "./http-exchange.ts"
 import { type Nginx, startNginx, type Way } from "./nginx.ts";
 import { edit, logged, type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
 import { makeTempDir } from "./temp-dir.ts";
-import { TIME_FACTOR } from "./wait-until.ts";
+import { TIME_FACTOR, waitUntil } from "./wait-until.ts";
 
 const LAB = resolve("dist/test-programs/lab");
 /**
@@ -66,7 +66,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const log = options.log?.replaceAll("$FOLDER", dir.path) ?? "";
   const fpmOptions = { ...options, apps, server, log, folder: dir.path };
   const locations = options.locations?.replaceAll("$ROOT", root) ?? "";
-  const isWarmedUp = TIME_FACTOR > 1 && log.includes("[slow_log]");
+  const isWarmedUp = TIME_FACTOR > 1 && /\[slow_log\]\nafter = "[1-9]/.test(log);
   let fpm = await startStdFpm(isWarmedUp ? { ...fpmOptions, log: "" } : fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),
@@ -85,6 +85,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   if (isWarmedUp) {
     put("first.fcgi", { copyOf: LAB });
     for (let i = 0; i < FIRST_REQUESTS; i++) await ask("first.fcgi");
+    for (const pid of fpm.backends()) process.kill(pid, "SIGTERM");
+    await waitUntil("its processes have ended", () => fpm.backends().length === 0);
     edit(fpm, "\n[app]\n", `\n${log}\n[app]\n`);
     fpm.signal("SIGHUP");
     await logged(fpm, "configuration reloaded");
