@@ -25,15 +25,18 @@ PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl libfcgi-procmanager-perl luajit python3 ruby ruby-fcgi
 PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev
+# What runs the executable for arm64, and what a package of it is made with elsewhere.
+PACKAGES_ARM64 := qemu-user-static libc6:arm64
+PACKAGES_DEB_ARM64 := libc6:arm64 binutils-aarch64-linux-gnu
 PACKAGES_STATUS := python3-prometheus-client prometheus
 PACKAGES_BROWSER := chromium fonts-dejavu-core
 PACKAGES_TOOLS := zsh fish curl
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) $(PACKAGES_TOOLS) spawn-fcgi fcgiwrap php-fpm wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm packages test-packages
+.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm deb-arm64 rpm-arm64 packages test-packages test-arm64
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## the npm packages, in the versions of the lock file
 
@@ -54,6 +57,10 @@ build: dist/std-fpm ## dist/std-fpm, the executable
 dist/std-fpm: $(SETUP) $(SOURCES)
 	@mkdir -p dist
 	$(BUN) run build.ts
+	@touch $@
+
+dist/arm64/std-fpm: $(SETUP) $(SOURCES)
+	$(BUN) run build.ts $@ bun-linux-arm64
 	@touch $@
 
 run: build ## serve examples/ at http://localhost:8080 (PORT=… for another port)
@@ -151,8 +158,10 @@ DOCDIR ?= $(PREFIX)/share/doc/std-fpm
 ZSHDIR ?= $(PREFIX)/share/zsh/vendor-completions
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 
-install: build ## the executable, its configuration, units, manual pages and completions (DESTDIR=… PREFIX=…)
-	install -Dm 755 dist/std-fpm $(DESTDIR)$(PREFIX)/bin/std-fpm
+EXECUTABLE ?= dist/std-fpm
+
+install: $(EXECUTABLE) ## the executable, its configuration, units, manual pages and completions (DESTDIR=… PREFIX=…)
+	install -Dm 755 $(EXECUTABLE) $(DESTDIR)$(PREFIX)/bin/std-fpm
 	install -dm 755 $(DESTDIR)$(SYSCONFDIR)/std-fpm/conf.d $(DESTDIR)$(SYSCONFDIR)/std-fpm/instances
 	test -e $(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml || \
 	  sed -E 's/^([a-z_]+ = )/# \1/' src/config/default.toml >$(DESTDIR)$(SYSCONFDIR)/std-fpm/std-fpm.toml
@@ -205,13 +214,28 @@ rpm: build ## dist/packages/std-fpm-*.rpm
 	@scripts/debian-packages rpm
 	scripts/build-rpm
 
+deb-arm64: dist/arm64/std-fpm ## dist/arm64/std-fpm_*.deb, on any machine
+	@scripts/debian-packages $(PACKAGES_DEB) $(PACKAGES_DEB_ARM64)
+	scripts/build-deb dist/arm64/std-fpm arm64
+
+rpm-arm64: dist/arm64/std-fpm ## dist/arm64/std-fpm-*.rpm, on any machine
+	@scripts/debian-packages rpm
+	scripts/build-rpm dist/arm64/std-fpm aarch64
+
 packages: deb rpm ## both packages, and a look at what is in them
 	@scripts/debian-packages cpio mandoc systemd
 	$(call bun-test,packages,test/packages/contents)
 
-test-packages: packages ## the Debian package installed, upgraded under load and purged in roots of its own, one of them booted (as root)
+test-packages: packages deb-arm64 rpm-arm64 ## those for arm64 too; the Debian package installed, upgraded under load and purged in roots of its own, one booted (as root)
 	@scripts/debian-packages debootstrap systemd-container
+	$(call bun-test,packages-arm64,test/packages/arm64)
 	$(call bun-test,packages-root,test/packages/root)
+
+test-arm64: setup-debian ## the executable for arm64 in an emulator: serving, reload, hand-over, limits, CGI, slow reports (as root)
+	@scripts/debian-packages $(PACKAGES_ARM64)
+	@$(MAKE) dist/arm64/std-fpm programs
+	@mkdir -p dist/test-results
+	$(BUN) test/arm64/run.ts
 
 clean: ## what was made, except node_modules
 	rm -rf dist

@@ -2,6 +2,7 @@ import type { Lease } from "../backend/backend.ts";
 import { cpuTimeOf } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import { kernelProcessor } from "../base/kernel-processor.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { SlowLogConfig } from "../config/config.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
@@ -189,7 +190,7 @@ export class SlowLog {
       const [lease] = registry.backendOf(other)?.leases ?? [];
       return lease?.head?.label;
     };
-    return causeOf({ before, after, elapsedMs, processor: process.arch, isShared, requestOf });
+    return causeOf({ before, after, elapsedMs, processor: kernelProcessor(), isShared, requestOf });
   }
 
   #presentOf(journey: Journey, cause: string | undefined, now: number): Present {

@@ -1,5 +1,6 @@
 import { open, readdir, readFile, readlink } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
+import { kernelProcessor } from "../base/kernel-processor.ts";
 import { parseStat } from "../base/proc-stat.ts";
 import { unixPeerPath } from "../base/unix-peer.ts";
 import {
@@ -118,7 +119,7 @@ async function lookAtThread(pid: number, tid: number, denied: Set<string>): Prom
 }
 
 function waitingOf({ call, kernelFunction }: ThreadFacts): Waiting | undefined {
-  return (call && systemCall(process.arch, call.number)?.waiting) ?? waitingIn(kernelFunction);
+  return (call && systemCall(kernelProcessor(), call.number)?.waiting) ?? waitingIn(kernelFunction);
 }
 
 async function lockHoldersOf(pid: number): Promise<LockHolder[]> {
@@ -137,7 +138,7 @@ async function describe(
 ): Promise<Map<number, DescriptorFacts>> {
   const wanted = new Set<number>();
   for (const { call } of threads) {
-    const fd = call && systemCall(process.arch, call.number)?.hasFd ? call.args[0] : undefined;
+    const fd = call && systemCall(kernelProcessor(), call.number)?.hasFd ? call.args[0] : undefined;
     if (fd !== undefined) wanted.add(fd);
   }
   if (OF_ALL_DESCRIPTORS.some((each) => waits.has(each))) {

@@ -12,19 +12,27 @@ const MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], ar
 const BINFMT = "/proc/sys/fs/binfmt_misc";
 
 /**
- * Whether a file is in no format that the kernel executes. A tool that executes others then takes it for a script of /bin/sh (execvp(3)), which
+ * Whether a file is in no format that the kernel executes. The tool that executes it then takes it for a script of /bin/sh (execvp(3)), which
  * nobody has asked for. A file that cannot be read is left to the kernel.
  */
-export function hasNoFormat(path: string): boolean {
+export function hasNoFormat(path: string, tool: string): boolean {
   const beginning = beginningOf(path);
-  if (!beginning || beginning.toString("latin1", 0, 2) === "#!" || isElf(beginning)) return false;
+  if (!beginning || beginning.toString("latin1", 0, 2) === "#!" || isElfFor(tool, beginning)) return false;
   return !binaryFormats().some((format) => fits(format, beginning, path));
 }
 
-function isElf(bytes: Buffer): boolean {
-  if (bytes.length < ELF_HEADER_BYTES || bytes.toString("latin1", 0, 4) !== "\x7fELF") return false;
-  const isKnown = MACHINES[process.arch]?.includes(bytes.readUInt16LE(MACHINE_AT)) ?? false;
-  return isKnown && TYPES.includes(bytes.readUInt16LE(TYPE_AT));
+/** For our machine, or for the one that the tool is made for: where std-fpm runs in an emulator, that is the kernel's. */
+function isElfFor(tool: string, bytes: Buffer): boolean {
+  const machine = elfMachine(bytes);
+  if (machine === undefined || !TYPES.includes(bytes.readUInt16LE(TYPE_AT))) return false;
+  if (MACHINES[process.arch]?.includes(machine)) return true;
+  const toolBytes = beginningOf(tool);
+  return toolBytes !== undefined && elfMachine(toolBytes) === machine;
+}
+
+function elfMachine(bytes: Buffer): number | undefined {
+  const isElf = bytes.length >= ELF_HEADER_BYTES && bytes.toString("latin1", 0, 4) === "\x7fELF";
+  return isElf ? bytes.readUInt16LE(MACHINE_AT) : undefined;
 }
 
 /** What an administrator has registered beside: texts of "key value" lines (binfmt_misc, in the kernel's documentation). */

@@ -71,7 +71,8 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
     endsWithUs: app.protocol === "fastcgi",
   };
   const chain = chainOf(confinement, around.tools);
-  if (chain.length > 0 && hasNoFormat(app.wrapper[0] ?? program.argv[0]))
+  const [tool] = chain;
+  if (tool !== undefined && hasNoFormat(app.wrapper[0] ?? program.argv[0], tool))
     throw cannotStart(program, explainExec(program, "ENOEXEC"));
   const argv = [...chain, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const account = runner ? runner.account : around.ownAccount();

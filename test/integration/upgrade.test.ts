@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { copyOfExecutable, handOver } from "../support/hand-over.ts";
-import { cpuMs, descriptorsOf, isAlive } from "../support/processes.ts";
+import { cpuMs, descriptorsOf, executableOf, isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { answers, edit } from "../support/std-fpm.ts";
 import { startClients } from "../support/steady-clients.ts";
@@ -34,7 +34,7 @@ describe("SIGUSR2", () => {
     await using site = await startSite({ command: [copyOfExecutable(executable)] });
     renameSync(copyOfExecutable(dir.at("new")), executable);
     await handOver(site.fpm);
-    expect(readlinkSync(`/proc/${site.fpm.pid}/exe`)).toBe(executable);
+    expect(executableOf(site.fpm.pid)).toBe(executable);
     expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
   });
 
@@ -48,7 +48,7 @@ describe("SIGUSR2", () => {
       symlinkSync(version, dir.at("new"));
       renameSync(dir.at("new"), link);
       await handOver(site.fpm);
-      expect(readlinkSync(`/proc/${site.fpm.pid}/exe`)).toBe(version);
+      expect(executableOf(site.fpm.pid)).toBe(version);
     }
   });
 

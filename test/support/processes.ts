@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 
 /** The processes whose environment holds `NAME=value`, zombies left out. */
 export function processesWithVariable(name: string, value: string): number[] {
@@ -24,6 +25,14 @@ export function descendantsOf(pid: number): number[] {
 export function isAlive(pid: number): boolean {
   const state = statFields(pid)[0];
   return state !== undefined && state !== "Z" && state !== "X";
+}
+
+/** The executable that a process runs: in an emulator the first file beside the emulator's own that is mapped. */
+export function executableOf(pid: number): string | undefined {
+  const executable = readlinkSync(`/proc/${pid}/exe`);
+  if (!basename(executable).startsWith("qemu-")) return executable;
+  const files = [...read(`/proc/${pid}/maps`).matchAll(/ (\/.*)$/gm)].map(([, path]) => path);
+  return files.find((path) => path !== executable);
 }
 
 /** The memory a process holds, in bytes. */

@@ -2,10 +2,17 @@ import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { exchange, type HttpAnswer, type HttpRequest } from "./http-exchange.ts";
 import { type Nginx, startNginx, type Way } from "./nginx.ts";
-import { type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
+import { edit, logged, type StdFpm, type StdFpmOptions, startStdFpm } from "./std-fpm.ts";
 import { makeTempDir } from "./temp-dir.ts";
+import { TIME_FACTOR, waitUntil } from "./wait-until.ts";
 
 const LAB = resolve("dist/test-programs/lab");
+/**
+ * What a std-fpm that is emulated does for the first time is slow by itself: a site with `[slow_log]` has done so much before. And its programs
+ * wait longer, as a look at them takes its time.
+ */
+const FIRST_REQUESTS = 20;
+const WAIT_FACTOR = 4;
 
 export interface SiteOptions extends Omit<StdFpmOptions, "folder"> {
   /** Copies of the fault program to put into the root: "lab.fcgi", "slow-boot.fcgi", … */
@@ -59,7 +66,8 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const log = options.log?.replaceAll("$FOLDER", dir.path) ?? "";
   const fpmOptions = { ...options, apps, server, log, folder: dir.path };
   const locations = options.locations?.replaceAll("$ROOT", root) ?? "";
-  let fpm = await startStdFpm(fpmOptions);
+  const isWarmedUp = TIME_FACTOR > 1 && /\[slow_log\]\nafter = "[1-9]/.test(log);
+  let fpm = await startStdFpm(isWarmedUp ? { ...fpmOptions, log: "" } : fpmOptions);
   const nginx = await startNginx({
     folder: dir.at("nginx"),
     root,
@@ -70,8 +78,19 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     await fpm.kill();
     throw error;
   });
-  const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) =>
-    exchange({ port: nginx.port, path: `/${way}/${path}`, ...request });
+  const ask: Site["ask"] = (path, { way = "direct", ...request } = {}) => {
+    const asked = isWarmedUp ? path.replace(/\bms=(\d+)/g, (_, ms) => `ms=${ms * WAIT_FACTOR}`) : path;
+    return exchange({ port: nginx.port, path: `/${way}/${asked}`, ...request });
+  };
+  if (isWarmedUp) {
+    put("first.fcgi", { copyOf: LAB });
+    for (let i = 0; i < FIRST_REQUESTS; i++) await ask("first.fcgi");
+    for (const pid of fpm.backends()) process.kill(pid, "SIGTERM");
+    await waitUntil("its processes have ended", () => fpm.backends().length === 0);
+    edit(fpm, "\n[app]\n", `\n${log}\n[app]\n`);
+    fpm.signal("SIGHUP");
+    await logged(fpm, "configuration reloaded");
+  }
 
   return {
     root,

@@ -1,8 +1,8 @@
 import type { Site } from "./site.ts";
-import { waitUntil } from "./wait-until.ts";
+import { TIME_FACTOR, waitUntil } from "./wait-until.ts";
 
-/** `[slow_log]` of a site: requests are slow after 300 ms. */
-export const SLOW_LOG = '[slow_log]\nafter = "300ms"';
+/** `[slow_log]` of a site: requests are slow after 300 ms; later where a start takes that long, as the waits of programs are longer, too. */
+export const SLOW_LOG = `[slow_log]\nafter = "${TIME_FACTOR > 1 ? 900 : 300}ms"`;
 
 /** The lines of the log that begin so, without their time and level. */
 export function linesOf({ fpm }: Site, start: string): string[] {

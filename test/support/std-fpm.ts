@@ -85,9 +85,9 @@ export async function startStdFpm(options: StdFpmOptions): Promise<StdFpm> {
   });
   const log = () => readFileSync(logFile, "utf8");
   if (!options.noWait) {
-    await waitUntil("std-fpm answers", () => {
+    await waitUntil("std-fpm answers", async () => {
       if (child.exitCode !== null) throw new Error(`std-fpm ended with ${child.exitCode}: ${log()}`);
-      return answers(socket);
+      return (await answers(socket)) && (options.alsoListen ?? []).every(isListenedOn);
     });
   }
   const marked = () => processesWithVariable(MARKER, marker);
@@ -158,6 +158,13 @@ async function terminateOther(pid: number): Promise<void> {
 function pidIn(runtimeDir: string): number | undefined {
   const file = join(runtimeDir, "std-fpm.pid");
   return existsSync(file) ? Number(readFileSync(file, "latin1")) : undefined;
+}
+
+/** Whether an address, a path or "host:port", has a listener, by what the kernel says: who connects may be refused. */
+function isListenedOn(address: string): boolean {
+  if (address.startsWith("/")) return existsSync(address);
+  const port = Number(address.split(":").at(-1)).toString(16).toUpperCase().padStart(4, "0");
+  return new RegExp(`:${port} \\w+:0000 0A `).test(readFileSync("/proc/net/tcp", "latin1"));
 }
 
 /** Whether somebody accepts connections on a Unix socket. */

@@ -1,69 +1,32 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { makeTempDir } from "../../support/temp-dir.ts";
+import {
+  DEB_FILES,
+  filesOfDeb,
+  filesOfRpm,
+  packageFile,
+  RPM_FILES,
+  run,
+  unpackDeb,
+  unpackRpm,
+} from "../package-file.ts";
 
-// What `make deb rpm` left in dist/packages.
-
-const FOLDER = resolve("dist/packages");
-
-function packageFile(ending: string): string {
-  const files = readdirSync(FOLDER).filter((name) => name.endsWith(ending));
-  expect(files.length).toBe(1);
-  return join(FOLDER, files[0] as string);
-}
-
-function run(...command: [string, ...string[]]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(command);
-  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${exitCode}: ${stdout}${stderr}`);
-  return stdout.toString();
-}
-
-/** Mode and path of every file beside the documentation, as `ls -l` writes modes. */
-function listed(text: string, path: number): string[] {
-  const lines = text.trim().split("\n");
-  const files = lines.map((line) => line.trim().split(/\s+/)).filter((words) => words[0]?.startsWith("-"));
-  const shown = files.map(
-    (words) =>
-      `${words[0]} ${words.slice(1, 4).includes("root") || words[1] === "root/root" ? "root" : "?"} ${words[path]?.replace(/^\./, "")}`,
-  );
-  return shown.filter((line) => !/\/(doc|licenses|lintian)\//.test(line)).sort();
-}
-
-const COMMON = [
-  "-rw-r--r-- root /etc/logrotate.d/std-fpm",
-  "-rw-r--r-- root /etc/std-fpm/std-fpm.toml",
-  "-rw-r--r-- root /usr/lib/sysusers.d/std-fpm.conf",
-  "-rw-r--r-- root /usr/lib/tmpfiles.d/std-fpm.conf",
-  "-rw-r--r-- root /usr/share/bash-completion/completions/std-fpm",
-  "-rw-r--r-- root /usr/share/fish/vendor_completions.d/std-fpm.fish",
-  "-rw-r--r-- root /usr/share/man/man5/std-fpm.toml.5.gz",
-  "-rw-r--r-- root /usr/share/man/man8/std-fpm.8.gz",
-  "-rwxr-xr-x root /usr/bin/std-fpm",
-  "-rwxr-xr-x root /usr/lib/std-fpm/each-running",
-];
 /** What systemd-analyze says of a service that has nothing but a user. */
 const UNPROTECTED = 9.2;
 /** What implies NoNewPrivileges for a service that is not root's (systemd.exec(5)). */
 const IMPLIES_NO_NEW_PRIVILEGES =
   /^(?:NoNewPrivileges|SystemCall\w+|RestrictAddressFamilies|RestrictNamespaces|RestrictRealtime|RestrictSUIDSGID|PrivateDevices|ProtectKernel\w+|ProtectClock|ProtectHostname|MemoryDenyWriteExecute|LockPersonality|DynamicUser)=/m;
-const UNITS = ["std-fpm.service", "std-fpm.socket", "std-fpm@.service"];
-
-function withUnits(folder: string, zsh: string): string[] {
-  const files = [...UNITS.map((unit) => `${folder}/${unit}`), `/usr/share/zsh/${zsh}/_std-fpm`];
-  return [...COMMON, ...files.map((file) => `-rw-r--r-- root ${file}`)].sort();
-}
 
 describe("the Debian package", () => {
   test("has every file at its place, with its owner and mode", () => {
-    expect(listed(run("dpkg-deb", "-c", packageFile(".deb")), 5)).toEqual(
-      withUnits("/lib/systemd/system", "vendor-completions"),
-    );
+    expect(filesOfDeb(packageFile("deb"))).toEqual(DEB_FILES);
   });
 
   test("has an executable that was not stripped, and its configuration as a conffile", () => {
     using dir = makeTempDir();
-    run("dpkg-deb", "-R", packageFile(".deb"), dir.path);
+    unpackDeb(packageFile("deb"), dir.path);
     expect(run(dir.at("usr/bin/std-fpm"), "--version")).toStartWith("std-fpm 0.");
     const conffiles = readFileSync(dir.at("DEBIAN/conffiles"), "utf8");
     expect(conffiles).toContain("/etc/std-fpm/std-fpm.toml");
@@ -77,27 +40,23 @@ describe("the Debian package", () => {
   });
 
   test("lintian finds no error, and no warning that is not explained", () => {
-    expect(run("lintian", "--allow-root", "--fail-on", "error,warning", packageFile(".deb"))).toBe("");
+    expect(run("lintian", "--allow-root", "--fail-on", "error,warning", packageFile("deb"))).toBe("");
   });
 });
 
 describe("the RPM package", () => {
   test("has every file at its place, with its owner and mode", () => {
-    expect(listed(run("rpm", "-qplv", packageFile(".rpm")), 8)).toEqual(
-      withUnits("/usr/lib/systemd/system", "site-functions"),
-    );
+    expect(filesOfRpm(packageFile("rpm"))).toEqual(RPM_FILES);
   });
 
   test("keeps a configuration that was changed, and makes its user", () => {
-    expect(run("rpm", "-qpc", packageFile(".rpm")).split("\n")).toContain("/etc/std-fpm/std-fpm.toml");
-    expect(run("rpm", "-qp", "--scripts", packageFile(".rpm"))).toContain("useradd -r -g nginx");
+    expect(run("rpm", "-qpc", packageFile("rpm")).split("\n")).toContain("/etc/std-fpm/std-fpm.toml");
+    expect(run("rpm", "-qp", "--scripts", packageFile("rpm"))).toContain("useradd -r -g nginx");
   });
 
-  test("has an executable that was not stripped, and units for its own user", async () => {
+  test("has an executable that was not stripped, and units for its own user", () => {
     using dir = makeTempDir();
-    const unpack = `rpm2cpio ${packageFile(".rpm")} | cpio -idm --quiet`;
-    const { exitCode } = Bun.spawnSync(["sh", "-c", unpack], { cwd: dir.path });
-    expect(exitCode).toBe(0);
+    unpackRpm(packageFile("rpm"), dir.path);
     expect(run(dir.at("usr/bin/std-fpm"), "--version")).toStartWith("std-fpm 0.");
     const service = readFileSync(dir.at("usr/lib/systemd/system/std-fpm.service"), "utf8");
     expect([

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { waitUntil } from "../../support/wait-until.ts";
+import { packageFile } from "../package-file.ts";
 import { type BootedRoot, bootDebian, copyInto } from "./booted-root.ts";
 
 // The Debian package on a machine with a real systemd: what an administrator sees of installing, upgrading, rotating and removing it.
@@ -21,8 +21,6 @@ const POLL = (path: string, file: string, count: number) =>
   `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code}\\n' http://127.0.0.1${path} >>${file}; sleep 0.1; done`;
 
 let root: BootedRoot;
-const deb = () =>
-  resolve("dist/packages", readdirSync("dist/packages").find((name) => name.endsWith(".deb")) ?? "none");
 const page = (path: string) => root.sh(`curl -s -w ' %{http_code}' http://127.0.0.1${path}`);
 const isActive = (unit: string) => root.try(`systemctl is-active ${unit}`).out.trim();
 
@@ -40,7 +38,7 @@ beforeAll(async () => {
   }
   writeFileSync(root.at("etc/nginx/sites-available/default"), SITE);
   root.sh("systemctl restart nginx");
-  copyInto(root, deb(), "root/std-fpm.deb");
+  copyInto(root, packageFile("deb"), "root/std-fpm.deb");
   root.sh("dpkg -i /root/std-fpm.deb");
 }, 600_000);
 

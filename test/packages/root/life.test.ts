@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { appendFileSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { waitUntil } from "../../support/wait-until.ts";
+import { packageFile } from "../package-file.ts";
 import { type DebianRoot, makeDebianRoot } from "./debian-root.ts";
 
 // The life of the Debian package on a machine that has nothing but Debian, with the commands and files of the README.
@@ -68,8 +69,8 @@ function laterVersion(deb: string): string {
 }
 
 test("from nothing to a page, an upgrade, removal and purge", async () => {
-  const [deb = ""] = readdirSync(resolve("dist/packages")).filter((name) => name.startsWith("std-fpm_"));
-  install(resolve("dist/packages", deb));
+  const deb = packageFile("deb");
+  install(deb);
   expect(root.run("runuser", "-u", "www-data", "--", "std-fpm", "check")).toBe("ok\n");
 
   // The program and the web server's configuration as the README has them.
@@ -89,7 +90,7 @@ test("from nothing to a page, an upgrade, removal and purge", async () => {
 
     // An upgrade keeps what the administrator wrote.
     appendFileSync(root.at("etc/std-fpm/std-fpm.toml"), "\n# my own line\n");
-    copyFileSync(laterVersion(resolve("dist/packages", deb)), root.at("tmp/later.deb"));
+    copyFileSync(laterVersion(deb), root.at("tmp/later.deb"));
     root.run("dpkg", "--force-confold", "-i", "/tmp/later.deb");
     expect(readFileSync(root.at("etc/std-fpm/std-fpm.toml"), "utf8")).toContain("# my own line");
     const second = await startDaemon();
