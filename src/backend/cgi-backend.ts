@@ -100,7 +100,7 @@ export class CgiBackend extends LentBackend {
           this.#onStartFailed(process, error);
         },
         onExit: (ending) => this.#onExit(process, ending, exited.resolve),
-        onStderr: (line) => this.#printError(line),
+        onStderr: (line) => this.#printError(link, line),
         wake() {},
       });
       this.#process = process;
@@ -194,14 +194,16 @@ export class CgiBackend extends LentBackend {
     else if (this.busy === 0) this.onBack();
   }
 
-  #printError(line: string): boolean {
+  /** To the client of its own request: what it leaves behind may print while the next one is at work. */
+  #printError(link: CgiLink, line: string): boolean {
     const { stderr } = this.program.app;
-    return stderr !== "log" && (this.#link?.printError(line) ?? false) && stderr === "client";
+    return stderr !== "log" && link.printError(line) && stderr === "client";
   }
 
-  /** Where a tool has failed that was to start the program, that is no answer of the program's. */
+  /** Where a tool has failed that was to start the program, that is no answer of the program's. Its last words come before its end. */
   async #endingOf(process: ProgramProcess, exited: Exited, link: CgiLink): Promise<CgiExit> {
     const { code } = exited;
+    if (this.program.app.stderr !== "log") await process.finished;
     if (link.hasOutput || code === 0) return exited;
     await process.finished;
     const failure = await explainChainFailure(this.program, process.complaint, code, this.deps.starter);

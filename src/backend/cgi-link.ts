@@ -180,6 +180,8 @@ export class CgiLink implements Link, RecordSink {
   async #relayOutput(): Promise<void> {
     try {
       await this.#readOutput();
+      // Nobody waits for its end: its output is closed at once, also before it has begun, so that it can hear of that.
+      if (!this.#isOpen) return;
       // What goes on without its output has nothing more to say.
       this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.ending() : WORKS_ON);
     } catch (error) {

@@ -19,7 +19,7 @@ import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
  */
 const NUDGE_EVERY_MS = 250;
 const GROUP_TURNS: readonly number[] = [4, 8];
-/** How long descendants may go on printing into the pipes of a program that has ended. */
+/** So long the end of a process waits for those that it has left its pipes to; what they print later is still logged. */
 const OUTPUT_GRACE_MS = 200;
 
 export interface ProcessOptions {
@@ -59,6 +59,8 @@ export class ProgramProcess implements StartListener {
   readonly #finished = Promise.withResolvers<void>();
   #pid = 0;
   #phase: "ordered" | "running" | "ended" = "ordered";
+  /** What it worked on when it ended: what it printed last is of that. */
+  #lastRequest: Requested | undefined;
   /** It was killed: what it has started goes with it. */
   #isForced = false;
 
@@ -113,7 +115,7 @@ export class ProgramProcess implements StartListener {
     };
   }
 
-  /** Settles when it has ended and everything it printed was logged. */
+  /** Settles when it has ended and everything it printed was logged, or somebody goes on who has its pipes. */
   get finished(): Promise<void> {
     return this.#finished.promise;
   }
@@ -135,6 +137,7 @@ export class ProgramProcess implements StartListener {
   }
 
   onExit(ending: Ending): void {
+    this.#lastRequest = this.#options.requestInFlight();
     this.#phase = "ended";
     // What it has started on purpose goes on, unless it did not come to an end of its own.
     const { signal: by } = ending;
@@ -187,7 +190,9 @@ export class ProgramProcess implements StartListener {
 
   async #finishOutput(): Promise<void> {
     const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      for (const output of this.#outputs) output.cancel();
+      // A job that was left on purpose would end by SIGPIPE.
+      for (const output of this.#outputs) this.#deps.outputLimit.keep(output);
+      this.#finished.resolve();
     });
     await Promise.all(this.#outputs.map((output) => output.ended));
     timer.cancel();
@@ -217,7 +222,7 @@ export class ProgramProcess implements StartListener {
 
   #print(stream: "stdout" | "stderr", line: string): void {
     const { name } = this.#program;
-    const requested = this.#options.requestInFlight();
+    const requested = this.#phase === "ended" ? this.#lastRequest : this.#options.requestInFlight();
     const fields = { program: name, pid: this.pid, stream, request: requested?.head.label };
     const named = requested && this.#deps.naming.fields(requested.head, requested.script, name);
     this.#deps.log.warn(line, { ...fields, ...named });

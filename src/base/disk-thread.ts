@@ -1,5 +1,6 @@
 import { standingDisk } from "./disk.ts";
 import type { DiskAnswer, DiskQuestion } from "./disk-threads.ts";
+import { messageOf } from "./errors.ts";
 import { readFacts } from "./file-facts.ts";
 import { readTrail } from "./file-trail.ts";
 import { readWatched } from "./watched-files.ts";
@@ -9,7 +10,10 @@ import { readWatched } from "./watched-files.ts";
 declare const self: Worker;
 
 self.onmessage = async ({ data }: MessageEvent<string>) => {
-  self.postMessage(JSON.stringify(await answerTo(JSON.parse(data) as DiskQuestion)));
+  const answer = await answerTo(JSON.parse(data) as DiskQuestion).catch(
+    (error): DiskAnswer => ({ kind: "failed", problem: messageOf(error) }),
+  );
+  self.postMessage(JSON.stringify(answer));
 };
 
 async function answerTo({ kind, path }: DiskQuestion): Promise<DiskAnswer> {

@@ -8,7 +8,7 @@ import type { WatchedFiles } from "./watched-files.ts";
 
 /** What a thread is asked of a path. */
 export interface DiskQuestion {
-  readonly kind: DiskAnswer["kind"];
+  readonly kind: Exclude<DiskAnswer["kind"], "failed">;
   readonly path: string;
 }
 
@@ -16,7 +16,9 @@ export interface DiskQuestion {
 export type DiskAnswer =
   | { readonly kind: "facts"; readonly facts: FileFacts }
   | { readonly kind: "trail"; readonly trail?: FileTrail | undefined }
-  | { readonly kind: "watched"; readonly watched: WatchedFiles };
+  | { readonly kind: "watched"; readonly watched: WatchedFiles }
+  /** It could not look. */
+  | { readonly kind: "failed"; readonly problem: string };
 
 /** A request waits no longer for a disk. */
 const DEADLINE_MS = 5000;
@@ -50,7 +52,7 @@ export class DiskThreads {
     return (await this.#ask("watched", path)).watched;
   }
 
-  #ask<Kind extends DiskAnswer["kind"]>(
+  #ask<Kind extends DiskQuestion["kind"]>(
     kind: Kind,
     path: string,
   ): Promise<Extract<DiskAnswer, { kind: Kind }>> {
@@ -60,8 +62,11 @@ export class DiskThreads {
       this.#threads.ask({
         request: { kind, path },
         key,
-        // A thread answers what it is asked.
-        onAnswer: (answer) => resolve(answer as Extract<DiskAnswer, { kind: Kind }>),
+        onAnswer(answer) {
+          if (answer.kind === "failed") fail(`it cannot be looked at: ${answer.problem}`);
+          // A thread answers what it is asked.
+          else resolve(answer as Extract<DiskAnswer, { kind: Kind }>);
+        },
         onLate: () => fail(`the disk that it is on has not answered for ${DEADLINE_MS / 1000} s`),
         onBroken: (problem) => fail(`a bug in std-fpm: ${problem}`),
       });

@@ -36,6 +36,8 @@ export type FileLookup = (path: string) => FileFacts | Promise<FileFacts>;
 export type TrailLookup = (path: string) => FileTrail | undefined | Promise<FileTrail | undefined>;
 
 const ANY_EXECUTE = 0o111;
+/** What says that there is nothing at a path. */
+const NOT_THERE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
 /** A look at many files takes no more than a twentieth of the time. */
 const PAUSES_BETWEEN_LOOKS = 20;
 
@@ -80,7 +82,7 @@ export function createTrailLookup(
   return remembering(clock, ask, (trail) => trail !== undefined);
 }
 
-/** Asks a disk for the facts of a path. */
+/** Asks a disk for the facts of a path. What says nothing of the file, such as EMFILE and EIO, is thrown. */
 export async function readFacts(path: string, disk: Disk): Promise<FileFacts> {
   try {
     const realPath = await disk.realpath(path);
@@ -94,8 +96,10 @@ export async function readFacts(path: string, disk: Disk): Promise<FileFacts> {
     const identity = `${identityOf(found)} ${way}`;
     return { kind: "file", ...owned, identity, readable, executable, isOnNoexec: isOnNoexecMount };
   } catch (error) {
-    const code = errnoOf(error);
-    return { kind: code === "EACCES" || code === "EPERM" ? "denied" : "missing" };
+    const errno = errnoOf(error);
+    if (NOT_THERE.includes(errno)) return { kind: "missing" };
+    if (errno === "EACCES" || errno === "EPERM") return { kind: "denied" };
+    throw error;
   }
 }
 

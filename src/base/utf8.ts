@@ -2,7 +2,7 @@
 export function utf8(bytes: string): string | undefined {
   if (isAscii(bytes)) return bytes;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
       Uint8Array.from(bytes, (char) => char.charCodeAt(0)),
     );
   } catch {

@@ -17,7 +17,12 @@ const SIGINFO_WORDS = 32;
 const CODE_AT = 2;
 const PID_AT = 4;
 const STATUS_AT = 6;
-const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+/** Of two names for one number the first, which is the common one: SIGABRT, not SIGIOT. */
+const SIGNALS = new Map(
+  Object.entries(constants.signals)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+);
 
 /** "alive"; "unknown": nobody's child of ours, or somebody else has waited for it. */
 export type Waited = Ending | "alive" | "unknown";

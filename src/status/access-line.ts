@@ -204,7 +204,7 @@ function ownPart(value: AccessValue): Part {
     case "own pid":
       return (record, line) => writeNumber(line, record.ownPid);
     case "program":
-      return (record, line) => line.text(printed(record.program));
+      return (record, line) => line.text(record.program ? quoted(record.program) : NOTHING);
     case "outcome":
       return (record, line) => line.text(record.outcome);
     default:
@@ -252,9 +252,13 @@ function printed(value: string | undefined): string {
   return value ? escaped(value) : NOTHING;
 }
 
-/** UTF-8 as it is; quotation marks, backslashes and what is not printable made visible. */
+/** A character a byte: UTF-8 as it is; quotation marks, backslashes and what is not printable made visible. */
 function escaped(value: string): string {
-  return escapeControls(readable(value).replace(/["\\]/g, (char) => `\\${char}`));
+  return quoted(readable(value));
+}
+
+function quoted(text: string): string {
+  return escapeControls(text.replace(/["\\]/g, (char) => `\\${char}`));
 }
 
 /** Bytes that are UTF-8 as the text that they stand for, others a character each. */

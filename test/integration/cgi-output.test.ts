@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { childrenOf } from "../../src/base/proc-stat.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
@@ -37,6 +38,10 @@ env_file = "$ROOT/secrets"
       "closes.cgi": `#!/bin/sh\n${HEAD}\nprintf short\nexec >&- 2>&-\nsleep 3\n`,
       "client/err.cgi": `#!/bin/sh\n${HEAD}\necho "to the client" >&2\nsleep 0.1\necho answered\n`,
       "both/err.cgi": `#!/bin/sh\n${HEAD}\necho "to both" >&2\nsleep 0.1\necho answered\n`,
+      // Its child prints when it has ended.
+      "client/late.cgi": `#!/bin/sh\n${HEAD}\n(sleep 0.6; echo "later than $HTTP_X_NAME" >&2; touch "$PWD/late") >&- &\necho answered\n`,
+      "client/quick.cgi": `#!/bin/sh\n${HEAD}\necho answered\necho "last words" >&2\n`,
+      "large.cgi": `#!/bin/sh\n${HEAD}\nexec head -c 300000 /dev/zero\n`,
       "secret/env.cgi": `#!/bin/sh\n${HEAD}\necho "$WHO $ONLY $KEY"\n`,
     },
   });
@@ -118,5 +123,46 @@ describe("a CGI program", () => {
     expect(await site.text(`${folder}/err.cgi`)).toBe("answered\n");
     await waitUntil("nginx has it", () => site.nginx.errorLog().includes(line));
     expect(site.fpm.log().includes(line)).toBe(isLogged);
+  });
+
+  test("has all of its last words in the web server's log, however quickly it ends", async () => {
+    using client = await connectFcgi(site.fpm.socket);
+    for (let i = 0; i < 30; i++) {
+      const { stdout, stderr } = await client.request(`${site.root}/client/quick.cgi`, {
+        id: i + 1,
+        keepConn: true,
+      });
+      expect([stdout.endsWith("answered\n"), stderr]).toEqual([true, "last words\n"]);
+    }
+  });
+
+  test("leaves a job that prints on stderr: that goes on, and is in the log and in nobody else's answer", async () => {
+    using client = await connectFcgi(site.fpm.socket);
+    const late = `${site.root}/client/late.cgi`;
+    const first = await client.request(late, { id: 1, keepConn: true, params: { HTTP_X_NAME: "first" } });
+    expect([first.stdout.endsWith("answered\n"), first.stderr]).toEqual([true, ""]);
+    // The next ones are at work in the same place while it prints.
+    for (let i = 2; !existsSync(`${site.root}/client/late`); i++) {
+      const { stderr } = await client.request(`${site.root}/client/quick.cgi`, { id: i, keepConn: true });
+      expect(stderr).toBe("last words\n");
+    }
+    await waitUntil("it is in the log", () => site.fpm.log().includes("later than first"));
+  });
+
+  test("ends, and leaves nothing open, when its client has left before it has begun", async () => {
+    await site.text("large.cgi");
+    const processes = () => childrenOf(site.fpm.pid).length;
+    await waitUntil("it is over", () => processes() === 0);
+    const descriptors = site.fpm.descriptors();
+    for (let round = 0; round < 12; round++) {
+      for (const afterMs of [0, 1, 2, 4]) {
+        const client = await connectFcgi(site.fpm.socket);
+        await client.send(client.encode(`${site.root}/large.cgi`));
+        await Bun.sleep(afterMs);
+        client[Symbol.dispose]();
+      }
+    }
+    await waitUntil("all are over", () => processes() === 0);
+    await waitUntil("their descriptors are closed", () => site.fpm.descriptors() <= descriptors + 2);
   });
 });

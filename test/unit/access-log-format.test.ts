@@ -108,6 +108,10 @@ describe("a line of the access log", () => {
     expect(line("%r", {}, { REQUEST_URI: "/\u00c3\u00a9" })).toBe("/é\n");
     expect(line("%r", {}, uri)).toBe('/Ã©\\"\\\\\\x0a\\x1bÂ\\x9bÿ\n');
     expect(line("%q", {}, { QUERY_STRING: "\u00c2\u009b" })).toBe("\\x9b\n");
+    expect(line("%u", {}, { REMOTE_USER: "\u00ef\u00bb\u00bfjoe" })).toBe("\\ufeffjoe\n");
+    // A program's name is text.
+    for (const name of ["/ā.fcgi", "/Ã©.fcgi", '/a"b.fcgi'])
+      expect(line("%n", { program: name })).toBe(`${name.replace('"', '\\"')}\n`);
   });
 
   test("never breaks into two, whatever a client sends", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { pooledDisk } from "../../src/base/disk.ts";
+import { pooledDisk, standingDisk } from "../../src/base/disk.ts";
 import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
 import { createFileLookup, readFacts } from "../../src/base/file-facts.ts";
 import { Garbage } from "../../src/base/garbage.ts";
@@ -139,6 +139,21 @@ describe("the log", () => {
 });
 
 const readFactsOf = (path: string) => readFacts(path, pooledDisk);
+
+test("a look that fails for a reason that says nothing of the file is no answer", async () => {
+  const failing = (errno: string) => ({
+    ...standingDisk,
+    realpath(): string {
+      throw Object.assign(new Error(errno), { code: errno });
+    },
+  });
+  for (const errno of ["EMFILE", "ENFILE", "EIO", "ESTALE", "ENOMEM"])
+    expect(readFacts("/srv/a.fcgi", failing(errno))).rejects.toThrow(errno);
+  for (const errno of ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"])
+    expect(await readFacts("/srv/a.fcgi", failing(errno))).toEqual({ kind: "missing" });
+  for (const errno of ["EACCES", "EPERM"])
+    expect(await readFacts("/srv/a.fcgi", failing(errno))).toEqual({ kind: "denied" });
+});
 
 describe("the file lookup", () => {
   test("follows links, tells files from folders, and changes its answer with the file", async () => {
