@@ -27,6 +27,13 @@ export const LEFT_OUT: readonly LeftOut[] = [
   },
   {
     reason:
+      "what is in flight has ended when the new one serves: the second SIGTERM comes right behind the first, and they are one",
+    tests: {
+      upgrade: ["to the old one that finishes its requests does not cut them short, a second one does"],
+    },
+  },
+  {
+    reason:
       "a start, a request and a look at a process take longer than the parts of a second that these tests count on",
     tests: {
       limits: [
@@ -38,6 +45,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
         "of a request in the queue says who is in its way, and at the end how long it waited",
         "of one that waits for its program to start says what that does",
         "of many slow requests a few are reported and the rest is counted; a fast program beside them stays fast",
+        "shows control characters of a path, and cannot be forged",
         "a request that ends while its process is looked at has one report, at its end",
       ],
     },

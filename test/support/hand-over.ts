@@ -11,6 +11,8 @@ export async function handOver(fpm: StdFpm): Promise<number> {
   return await waitUntil("another daemon serves", () => {
     const now = fpm.pid;
     return now !== old && fpm.log().includes(`pid ${now} has taken over`) ? now : undefined;
+  }).catch((error) => {
+    throw new Error(`${error.message}; pid ${fpm.pid}, daemons ${fpm.daemons()}\n${fpm.log()}`);
   });
 }
 

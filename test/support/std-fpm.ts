@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join, resolve } from "node:path";
 import { descendantsOf, descriptorsOf, isAlive, processesWithVariable } from "./processes.ts";
 import { isRoot } from "./server-process.ts";
-import { waitUntil } from "./wait-until.ts";
+import { TIME_FACTOR, waitUntil } from "./wait-until.ts";
 
 /** The executable under test: what `make build` made, or what STD_FPM names. */
 export const EXECUTABLE = resolve(process.env["STD_FPM"] ?? "dist/std-fpm");
@@ -185,7 +185,7 @@ function configOf(options: StdFpmOptions, runtimeDir: string, socket: string, ma
 listen = ${JSON.stringify([socket, ...(options.alsoListen ?? [])])}
 runtime_dir = "${runtimeDir}"
 include = ""
-${options.server ?? ""}
+${withTime(options.server ?? "")}
 [log]
 level = "${options.level ?? "debug"}"
 format = "${options.format ?? "plain"}"
@@ -196,6 +196,14 @@ ${options.app ?? ""}
 ${isRoot() && !/^user = /m.test(options.app ?? "") ? 'user = "root"' : ""}
 ${options.apps ?? ""}
 `;
+}
+
+/** Where everything takes longer, so does what is in flight at a stop. */
+function withTime(server: string): string {
+  return server.replace(
+    /^(drain_timeout = )"(\d+)s"/gm,
+    (_, key, seconds) => `${key}"${seconds * TIME_FACTOR}s"`,
+  );
 }
 
 // The runtime folder may stay; what is in it, but empty folders, may not.
