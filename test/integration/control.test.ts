@@ -32,7 +32,7 @@ describe("std-fpm stop", () => {
   test("waits for the end, and lets what is in flight finish", async () => {
     await using site = await startSite();
     const { pid } = site.fpm;
-    const inFlight = site.ask("lab.fcgi?op=sleep&ms=500");
+    const inFlight = site.ask("lab.fcgi?op=sleep&ms=2000");
     await waitUntil("it is at work", async () => (await snapshotOf(site.fpm)).total.in_flight === 1);
     const { out, status } = await command(site.fpm, "stop");
     expect(isAlive(pid)).toBe(false);
