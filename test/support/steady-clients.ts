@@ -9,6 +9,8 @@ export interface SteadyClients {
   stop(): Promise<string[]>;
 }
 
+/** More say no more: where a test has failed, its clients would go on for ever. */
+const MOST_FAILURES = 1000;
 /** A kept connection may be closed when it was idle for 100 ms. */
 const PAUSE_MS = 150;
 
@@ -48,7 +50,8 @@ export function startClients(site: Site, count: number): SteadyClients {
   const kinds = [once, kept, throughNginx("direct"), throughNginx("kept")];
   const client = async (number: number) => {
     const ask = kinds[number % kinds.length] as () => Promise<void>;
-    while (!isOver) await ask().catch((error) => failures.push(String(error)));
+    while (!isOver && failures.length < MOST_FAILURES)
+      await ask().catch((error) => failures.push(String(error)));
   };
   const clients = Array.from({ length: count }, (_, number) => client(number));
   return {
