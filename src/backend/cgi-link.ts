@@ -30,6 +30,8 @@ export interface CgiPipes {
 }
 
 const NOTHING = new Uint8Array(0);
+/** Most programs that end later have printed something by then; others wait for that long. */
+const STREAM_AFTER_MS = 5;
 /** Of a process that has closed its output. */
 const WORKS_ON: Ending = { code: 0, signal: null };
 
@@ -57,7 +59,7 @@ export class CgiLink implements Link, RecordSink {
     this.#requestId = requestId;
     this.#pipes = pipes;
     this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, () => this.#user?.onLinkDrain());
-    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock);
+    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, STREAM_AFTER_MS);
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
   }
 

@@ -13,10 +13,10 @@ export class OutputReader {
   /** Settles when the pipe has ended. Never rejects. */
   readonly ended: Promise<void>;
 
-  /** Takes over the reading end of a pipe and closes it when done. `clock`: see PipeReader. */
-  constructor(readFd: number, sink: OutputSink, clock?: Clock) {
+  /** Takes over the reading end of a pipe and closes it when done. `streamAfterMs`: see PipeReader. */
+  constructor(readFd: number, sink: OutputSink, clock: Clock, streamAfterMs = 0) {
     this.#lines = new OutputLines(sink);
-    this.#reader = new PipeReader(readFd, clock);
+    this.#reader = new PipeReader(readFd, clock, streamAfterMs);
     this.ended = this.#readAll().finally(() => closeFd(readFd));
   }
 

@@ -9,8 +9,6 @@ export type PipeRead = { readonly done: false; readonly value: Uint8Array } | ty
 const ENDED = { done: true, value: undefined } as const;
 /** A pipe holds no more (pipe(7)). */
 const MOST_BYTES = 64 * 1024;
-/** What a short program prints is read when it has ended: a stream costs as much as the rest of a request. */
-const STREAM_AFTER_MS = 5;
 /** All reads of a turn go through it; what they bring is copied. */
 const shared = new Uint8Array(MOST_BYTES);
 
@@ -30,10 +28,10 @@ export class PipeReader {
   #timer: Timer | undefined;
   #phase: "young" | "writer ended" | "streamed" | "cancelled" = "young";
 
-  /** Without a clock it is a stream at once: for whoever lives longer. */
-  constructor(fd: number, clock?: Clock) {
+  /** It becomes a stream `streamAfterMs` from now, which costs as much as the rest of a short request; 0: at once. */
+  constructor(fd: number, clock: Clock, streamAfterMs: number) {
     this.#fd = fd;
-    if (clock) this.#timer = clock.after(STREAM_AFTER_MS, () => this.#onOld());
+    if (streamAfterMs > 0) this.#timer = clock.after(streamAfterMs, () => this.#onOld());
     else this.#phase = "streamed";
   }
 

@@ -19,6 +19,8 @@ import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
  */
 const NUDGE_EVERY_MS = 250;
 const GROUP_TURNS: readonly number[] = [4, 8];
+/** What a process that works on one request prints on stderr may wait until it ends, or for so long. */
+const ERRORS_AFTER_MS = 100;
 /** So long the end of a process waits for those that it has left its pipes to; what they print later is still logged. */
 const OUTPUT_GRACE_MS = 200;
 
@@ -74,11 +76,10 @@ export class ProgramProcess implements StartListener {
     const { stdinFd, answersOnStdout, request } = options;
     const [stdout, stderr] = openPipes();
     this.#pipes = [stdout, stderr];
-    // One that answers a request mostly ends in a moment.
-    const clock = answersOnStdout ? deps.clock : undefined;
-    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"), clock)];
+    const streamAfterMs = answersOnStdout ? ERRORS_AFTER_MS : 0;
+    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"), deps.clock, streamAfterMs)];
     if (answersOnStdout) this.stdoutFd = stdout.readFd;
-    else this.#outputs.push(new OutputReader(stdout.readFd, this.#sinkOf("stdout")));
+    else this.#outputs.push(new OutputReader(stdout.readFd, this.#sinkOf("stdout"), deps.clock));
     const stdio = [stdinFd, stdout.writeFd, stderr.writeFd] as const;
     deps.starter.start({ program, stdio, request, instance: deps.instance }, this);
   }

@@ -133,7 +133,7 @@ class Run implements OutputSink {
     } finally {
       closeFd(pipe.writeFd);
     }
-    this.#output = new OutputReader(pipe.readFd, this);
+    this.#output = new OutputReader(pipe.readFd, this, deps.clock);
     this.#timeout = deps.clock.after(TIMEOUT_MS, () =>
       this.kill(`it took longer than ${TIMEOUT_MS / 1000} s`),
     );

@@ -5,6 +5,7 @@ import type { Lease } from "../../src/backend/backend.ts";
 import { InFlight } from "../../src/backend/in-flight.ts";
 import { OutputReader } from "../../src/backend/output.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { RequestHead } from "../../src/fcgi/head.ts";
@@ -17,7 +18,11 @@ import { waitUntil } from "../support/wait-until.ts";
 async function linesOf(pieces: readonly Uint8Array[], wantsLine = () => true): Promise<string[]> {
   const pipe = openPipe();
   const lines: string[] = [];
-  const reader = new OutputReader(pipe.readFd, { wantsLine, onLine: (line) => void lines.push(line) });
+  const reader = new OutputReader(
+    pipe.readFd,
+    { wantsLine, onLine: (line) => void lines.push(line) },
+    systemClock,
+  );
   for (const piece of pieces) if (piece.length > 0) writeSync(pipe.writeFd, piece);
   closeFd(pipe.writeFd);
   await reader.ended;
@@ -76,7 +81,7 @@ describe("what a program prints", () => {
         dropped += lines;
       },
     };
-    const reader = new OutputReader(pipe.readFd, sink);
+    const reader = new OutputReader(pipe.readFd, sink, systemClock);
     writeSync(pipe.writeFd, Buffer.from(`${"\n".repeat(10_000)}and`));
     await waitUntil("all are counted", () => asked + dropped === 10_001);
     expect(asked).toBe(65);

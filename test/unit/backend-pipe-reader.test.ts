@@ -4,10 +4,10 @@ import { PipeReader } from "../../src/backend/pipe-reader.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-function opened(clock?: FakeClock) {
+function opened(clock: FakeClock, streamAfterMs = 5) {
   const { readFd, writeFd } = openPipe();
   return {
-    reader: new PipeReader(readFd, clock),
+    reader: new PipeReader(readFd, clock, streamAfterMs),
     print: (text: string) => writeSync(writeFd, text),
     close: () => closeFd(writeFd),
     [Symbol.dispose]: () => closeFd(readFd),
@@ -63,14 +63,15 @@ describe("a pipe's reader", () => {
     expect(await textOf(pipe.reader)).toBe("(end)");
   });
 
-  test("waits no longer than a moment for an end, and not at all without a clock", async () => {
+  test("waits for an end no longer than it is told to, and with 0 not at all", async () => {
     const clock = new FakeClock();
-    for (const its of [clock, undefined]) {
-      using pipe = opened(its);
+    for (const streamAfterMs of [5, 0]) {
+      using pipe = opened(clock, streamAfterMs);
       const first = textOf(pipe.reader);
       pipe.print("at work");
-      if (its) expect(await isSettled(first)).toBe(false);
-      clock.advance(5);
+      clock.advance(streamAfterMs - 1);
+      if (streamAfterMs > 0) expect(await isSettled(first)).toBe(false);
+      clock.advance(1);
       expect(await first).toBe("at work");
       // Its end says nothing new then.
       pipe.reader.onWriterEnded();
