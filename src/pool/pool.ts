@@ -334,7 +334,7 @@ export class Pool implements StartsOwner, Sharer {
     this.tally.staleRecords++;
   }
 
-  onStartFailed(error: FpmError, pauseMs: number): void {
+  onStartFailed(error: FpmError, pauseMs: number, isOthers: boolean): void {
     this.tally.failedStarts++;
     this.tally.onError(error, this.#deps.clock.now());
     this.#population.onStartFailed();
@@ -344,7 +344,7 @@ export class Pool implements StartsOwner, Sharer {
     if (this.#breakerIsOpen) {
       this.#deps.log.error(`${this.#starts.failures} starts in a row failed; ${next}`, fields);
       this.#queue.refuse(this.#queue.length, error);
-    } else if (!this.#population.isServing) this.#queue.refuse(1, error);
+    } else if (!this.#population.isServing && !isOthers) this.#queue.refuse(1, error);
     else if (this.#population.isPending)
       this.#deps.log.error(`the new version cannot be started, the old one goes on serving; ${next}`, fields);
     this.#owner.onChange(this);

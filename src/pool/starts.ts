@@ -10,8 +10,8 @@ import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
 /** Hears of failed starts: the pool. */
 export interface StartsOwner extends BackendOwner {
-  /** Why a start failed, in words, and how long it is until the next may be tried. */
-  onStartFailed(error: FpmError, pauseMs: number): void;
+  /** Why a start failed, in words, and how long it is until the next may be tried; `isOthers`: somebody has killed it, which says nothing of the program. */
+  onStartFailed(error: FpmError, pauseMs: number, isOthers: boolean): void;
 }
 
 /** Starts the processes of one program and tells of their exits; pauses after each start that failed, and opens a breaker when several in a row did. */
@@ -78,7 +78,10 @@ export class Starts {
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
     if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
     if (exit.startError && isBootFailure(exit)) this.#onFailure(Promise.resolve(exit.startError));
-    else if (isBootFailure(exit)) this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter));
+    else if (isBootFailure(exit)) {
+      const isOthers = exit.signal === "SIGKILL" && exit.reason === undefined;
+      this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isOthers);
+    }
     // A place for CGI processes has told of each of them; and one that never began, of its failure.
     if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
   }
@@ -99,13 +102,14 @@ export class Starts {
     });
   }
 
-  #onFailure(explained: Promise<FpmError>): void {
+  /** `isOthers`: somebody else has killed it. */
+  #onFailure(explained: Promise<FpmError>, isOthers = false): void {
     this.#failures++;
     const pauseMs = backoffMs(this.#failures);
     this.#retryAt = this.#deps.clock.now() + pauseMs;
     void explained.then((error) => {
       this.#lastError = error;
-      this.#owner.onStartFailed(error, pauseMs);
+      this.#owner.onStartFailed(error, pauseMs, isOthers);
     });
   }
 }

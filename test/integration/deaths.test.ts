@@ -76,6 +76,17 @@ describe("a process that is killed", () => {
     expect(readFileSync(`${site.root}/paid`, "utf8")).toBe("paid\n".repeat(20));
   });
 
+  test("somebody kills a process while it starts: the request waits for the next one, and is refused after three", async () => {
+    const once = `#!/bin/sh\nif mkdir "$PWD/once.killed" 2>/dev/null; then kill -9 $$; fi\nexec "$PWD/lab.fcgi"\n`;
+    const always = '#!/bin/sh\necho started >> "$PWD/starts"\nkill -9 $$\n';
+    await using site = await startSite({
+      files: { "once.fcgi": once, "always.fcgi": always },
+    });
+    expect((await site.ask("once.fcgi", { body: Buffer.from("pay") })).status).toBe(200);
+    expect((await site.ask("always.fcgi")).status).toBe(502);
+    expect(readFileSync(`${site.root}/starts`, "utf8")).toBe("started\n".repeat(3));
+  });
+
   test.each(["direct", "kept", "unbuffered"] as const)(
     "in mid-answer is an aborted transfer (%s)",
     async (way) => {
