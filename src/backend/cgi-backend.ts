@@ -58,11 +58,6 @@ export class CgiBackend extends LentBackend {
 
   get usage(): Usage {
     this.#used = this.#process?.usage ?? this.#used;
-    return this.#usedTogether;
-  }
-
-  /** By the processes before, and by this one when that was last looked at. */
-  get #usedTogether(): Usage {
     const { runMs, cpuWaitMs } = this.#usedBefore;
     return { runMs: runMs + this.#used.runMs, cpuWaitMs: cpuWaitMs + this.#used.cpuWaitMs };
   }
@@ -203,9 +198,9 @@ export class CgiBackend extends LentBackend {
   /** Where a tool has failed that was to start the program, that is no answer of the program's. Its last words come before its end. */
   async #endingOf(process: ProgramProcess, exited: Exited, link: CgiLink): Promise<CgiExit> {
     const { code } = exited;
-    if (this.program.app.stderr !== "log") await process.finished;
-    if (link.hasOutput || code === 0) return exited;
-    await process.finished;
+    const isItsOwn = link.hasOutput || code === 0;
+    if (!isItsOwn || this.program.app.stderr !== "log") await process.finished;
+    if (isItsOwn) return exited;
     const failure = await explainChainFailure(this.program, process.complaint, code, this.deps.starter);
     return failure ? { failure } : exited;
   }

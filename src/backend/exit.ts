@@ -41,11 +41,16 @@ export type ExitCause = "asked for" | "of its own will" | "crash" | "boot failur
 /** "exited with status 1", "ended by SIGSEGV"; of a SIGKILL that we have not sent also where it may come from. */
 export function describeExit({ code, signal, reason, memoryKiller }: Omit<Exit, "wasStarted">): string {
   if (signal === null) return `exited with status ${code}`;
-  if (signal !== "SIGKILL" || reason !== undefined) return `ended by ${signal}`;
+  if (!isKilledByOthers({ signal, reason })) return `ended by ${signal}`;
   const who = memoryKiller
     ? `the kernel's memory killer (${memoryKiller})`
     : "the kernel's memory killer, or somebody";
   return `ended by SIGKILL, not by std-fpm: ${who}`;
+}
+
+/** Whether somebody else has killed it, or the kernel. */
+export function isKilledByOthers({ signal, reason }: Pick<Exit, "signal" | "reason">): boolean {
+  return signal === "SIGKILL" && reason === undefined;
 }
 
 /** Whether a process has ended before it accepted a connection, and not because we wanted it to. */

@@ -6,7 +6,7 @@ import { chainFailure, isComplaint } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
-import type { Exit, StopReason } from "./exit.ts";
+import { type Exit, isKilledByOthers, type StopReason } from "./exit.ts";
 import type { Requested } from "./in-flight.ts";
 import type { BackendDeps } from "./lent-backend.ts";
 import { OutputReader } from "./output.ts";
@@ -106,7 +106,7 @@ export class ProgramProcess implements StartListener {
 
   /** What is known of its end beside the reason that we had for it. */
   exitOf({ code, signal: by }: Ending, reason: StopReason | undefined): Omit<Exit, "wasStarted"> {
-    const isOthers = by === "SIGKILL" && reason === undefined;
+    const isOthers = isKilledByOthers({ signal: by, reason });
     const { memoryKiller } = this.#deps;
     return {
       code,
@@ -133,7 +133,6 @@ export class ProgramProcess implements StartListener {
     this.#phase = "ended";
     this.#closeOurEnds();
     this.#options.onStartFailed(error);
-    for (const output of this.#outputs) output.onWriterEnded();
     void this.#finishOutput();
   }
 
@@ -147,7 +146,6 @@ export class ProgramProcess implements StartListener {
     if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
       this.#print("stderr", this.complaint);
     this.#options.onExit(ending);
-    for (const output of this.#outputs) output.onWriterEnded();
     void this.#finishOutput();
   }
 
@@ -190,6 +188,7 @@ export class ProgramProcess implements StartListener {
   }
 
   async #finishOutput(): Promise<void> {
+    for (const output of this.#outputs) output.onWriterEnded();
     const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
       // A job that was left on purpose would end by SIGPIPE.
       for (const output of this.#outputs) this.#deps.outputLimit.keep(output);

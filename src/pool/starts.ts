@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
-import { causeOf, describeExit, type Exit, isBootFailure } from "../backend/exit.ts";
+import { causeOf, describeExit, type Exit, isBootFailure, isKilledByOthers } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
 import type { BackendDeps, BackendOwner } from "../backend/lent-backend.ts";
 import { explainBootFailure } from "../backend/start-failure.ts";
@@ -78,10 +78,8 @@ export class Starts {
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
     if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
     if (exit.startError && isBootFailure(exit)) this.#onFailure(Promise.resolve(exit.startError));
-    else if (isBootFailure(exit)) {
-      const isOthers = exit.signal === "SIGKILL" && exit.reason === undefined;
-      this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isOthers);
-    }
+    else if (isBootFailure(exit))
+      this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isKilledByOthers(exit));
     // A place for CGI processes has told of each of them; and one that never began, of its failure.
     if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
   }

@@ -187,8 +187,7 @@ class JsonLine implements AccessLine {
       outcome: record.outcome,
       code: record.errorCode,
     });
-    line.text(json);
-    line.text("\n");
+    line.text(`${json}\n`);
   }
 }
 
