@@ -35,7 +35,8 @@ export class NameTable {
       // Nearly all are short; a length of four bytes, or one that is cut off, is left to the cursor.
       if (!(length < 0x80 && valueLength < 0x80 && valueEnd <= end)) {
         longer ??= new ParamCursor(bytes, start, end);
-        if (!longer.nextAt(at))
+        longer.nextAt(at);
+        if (longer.malformed)
           throw malformed(`a parameter reaches beyond the ${end - start} bytes of PARAMS`);
         ({ nameStart, valueStart, valueEnd } = longer);
         checkLength(valueStart - nameStart);

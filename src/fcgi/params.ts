@@ -58,10 +58,10 @@ export class ParamCursor {
     return true;
   }
 
-  /** Moves to the pair that begins at `position`. */
-  nextAt(position: number): boolean {
+  /** Moves to the pair that begins at `position`, where one must be: see `malformed`. */
+  nextAt(position: number): void {
     this.#position = position;
-    return this.next();
+    this.next();
   }
 
   /** Whether the current name is this ASCII text. */
