@@ -73,12 +73,10 @@ export interface Backend extends Linked<Backend> {
   onUnread(lease: Lease): void;
   /** That it is free was a guess of which nobody is sure any more: it counts as on its own until it comes back. */
   doubt(): void;
-  /** The request of a lease is over, at `now`. */
+  /** The request of a lease is over, at `now`: the lease's verdict is carried out. */
   end(lease: Lease, how: Ending, now: number): void;
   /** Which of its children works on a request, as long as that has its connection; undefined: none, or it cannot be told. */
   workerOf(lease: Lease): number | undefined;
-  /** See Lease.condemn. With a `worker` it is that child that ends, and is replaced by the process itself. */
-  condemn(lease: Lease, reason: StopReason, worker?: number): void;
   /** Takes no more requests, and is stopped when those it works on are over, and it has come back: at once when it is idle. */
   retire(reason: StopReason, stopTimeoutMs: number): void;
   /** Ends it now: SIGTERM, and SIGKILL after `stopTimeoutMs`; at once when that is 0. */
@@ -99,6 +97,13 @@ export interface Backend extends Linked<Backend> {
  * process may still be at work.
  */
 export type Ending = "kept" | "over" | "stale" | "left";
+
+/** What becomes of a backend that is beyond help. */
+export interface Verdict {
+  readonly reason: StopReason;
+  /** The child that had the request: it ends instead, and is replaced by the process itself. */
+  readonly worker: number | undefined;
+}
 
 /** Hears of a backend that is lent: the relay of the request. */
 export interface LeaseUser {
@@ -132,6 +137,7 @@ export class Lease {
   /** CPU time of the process when its request was first found unread, in milliseconds. */
   unreadRunMs: number | undefined;
   #link: Link | undefined;
+  #verdict: Verdict | undefined;
   #isRead = false;
 
   constructor(backend: Backend, since: number) {
@@ -141,6 +147,10 @@ export class Lease {
 
   get link(): Link | undefined {
     return this.#link;
+  }
+
+  get verdict(): Verdict | undefined {
+    return this.#verdict;
   }
 
   /** What was learned of the program. */
@@ -185,10 +195,10 @@ export class Lease {
   }
 
   /**
-   * The process is beyond help and is killed. Where it works on other requests as well they may end first, in the time
-   * that a request or a stop has.
+   * The process is beyond help and is killed when the request is over, before anybody else gets it. Where it works on other requests as well they may
+   * end first, in the time that a request or a stop has.
    */
-  condemn(reason: StopReason): void {
-    this.backend.condemn(this, reason);
+  condemn(reason: StopReason, worker?: number): void {
+    this.#verdict = { reason, worker };
   }
 }

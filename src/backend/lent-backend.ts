@@ -8,7 +8,7 @@ import { Timers } from "../base/timers.ts";
 import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
-import { type Backend, type Ending, Lease } from "./backend.ts";
+import { type Backend, type Ending, Lease, type Verdict } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
@@ -177,6 +177,7 @@ export abstract class LentBackend implements Backend {
     this.requests.onEnd(lease, now);
     if (this.busy === 0) this.idleSince = now;
     if (this.#state === "gone" || this.#isStopping) return;
+    if (lease.verdict && this.#carryOut(lease.verdict)) return;
     if (isAway) this.#leaveAlone(lease, how);
     else if (this.#state === "lent") this.enter("freed");
     else if (this.#state === "leaving" && this.busy === 0) this.#stopNow();
@@ -193,26 +194,6 @@ export abstract class LentBackend implements Backend {
 
   workerOf(_lease: Lease): number | undefined {
     return undefined;
-  }
-
-  condemn(lease: Lease, reason: StopReason, worker?: number): void {
-    if (worker !== undefined && this.children.includes(worker)) {
-      process.kill(worker, "SIGKILL");
-      this.deps.log.warn("one of its children was killed", {
-        program: this.program.name,
-        pid: worker,
-        reason,
-      });
-      return;
-    }
-    const others = this.#leases.length - (this.#leases.includes(lease) ? 1 : 0);
-    if (others === 0) {
-      this.stop(reason, 0);
-      return;
-    }
-    this.retire(reason, 0);
-    const { requestTimeoutMs, stopTimeoutMs } = this.program.app;
-    this.timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
   }
 
   retire(reason: StopReason, stopTimeoutMs: number): void {
@@ -261,6 +242,24 @@ export abstract class LentBackend implements Backend {
     this.timers.cancelAll();
     this.enter("exited");
     for (const lease of [...this.#leases]) lease.user?.onBackendGone();
+  }
+
+  /** False when the process itself goes on. */
+  #carryOut({ reason, worker }: Verdict): boolean {
+    if (worker !== undefined && this.children.includes(worker)) {
+      process.kill(worker, "SIGKILL");
+      const { name } = this.program;
+      this.deps.log.warn("one of its children was killed", { program: name, pid: worker, reason });
+      return false;
+    }
+    if (this.busy === 0) {
+      this.stop(reason, 0);
+      return true;
+    }
+    this.retire(reason, 0);
+    const { requestTimeoutMs, stopTimeoutMs } = this.program.app;
+    this.timers.set("kill", Math.max(requestTimeoutMs, stopTimeoutMs), () => this.stop(reason, 0));
+    return true;
   }
 
   #stopNow(): void {

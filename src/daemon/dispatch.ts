@@ -245,9 +245,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     }
     this.#deps.log.error(`a bug in std-fpm: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
     // Nobody knows what it is at: it must not stay lent for ever.
-    const lease = this.#lease;
+    this.#lease?.condemn("bad answer");
     this.#release("left", this.#deps.clock.now());
-    lease?.condemn("bad answer");
     const error = new FpmError("BACKEND_BROKEN", "daemon", "A bug in std-fpm.");
     if (this.#client.isAnswered) this.#client.truncate();
     else this.#client.refuse(error);

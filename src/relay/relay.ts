@@ -216,10 +216,8 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   onBadAnswer(problem: string): void {
     // What it sends next nobody knows.
-    const { backend } = this.#lease;
-    const lease = this.#lease;
+    this.#lease.condemn("bad answer");
     this.#broken(`sent ${problem}`, "bad");
-    backend.condemn(lease, "bad answer");
   }
 
   onStaleRecord(type: number): void {
@@ -285,11 +283,9 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   onDue(): void {
     const seconds = this.#app.requestTimeoutMs / 1000;
     const what = `${this.#label} did not finish within request_timeout (${seconds} s) and was killed.`;
-    const { backend } = this.#lease;
     // It is known by its end of the connection, which closes in a moment.
-    const worker = backend.workerOf(this.#lease);
+    this.#lease.condemn("request timeout", this.#lease.backend.workerOf(this.#lease));
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
-    backend.condemn(this.#lease, "request timeout", worker);
   }
 
   get #looks(): Timers<"accept" | "probe" | "death"> {

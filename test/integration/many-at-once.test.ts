@@ -1,14 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { type SiteOptions, startSite } from "../support/site.ts";
+import { startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-/** A site with a program whose processes serve eight requests at once. */
-function threadedSite(app: string, options: SiteOptions = {}) {
+/** A site with a program whose processes serve so many requests at once. */
+function threadedSite(app: string, concurrency = 8) {
   return startSite({
     files: { "threads.fcgi": { copyOf: "dist/test-programs/threads" } },
-    app: `concurrency = 8\n${app}`,
-    ...options,
+    app: `concurrency = ${concurrency}\n${app}`,
   });
 }
 
@@ -55,6 +54,16 @@ describe("concurrency", () => {
     expect(await other).toBe(first);
     await waitUntil("it is gone", () => !site.fpm.backends().includes(Number(first)));
     await logged(site.fpm, 'reason="request timeout"');
+  });
+
+  test("after request_timeout lends nobody the process that has just hung", async () => {
+    await using site = await threadedSite('max_processes = 1\nrequest_timeout = "1500ms"', 2);
+    const first = await site.text("threads.fcgi");
+    const hanging = [site.ask("threads.fcgi?hang"), site.ask("threads.fcgi?hang")];
+    await Bun.sleep(200);
+    const waiting = site.text("threads.fcgi");
+    for (const each of hanging) expect((await each).status).toBe(504);
+    expect(await waiting).not.toBe(first);
   });
 
   test("frees the place of a client that leaves, and nobody is killed for it", async () => {
