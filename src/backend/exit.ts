@@ -30,7 +30,7 @@ export interface Exit {
   /** It had accepted its first connection before. */
   readonly wasStarted: boolean;
   readonly reason: StopReason | undefined;
-  /** How the counter of the kernel's memory killer moved meanwhile; undefined: it did not, or was not looked at. */
+  /** How the counter of the kernel's memory killer moved just before; undefined: it did not, or was not looked at. */
   readonly memoryKiller?: string | undefined;
   /** No process has begun at all. */
   readonly startError?: FpmError;

@@ -5,8 +5,8 @@ export type KillCounter = string;
 export class MemoryKiller {
   readonly #read: (path: string) => string | undefined;
   readonly #own: KillCounter;
-  /** As they were when last looked at; one for each control group that settings name. */
-  readonly #seen = new Map<KillCounter, number>();
+  /** As they were at the last two looks; one for each control group that settings name. */
+  readonly #seen = new Map<KillCounter, { before: number; latest: number }>();
 
   /** `own` counts for processes in our own control group; `read` has the text of a file, undefined where it cannot be read. */
   constructor(own: KillCounter, read: (path: string) => string | undefined) {
@@ -18,14 +18,24 @@ export class MemoryKiller {
   /** Looks after this control group, "" for our own, from now on. */
   watch(cgroup: string): void {
     const counter = this.#counterOf(cgroup);
-    if (!this.#seen.has(counter)) this.#seen.set(counter, this.#count(counter));
+    if (this.#seen.has(counter)) return;
+    const count = this.#count(counter);
+    this.#seen.set(counter, { before: count, latest: count });
   }
 
-  /** How the counter of a control group has moved since this was asked last, in words; undefined: it has not. */
+  /** Done once a second: how counters moved before the last two looks says nothing of a process that ends now. */
+  look(): void {
+    for (const [counter, seen] of this.#seen) {
+      seen.before = seen.latest;
+      seen.latest = this.#count(counter);
+    }
+  }
+
+  /** How the counter of a control group has moved in the last second or two, in words; undefined: it has not. */
   moved(cgroup: string): string | undefined {
     const counter = this.#counterOf(cgroup);
-    const [before, now] = [this.#seen.get(counter) ?? 0, this.#count(counter)];
-    this.#seen.set(counter, now);
+    const before = this.#seen.get(counter)?.before ?? 0;
+    const now = this.#count(counter);
     return now > before ? `oom_kill of ${counter} went from ${before} to ${now}` : undefined;
   }
 

@@ -4,12 +4,21 @@ import { MemoryKiller } from "../../src/backend/memory-killer.ts";
 
 const OWN = "/own/memory.events";
 
-test("a counter that moved is told once, with what it was", () => {
+test("a counter that moved just now is told of each process that ends, with what it was", () => {
   const files: Record<string, string> = { [OWN]: "oom 3\noom_kill 3\n" };
   const killer = new MemoryKiller(OWN, (path) => files[path]);
   expect(killer.moved("")).toBeUndefined();
   files[OWN] = "oom 9\noom_kill 5\n";
+  for (const _ of [1, 2]) expect(killer.moved("")).toBe(`oom_kill of ${OWN} went from 3 to 5`);
+  killer.look();
   expect(killer.moved("")).toBe(`oom_kill of ${OWN} went from 3 to 5`);
+});
+
+test("what the kernel's memory killer did a while ago is no reason for an end of now", () => {
+  const files: Record<string, string> = { [OWN]: "oom_kill 3\n" };
+  const killer = new MemoryKiller(OWN, (path) => files[path]);
+  files[OWN] = "oom_kill 4\n";
+  for (const _ of [1, 2]) killer.look();
   expect(killer.moved("")).toBeUndefined();
 });
 
