@@ -1,6 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
-import { parentOf } from "../base/proc-stat.ts";
+import { sendSignal } from "../base/signal.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
@@ -15,7 +15,7 @@ import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
-import { isEnding, type Usage } from "./usage.ts";
+import { isEnding, startTicksOf, type Usage } from "./usage.ts";
 import { hindranceOf } from "./work-signs.ts";
 
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
@@ -35,8 +35,8 @@ export class FastCgiBackend extends LentBackend {
   readonly #process: ProgramProcess;
   /** What it and its children were seen to have used of the CPU. */
   #used: Usage = { runMs: 0, cpuWaitMs: 0 };
-  /** Its children when it was told to end. */
-  #toldToEnd: readonly number[] = [];
+  /** Its children when it was told to end, and when each was started. */
+  readonly #toldToEnd = new Map<number, string | undefined>();
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
   #death: string | undefined;
@@ -181,7 +181,7 @@ export class FastCgiBackend extends LentBackend {
 
   /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
   protected endProcess(stopTimeoutMs: number): void {
-    this.#toldToEnd = this.children;
+    for (const pid of this.children) this.#toldToEnd.set(pid, startTicksOf(pid));
     this.#socket.closeIdle();
     if (stopTimeoutMs === 0) this.#process.kill();
     else this.#process.end(stopTimeoutMs);
@@ -267,7 +267,8 @@ export class FastCgiBackend extends LentBackend {
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
     // php-cgi does not wait for its children; they are ours then, and serve nobody.
-    for (const pid of this.#toldToEnd) if (parentOf(pid) === process.pid) process.kill(pid, "SIGKILL");
+    for (const [pid, startTicks] of this.#toldToEnd)
+      if (startTicks !== undefined && startTicksOf(pid) === startTicks) sendSignal(pid, "SIGKILL");
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { childrenOf } from "../base/proc-stat.ts";
+import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
@@ -247,7 +248,7 @@ export abstract class LentBackend implements Backend {
   /** False when the process itself goes on. */
   #carryOut({ reason, worker }: Verdict): boolean {
     if (worker !== undefined && this.children.includes(worker)) {
-      process.kill(worker, "SIGKILL");
+      sendSignal(worker, "SIGKILL");
       const { name } = this.program;
       this.deps.log.warn("one of its children was killed", { program: name, pid: worker, reason });
       return false;
@@ -262,8 +263,9 @@ export abstract class LentBackend implements Backend {
     return true;
   }
 
+  /** One that leaves without a reason of ours is about to end by itself. */
   #stopNow(): void {
-    this.stop(this.#stopReason as StopReason, this.#stopTimeoutMs);
+    if (this.#stopReason !== undefined) this.stop(this.#stopReason, this.#stopTimeoutMs);
   }
 
   #leaveAlone(lease: Lease, how: Ending): void {

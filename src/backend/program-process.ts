@@ -1,6 +1,7 @@
 import type { FpmError } from "../base/errors.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
+import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import { chainFailure, isComplaint } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
@@ -91,7 +92,7 @@ export class ProgramProcess implements StartListener {
 
   /** Whether something of its group may be left, now that it has ended. */
   get hasGroup(): boolean {
-    return signal(-this.#pid, 0);
+    return sendSignal(-this.#pid, 0);
   }
 
   /** Whether it has ended, or is about to, or never began. */
@@ -141,7 +142,7 @@ export class ProgramProcess implements StartListener {
     this.#phase = "ended";
     // What it has started on purpose goes on, unless it did not come to an end of its own.
     const { signal: by } = ending;
-    if (this.#isForced || (by !== null && by !== "SIGTERM")) signal(-this.#pid, "SIGKILL");
+    if (this.#isForced || (by !== null && by !== "SIGTERM")) sendSignal(-this.#pid, "SIGKILL");
     this.#timers.cancelAll();
     if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
       this.#print("stderr", this.complaint);
@@ -167,17 +168,17 @@ export class ProgramProcess implements StartListener {
   /** SIGKILL to all of it, as soon as it has begun. */
   kill(): void {
     this.#isForced = true;
-    if (this.#phase === "running") signal(-this.#pid, "SIGKILL");
+    if (this.#phase === "running") sendSignal(-this.#pid, "SIGKILL");
   }
 
   #signal(name: NodeJS.Signals): void {
-    if (this.#phase === "running") signal(this.#pid, name);
+    if (this.#phase === "running") sendSignal(this.#pid, name);
   }
 
   /** Never both at once: a process that handles the one may miss the other. */
   #nudge(turn: number, everyMs: number): void {
     this.#timers.set("nudge", everyMs, () => {
-      if (GROUP_TURNS.includes(turn)) signal(-this.#pid, "SIGTERM");
+      if (GROUP_TURNS.includes(turn)) sendSignal(-this.#pid, "SIGTERM");
       else this.#options.wake();
       this.#nudge(turn + 1, everyMs);
     });
@@ -237,14 +238,5 @@ function openPipes(): [Pipe, Pipe] {
     closeFd(stdout.readFd);
     closeFd(stdout.writeFd);
     throw error;
-  }
-}
-
-/** To a process, or with a negative number to its group; 0 only asks. False when it has ended already. */
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, name);
-  } catch {
-    return false;
   }
 }

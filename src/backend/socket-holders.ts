@@ -1,4 +1,5 @@
 import { readdir, readlink } from "node:fs/promises";
+import { sendSignal } from "../base/signal.ts";
 
 /** Descriptors of a process that are looked at: a program has its listening socket among the first. */
 const MOST_DESCRIPTORS = 64;
@@ -19,11 +20,7 @@ export async function endHoldersOf(inode: number): Promise<readonly number[]> {
     emptyRounds = found.length === 0 ? emptyRounds + 1 : 0;
     for (const pid of found) {
       ended.add(pid);
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended in the meantime.
-      }
+      sendSignal(pid, "SIGKILL");
     }
     await Bun.sleep(ROUND_MS);
   }

@@ -53,6 +53,11 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.state;
 }
 
+/** When a process was started: tells it from a later one with the same pid. Undefined when it has gone. */
+export function startTicksOf(pid: number): string | undefined {
+  return statOf(pid)?.startTicks;
+}
+
 function statOf(pid: number): ProcStat | undefined {
   return parseStat(read(`/proc/${pid}/stat`) ?? "");
 }

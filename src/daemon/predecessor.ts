@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { sendSignal } from "../base/signal.ts";
 
 const LOOK_MS = 10;
 
@@ -12,7 +13,7 @@ export async function waitForPredecessor(pid: number, clock: Clock, isHurried: (
     // Orphans get another parent in the same moment, so this is never a process that merely has the same number.
     if (process.ppid !== pid) resolve();
     // The first one merely asks for what it does already; the second one counts.
-    else if (isHurried()) process.kill(pid, "SIGTERM");
+    else if (isHurried()) sendSignal(pid, "SIGTERM");
   };
   const looking = clock.every(LOOK_MS, look);
   look();

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { isEnding } from "../backend/usage.ts";
 import type { Log } from "../base/log.ts";
 import { parentOf } from "../base/proc-stat.ts";
+import { sendSignal } from "../base/signal.ts";
 import { INSTANCE_VARIABLE } from "../start/launch.ts";
 import type { Reaper } from "../start/reaper.ts";
 
@@ -23,7 +24,7 @@ export function endStraysOf(instance: string | undefined, log: Log): void {
   const ended = new Set<number>();
   // What a killed one had started belongs to nobody then.
   for (let found = straysOf(instance); found.some((pid) => !ended.has(pid)); found = straysOf(instance))
-    for (const pid of found) if (kill(pid, "SIGKILL")) ended.add(pid);
+    for (const pid of found) if (sendSignal(pid, "SIGKILL")) ended.add(pid);
   if (ended.size > 0) log.warn("ended processes that an earlier daemon left", { pids: [...ended].join(",") });
 }
 
@@ -46,8 +47,8 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBe
     for (const pid of found) {
       // What was killed together with its program has not been left.
       if (!ended.has(pid) && isBeingKilled(pid)) continue;
-      if (elapsedMs >= timeoutMs) kill(pid, "SIGKILL");
-      else if (!ended.has(pid)) kill(pid, "SIGTERM");
+      if (elapsedMs >= timeoutMs) sendSignal(pid, "SIGKILL");
+      else if (!ended.has(pid)) sendSignal(pid, "SIGTERM");
       ended.add(pid);
     }
     await Bun.sleep(LOOK_MS);
@@ -91,15 +92,5 @@ function read(pid: number, file: string): string {
     return readFileSync(`/proc/${pid}/${file}`, "latin1");
   } catch {
     return "";
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    // It has ended in the meantime.
-    return false;
   }
 }

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { sendSignal } from "../base/signal.ts";
 import { INSTANCE_VARIABLE } from "../start/launch.ts";
 import type { Reaper } from "../start/reaper.ts";
 
@@ -142,7 +143,7 @@ class Run implements OutputSink {
 
   kill(why: string): void {
     this.#killedBecause ??= why;
-    this.#killGroup();
+    sendSignal(-this.#process.pid, "SIGKILL");
   }
 
   wantsLine(): boolean {
@@ -157,21 +158,13 @@ class Run implements OutputSink {
     } else this.#deps.log.warn(line, { ...this.#traced, stream: "tracer" });
   }
 
-  #killGroup(): void {
-    try {
-      process.kill(-this.#process.pid, "SIGKILL");
-    } catch {
-      // ESRCH: all of it has ended.
-    }
-  }
-
   async #finish(): Promise<void> {
     await this.#exited.promise;
     this.#timeout.cancel();
     const { exitCode, signalCode } = this.#process;
     const why = this.#killedBecause;
     // What it has left in its group.
-    this.#killGroup();
+    sendSignal(-this.#process.pid, "SIGKILL");
     const grace = this.#deps.clock.after(OUTPUT_GRACE_MS, () => this.#output.cancel());
     await this.#output.ended;
     grace.cancel();

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
 import type { Ending, StarterReply, StarterRequest, StartOrder } from "./order.ts";
 import { cannotStart, type Program } from "./program.ts";
@@ -120,7 +121,7 @@ function brokenThread(problem: string): FpmError {
 
 /** What comes too late is ended at once. */
 const NOBODY: StartListener = {
-  onStarted: (pid) => process.kill(-pid, "SIGKILL"),
+  onStarted: (pid) => void sendSignal(-pid, "SIGKILL"),
   onStartFailed() {},
   onExit() {},
 };
