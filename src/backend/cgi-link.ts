@@ -1,6 +1,7 @@
+import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
-import { BugError, type FpmError, messageOf } from "../base/errors.ts";
+import { BugError, type FpmError } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
@@ -187,7 +188,7 @@ export class CgiLink implements Link, RecordSink {
       // What goes on without its output has nothing more to say.
       this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.ending() : WORKS_ON);
     } catch (error) {
-      this.#pipes.log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
+      tellBug(this.#pipes.log, error);
       this.onClosed("a bug in std-fpm");
     }
   }

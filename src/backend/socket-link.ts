@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import type { Socket } from "bun";
+import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
@@ -240,7 +241,7 @@ export class SocketLink implements Link {
 
   /** An exception of ours while it carried a request: that one ends, the others go on. */
   onBug(error: Error): void {
-    this.#owner.log.error(`a bug in std-fpm: ${error.message}`, { stack: error.stack });
+    tellBug(this.#owner.log, error);
     this.onClosed("a bug in std-fpm");
   }
 

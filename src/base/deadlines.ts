@@ -71,10 +71,18 @@ export class DeadlineLine {
   #look(): void {
     this.#timer = undefined;
     const now = this.#clock.now();
-    for (let first = this.#deadlines.first; first && first.dueAt <= now; first = this.#deadlines.first) {
-      this.remove(first);
-      first.onDue();
+    try {
+      for (let first = this.#deadlines.first; first && first.dueAt <= now; first = this.#deadlines.first) {
+        this.remove(first);
+        first.onDue();
+      }
+    } finally {
+      // After an exception too: the others are due all the same.
+      this.#lookAgain(now);
     }
+  }
+
+  #lookAgain(now: number): void {
     const { first } = this.#deadlines;
     if (first) this.#timer ??= this.#clock.after(Math.max(0, first.dueAt - now), () => this.#look());
     else if (!this.#timer) this.#onEmpty();

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { errnoOf } from "./errors.ts";
 
 /** What /proc/PID/stat and /proc/PID/task/TID/stat tell (proc(5)). */
 export interface ProcStat {
@@ -46,16 +47,22 @@ export function parentOf(pid: number): number | undefined {
   }
 }
 
-/** The children of a process's main thread (/proc/PID/task/PID/children); of our own, those of other threads are not among them. */
+/**
+ * The children of a process's main thread (/proc/PID/task/PID/children); of our own, those of other threads are not among them. None where they
+ * cannot be read: when the process has gone, or no descriptors are left.
+ */
 export function childrenOf(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
     return text === "" ? [] : text.split(" ").map(Number);
-  } catch {
-    if (!existsSync(`/proc/${pid}`)) return [];
-    // A kernel without CONFIG_PROC_CHILDREN.
-    return readdirSync("/proc")
-      .map(Number)
-      .filter((each) => parentOf(each) === pid);
+  } catch (error) {
+    // A kernel without CONFIG_PROC_CHILDREN has no such file of a process that is there.
+    return errnoOf(error) === "ENOENT" && existsSync(`/proc/${pid}`) ? childrenAmongAll(pid) : [];
   }
+}
+
+function childrenAmongAll(pid: number): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((each) => parentOf(each) === pid);
 }

@@ -1,3 +1,4 @@
+import { tellBug } from "../base/bug.ts";
 import { systemClock, type Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -59,9 +60,7 @@ export class BugOwner {
     const now = systemClock.now();
     this.#times++;
     if (message === this.#last && now - this.#toldAt < SAME_EVERY_MS) return;
-    const stack = bug instanceof Error ? bug.stack : undefined;
-    const times = this.#times > 1 ? this.#times : undefined;
-    this.#log.error(`a bug in std-fpm: ${message}`, { stack, times });
+    tellBug(this.#log, bug, this.#times > 1 ? this.#times : undefined);
     this.#last = message;
     this.#toldAt = now;
     this.#times = 0;

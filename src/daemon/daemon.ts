@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { AdminServers } from "../admin/admin-servers.ts";
+import { tellBug } from "../base/bug.ts";
 import { type ErrorCode, messageOf } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
@@ -373,12 +374,8 @@ export class Daemon implements RunningDaemon {
       await step();
     } catch (bug) {
       this.#isIncomplete = true;
-      this.#tellBug(bug);
+      tellBug(this.#deps.log, bug);
     }
-  }
-
-  #tellBug(bug: unknown): void {
-    this.#deps.log.error(`a bug in std-fpm: ${messageOf(bug)}`, { stack: (bug as Error).stack });
   }
 
   #leaveBehind(what: string): void {

@@ -1,6 +1,7 @@
 import type { Ending, Lease } from "../backend/backend.ts";
+import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
-import { FpmError, messageOf } from "../base/errors.ts";
+import { FpmError } from "../base/errors.ts";
 import type { Garbage } from "../base/garbage.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -243,7 +244,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
       this.#refuse(thrown);
       return;
     }
-    this.#deps.log.error(`a bug in std-fpm: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
+    tellBug(this.#deps.log, thrown);
     // Nobody knows what it is at: it must not stay lent for ever.
     this.#lease?.condemn("bad answer");
     this.#release("left", this.#deps.clock.now());

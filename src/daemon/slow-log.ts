@@ -1,7 +1,7 @@
 import type { Lease } from "../backend/backend.ts";
 import { cpuTimeOf } from "../backend/usage.ts";
+import { tellBug } from "../base/bug.ts";
 import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
 import { kernelProcessor } from "../base/kernel-processor.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { SlowLogConfig } from "../config/config.ts";
@@ -69,9 +69,7 @@ export class SlowLog {
     this.#limit = new ReportLimit(clock, REPORTS_A_SECOND, ({ count, programs }) => {
       log.warn(leftOutLine(count, programs), { left_out: count });
     });
-    this.#lanes = new Lanes(LOOKS_AT_ONCE, LOOKS_WAITING, (error) => {
-      log.error(`a bug in std-fpm: ${messageOf(error)}`, { stack: (error as Error).stack });
-    });
+    this.#lanes = new Lanes(LOOKS_AT_ONCE, LOOKS_WAITING, (bug) => tellBug(log, bug));
     this.#tracer = new Tracer(deps);
   }
 

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { tellBug } from "../base/bug.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
@@ -221,7 +222,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   /** An exception of ours while this connection was served: it ends, the others go on. */
   onBug(error: Error): void {
-    this.#tell(error);
+    tellBug(this.#deps.log, error);
     this.close();
   }
 
@@ -331,13 +332,9 @@ export class Connection implements IntakeOwner, Occupant {
         this.#drop(request);
       } catch (bug) {
         // One that cannot be told keeps neither the others nor the connection from their end.
-        this.#tell(bug as Error);
+        tellBug(this.#deps.log, bug);
       }
     }
-  }
-
-  #tell(bug: Error): void {
-    this.#deps.log.error(`a bug in std-fpm: ${bug.message}`, { stack: bug.stack });
   }
 
   #breakWhenAnswered(): void {

@@ -1,7 +1,9 @@
 import type { Backend } from "../backend/backend.ts";
+import { tellBug } from "../base/bug.ts";
 import type { Timer } from "../base/clock.ts";
 import { FpmError } from "../base/errors.ts";
 import { LookAgain } from "../base/look-again.ts";
+import { RareLine } from "../base/rare-line.ts";
 import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
 import { Pool, type PoolDeps, type PoolOwner } from "./pool.ts";
@@ -35,12 +37,14 @@ export class Registry implements PoolOwner {
   readonly #nextPass: LookAgain;
   /** Where a second's round over the pools goes on in the next turn. */
   #round: Iterator<[string, Pool]> | undefined;
+  readonly #bugs: RareLine;
   #isStopping = false;
 
   constructor(maxProcesses: number, machine: Machine, deps: Omit<PoolDeps, "machine">) {
     this.#sharing = new Sharing(maxProcesses);
     this.#machine = machine;
     this.#deps = { ...deps, machine: () => this.#machine };
+    this.#bugs = new RareLine(deps.clock);
     this.#nextPass = new LookAgain(deps.clock, () => this.#passSoon());
     this.#ticker = deps.clock.every(SECOND_MS, () => this.#onSecond());
   }
@@ -207,7 +211,7 @@ export class Registry implements PoolOwner {
     this.#changed.clear();
     for (const pool of changed) {
       if (looks < LOOKS_A_TURN) {
-        looks += pool.review();
+        looks += this.#alone(() => pool.review());
         this.#sharing.note(pool);
       } else this.onChange(pool);
     }
@@ -215,6 +219,7 @@ export class Registry implements PoolOwner {
 
   /** A round over all pools, in as many turns of the event loop as it takes. */
   #onSecond(): void {
+    this.#deps.memoryKiller.look();
     // One that takes longer than a second is not overtaken.
     if (this.#round) return;
     this.#round = this.#pools.entries();
@@ -230,7 +235,7 @@ export class Registry implements PoolOwner {
         return;
       }
       const [key, pool] = next.value;
-      looks += pool.onSecond(now);
+      looks += this.#alone(() => pool.onSecond(now));
       if (pool.isEmpty) this.#remove(key, pool);
     }
     this.#deps.clock.soon(() => this.#goRound());
@@ -239,5 +244,15 @@ export class Registry implements PoolOwner {
   #remove(key: string, pool: Pool): void {
     this.#pools.delete(key);
     this.tallies.putBack(pool.program, pool.tally);
+  }
+
+  /** A look at one pool: whatever it runs into, the others are looked at. Returns how many files of /proc were read. */
+  #alone(look: () => number): number {
+    try {
+      return look();
+    } catch (bug) {
+      this.#bugs.add((times) => tellBug(this.#deps.log, bug, times));
+      return 1;
+    }
   }
 }

@@ -39,6 +39,23 @@ describe("deadlines", () => {
     expect(clock.timers).toBe(0);
   });
 
+  test("of which one fails do not keep the others from theirs", () => {
+    const { clock, due, all, deadlines } = deadlinesOf(3);
+    const [a, b, c] = all as [Deadline, Deadline, Deadline];
+    const failing = Object.assign(b, {
+      onDue: () => {
+        throw new Error("a bug");
+      },
+    });
+    for (const each of [a, failing, c]) deadlines.set(each, 100, 0);
+    expect(() => clock.advance(100)).toThrow("a bug");
+    clock.advance(0);
+    expect(due).toEqual([
+      [0, 100],
+      [2, 100],
+    ]);
+  });
+
   test("that were cleared, or set anew, do not come at their first time", () => {
     const { clock, due, all, deadlines } = deadlinesOf(2);
     const [a, b] = all as [Deadline, Deadline];

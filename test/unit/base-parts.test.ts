@@ -9,6 +9,16 @@ import { Timers } from "../../src/base/timers.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
+test("without descriptors a process has no children that anybody could see", async () => {
+  const script = `
+    const { openSync } = require("node:fs");
+    const { childrenOf } = require("${import.meta.dir}/../../src/base/proc-stat.ts");
+    try { for (;;) openSync("/dev/null"); } catch {}
+    process.stdout.write(JSON.stringify(childrenOf(process.ppid)));`;
+  const child = Bun.spawn(["prlimit", "--nofile=64", process.execPath, "-e", script], { stdout: "pipe" });
+  expect(await new Response(child.stdout).text()).toBe("[]");
+});
+
 describe("timers", () => {
   test("run once a name, the latest start counts", () => {
     const clock = new FakeClock();
