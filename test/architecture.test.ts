@@ -75,6 +75,7 @@ const PURE_BASE = [
   "base/histogram.ts",
   "base/escape-controls.ts",
   "base/state-table.ts",
+  "base/variable-names.ts",
 ];
 /** What runs in a browser. */
 const BROWSER = "src/admin/dashboard/";

@@ -1,13 +1,13 @@
 import { Type } from "@sinclair/typebox";
+import { reservedProblem, VARIABLE_NAME } from "../base/variable-names.ts";
 import { command, duration, integer, name, oneOf, path, size, TABLE } from "./keys.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
-const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$";
+const VARIABLE = `^${VARIABLE_NAME}$`;
 /** The kernel's highest user number. */
 const MAX_ID = 4_294_967_294;
 /** Below this not even a loader fits. */
 const LEAST_AS = 4 * 2 ** 20;
-const RESERVED_ENV = /^(?:FCGI_WEB_SERVER_ADDRS|NOTIFY_SOCKET|LISTEN_[A-Z]+)$/;
 
 /** `app.limits`: only those that are given are set; setrlimit(2). */
 const limitsSchema = Type.Object(
@@ -93,7 +93,7 @@ export const appSchema = Type.Object(
       default: [],
       description: "Variables of std-fpm's own environment that are passed on; `env` goes before them.",
       expected: 'a list of names, such as ["TZ"]',
-      verify: (names: readonly string[]) => reserved(names),
+      verify: (names: readonly string[]) => reservedProblem(names),
     }),
     wrapper: command("A command that is put in front of the program, with its arguments.", [
       "/usr/bin/ionice",
@@ -211,13 +211,8 @@ function verifyExtensions(names: readonly string[]): string | undefined {
 function verifyEnv(env: Readonly<Record<string, string>>): string | undefined {
   const wrong = Object.keys(env).find((variable) => !new RegExp(VARIABLE).test(variable));
   return wrong === undefined
-    ? reserved(Object.keys(env))
+    ? reservedProblem(Object.keys(env))
     : `${JSON.stringify(wrong)} is not a name of a variable`;
-}
-
-function reserved(names: readonly string[]): string | undefined {
-  const wrong = names.find((variable) => RESERVED_ENV.test(variable));
-  return wrong === undefined ? undefined : `${wrong} would make programs misbehave and is never passed on`;
 }
 
 function verifyLimits({ cpu, as }: { readonly cpu?: string; readonly as?: string }): string | undefined {

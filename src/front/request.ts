@@ -11,7 +11,7 @@ import {
   FCGI_REQUEST_COMPLETE,
   FCGI_RESPONDER,
 } from "../fcgi/protocol.ts";
-import { bodyTooLarge } from "../relay/body-limit.ts";
+import { bodyLate, bodyTooLarge } from "../relay/body-limit.ts";
 import type { ClientListener, ClientStream, LeaveListener } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
 
@@ -239,7 +239,7 @@ export class FrontRequest implements ClientStream, RawSink {
     if (this.#dueAt === 0 || (this.#phase === "body" && this.body.bytes !== this.#seenBytes)) {
       this.#dueAt = now + timeoutMs;
       this.#seenBytes = this.body.bytes;
-    } else if (now >= this.#dueAt) this.#onOverdue(timeoutMs / 1000);
+    } else if (now >= this.#dueAt) this.#onOverdue(timeoutMs);
   }
 
   listen(listener: ClientListener | undefined): void {
@@ -319,16 +319,12 @@ export class FrontRequest implements ClientStream, RawSink {
     return this.#phase === "draining" ? DRAIN_MS : 0;
   }
 
-  #onOverdue(afterS: number): void {
+  #onOverdue(afterMs: number): void {
     if (this.#phase === "draining") {
       this.#port.onOverrun(this);
       return;
     }
-    const isHead = this.#phase === "head";
-    const headLate = `A request's head did not arrive within head_timeout (${afterS} s).`;
-    const bodyLate = `No byte of the body came for ${afterS} s.`;
-    const code = isHead ? "HEAD_TIMEOUT" : "BODY_TIMEOUT";
-    this.refuse(new FpmError(code, "client", isHead ? headLate : bodyLate));
+    this.refuse(this.#phase === "head" ? headLate(afterMs) : bodyLate(afterMs));
   }
 
   #passBody(chunk: Uint8Array, start: number, end: number): void {
@@ -389,4 +385,9 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#headRecords.clear();
     this.#letGo();
   }
+}
+
+function headLate(afterMs: number): FpmError {
+  const what = `A request's head did not arrive within head_timeout (${afterMs / 1000} s).`;
+  return new FpmError("HEAD_TIMEOUT", "client", what);
 }

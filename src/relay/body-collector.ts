@@ -1,11 +1,12 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
-import { FpmError } from "../base/errors.ts";
+import type { FpmError } from "../base/errors.ts";
 import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
+import { bodyLate } from "./body-limit.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
-import { SpoolFile } from "./spool-file.ts";
+import { SpoolFile, spoolStands } from "./spool-file.ts";
 import type { SpoolSpace } from "./spool-space.ts";
 
 /** Up to this size a body stays in memory. */
@@ -43,7 +44,7 @@ class BodyCollector implements ClientListener {
   readonly #options: CollectOptions;
   readonly #resolve: (body: CollectedBody | undefined) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #timers: Timers<"body">;
+  readonly #timers: Timers<"progress">;
   readonly #records: ByteQueue;
   #file: SpoolFile | undefined;
   #isWriting = false;
@@ -79,7 +80,7 @@ class BodyCollector implements ClientListener {
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isOver) return;
-    this.#timers.set("body", this.#options.timeoutMs, () => this.#onTimeout());
+    this.#awaitProgress();
     this.#records.push(chunk, start, end);
     if (this.#file || this.#records.bytes > MAX_IN_MEMORY) void this.#write();
     if (this.#records.bytes > OUTBOX_HIGH_WATER) this.#client.pauseBody();
@@ -111,7 +112,9 @@ class BodyCollector implements ClientListener {
         const piece = this.#records.join();
         this.#records.clear();
         await this.#file.append(piece);
-        if (!this.#isOver) this.#client.resumeBody();
+        if (this.#isOver) break;
+        this.#awaitProgress();
+        this.#client.resumeBody();
       }
     } catch (error) {
       this.#fail(error);
@@ -129,9 +132,12 @@ class BodyCollector implements ClientListener {
     this.#resolve({ contentBytes: this.#client.bodyBytes, records: this.#records, file: this.#file });
   }
 
-  #onTimeout(): void {
-    const seconds = this.#options.timeoutMs / 1000;
-    this.#fail(new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${seconds} s.`));
+  /** The client must send, or the disk take, a byte in time. */
+  #awaitProgress(): void {
+    const { timeoutMs, space } = this.#options;
+    this.#timers.set("progress", timeoutMs, () => {
+      this.#fail(this.#isWriting ? spoolStands(space.folder, timeoutMs) : bodyLate(timeoutMs));
+    });
   }
 
   #fail(error: unknown): void {

@@ -17,3 +17,8 @@ export function limitBody(client: ClientStream, { maxBodyBytes }: AppConfig): vo
 export function bodyTooLarge(maxBytes: number): FpmError {
   return new FpmError("BODY_TOO_LARGE", "client", `The body has more than max_body (${maxBytes}) bytes.`);
 }
+
+/** What a client is told that has sent nothing of its body for so long. */
+export function bodyLate(forMs: number): FpmError {
+  return new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${forMs / 1000} s.`);
+}

@@ -9,6 +9,7 @@ import type { AppConfig } from "../config/config.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
 import { FCGI_END_REQUEST } from "../fcgi/protocol.ts";
 import type { AnswerHead } from "./answer-head.ts";
+import { bodyLate } from "./body-limit.ts";
 import type { ClientListener, ClientStream } from "./client-stream.ts";
 import { type ResponseListener, ResponseWatch } from "./response-watch.ts";
 
@@ -275,8 +276,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
       this.#awaitBody();
       return;
     }
-    const seconds = this.#app.bodyTimeoutMs / 1000;
-    this.onBodyFailed(new FpmError("BODY_TIMEOUT", "client", `No byte of the body came for ${seconds} s.`));
+    this.onBodyFailed(bodyLate(this.#app.bodyTimeoutMs));
   }
 
   /** `request_timeout` is over. */

@@ -20,11 +20,13 @@ export class SpoolFile {
   /** @throws FpmError SPOOL_FAILED. */
   static async create(space: SpoolSpace): Promise<SpoolFile> {
     const path = join(space.folder, `std-fpm-${crypto.randomUUID()}`);
+    let handle: FileHandle | undefined;
     try {
-      const handle = await open(path, "wx+", 0o600);
+      handle = await open(path, "wx+", 0o600);
       await unlink(path);
       return new SpoolFile(handle, space);
     } catch (error) {
+      await handle?.close().catch(() => {});
       throw spoolFailed(space.folder, error);
     }
   }
@@ -68,6 +70,11 @@ export class SpoolFile {
     // What the disk says to that is of no use to anybody: the file has gone.
     this.#handle.close().catch(() => {});
   }
+}
+
+/** The disk has taken no byte for so long. */
+export function spoolStands(folder: string, forMs: number): FpmError {
+  return spoolFailed(folder, `its disk has taken nothing for ${forMs / 1000} s`);
 }
 
 function spoolFailed(where: string, cause: unknown): FpmError {

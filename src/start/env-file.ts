@@ -1,12 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
+import { reservedProblem, VARIABLE_NAME } from "../base/variable-names.ts";
 
 const LOOK = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const ROOT = 0;
 /** Nobody but its owner. */
 const OTHERS = 0o077;
 const MAX_BYTES = 1024 * 1024;
-const LINE = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+const LINE = new RegExp(`^(${VARIABLE_NAME})=([^\\0]*)$`);
 const QUOTED = /^(["'])(.*)\1$/s;
 
 /**
@@ -20,6 +21,8 @@ export function readEnvFile(path: string): Record<string, string> {
     if (line.trim() === "" || line.startsWith("#")) continue;
     const [, name, value = ""] = LINE.exec(line) ?? [];
     if (name === undefined) throw new Error(`env_file: ${path}:${index + 1}: expected NAME=value`);
+    const problem = reservedProblem([name]);
+    if (problem !== undefined) throw new Error(`env_file: ${path}:${index + 1}: ${problem}`);
     variables[name] = QUOTED.exec(value)?.[2] ?? value;
   }
   return variables;

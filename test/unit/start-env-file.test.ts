@@ -27,9 +27,19 @@ describe("env_file", () => {
     });
   });
 
-  test.each(["export KEY=1", "KEY", "1KEY=2", " KEY=1"])("a line %j is an error with its number", (line) => {
-    using file = fileOf(`A=1\n${line}\n`);
-    expect(() => readEnvFile(file.path)).toThrow(`env_file: ${file.path}:2: expected NAME=value`);
+  test.each(["export KEY=1", "KEY", "1KEY=2", " KEY=1", "KEY=a\0b"])(
+    "a line %j is an error with its number",
+    (line) => {
+      using file = fileOf(`A=1\n${line}\n`);
+      expect(() => readEnvFile(file.path)).toThrow(`env_file: ${file.path}:2: expected NAME=value`);
+    },
+  );
+
+  test.each(["LISTEN_FDS", "NOTIFY_SOCKET", "FCGI_WEB_SERVER_ADDRS"])("never passes %s on", (name) => {
+    using file = fileOf(`A=1\n${name}=x\n`);
+    expect(() => readEnvFile(file.path)).toThrow(
+      `env_file: ${file.path}:2: ${name} would make programs misbehave and is never passed on`,
+    );
   });
 
   test.each([0o640, 0o604, 0o620, 0o666])(
