@@ -26,7 +26,7 @@ export class BackendSocket {
   /** The connection that was made last: connections are accepted in their order. */
   #newest: SocketLink | undefined;
 
-  /** Listens, and connects without a word: `isBooting` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
+  /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
   constructor(path: string, concurrency: number, owner: LinkOwner) {
     this.path = path;
     this.#owner = owner;

@@ -20,8 +20,7 @@ export type StopReason =
   | "abort timeout"
   | "bad answer"
   | "left alone"
-  | "unreachable"
-  | "request over";
+  | "unreachable";
 
 /** How a process ended. */
 export interface Exit {

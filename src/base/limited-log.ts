@@ -52,7 +52,7 @@ export class LimitedLog {
     this.#written = 0;
     this.#leftOut = 0;
     if (leftOut === 0) return;
-    const what = `${leftOut} more lines about requests that clients got wrong are left out: the access log and the status have all`;
+    const what = `${leftOut} more lines about requests that clients got wrong are left out: level = "debug" writes all`;
     this.#log.warn(what, { left_out: leftOut });
   }
 }

@@ -163,7 +163,7 @@ export const appSchema = Type.Object(
     request_timeout: duration("0", "Longest run of one request; 0 = no limit."),
     body_timeout: duration(
       "60s",
-      "How long an upload may stall, or a client may not read the answer.",
+      "How long an upload may stall, or a client may not read the answer; [app]'s also holds for [[apps]] while a small body is awaited and an answer is read.",
       "positive",
     ),
     spool: oneOf(
@@ -186,7 +186,7 @@ export const appSchema = Type.Object(
     stderr: oneOf(
       ["log", "client", "both"],
       "log",
-      "Where goes what a plain CGI program prints on stderr: the log, the web server's error log, or both.",
+      "Where a plain CGI program's stderr goes: the log, the web server's error log, or both.",
     ),
     log_stderr: Type.Boolean({
       default: true,

@@ -179,7 +179,7 @@ export interface AppConfig {
   /** 0 = none. */
   readonly abortTimeoutMs: number;
   readonly stopTimeoutMs: number;
-  /** Where goes what a plain CGI program prints on stderr. */
+  /** Where a plain CGI program's stderr goes. */
   readonly stderr: "log" | "client" | "both";
   /** Whether FCGI_STDERR of a FastCGI program is logged. */
   readonly logStderr: boolean;

@@ -142,7 +142,8 @@ export class Administration implements Control {
     const ended = backend.finished.then(() => "ended" as const);
     if ((await Promise.race([ended, this.#after(KILL_MS, "late" as const)])) === "late")
       return no(`${label} was sent SIGKILL and has not ended yet`);
-    return yes(`${label} was killed while it was at work on ${busy} requests`);
+    const atWork = busy === 1 ? "1 request" : `${busy} requests`;
+    return yes(`${label} was killed${busy === 0 ? "" : ` while it was at work on ${atWork}`}`);
   }
 
   async #withPool(name: string, act: (pool: Pool) => Promise<ActionResult>): Promise<ActionResult> {

@@ -11,7 +11,7 @@ import { AnswerHead } from "../relay/answer-head.ts";
 import { type CollectedBody, collectBody } from "../relay/body-collector.ts";
 import { limitBody } from "../relay/body-limit.ts";
 import type { ClientStream, LeaveListener } from "../relay/client-stream.ts";
-import { isSafeMethod, Relay, type RelayDeps, type Relayed, type RelayOwner } from "../relay/relay.ts";
+import { Relay, type RelayDeps, type Relayed, type RelayOwner } from "../relay/relay.ts";
 import { mustBeSpooled } from "../relay/spool.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import { SpooledClient } from "../relay/spooled-client.ts";
@@ -64,7 +64,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#deps = deps;
     this.#onOver = onOver;
     this.#journey = new Journey(client, deps.clock.now(), deps.accessLog.isOn);
-    this.#attempts = new Attempts(isSafeMethod(client.head.method));
+    this.#attempts = new Attempts(client.head.isSafe);
   }
 
   get waitingSince(): number {

@@ -104,7 +104,7 @@ export class SlowLog {
   /** It is over. */
   end(journey: Journey, outcome: Outcome): void {
     const noticed = this.#noticed.get(journey);
-    this.forget(journey);
+    this.#forget(journey);
     if (!noticed?.isReported) return;
     const { cpuBeforeMs } = noticed;
     const now = this.#deps.clock.now();
@@ -118,7 +118,7 @@ export class SlowLog {
   }
 
   /** Nothing more is said of it. */
-  forget(journey: Journey): void {
+  #forget(journey: Journey): void {
     if (this.#noticed.delete(journey)) this.#watched.delete(journey);
     else this.#young.delete(journey);
   }

@@ -94,10 +94,15 @@ export class RequestHead {
     return this.#known[2 * PLACES[name]] !== 0;
   }
 
-  /** The method in capitals; GET when the web server names none. */
+  /** As the web server names it; GET when it names none. */
   get method(): string {
     this.#method ??= this.value("REQUEST_METHOD") || "GET";
     return this.#method;
+  }
+
+  /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
+  get isSafe(): boolean {
+    return this.method === "GET" || this.method === "HEAD" || this.method === "OPTIONS";
   }
 
   /** What was asked for, without the query, which is nobody's business; as text where it is UTF-8, else a character a byte. */

@@ -106,13 +106,6 @@ export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string
   return LATIN1_SLICE.call(bytes, start, end);
 }
 
-/** The bytes of a string of one character a byte. */
-export function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
 /** The size of a pair with these lengths in bytes, its own length bytes included. */
 export function pairSize(nameLength: number, valueLength: number): number {
   return (nameLength < 0x80 ? 1 : 4) + (valueLength < 0x80 ? 1 : 4) + nameLength + valueLength;

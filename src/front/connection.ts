@@ -2,7 +2,7 @@ import type { Socket } from "bun";
 import { tellBug } from "../base/bug.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, FpmError } from "../base/errors.ts";
+import type { ErrorCode, FpmError } from "../base/errors.ts";
 import { isReadable, unsentBytes } from "../base/libc.ts";
 import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
@@ -38,8 +38,8 @@ export interface ConnectionDeps extends RequestTimes {
   onRequest(request: FrontRequest): void;
   /** The connection is over. */
   onClosed(connection: Connection): void;
-  /** Requests were refused since too much is held. */
-  onSpent(): void;
+  /** A request is refused since too much is held: what it is told. */
+  onSpent(): FpmError;
 }
 
 /** While draining, a connection without any request is left open for so long. */
@@ -48,7 +48,7 @@ const FIRST_REQUEST_MS = 1000;
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 /** What one connection may have us hold of its requests: heads and bodies that a program is not asked for yet. */
-const MAX_HELD_BYTES = 8 * 1024 * 1024;
+const MOST_OF_CONNECTION_BYTES = 8 * 1024 * 1024;
 /** How often it is asked whether the client has read all of an answer that broke off. */
 const BREAK_LOOK_MS = 50;
 /** A header of version 0: nginx then aborts an answer that it would otherwise pass on as complete. */
@@ -87,7 +87,7 @@ export class Connection implements IntakeOwner, Occupant {
   constructor(socket: FrontSocket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
-    this.#held = new ByteBudget(MAX_HELD_BYTES, deps.buffers);
+    this.#held = new ByteBudget(MOST_OF_CONNECTION_BYTES, deps.buffers);
     this.#intake = new Intake(this, this.#held);
     this.#outbox = new Outbox(socket, deps.buffers);
     this.#idleSince = deps.clock.now();
@@ -303,8 +303,7 @@ export class Connection implements IntakeOwner, Occupant {
   #refuseForRoom(request: FrontRequest): void {
     // Nobody else has heard of it.
     if (request.phase === "open") this.onRejected("BUFFER_FULL");
-    request.refuse(new FpmError("BUFFER_FULL", "daemon", "Too much is held of other requests and answers."));
-    this.#deps.onSpent();
+    request.refuse(this.#deps.onSpent());
   }
 
   /** A client that asks and asks and does not read its answers is not read from either. */
@@ -380,8 +379,9 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   #onStill(): void {
-    const what = "closed a connection: the web server took no byte of an answer within body_timeout";
-    this.#deps.clientLog.info(what);
+    this.#deps.clientLog.info(
+      "closed a connection: the web server took no byte of an answer within body_timeout",
+    );
     this.close();
   }
 

@@ -1,4 +1,5 @@
 import type { Timer } from "../base/clock.ts";
+import { FpmError } from "../base/errors.ts";
 import { RareLine } from "../base/rare-line.ts";
 import type { Admission } from "./admission.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
@@ -110,17 +111,20 @@ export class Connections {
     });
   }
 
-  #onSpent(): void {
-    const { log, buffers } = this.#deps;
-    const { heldBytes: held, limitBytes } = buffers;
+  /** All connections together hold too much, or one of them does. */
+  #onSpent(): FpmError {
+    const { log, clientLog, buffers } = this.#deps;
+    const { heldBytes: held, limitBytes: buffer_limit } = buffers;
+    const code = "BUFFER_FULL";
+    if (!buffers.isSpent) {
+      const what = "Requests on one connection hold more than 8 MiB before their programs are asked for.";
+      clientLog.warn(what, { code });
+      return new FpmError(code, "daemon", what);
+    }
     this.#spent.add((times) =>
-      log.warn("buffer_limit reached: requests are refused", {
-        code: "BUFFER_FULL",
-        held,
-        buffer_limit: limitBytes,
-        times,
-      }),
+      log.warn("buffer_limit reached: requests are refused", { code, held, buffer_limit, times }),
     );
+    return new FpmError(code, "daemon", "Too much is held of other requests and answers.");
   }
 
   #onClosed(connection: Connection): void {

@@ -77,9 +77,15 @@ export class Front implements Gate {
     return this.#connections.places;
   }
 
-  openGate(): void {
+  openGate(): boolean {
+    try {
+      for (const listener of this.#listeners) listener.accept();
+    } catch {
+      this.closeGate();
+      return false;
+    }
     this.#isGateOpen = true;
-    for (const listener of this.#listeners) listener.accept();
+    return true;
   }
 
   closeGate(): void {

@@ -178,10 +178,10 @@ export class Intake implements RecordSink {
 }
 
 function tooMany(): FpmError {
-  return new FpmError("QUEUE_FULL", "client", `More than ${MAX_REQUESTS} requests at once on a connection.`);
+  return new FpmError("QUEUE_FULL", "daemon", `More than ${MAX_REQUESTS} requests at once on a connection.`);
 }
 
 function breaking(): FpmError {
   const what = "An answer on this connection broke off: it ends when the others are complete.";
-  return new FpmError("QUEUE_FULL", "client", what);
+  return new FpmError("QUEUE_FULL", "daemon", what);
 }

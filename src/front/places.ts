@@ -15,7 +15,8 @@ export interface Occupant extends Linked<Occupant> {
 
 /** What accepts connections. */
 export interface Gate {
-  openGate(): void;
+  /** False when it cannot be opened now: no descriptors are left. It is closed then. */
+  openGate(): boolean;
   closeGate(): void;
 }
 
@@ -136,10 +137,7 @@ export class Places {
     if (this.#isShort(nextDescriptor() ?? Number.POSITIVE_INFINITY)) {
       if (this.#isGateOpen) this.#tell(true);
       this.#closeGate();
-    } else {
-      this.#admitWaiting();
-      if (this.#waiting.size === 0) this.#openGate();
-    }
+    } else this.#admitWaiting();
     const { clock, log } = this.#deps;
     const episode = this.#episode;
     if (!episode || this.#waiting.size > 0 || clock.now() - episode.lastAt < EPISODE_MS) return;
@@ -203,9 +201,7 @@ export class Places {
   }
 
   #openGate(): void {
-    if (this.#isGateOpen) return;
-    this.#isGateOpen = true;
-    this.#deps.gate.openGate();
+    if (!this.#isGateOpen) this.#isGateOpen = this.#deps.gate.openGate();
   }
 
   #closeGate(): void {

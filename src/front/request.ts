@@ -18,9 +18,9 @@ import { errorReply } from "../reply/error-reply.ts";
 /** All of PARAMS; web servers send at most 64 KiB or so. */
 export const MAX_HEAD_BYTES = 256 * 1024;
 /** A body up to this size is kept whole: a slow upload holds no backend, and the request can be sent again. */
-export const MAX_HELD_BYTES = 64 * 1024;
+export const SMALL_BODY_BYTES = 64 * 1024;
 /** What is kept at the most of any body, with the headers and padding of its records. */
-const MAX_HELD_RAW_BYTES = 2 * MAX_HELD_BYTES;
+const MAX_HELD_RAW_BYTES = 2 * SMALL_BODY_BYTES;
 /** What is read and thrown away of a body that nobody wanted, before the connection is closed. */
 export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
@@ -303,7 +303,7 @@ export class FrontRequest implements ClientStream, RawSink {
     // With the last record of it the body is complete in a moment.
     if (!this.#isBodyComplete && this.#isStdinOver && this.#isDataOver) return;
     const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
-    const hasBegun = this.body.bytes > 0 && announced > MAX_HELD_BYTES;
+    const hasBegun = this.body.bytes > 0 && announced > SMALL_BODY_BYTES;
     const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
     if (this.#isBodyComplete || hasBegun || isOverlong) this.#open();
   }
@@ -350,7 +350,6 @@ export class FrontRequest implements ClientStream, RawSink {
       return;
     }
     this.refuse(error);
-    this.#leave();
   }
 
   /** The request cannot be sent again from now on. */

@@ -1,13 +1,13 @@
 import type { Backend } from "../backend/backend.ts";
 import { tellBug } from "../base/bug.ts";
 import type { Timer } from "../base/clock.ts";
-import { FpmError } from "../base/errors.ts";
 import { LookAgain } from "../base/look-again.ts";
 import { RareLine } from "../base/rare-line.ts";
 import type { Program } from "../start/program.ts";
 import type { Machine } from "./cap.ts";
 import { Pool, type PoolDeps, type PoolOwner } from "./pool.ts";
 import type { PoolStatus } from "./pool-status.ts";
+import { shuttingDown } from "./queue.ts";
 import { Sharing } from "./sharing.ts";
 import { Tallies } from "./tallies.ts";
 import type { Tally } from "./tally.ts";
@@ -51,7 +51,7 @@ export class Registry implements PoolOwner {
 
   /** The pool of a program, made on its first request. @throws FpmError SHUTTING_DOWN. */
   poolFor(program: Program): Pool {
-    if (this.#isStopping) throw new FpmError("SHUTTING_DOWN", "daemon", "std-fpm is shutting down.");
+    if (this.#isStopping) throw shuttingDown();
     let pool = this.#pools.get(program.key);
     if (!pool) {
       pool = new Pool(program, this, this.#deps, this.tallies.take(program.key));

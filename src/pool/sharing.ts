@@ -37,7 +37,7 @@ export interface ReserveView {
 /** How many places must be left to the others when a program takes one. */
 export type Reserve = (view: ReserveView) => number;
 
-/** Starts of all programs in one turn of the event loop: each holds it up for 0.2 to 1.5 ms, ten times that where the cores are busy. */
+/** Starts of all programs in one turn of the event loop: each makes a socket, two pipes and an order for a starter's thread. */
 const STARTS_A_TURN = 4;
 /** Processes that are told to end in one turn. */
 const EVICTIONS_A_TURN = 32;

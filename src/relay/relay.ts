@@ -63,11 +63,6 @@ const ACCEPT_LOOK_MS = 2;
 /** How long the exit of a process is waited for that has ended for the kernel. */
 const DEATH_MS = 1000;
 
-/** Whether asking twice does no harm (RFC 9110 §9.2.1). */
-export function isSafeMethod(method: string): boolean {
-  return method === "GET" || method === "HEAD" || method === "OPTIONS";
-}
-
 /**
  * Carries one request to a backend and its answer back, with back-pressure both ways, until END_REQUEST or until
  * one side is gone.

@@ -32,8 +32,8 @@ export interface ResponseListener {
 /** The ids of requests on the connection to a program: of the present one, and of earlier ones. */
 export type LinkIds = Pick<Link, "requestId" | "isStale">;
 
-/** A header that does not end is handed on from this size on: web servers take none of it. */
-const MAX_HELD_BYTES = 64 * 1024;
+/** A header that does not end is handed on from this size on, its records' headers and padding included: web servers take none of it. */
+const MAX_HELD_RAW_BYTES = 64 * 1024;
 
 /**
  * Watches the record headers of a program's answer to one request. The bytes pass as they are, but for the request's id, which is
@@ -84,7 +84,7 @@ export class ResponseWatch implements RecordSink, RawSink {
     if (!this.#head.isComplete) {
       this.#held ??= new ByteQueue();
       this.#held.push(chunk, start, end);
-      if (this.#held.bytes <= MAX_HELD_BYTES) return;
+      if (this.#held.bytes <= MAX_HELD_RAW_BYTES) return;
       this.#head.complete();
       this.#release(this.#held);
       return;

@@ -1,7 +1,6 @@
 import type { AppConfig } from "../config/config.ts";
 import { FCGI_HEADER_LEN, FCGI_RESPONDER } from "../fcgi/protocol.ts";
 import type { ClientStream } from "./client-stream.ts";
-import { isSafeMethod } from "./relay.ts";
 
 /**
  * Whether a body must be complete before a program gets it: the program would not know its length, or the settings say so. A plain CGI program gets
@@ -14,5 +13,5 @@ export function mustBeSpooled(client: ClientStream, { spool, protocol }: AppConf
     return (spool === "always" || protocol === "cgi") && !client.isBodyComplete;
   // Nearly every request: a GET without CONTENT_LENGTH and without a body. Where others have none it is told as 0.
   const isEmpty = client.isBodyComplete && client.body.bytes <= FCGI_HEADER_LEN;
-  return !isEmpty || !isSafeMethod(head.method) || (head.value("CONTENT_LENGTH") ?? "") !== "";
+  return !isEmpty || !head.isSafe || (head.value("CONTENT_LENGTH") ?? "") !== "";
 }

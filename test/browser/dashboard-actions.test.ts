@@ -106,9 +106,7 @@ describe("an action on the dashboard", () => {
     expect(question).toMatch(
       /gets SIGKILL at once\. It has been at work on POST \/direct\/lab\.fcgi for .*: that breaks off/,
     );
-    expect(await confirm(dashboard)).toMatch(
-      /^done: Kill: .* was killed while it was at work on 1 requests$/,
-    );
+    expect(await confirm(dashboard)).toMatch(/^done: Kill: .* was killed while it was at work on 1 request$/);
     expect([isAlive(pid), (await busy).status]).toEqual([false, 502]);
   });
 

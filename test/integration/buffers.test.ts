@@ -34,6 +34,7 @@ describe("heads that do not end", () => {
     const { buffered_bytes } = await snapshotOf(site.fpm);
     expect(buffered_bytes).toBeLessThan(9 * MIB);
     expect(buffered_bytes).toBeGreaterThan(7 * MIB);
+    await logged(site.fpm, "Requests on one connection hold more than 8 MiB");
     using other = await connectFcgi(site.fpm.socket);
     expect((await other.request(`${site.root}/lab.fcgi`)).protocolStatus).toBe(0);
     connection[Symbol.dispose]();

@@ -6,10 +6,12 @@ import { parseAccessFormat } from "../../src/config/access-format.ts";
 import { checkFile } from "../../src/config/check.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
-import { encodeParams, latin1Bytes } from "../../src/fcgi/params.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
 import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { type AccessRecord, createAccessLine } from "../../src/status/access-line.ts";
 import { strftime } from "../../src/status/strftime.ts";
+
+const latin1Bytes = (text: string) => Buffer.from(text, "latin1");
 
 const TIME = new Date(2026, 0, 2, 3, 4, 5, 678);
 

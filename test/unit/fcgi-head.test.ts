@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { RequestHead, readHead } from "../../src/fcgi/head.ts";
-import { encodeParams, latin1, latin1Bytes, ParamCursor } from "../../src/fcgi/params.ts";
+import { encodeParams, latin1, ParamCursor } from "../../src/fcgi/params.ts";
 import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 import { WantedParameters } from "../../src/fcgi/wanted-parameters.ts";
 
@@ -280,6 +280,5 @@ describe("a request's head", () => {
   test("keeps every byte of a value", () => {
     const all = latin1(Uint8Array.from({ length: 256 }, (_, i) => i));
     expect([...headOf([["X", all]]).pairs()]).toEqual([["X", all]]);
-    expect(latin1Bytes(all).length).toBe(256);
   });
 });

@@ -123,7 +123,7 @@ function serve(chunks: readonly Uint8Array[], conductOf: (request: FrontRequest,
     error: (line) => void bugs.push(line),
   };
   const clock = new FakeClock();
-  const gate = { openGate: nothing, closeGate: nothing };
+  const gate = { openGate: () => true, closeGate: nothing };
   const places = new Places({ maxConnections: 1, descriptors: 100 }, { clock, log, gate });
   const buffers = new ByteBudget(Number.POSITIVE_INFINITY);
   let isClosed = false;
@@ -156,7 +156,7 @@ function serve(chunks: readonly Uint8Array[], conductOf: (request: FrontRequest,
       isClosed = true;
       places.leave(closed);
     },
-    onSpent: nothing,
+    onSpent: () => new FpmError("BUFFER_FULL", "daemon", "full"),
   });
   places.enter(connection, 10);
   for (const chunk of chunks) if (!isClosed) connection.onData(chunk);

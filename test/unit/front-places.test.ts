@@ -10,7 +10,14 @@ function world(maxConnections: number, descriptors = 10_000) {
   const lines: [string, unknown][] = [];
   const line = (message: string, fields?: unknown) => void lines.push([message, fields]);
   const log: Log = { isDebug: false, debug: line, info: line, warn: line, error: line };
-  const gate = { openGate: () => void notes.push("open"), closeGate: () => void notes.push("close") };
+  const gate = {
+    opens: true,
+    openGate() {
+      notes.push(gate.opens ? "open" : "cannot open");
+      return gate.opens;
+    },
+    closeGate: () => void notes.push("close"),
+  };
   const places: Places = new Places({ maxConnections, descriptors }, { clock, log, gate });
   const come = (name: string, fd = 10) => {
     let idleSince = clock.now();
@@ -41,7 +48,7 @@ function world(maxConnections: number, descriptors = 10_000) {
   };
   /** What has happened since the last time. */
   const happened = () => notes.splice(0);
-  return { clock, places, come, happened, lines };
+  return { clock, places, gate, come, happened, lines };
 }
 
 describe("at the limit", () => {
@@ -163,5 +170,17 @@ describe("when descriptors run out", () => {
     places.use({ maxConnections: 100, descriptors: 10_000 });
     places.look();
     expect(happened()).toEqual(["open"]);
+  });
+
+  test("accepting begins again when it can, not when it was tried", () => {
+    const { places, gate, happened } = world(100, 0);
+    places.look();
+    gate.opens = false;
+    places.use({ maxConnections: 100, descriptors: 10_000 });
+    places.look();
+    gate.opens = true;
+    places.look();
+    places.look();
+    expect(happened()).toEqual(["close", "cannot open", "cannot open", "open"]);
   });
 });

@@ -3,14 +3,14 @@ import { FpmError } from "../../src/base/errors.ts";
 import { encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_ABORT_REQUEST, FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
 import type { Intake } from "../../src/front/intake.ts";
-import { MAX_DRAINED_BYTES, MAX_HEAD_BYTES, MAX_HELD_BYTES } from "../../src/front/request.ts";
+import { MAX_DRAINED_BYTES, MAX_HEAD_BYTES, SMALL_BODY_BYTES } from "../../src/front/request.ts";
 import { begin, head, notingConnection, ofLength, stdin } from "../support/noting-connection.ts";
 
 describe("a request is ready", () => {
   test("when its small body is complete, not before", () => {
     const { intake, notes } = notingConnection();
-    intake.push(ofLength(MAX_HELD_BYTES));
-    intake.push(stdin(MAX_HELD_BYTES, false));
+    intake.push(ofLength(SMALL_BODY_BYTES));
+    intake.push(stdin(SMALL_BODY_BYTES, false));
     expect(notes()).toEqual(["begin"]);
     intake.push(stdin(0, true));
     expect(notes().at(-1)).toBe("ready");
@@ -18,7 +18,7 @@ describe("a request is ready", () => {
 
   test("when a body one byte larger has begun", () => {
     const { intake, notes } = notingConnection();
-    intake.push(ofLength(MAX_HELD_BYTES + 1));
+    intake.push(ofLength(SMALL_BODY_BYTES + 1));
     expect(notes()).toEqual(["begin"]);
     intake.push(stdin(1, false));
     expect(notes().at(-1)).toBe("ready");
@@ -34,9 +34,9 @@ describe("a request is ready", () => {
   test("when far more comes than was announced", () => {
     const { intake, notes } = notingConnection();
     intake.push(ofLength(10));
-    intake.push(stdin(MAX_HELD_BYTES, false));
+    intake.push(stdin(SMALL_BODY_BYTES, false));
     expect(notes()).not.toContain("ready");
-    intake.push(stdin(MAX_HELD_BYTES, false));
+    intake.push(stdin(SMALL_BODY_BYTES, false));
     expect(notes()).toContain("ready");
   });
 
@@ -61,12 +61,12 @@ describe("a request that waits for a process", () => {
     const { intake, ready, log } = notingConnection();
     intake.push(ofLength(10_000_000));
     intake.push(stdin(1, false));
-    intake.push(stdin(MAX_HELD_BYTES, false));
+    intake.push(stdin(SMALL_BODY_BYTES, false));
     expect(log).not.toContain("pause");
-    intake.push(stdin(MAX_HELD_BYTES, false));
+    intake.push(stdin(SMALL_BODY_BYTES, false));
     expect(log).toContain("pause");
     expect(ready[0]?.isHeld).toBe(true);
-    expect(ready[0]?.body.bytes).toBeGreaterThan(2 * MAX_HELD_BYTES);
+    expect(ready[0]?.body.bytes).toBeGreaterThan(2 * SMALL_BODY_BYTES);
   });
 
   test("tells when more of its body comes than may, and leaves the refusal to who asked", () => {
