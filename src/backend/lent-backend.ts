@@ -13,6 +13,7 @@ import { type Backend, type Ending, Lease, type Verdict } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
+import type { KeptOutputs } from "./kept-outputs.ts";
 import type { Link } from "./link.ts";
 import type { MemoryKiller } from "./memory-killer.ts";
 import type { OutputLimit } from "./output-limit.ts";
@@ -55,6 +56,8 @@ export interface BackendDeps {
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
+  /** Outputs of its processes that have ended. */
+  readonly keptOutputs: KeptOutputs;
   readonly memoryKiller: MemoryKiller;
   /** How lines of the log name a request. */
   readonly naming: RequestNaming;

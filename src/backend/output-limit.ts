@@ -1,17 +1,11 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Program } from "../start/program.ts";
-import type { OutputReader } from "./output.ts";
 
 const SECOND_MS = 1000;
 const BYTES_A_LINE = 1024;
-/** Each has a descriptor. */
-const MOST_KEPT = 64;
 
-/**
- * How many lines a second one program's processes may put into the log together; the rest is counted and dropped. Also how many pipes are read of
- * processes that have ended.
- */
+/** How many lines a second one program's processes may put into the log together; the rest is counted and dropped. */
 export class OutputLimit {
   readonly #clock: Clock;
   readonly #log: Log;
@@ -20,7 +14,6 @@ export class OutputLimit {
   #filledAt: number;
   #dropped = 0;
   #report: Timer | undefined;
-  readonly #kept = new Set<OutputReader>();
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -52,15 +45,6 @@ export class OutputLimit {
     }
     this.drop(program, 1);
     return false;
-  }
-
-  /** Its process has ended, and somebody goes on who has its pipe: it is read to its end, unless there are too many; then the oldest is closed. */
-  keep(output: OutputReader): void {
-    this.#kept.add(output);
-    void output.ended.then(() => this.#kept.delete(output));
-    if (this.#kept.size <= MOST_KEPT) return;
-    const [oldest] = this.#kept;
-    oldest?.cancel();
   }
 
   #tell({ name, app }: Program): void {

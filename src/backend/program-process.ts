@@ -191,8 +191,7 @@ export class ProgramProcess implements StartListener {
   async #finishOutput(): Promise<void> {
     for (const output of this.#outputs) output.onWriterEnded();
     const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      // A job that was left on purpose would end by SIGPIPE.
-      for (const output of this.#outputs) this.#deps.outputLimit.keep(output);
+      for (const output of this.#outputs) this.#deps.keptOutputs.add(output);
       this.#finished.resolve();
     });
     await Promise.all(this.#outputs.map((output) => output.ended));

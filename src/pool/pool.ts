@@ -1,7 +1,5 @@
 import type { Backend, Ending, Lease } from "../backend/backend.ts";
 import { causeOf, describeExit, type Exit, type StopReason } from "../backend/exit.ts";
-import type { BackendDeps } from "../backend/lent-backend.ts";
-import { OutputLimit } from "../backend/output-limit.ts";
 import type { BackendState } from "../backend/states.ts";
 import type { Hindrance } from "../backend/work-signs.ts";
 import type { FpmError } from "../base/errors.ts";
@@ -14,11 +12,11 @@ import { type PoolStatus, statusOf } from "./pool-status.ts";
 import { Population } from "./population.ts";
 import { lateError, queueFull, shuttingDown, type Waiter, WaitQueue } from "./queue.ts";
 import type { Sharer } from "./sharing.ts";
-import { Starts, type StartsOwner } from "./starts.ts";
+import { Starts, type StartsDeps, type StartsOwner } from "./starts.ts";
 import type { Tally } from "./tally.ts";
 
 /** What pools need of their surroundings. */
-export interface PoolDeps extends Omit<BackendDeps, "outputLimit" | "conduct"> {
+export interface PoolDeps extends Omit<StartsDeps, "conduct"> {
   /** As it is now: limits of control groups change. */
   readonly machine: () => Machine;
   /** When to start a process. */
@@ -70,11 +68,7 @@ export class Pool implements StartsOwner, Sharer {
     this.#lookAgain = new LookAgain(deps.clock, () => this.#owner.onChange(this));
     this.#queue = new WaitQueue(deps.clock, program.app.queueTimeoutMs, late, tally.wait);
     this.#population = new Population(program, deps.machine, deps.clock, tally);
-    this.#starts = new Starts(this, {
-      ...deps,
-      outputLimit: new OutputLimit(deps.clock, deps.log),
-      conduct: tally.conduct,
-    });
+    this.#starts = new Starts(this, { ...deps, conduct: tally.conduct });
   }
 
   /** The newest version: what is started. */

@@ -2,7 +2,9 @@ import type { Backend } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
 import { causeOf, describeExit, type Exit, isBootFailure, isKilledByOthers } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
+import { KeptOutputs } from "../backend/kept-outputs.ts";
 import type { BackendDeps, BackendOwner } from "../backend/lent-backend.ts";
+import { OutputLimit } from "../backend/output-limit.ts";
 import { explainBootFailure } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Program } from "../start/program.ts";
@@ -14,6 +16,9 @@ export interface StartsOwner extends BackendOwner {
   onStartFailed(error: FpmError, pauseMs: number, isOthers: boolean): void;
 }
 
+/** What its processes need of their surroundings, but for what they share among themselves. */
+export type StartsDeps = Omit<BackendDeps, "outputLimit" | "keptOutputs">;
+
 /** Starts the processes of one program and tells of their exits; pauses after each start that failed, and opens a breaker when several in a row did. */
 export class Starts {
   readonly #owner: StartsOwner;
@@ -23,9 +28,10 @@ export class Starts {
   #retryAt = 0;
   #lastError: FpmError | undefined;
 
-  constructor(owner: StartsOwner, deps: BackendDeps) {
+  constructor(owner: StartsOwner, deps: StartsDeps) {
+    const { clock, log } = deps;
     this.#owner = owner;
-    this.#deps = deps;
+    this.#deps = { ...deps, outputLimit: new OutputLimit(clock, log), keptOutputs: new KeptOutputs() };
   }
 
   /** How many failed in a row. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
+import { KeptOutputs } from "../../src/backend/kept-outputs.ts";
 import type { BackendOwner } from "../../src/backend/lent-backend.ts";
 import { MemoryKiller } from "../../src/backend/memory-killer.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
@@ -76,6 +77,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     instance: "test",
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
+    keptOutputs: new KeptOutputs(),
     naming: new RequestNaming(),
     memoryKiller: new MemoryKiller("/none", () => undefined),
     conduct: new Conduct(),
