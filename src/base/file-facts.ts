@@ -4,7 +4,7 @@ import { type Disk, identityOf } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
 import { type FileTrail, wayTo } from "./file-trail.ts";
 import { isOnNoexec } from "./mounts.ts";
-import { remembering } from "./remembering.ts";
+import { type Remembered, remembering } from "./remembering.ts";
 import type { WatchedFiles } from "./watched-files.ts";
 
 /** What the disk says of a path, links followed. */
@@ -30,10 +30,10 @@ export type FileFacts =
     };
 
 /** Looks a path up; a promise only where the answer is not known already. */
-export type FileLookup = (path: string) => FileFacts | Promise<FileFacts>;
+export type FileLookup = Remembered<FileFacts>;
 
 /** The way to a file; undefined where a path leads to none. */
-export type TrailLookup = (path: string) => FileTrail | undefined | Promise<FileTrail | undefined>;
+export type TrailLookup = Remembered<FileTrail | undefined>;
 
 const ANY_EXECUTE = 0o111;
 /** What says that there is nothing at a path. */
@@ -50,7 +50,7 @@ export function createFileLookup(clock: Clock, ask: (path: string) => Promise<Fi
 }
 
 /** The version of what a path or a pattern covers; a promise only where it is not known already. */
-export type VersionLookup = (path: string) => string | Promise<string>;
+export type VersionLookup = Remembered<string>;
 
 /**
  * The versions of files that need not exist. A look at many takes its time: it comes again the later, the longer it took. `onProblem` hears of

@@ -15,10 +15,10 @@ export class LookAgain {
     this.#onLook = onLook;
   }
 
-  /** Looks in `delayMs` from now at the latest; with Infinity nothing changes. */
-  within(delayMs: number): void {
+  /** Looks in `delayMs` from `now` at the latest; with Infinity nothing changes. */
+  within(delayMs: number, now = this.#clock.now()): void {
     if (delayMs === Number.POSITIVE_INFINITY) return;
-    const at = this.#clock.now() + delayMs;
+    const at = now + delayMs;
     if (this.#timer && this.#at <= at) return;
     this.#timer?.cancel();
     this.#at = at;

@@ -12,6 +12,9 @@ interface Entry<Facts> {
   readonly refreshAfterMs: number;
 }
 
+/** What is known of a path at `now`, which is the present where it is not told. */
+export type Remembered<Facts> = (path: string, now?: number) => Facts | Promise<Facts>;
+
 /**
  * Remembers for a while what `ask` says of a path, if it `isKept`; of what many want to know at once it is asked once. With `pauses` it is not
  * asked again before so many times of how long that took. What `ask` rejects with goes to whoever waits for it, and is forgotten.
@@ -21,7 +24,7 @@ export function remembering<Facts>(
   ask: (path: string) => Promise<Facts>,
   isKept: (facts: Facts) => boolean,
   pauses = 0,
-): (path: string) => Facts | Promise<Facts> {
+): Remembered<Facts> {
   const known = new Map<string, Entry<Facts>>();
   const pending = new Map<string, Promise<Facts>>();
 
@@ -44,10 +47,10 @@ export function remembering<Facts>(
     return reading;
   }
 
-  return (path) => {
+  return (path, now = clock.now()) => {
     const entry = known.get(path);
     if (!entry) return read(path);
-    const age = clock.now() - entry.readAt;
+    const age = now - entry.readAt;
     if (age >= entry.refreshAfterMs + BELIEVE_MS - REFRESH_AFTER_MS) return read(path);
     // Whoever asks when it is not believed any more hears why.
     if (age >= entry.refreshAfterMs) read(path).catch(() => {});

@@ -84,7 +84,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
 
   /** Goes on with the route at once where the disk need not be asked. */
   #findRoute(now: number): void {
-    const route = this.#deps.router.route(this.#client.head);
+    const route = this.#deps.router.route(this.#client.head, now);
     if (route instanceof Promise) this.#await(route, (found) => this.#onRoute(found, this.#deps.clock.now()));
     else this.#onRoute(route, now);
   }

@@ -90,7 +90,8 @@ export function startsWanted(view: PoolView): number {
  * something happens.
  */
 export function lookAgainMs(view: PoolView): number | undefined {
-  if (view.waiting === 0) return undefined;
+  // Where no more may be started, somebody's end or another limit is an event.
+  if (view.waiting === 0 || view.total >= view.maxProcesses) return undefined;
   const { bootMs, serviceMs, busy, meanAgeMs = 0 } = view;
   // Boots that mostly sleep let more of them begin: what the first ones use shows while they are at it.
   if (bootMs === undefined && busy === 0 && view.starting > 0) return BOOT_LOOK_MS;

@@ -28,7 +28,7 @@ export interface PoolOwner {
   /** What it has or wants may be different now: it is reviewed, once, when this turn of the event loop is over. */
   onChange(pool: Pool): void;
   /** The same after a request has come or gone, which under load is all the time: a moment later will do. */
-  onTraffic(pool: Pool): void;
+  onTraffic(pool: Pool, now: number): void;
   /** Whether it ends the process that has become free, for the sake of another program. */
   mustGiveUp(pool: Pool): boolean;
 }
@@ -62,7 +62,7 @@ export class Pool implements StartsOwner, Sharer {
     this.#owner = owner;
     this.#deps = deps;
     const late = () => {
-      this.#onChange();
+      this.#onChange(this.#deps.clock.now());
       return lateError(this.program.name, this.program.app.queueTimeoutMs);
     };
     this.#lookAgain = new LookAgain(deps.clock, () => this.#owner.onChange(this));
@@ -178,7 +178,7 @@ export class Pool implements StartsOwner, Sharer {
     const { name, app } = this.program;
     const queueLength = app.queueLength || DEFAULT_QUEUE_LENGTH;
     const arrival = onArrival({
-      hasFree: this.#population.hasFree,
+      hasFree: this.#population.hasFree(now),
       waiting: this.#queue.length,
       queueLength,
       isBreakerOpen: this.#breakerIsOpen,
@@ -193,14 +193,14 @@ export class Pool implements StartsOwner, Sharer {
     }
     this.tally.queued++;
     this.#queue.add(waiter);
-    this.#onChange();
+    this.#onChange(now);
     return undefined;
   }
 
   /** A request that waits has left. */
   giveUp(waiter: Waiter): void {
     this.#queue.remove(waiter);
-    this.#onChange();
+    this.#onChange(this.#deps.clock.now());
   }
 
   /** How many requests wait before this one. */
@@ -241,10 +241,10 @@ export class Pool implements StartsOwner, Sharer {
     this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
     if (this.#wanted === 0) this.#isHeldBack = false;
     if (this.#wanted === 0 && population.needsSuccessor) this.#wanted = population.admitSuccessor() ? 1 : 0;
-    const { patienceMs } = population;
+    const patienceMs = population.patienceMs(now);
     // With what it wants it waits for room: it is asked again when it has started one.
     const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
-    this.#lookAgain.within(Math.min(againMs, patienceMs || againMs));
+    this.#lookAgain.within(Math.min(againMs, patienceMs || againMs), now);
     return looks;
   }
 
@@ -264,7 +264,7 @@ export class Pool implements StartsOwner, Sharer {
     }
     const looks = workload.onSecond(now) + keepHouse(this.#population, now);
     this.#houseAt = nextHouseAt(this.#population, now);
-    this.#onChange();
+    this.#onChange(now);
     return looks;
   }
 
@@ -360,12 +360,12 @@ export class Pool implements StartsOwner, Sharer {
     if (backend.free > 0 && this.#owner.mustGiveUp(this)) this.#population.retire(backend, "room for others");
     else this.#population.onFree(backend, now);
     this.#lendToWaiting(now);
-    this.#onChange();
+    this.#onChange(now);
   }
 
   /** Nothing is asked of the policy for a request that found a free process. */
-  #onChange(): void {
-    if (this.#wanted > 0 || !this.#isEnough || this.#population.isRelieving) this.#owner.onTraffic(this);
+  #onChange(now: number): void {
+    if (this.#wanted > 0 || !this.#isEnough || this.#population.isRelieving) this.#owner.onTraffic(this, now);
   }
 
   #lendToWaiting(now: number): void {

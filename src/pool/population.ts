@@ -172,13 +172,13 @@ export class Population {
   }
 
   /** How long requests are still kept for a new version that starts, in milliseconds. */
-  get patienceMs(): number {
-    return this.#succession.patienceMs(this.#clock.now());
+  patienceMs(now: number): number {
+    return this.#succession.patienceMs(now);
   }
 
-  /** Whether a request can be lent a process now. */
-  get hasFree(): boolean {
-    return !this.free.isEmpty && this.patienceMs === 0;
+  /** Whether a request can be lent a process at `now`. */
+  hasFree(now: number): boolean {
+    return !this.free.isEmpty && this.patienceMs(now) === 0;
   }
 
   /** A start has failed: requests are not kept for the new version any longer. */
@@ -188,7 +188,7 @@ export class Population {
 
   /** Lends a free one to a request, at `now`. */
   lend(now: number): Lease | undefined {
-    const backend = this.hasFree ? this.#next : undefined;
+    const backend = this.hasFree(now) ? this.#next : undefined;
     if (!backend) return undefined;
     const lease = backend.lend(now);
     this.workload.onLent(lease);
@@ -261,6 +261,7 @@ export class Population {
   /** Uses another version of the program, or other settings, from now on. */
   replace(program: Program): Change {
     this.#isDismissed = false;
+    if (this.#succession.isUsed(program)) return "none";
     const change = this.#succession.replace(program, this.#clock.now());
     if (change !== "none") this.#onReplaced();
     return change;

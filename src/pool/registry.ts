@@ -17,7 +17,7 @@ const SECOND_MS = 1000;
 const LOOKS_A_TURN = 128;
 
 /** For requests that come and go what pools want is worked out no more often than this. */
-const PASS_EVERY_MS = 1;
+const PASS_EVERY_MS = 4;
 
 /** Programs that are looked up at the same time: requests want lookups too. */
 const LOOKUPS_AT_ONCE = 8;
@@ -167,10 +167,10 @@ export class Registry implements PoolOwner {
     this.#passSoon();
   }
 
-  onTraffic(pool: Pool): void {
+  onTraffic(pool: Pool, now: number): void {
     this.#changed.add(pool);
     if (this.#isPassDue) return;
-    if (this.#deps.clock.now() - this.#passedAt < PASS_EVERY_MS) this.#nextPass.within(PASS_EVERY_MS);
+    if (now - this.#passedAt < PASS_EVERY_MS) this.#nextPass.within(PASS_EVERY_MS, now);
     else this.#passSoon();
   }
 

@@ -57,10 +57,14 @@ export class Succession {
     this.#patientUntil = 0;
   }
 
+  /** Whether this is what is used already. */
+  isUsed({ generation, app }: Program): boolean {
+    return generation === this.#given.generation && app === this.#given.app;
+  }
+
   /** Uses another version, or other settings, from `now` on. */
   replace(program: Program, now: number): Change {
-    const { generation, app } = this.#given;
-    if (program.generation === generation && program.app === app) return "none";
+    if (this.isUsed(program)) return "none";
     this.#given = program;
     this.#isByHand = false;
     return this.#adopt(this.#marked(program), now);

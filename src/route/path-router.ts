@@ -88,13 +88,13 @@ export class PathRouter {
   }
 
   /**
-   * A promise only where the disk must be asked.
+   * Where a request goes that asks at `now`, which is the present where it is not told: a promise only where the disk must be asked.
    * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN.
    */
-  route(head: RequestHead): Route | Promise<Route> {
+  route(head: RequestHead, now?: number): Route | Promise<Route> {
     const read = this.#read(head);
     const { known } = read;
-    if (!known || !this.#stillHolds(known)) return this.#routeAnew(head, read);
+    if (!known || !this.#stillHolds(known, now)) return this.#routeAnew(head, read);
     // One whose parameters stay as they are is the same for every request.
     return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
   }
@@ -122,9 +122,9 @@ export class PathRouter {
     return route;
   }
 
-  #stillHolds({ seen, watched }: KnownRoute): boolean {
-    for (const { path, facts } of seen) if (this.#disk.lookup(path) !== facts) return false;
-    for (const { path, version } of watched) if (this.#disk.watched(path) !== version) return false;
+  #stillHolds({ seen, watched }: KnownRoute, now?: number): boolean {
+    for (const { path, facts } of seen) if (this.#disk.lookup(path, now) !== facts) return false;
+    for (const { path, version } of watched) if (this.#disk.watched(path, now) !== version) return false;
     return true;
   }
 

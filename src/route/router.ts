@@ -21,11 +21,11 @@ export class Router {
   }
 
   /**
-   * A promise only where the disk must be asked.
+   * Where a request goes that asks at `now`, which is the present where it is not told: a promise only where the disk must be asked.
    * @throws FpmError SCRIPT_MISSING, SCRIPT_INVALID, SCRIPT_NOT_FOUND, SCRIPT_FORBIDDEN.
    */
-  route(head: RequestHead): Route | Promise<Route> {
-    return (head.role === FCGI_AUTHORIZER ? this.#authorizers : this.#responders).route(head);
+  route(head: RequestHead, now?: number): Route | Promise<Route> {
+    return (head.role === FCGI_AUTHORIZER ? this.#authorizers : this.#responders).route(head, now);
   }
 
   /** Whether the settings of what a request may go to say `spool = "never"`, as far as its path tells. */
