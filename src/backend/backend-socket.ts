@@ -1,6 +1,7 @@
 import { fstatSync, unlinkSync } from "node:fs";
 import { FpmError } from "../base/errors.ts";
 import { acceptNow, closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
+import { noDescriptors } from "../base/shortage.ts";
 import type { Link } from "./link.ts";
 import { type LinkOwner, SocketLink } from "./socket-link.ts";
 
@@ -26,27 +27,35 @@ export class BackendSocket {
   /** The connection that was made last: connections are accepted in their order. */
   #newest: SocketLink | undefined;
 
-  /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL. */
+  /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(path: string, concurrency: number, owner: LinkOwner) {
     this.path = path;
     this.#owner = owner;
     this.#concurrency = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
     this.inode = fstatSync(this.fd).ino;
-    if (this.knock()) return;
+    const problem = this.knock();
+    if (!problem) return;
     this.close();
-    throw new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed.`);
+    throw problem;
   }
 
-  /** Connects without a word: while `hasUnaccepted`, the program does not sit in accept(). False when its socket is out of reach. */
-  knock(): boolean {
-    if (this.#silentFd !== undefined) return true;
+  /**
+   * Connects without a word: while `hasUnaccepted`, the program does not sit in accept(). Why that failed: its socket is out of reach, or no
+   * descriptors are left; undefined: it did not.
+   */
+  knock(): FpmError | undefined {
+    if (this.#silentFd !== undefined) return undefined;
     const connected = connectUnix(this.path);
     // What waits from now on need not be a request's connection.
     this.#newest = undefined;
+    const what = `Connecting to ${this.path} failed`;
     if (connected.kind === "connected") this.#silentFd = connected.fd;
+    else if (connected.kind === "no descriptors") return noDescriptors(what);
+    else if (connected.kind === "refused")
+      return new FpmError("CONNECT_FAILED", "backend", `${what}: ${connected.reason}.`);
     // With a full backlog one of those is waited for.
-    return connected.kind !== "refused";
+    return undefined;
   }
 
   /** Whether a connection waits that the program has not accepted. */

@@ -1,6 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
-import { closeFd, openPipe } from "../base/libc.ts";
+import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { readHead } from "../fcgi/head.ts";
 import { cgiVariables } from "../start/cgi-environment.ts";
 import type { Ending as Exited } from "../start/order.ts";
@@ -77,21 +77,23 @@ export class CgiBackend extends LentBackend {
   /** Starts the process of this request. */
   open(_lease: Lease, records: ByteQueue, body: ByteQueue): Link | FpmError {
     const head = records.read(readHead);
-    const stdin = openPipe();
+    let stdin: Pipe | undefined;
     try {
+      stdin = openPipe();
+      const { readFd, writeFd } = stdin;
       const exited = Promise.withResolvers<Exited>();
       const process = new ProgramProcess(this.program, this.deps, {
-        stdinFd: stdin.readFd,
+        stdinFd: readFd,
         answersOnStdout: true,
         requestInFlight: () => this.requests.only(this.leases),
         request: cgiVariables(head.pairs()),
         onStarted: () => {
-          closeFd(stdin.readFd);
+          closeFd(readFd);
           for (const lease of this.leases) lease.pid = process.pid;
           this.owner.onProcessStarted();
         },
         onStartFailed: (error) => {
-          closeFd(stdin.readFd);
+          closeFd(readFd);
           this.#onStartFailed(process, error);
         },
         onExit: (ending) => this.#onExit(process, ending, exited.resolve),
@@ -101,7 +103,7 @@ export class CgiBackend extends LentBackend {
       this.#process = process;
       this.#death = undefined;
       const link: CgiLink = new CgiLink(head.requestId, {
-        stdinFd: stdin.writeFd,
+        stdinFd: writeFd,
         stdoutFd: process.stdoutFd as number,
         ending: async () => this.#endingOf(process, await exited.promise, link),
         isEnding: () => process.isEnding,
@@ -113,8 +115,8 @@ export class CgiBackend extends LentBackend {
       body.visit((piece, start, end) => link.write(piece, start, end));
       return link;
     } catch (error) {
-      closeFd(stdin.writeFd);
-      closeFd(stdin.readFd);
+      if (stdin) closeFd(stdin.writeFd);
+      if (stdin) closeFd(stdin.readFd);
       if (error instanceof FpmError) return error;
       throw error;
     }

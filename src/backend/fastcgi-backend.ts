@@ -1,5 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
+import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
@@ -41,7 +42,7 @@ export class FastCgiBackend extends LentBackend {
   #readyAt: number | undefined;
   #death: string | undefined;
 
-  /** Orders its process. @throws FpmError SYSTEM_CALL. */
+  /** Orders its process. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
     super(program, owner, deps);
     const onStray = () => this.onStaleRecord();
@@ -122,7 +123,7 @@ export class FastCgiBackend extends LentBackend {
     const link = this.#socket.connect(fresh, this.busy);
     if (!(link instanceof SocketLink)) {
       // Nobody will reach it.
-      this.retire("unreachable", this.program.app.stopTimeoutMs);
+      if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
       return link;
     }
     link.writeRequest(records, body);
@@ -175,7 +176,9 @@ export class FastCgiBackend extends LentBackend {
 
   protected awaitReturn(): void {
     this.#socket.closeIdle();
-    if (this.#socket.knock()) this.#watch(LAST_LOOK_MS);
+    const problem = this.#socket.knock();
+    if (!problem) this.#watch(LAST_LOOK_MS);
+    else if (isShortage(problem)) this.timers.set("look", SHORTAGE_MS, () => this.awaitReturn());
     else this.stop("unreachable", this.program.app.stopTimeoutMs);
   }
 

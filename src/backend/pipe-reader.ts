@@ -2,6 +2,7 @@ import { readSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 import { errnoOf } from "../base/errors.ts";
 import { setNonBlocking } from "../base/libc.ts";
+import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 
 /** What one read came to: bytes, or the end. */
 export type PipeRead = { readonly done: false; readonly value: Uint8Array } | typeof ENDED;
@@ -22,6 +23,7 @@ const TURN_READS = 8;
  */
 export class PipeReader {
   readonly #fd: number;
+  readonly #clock: Clock;
   #stream: ReturnType<typeof streamOf> | undefined;
   /** A read that waits for either. */
   #waiting: PromiseWithResolvers<PipeRead> | undefined;
@@ -31,6 +33,7 @@ export class PipeReader {
   /** It becomes a stream `streamAfterMs` from now, which costs as much as the rest of a short request; 0: at once. */
   constructor(fd: number, clock: Clock, streamAfterMs: number) {
     this.#fd = fd;
+    this.#clock = clock;
     if (streamAfterMs > 0) this.#timer = clock.after(streamAfterMs, () => this.#onOld());
     else this.#phase = "streamed";
   }
@@ -87,12 +90,17 @@ export class PipeReader {
   }
 
   async #readStream(): Promise<PipeRead> {
-    try {
-      this.#stream ??= streamOf(this.#fd);
-      const { done, value } = await this.#stream.read();
-      return done ? ENDED : { done, value };
-    } catch {
-      return ENDED;
+    for (;;) {
+      try {
+        this.#stream ??= streamOf(this.#fd);
+        const { done, value } = await this.#stream.read();
+        return done ? ENDED : { done, value };
+      } catch (error) {
+        // The runtime reads a duplicate of the descriptor (Bun 1.4.5).
+        if (this.#stream || !isShortage(error)) return ENDED;
+        await new Promise<void>((resolve) => void this.#clock.after(SHORTAGE_MS, resolve));
+        if (this.#phase === "cancelled") return ENDED;
+      }
     }
   }
 }

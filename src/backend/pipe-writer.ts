@@ -2,6 +2,7 @@ import type { FileSink } from "bun";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { closeFd } from "../base/libc.ts";
+import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
@@ -53,14 +54,12 @@ export class PipeWriter {
 
   /** One piece after the other: the sink never settles where a second one comes while the first is on its way (Bun 1.4.5). */
   async #writeAll(): Promise<void> {
-    this.#sink ??= Bun.file(this.#fd).writer();
-    const sink = this.#sink;
     try {
       while (this.#queue.bytes > 0) {
         const piece = this.#queue.join();
         this.#queue.clear();
         this.#writing = piece.length;
-        await Promise.all([sink.write(piece), sink.flush()]);
+        await this.#writePiece(piece);
         this.#writing = 0;
       }
     } catch {
@@ -70,5 +69,20 @@ export class PipeWriter {
     }
     if (this.#phase === "ending") this.close();
     this.#onDrain();
+  }
+
+  /** The runtime writes to a duplicate of the descriptor (Bun 1.4.5): where there is none left, it is tried again. */
+  async #writePiece(piece: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        this.#sink ??= Bun.file(this.#fd).writer();
+        await Promise.all([this.#sink.write(piece), this.#sink.flush()]);
+        return;
+      } catch (error) {
+        if (this.#sink || !isShortage(error)) throw error;
+        await Bun.sleep(SHORTAGE_MS);
+        if (this.#phase === "closed") return;
+      }
+    }
   }
 }

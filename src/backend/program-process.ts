@@ -1,6 +1,7 @@
 import type { FpmError } from "../base/errors.ts";
 import { escapeControls } from "../base/escape-controls.ts";
-import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
+import { closeFd, hasDescriptors, openPipe, type Pipe } from "../base/libc.ts";
+import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import { chainFailure, isComplaint } from "../start/chain.ts";
@@ -20,6 +21,8 @@ import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
  */
 const NUDGE_EVERY_MS = 250;
 const GROUP_TURNS: readonly number[] = [4, 8];
+/** A process takes seven descriptors, and while it starts three more, beside those of a file or a folder that is read. */
+const START_DESCRIPTORS = 12;
 /** What a process that works on one request prints on stderr may wait until it ends, or for so long. */
 const ERRORS_AFTER_MS = 100;
 /** So long the end of a process waits for those that it has left its pipes to; what they print later is still logged. */
@@ -67,13 +70,14 @@ export class ProgramProcess implements StartListener {
   /** It was killed: what it has started goes with it. */
   #isForced = false;
 
-  /** @throws FpmError SYSTEM_CALL. */
+  /** @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(program: Program, deps: BackendDeps, options: ProcessOptions) {
     this.#program = program;
     this.#deps = deps;
     this.#options = options;
     this.#timers = new Timers(deps.clock);
     deps.memoryKiller.watch(program.app.cgroup);
+    if (!hasDescriptors(START_DESCRIPTORS)) throw noDescriptors(`${program.name} cannot be started`);
     const { stdinFd, answersOnStdout, request } = options;
     const [stdout, stderr] = openPipes();
     this.#pipes = [stdout, stderr];

@@ -7,6 +7,7 @@ import { FpmError, messageOf } from "../base/errors.ts";
 import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
+import { noDescriptors } from "../base/shortage.ts";
 import { peerOf, unreadByPeer } from "../base/unix-peer.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import { Renumber } from "../fcgi/renumber.ts";
@@ -82,8 +83,10 @@ export class SocketLink implements Link {
   static connect(path: string, owner: LinkOwner): SocketLink | FpmError {
     const connected = connectUnix(path);
     if (connected.kind === "connected") return SocketLink.adopt(connected.fd, owner);
+    const what = `Connecting to ${path} failed`;
+    if (connected.kind === "no descriptors") return noDescriptors(what);
     const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
-    return new FpmError("CONNECT_FAILED", "backend", `Connecting to ${path} failed: ${reason}.`);
+    return new FpmError("CONNECT_FAILED", "backend", `${what}: ${reason}.`);
   }
 
   /** Takes over a connected, non-blocking descriptor. */

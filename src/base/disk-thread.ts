@@ -3,6 +3,7 @@ import type { DiskAnswer, DiskQuestion } from "./disk-threads.ts";
 import { messageOf } from "./errors.ts";
 import { readFacts } from "./file-facts.ts";
 import { readTrail } from "./file-trail.ts";
+import { isShortage } from "./shortage.ts";
 import { readWatched } from "./watched-files.ts";
 
 // The entry of a thread that looks at files: see `DiskThreads`. A disk that does not answer stops it, and nobody else.
@@ -11,7 +12,7 @@ declare const self: Worker;
 
 self.onmessage = async ({ data }: MessageEvent<string>) => {
   const answer = await answerTo(JSON.parse(data) as DiskQuestion).catch(
-    (error): DiskAnswer => ({ kind: "failed", problem: messageOf(error) }),
+    (error): DiskAnswer => ({ kind: "failed", problem: messageOf(error), isShortage: isShortage(error) }),
   );
   self.postMessage(JSON.stringify(answer));
 };

@@ -3,6 +3,7 @@ import { FpmError } from "./errors.ts";
 import type { FileFacts } from "./file-facts.ts";
 import type { FileTrail } from "./file-trail.ts";
 import type { Log } from "./log.ts";
+import { SHORTAGE_MS } from "./shortage.ts";
 import { Threads, threadFile } from "./threads.ts";
 import type { WatchedFiles } from "./watched-files.ts";
 
@@ -17,8 +18,8 @@ export type DiskAnswer =
   | { readonly kind: "facts"; readonly facts: FileFacts }
   | { readonly kind: "trail"; readonly trail?: FileTrail | undefined }
   | { readonly kind: "watched"; readonly watched: WatchedFiles }
-  /** It could not look. */
-  | { readonly kind: "failed"; readonly problem: string };
+  /** It could not look; `isShortage`: for want of a descriptor. */
+  | { readonly kind: "failed"; readonly problem: string; readonly isShortage: boolean };
 
 /** A request waits no longer for a disk. */
 const DEADLINE_MS = 5000;
@@ -30,9 +31,11 @@ const OWN_DEPTH = 3;
  * or one user's file system, that does not answer would keep all sites from being found.
  */
 export class DiskThreads {
+  readonly #clock: Clock;
   readonly #threads: Threads<DiskQuestion, DiskAnswer>;
 
   constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
     const file = threadFile("base/disk-thread");
     this.#threads = new Threads({ clock, log, file, name: "disk", deadlineMs: DEADLINE_MS });
   }
@@ -55,17 +58,21 @@ export class DiskThreads {
   #ask<Kind extends DiskQuestion["kind"]>(
     kind: Kind,
     path: string,
+    until = this.#clock.now() + DEADLINE_MS,
   ): Promise<Extract<DiskAnswer, { kind: Kind }>> {
     const key = placeOf(path);
+    const again = () => this.#ask(kind, path, until);
     return new Promise((resolve, reject) => {
       const fail = (why: string) => reject(new FpmError("DISK_STANDS", "daemon", `${path}: ${why}.`));
       this.#threads.ask({
         request: { kind, path },
         key,
-        onAnswer(answer) {
-          if (answer.kind === "failed") fail(`it cannot be looked at: ${answer.problem}`);
+        onAnswer: (answer) => {
           // A thread answers what it is asked.
-          else resolve(answer as Extract<DiskAnswer, { kind: Kind }>);
+          if (answer.kind !== "failed") resolve(answer as Extract<DiskAnswer, { kind: Kind }>);
+          else if (answer.isShortage && this.#clock.now() < until)
+            this.#clock.after(SHORTAGE_MS, () => void again().then(resolve, reject));
+          else fail(`it cannot be looked at: ${answer.problem}`);
         },
         onLate: () => fail(`the disk that it is on has not answered for ${DEADLINE_MS / 1000} s`),
         onBroken: (problem) => fail(`a bug in std-fpm: ${problem}`),

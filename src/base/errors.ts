@@ -39,6 +39,7 @@ export type ErrorCode =
   | "QUEUE_TIMEOUT"
   | "SHUTTING_DOWN"
   | "CONNECT_FAILED"
+  | "NO_DESCRIPTORS"
   | "SYSTEM_CALL";
 
 export interface FpmErrorOptions extends ErrorOptions {

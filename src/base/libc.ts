@@ -1,6 +1,8 @@
 import { FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { cLibrary } from "./c-library.ts";
 import { FpmError } from "./errors.ts";
+import { resourceLimit } from "./rlimits.ts";
+import { noDescriptors } from "./shortage.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
 /** What Bun has no call for. x86-64 and arm64 Linux agree on every number here. */
@@ -29,6 +31,8 @@ const POLLIN = 1;
 const POLLHUP = 16;
 
 const EAGAIN = 11;
+const ENFILE = 23;
+const EMFILE = 24;
 
 const { i32, u32, u64, ptr: pointer } = FFIType;
 const libc = cLibrary({
@@ -57,6 +61,8 @@ export type Connected =
   | { readonly kind: "connected"; readonly fd: number }
   /** The socket's backlog is full (EAGAIN). */
   | { readonly kind: "full" }
+  /** There is no descriptor for it. */
+  | { readonly kind: "no descriptors" }
   /** Nobody listens there, with the reason. */
   | { readonly kind: "refused"; readonly reason: string };
 
@@ -97,11 +103,29 @@ export function nextDescriptor(): number | undefined {
   return fd;
 }
 
+/** It stays as it is while this process lives. */
+let knownLimit: number | undefined;
+
+/** Whether so many more descriptors are to be had. They are given out from below: below half of the limit nobody need count. */
+export function hasDescriptors(count: number): boolean {
+  knownLimit ??= resourceLimit(0, "nofile")?.soft ?? 0;
+  const fds: number[] = [];
+  let isEnough = false;
+  while (!isEnough) {
+    const fd = openSocket(AF_UNIX, SOCK_STREAM);
+    if (fd === undefined) break;
+    fds.push(fd);
+    isEnough = fds.length === count || 2 * fd < knownLimit;
+  }
+  for (const fd of fds) closeFd(fd);
+  return isEnough;
+}
+
 /** Connects to a Unix socket without waiting; the descriptor is non-blocking and belongs to the caller. */
 export function connectUnix(path: string): Connected {
   const address = socketAddress(path);
   const fd = openSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
-  if (fd === undefined) return { kind: "refused", reason: errorText(lastErrno()) };
+  if (fd === undefined) return { kind: "no descriptors" };
   if (libc().connect(fd, ptr(address), address.length) === 0) return { kind: "connected", fd };
   const errno = lastErrno();
   closeFd(fd);
@@ -258,5 +282,8 @@ function errorText(errno: number): string {
 
 function check(call: string, result: number, subject: string): number {
   if (result >= 0) return result;
-  throw new FpmError("SYSTEM_CALL", "daemon", `${call} failed for ${subject}: ${errorText(lastErrno())}.`);
+  const errno = lastErrno();
+  const what = `${call} failed for ${subject}`;
+  if (errno === EMFILE || errno === ENFILE) throw noDescriptors(what);
+  throw new FpmError("SYSTEM_CALL", "daemon", `${what}: ${errorText(errno)}.`);
 }

@@ -1,6 +1,9 @@
 import type { Clock } from "./clock.ts";
+import { messageOf } from "./errors.ts";
+import { hasDescriptors } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { LookAgain } from "./look-again.ts";
+import { RareLine } from "./rare-line.ts";
 
 /** Something that a thread is asked for; it hears of one of both, and after `onLate` once more when the thread has answered at last. */
 export interface Task<Request, Answer> {
@@ -29,6 +32,8 @@ export interface ThreadsOptions<Message> {
 /** A thread that has not answered for so long is left alone, and another takes its place. */
 const STANDS_MS = 250;
 const MOST_THREADS = 8;
+/** More than a thread takes: an epoll, an eventfd, a timer. */
+const THREAD_DESCRIPTORS = 12;
 const LOOK_MS = 50;
 /** In the executable all modules are one file at the root of the file system in it (Bun 1.4.5). */
 const IN_EXECUTABLE = "/$bunfs/root";
@@ -53,11 +58,13 @@ export class Threads<Request, Answer extends object> {
   readonly #options: ThreadsOptions<Answer>;
   readonly #threads: Thread<Request, Answer>[] = [];
   readonly #waiting: Queued<Request, Answer>[] = [];
+  readonly #refused: RareLine;
   /** Looks after the threads as long as one is at work. */
   readonly #looking: LookAgain;
 
   constructor(options: ThreadsOptions<Answer>) {
     this.#options = options;
+    this.#refused = new RareLine(options.clock);
     this.#looking = new LookAgain(options.clock, () => {
       this.#look(options.clock.now());
       this.#giveOut();
@@ -96,10 +103,22 @@ export class Threads<Request, Answer extends object> {
       if (now - thread.since >= deadlineMs) giveUp(thread.at);
     }
     const isStuck = this.#threads.every(({ isStanding }) => isStanding);
-    if (isStuck && this.#threads.length < MOST_THREADS) this.#addThread();
+    // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
+    if (isStuck && this.#threads.length < MOST_THREADS && hasDescriptors(THREAD_DESCRIPTORS))
+      this.#tryAddThread();
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);
       giveUp(late);
+    }
+  }
+
+  /** Where the system gives none, for want of tasks, those that wait still hear in time. */
+  #tryAddThread(): void {
+    try {
+      this.#addThread();
+    } catch (error) {
+      const { log, name } = this.#options;
+      this.#refused.add((times) => log.warn(`no further ${name}'s thread: ${messageOf(error)}`, { times }));
     }
   }
 

@@ -1,4 +1,5 @@
 import { type CommandDef, defineCommand } from "citty";
+import { escapeControls } from "../base/escape-controls.ts";
 import { ADMIN_FLAGS, AdminClient, type Done } from "./admin-client.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { programName } from "./program-name.ts";
@@ -75,7 +76,9 @@ function actionOn(name: string, description: string, on: { name: string; descrip
 }
 
 async function report({ isDone, message }: Done, terminal: CommandData["terminal"]): Promise<number> {
-  if (isDone) await terminal.out(`${message}\n`);
-  else terminal.err(`std-fpm: ${message.replaceAll("\n", "\nstd-fpm: ")}\n`);
+  // Names in it are those of programs: whoever may make a file chooses them.
+  const lines = message.split("\n").map(escapeControls);
+  if (isDone) await terminal.out(`${lines.join("\n")}\n`);
+  else terminal.err(`std-fpm: ${lines.join("\nstd-fpm: ")}\n`);
   return isDone ? EXIT_OK : EXIT_FAILED;
 }

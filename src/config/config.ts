@@ -53,7 +53,7 @@ export interface ServerConfig {
   readonly spoolDir: string;
   /** Of all of them together; 0 = half of what is free. */
   readonly spoolLimitBytes: number;
-  /** 0 = from memory and descriptors, at least 64. */
+  /** 0 = from memory (then at least 64), descriptors and tasks. */
   readonly maxProcesses: number;
   /** 0 = from the descriptor limit. */
   readonly maxConnections: number;

@@ -23,8 +23,11 @@ export function descriptorWarnings(server: ServerTable, hardLimit: HardLimit): s
   const hard = hardLimit("nofile");
   if (hard === undefined) return [];
   const limit = `the hard limit is ${hard} (LimitNOFILE= of a unit, ulimit -Hn)`;
+  if (DESCRIPTORS_RESERVED > hard) return [`server: few requests are served at once, and ${limit}`];
   if (forProcesses > hard)
-    return [`server.max_processes: ${processes} processes take ${forProcesses} descriptors, and ${limit}`];
+    return [
+      `server.max_processes: ${processes} processes take ${forProcesses} descriptors, and ${limit}: fewer are started`,
+    ];
   if (connections === 0 || connections + forProcesses <= hard) return [];
   const beside = processes > 0 ? `${processes} processes` : "the daemon itself";
   return [

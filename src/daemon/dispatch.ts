@@ -3,6 +3,7 @@ import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Garbage } from "../base/garbage.ts";
+import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Waiter } from "../pool/queue.ts";
@@ -145,6 +146,22 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#client.whenLeft(this);
   }
 
+  /** No descriptors are left: the next process would want them as well. */
+  #askLater(error: FpmError, since: number): void {
+    const { clock } = this.#deps;
+    this.#journey.wait(since);
+    clock.after(SHORTAGE_MS, () => {
+      const now = clock.now();
+      const { queueTimeoutMs } = (this.#journey.route as Route).program.app;
+      try {
+        if (now - this.waitingSince < queueTimeoutMs) this.#ask(now);
+        else this.#refuse(error);
+      } catch (thrown) {
+        this.#onError(thrown);
+      }
+    });
+  }
+
   get ahead(): number {
     return this.#pool?.ahead(this) ?? 0;
   }
@@ -220,7 +237,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     const level = failure === "lost" ? "info" : "debug";
     const { program } = this.#journey.route as Route;
     this.#deps.log[level]("sent to another process", { program: program.name, why: error.message });
-    this.#ask(now);
+    if (isShortage(error)) this.#askLater(error, now);
+    else this.#ask(now);
   }
 
   #conclude(relayed: Exclude<Relayed, { kind: "unanswered" }>, now: number): void {

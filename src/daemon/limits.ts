@@ -16,7 +16,9 @@ const LEAST_PROCESSES = 64;
 const OWN_TASKS = 32;
 /** And what a process is taken to be, with its threads and what it starts. */
 const TASKS_PER_PROCESS = 2;
-const LEAST_CONNECTIONS = 16;
+const LEAST_CONNECTIONS = 4;
+/** The part of the descriptors that is reserved at the most. */
+const MOST_RESERVED = 3 / 4;
 /** The part of the memory that requests and answers may take that wait, and its bounds. */
 const BUFFER_SHARE = 1 / 8;
 const LEAST_BUFFER_BYTES = 64 * 1024 * 1024;
@@ -40,7 +42,7 @@ export interface Limits {
 
 /** `descriptors`: how many may be open in this process. */
 export function limitsOf(server: ServerConfig, facts: MachineFacts, descriptors = openFileLimit()): Limits {
-  const forUse = descriptors - DESCRIPTORS_RESERVED;
+  const forUse = descriptors - Math.min(DESCRIPTORS_RESERVED, Math.floor(descriptors * MOST_RESERVED));
   const { value: maxProcesses, from } = processLimit(server, facts, forUse);
   const fitting = Math.max(LEAST_CONNECTIONS, forUse - maxProcesses * DESCRIPTORS_PER_PROCESS);
   const memoryBytes = facts.memoryBytes.value;
@@ -67,18 +69,21 @@ export function limitFields({ maxProcesses, facts }: Limits): LogFields {
 
 /** `forUse`: descriptors for processes and connections. */
 function processLimit(server: ServerConfig, facts: MachineFacts, forUse: number): Bound {
+  const most = Math.max(1, Math.floor((forUse - LEAST_CONNECTIONS) / DESCRIPTORS_PER_PROCESS));
+  if (server.maxProcesses > most) return { value: most, from: "descriptors" };
   if (server.maxProcesses > 0) return { value: server.maxProcesses, from: "the setting max_processes" };
-  // Half of them, or what is left by as many connections as are asked for.
+  // Half of them, or what is left by as many connections as are asked for: beyond this no process can be started.
   const forProcesses = server.maxConnections > 0 ? forUse - server.maxConnections : forUse / 2;
-  const byDescriptors = { value: forProcesses / DESCRIPTORS_PER_PROCESS, from: "descriptors" };
-  const byMemory = { value: facts.memoryBytes.value / BYTES_PER_BACKEND, from: "memory" };
-  const scarcest = byDescriptors.value < byMemory.value ? byDescriptors : byMemory;
-  const value = Math.max(LEAST_PROCESSES, Math.floor(scarcest.value));
-  const automatic = { value, from: scarcest.from };
+  const byDescriptors = Math.max(1, Math.floor(forProcesses / DESCRIPTORS_PER_PROCESS));
+  const byMemory = Math.max(LEAST_PROCESSES, Math.floor(facts.memoryBytes.value / BYTES_PER_BACKEND));
+  const automatic =
+    byDescriptors < byMemory
+      ? { value: byDescriptors, from: "descriptors" }
+      : { value: byMemory, from: "memory" };
   if (!facts.tasks) return automatic;
-  // Beyond this no process can be started, so here there is no least number but one.
+  // Nor beyond this: there is no least number here but one.
   const fitting = Math.floor((facts.tasks.value - OWN_TASKS) / TASKS_PER_PROCESS);
-  return fitting < value ? { value: Math.max(1, fitting), from: facts.tasks.from } : automatic;
+  return fitting < automatic.value ? { value: Math.max(1, fitting), from: facts.tasks.from } : automatic;
 }
 
 function automaticBufferBytes(memoryBytes: number): number {

@@ -40,6 +40,8 @@ export interface PlacesDeps {
 const MAX_WAITING = 16;
 /** Descriptors that are left for programs and files when new connections wait. */
 const SPARE_DESCRIPTORS = 32;
+/** And at the most this part of all. */
+const MOST_SPARE = 1 / 8;
 /** An idle connection gives way after this time: sooner the web server may be sending the next request on it. */
 const GIVE_WAY_AFTER_MS = 1000;
 /** Connections that are looked at, at the most, for one that gives way: those that come first may be unread. */
@@ -184,7 +186,8 @@ export class Places {
   }
 
   #isShort(fd: number): boolean {
-    return fd >= this.#limits.descriptors - SPARE_DESCRIPTORS;
+    const { descriptors } = this.#limits;
+    return fd >= descriptors - Math.min(SPARE_DESCRIPTORS, descriptors * MOST_SPARE);
   }
 
   #tell(isShort: boolean): void {

@@ -7,6 +7,8 @@ import type { BackendDeps, BackendOwner } from "../backend/lent-backend.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import { explainBootFailure } from "../backend/start-failure.ts";
 import { FpmError } from "../base/errors.ts";
+import { RareLine } from "../base/rare-line.ts";
+import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 import type { Program } from "../start/program.ts";
 import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
@@ -27,10 +29,12 @@ export class Starts {
   /** No start before this time. */
   #retryAt = 0;
   #lastError: FpmError | undefined;
+  readonly #shortage: RareLine;
 
   constructor(owner: StartsOwner, deps: StartsDeps) {
     const { clock, log } = deps;
     this.#owner = owner;
+    this.#shortage = new RareLine(clock);
     this.#deps = { ...deps, outputLimit: new OutputLimit(clock, log), keptOutputs: new KeptOutputs() };
   }
 
@@ -63,7 +67,7 @@ export class Starts {
       return new FastCgiBackend(program, this.#owner, this.#deps);
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
-      this.#onFailure(Promise.resolve(error));
+      this.#onNotStarted(error);
       return undefined;
     }
   }
@@ -83,7 +87,7 @@ export class Starts {
   /** A process has ended, perhaps before it was ready; `wasOnTrial`: before it had taken the place of another tree. */
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
     if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
-    if (exit.startError && isBootFailure(exit)) this.#onFailure(Promise.resolve(exit.startError));
+    if (exit.startError && isBootFailure(exit)) this.#onNotStarted(exit.startError);
     else if (isBootFailure(exit))
       this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isKilledByOthers(exit));
     // A place for CGI processes has told of each of them; and one that never began, of its failure.
@@ -104,6 +108,17 @@ export class Starts {
       served: backend.served,
       stderr: backend.lastStderr || undefined,
     });
+  }
+
+  /** No process has begun. Where no descriptors are left that says nothing of the program: who waits for it goes on waiting. */
+  #onNotStarted(error: FpmError): void {
+    if (!isShortage(error)) {
+      this.#onFailure(Promise.resolve(error));
+      return;
+    }
+    const { clock, log } = this.#deps;
+    this.#retryAt = Math.max(this.#retryAt, clock.now() + SHORTAGE_MS);
+    this.#shortage.add((times) => log.warn(error.message, { code: error.code, times }));
   }
 
   /** `isOthers`: somebody else has killed it. */

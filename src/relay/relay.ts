@@ -4,6 +4,7 @@ import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Deadline, DeadlineLine, Deadlines } from "../base/deadlines.ts";
 import { FpmError } from "../base/errors.ts";
+import { isShortage } from "../base/shortage.ts";
 import { Timers } from "../base/timers.ts";
 import type { AppConfig } from "../config/config.ts";
 import type { ParamChanges } from "../fcgi/head.ts";
@@ -183,7 +184,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   onLinkFailed(error: FpmError): void {
     if (error.fault === "client") this.#finish({ kind: "refused", ending: "over", error });
-    else this.#fail(error, "bad", "over");
+    else this.#fail(error, isShortage(error) ? "unseen" : "bad", "over");
   }
 
   onRecords(chunk: Uint8Array, start: number, end: number): void {

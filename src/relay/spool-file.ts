@@ -1,6 +1,7 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
+import { isShortage, noDescriptors } from "../base/shortage.ts";
 import type { SpoolSpace } from "./spool-space.ts";
 
 /** A file without a name: nobody else finds it, and it is gone with its descriptor, whatever happens. */
@@ -17,7 +18,7 @@ export class SpoolFile {
     this.#space = space;
   }
 
-  /** @throws FpmError SPOOL_FAILED. */
+  /** @throws FpmError SPOOL_FAILED, NO_DESCRIPTORS. */
   static async create(space: SpoolSpace): Promise<SpoolFile> {
     const path = join(space.folder, `std-fpm-${crypto.randomUUID()}`);
     let handle: FileHandle | undefined;
@@ -78,6 +79,7 @@ export function spoolStands(folder: string, forMs: number): FpmError {
 }
 
 function spoolFailed(where: string, cause: unknown): FpmError {
-  const what = `A request's body cannot be kept in ${where}: ${messageOf(cause)}`;
-  return new FpmError("SPOOL_FAILED", "daemon", what, { cause });
+  const what = `A request's body cannot be kept in ${where}`;
+  if (isShortage(cause)) return noDescriptors(what);
+  return new FpmError("SPOOL_FAILED", "daemon", `${what}: ${messageOf(cause)}`, { cause });
 }

@@ -21,6 +21,7 @@ const STATUS: Partial<Record<ErrorCode, readonly [line: string, text: string]>> 
   SPOOL_FAILED: ["500 Internal Server Error", "The request could not be stored."],
   DISK_STANDS: ["503 Service Unavailable", "The file cannot be looked at at present."],
   SPOOL_FULL: ["503 Service Unavailable", "Too many uploads are under way."],
+  NO_DESCRIPTORS: ["503 Service Unavailable", "Too many requests are at work."],
   BUFFER_FULL: ["503 Service Unavailable", "Too much is waiting."],
   QUEUE_FULL: ["503 Service Unavailable", "Too many requests are waiting."],
   QUEUE_TIMEOUT: ["503 Service Unavailable", "No process became free in time."],

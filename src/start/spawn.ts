@@ -2,6 +2,7 @@ import { existsSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { lowerSoftLimit } from "../base/rlimits.ts";
+import { isShortage, noDescriptors } from "../base/shortage.ts";
 import { utf8 } from "../base/utf8.ts";
 import { explainExec } from "./exec-failure.ts";
 import { type Launch, SOFT_NOFILE } from "./launch.ts";
@@ -28,7 +29,7 @@ export interface Spawned {
 /**
  * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes. Where that
  * is text, and a control group is named, it is `Bun.spawn`, too.
- * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE.
+ * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE, NO_DESCRIPTORS.
  */
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
   const { program } = order;
@@ -100,9 +101,10 @@ function spawnError(
   { program, request }: StartOrder,
   error: unknown,
 ): FpmError {
+  if (isShortage(error)) return noDescriptors(`${program.name} cannot be started`);
   const errno = errnoOf(error);
   if (errno === "E2BIG" && request !== undefined) return environmentTooLarge(env);
-  if (errno === "" || errno === "EMFILE" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
+  if (errno === "" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
   // A tool of the chain is there: it is the folder that is not.
   if (chainLength > 0) return cannotStart(program, folderProblem(program, errno));
   return cannotStart(program, explainExec(program, errno));

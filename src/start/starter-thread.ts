@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
 import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
+import { hasDescriptors } from "../base/libc.ts";
+import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
 import type { StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
@@ -27,6 +29,8 @@ const hasOwnUmask = unshareUmask();
 /** By their texts. */
 const programs = new Map<string, Program>();
 const MOST_PROGRAMS = 256;
+/** For files that are read before a start. */
+const LOOK_DESCRIPTORS = 4;
 
 self.onmessage = ({ data }: MessageEvent<string>) => {
   const request = JSON.parse(data) as StarterRequest;
@@ -64,6 +68,8 @@ function isOwnedBy(path: string, uid: number): boolean {
 
 function start(id: number, order: StartOrder): void {
   try {
+    // Without one the user database, too, would say that there is nobody.
+    if (!hasDescriptors(LOOK_DESCRIPTORS)) throw noDescriptors(`${order.program.name} cannot be started`);
     const launch = launchOf(order, around);
     const { pid, isBuns } = withUmask(order, () =>
       spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
