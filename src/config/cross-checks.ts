@@ -1,5 +1,5 @@
 import { groupId, userId } from "../base/accounts.ts";
-import { isLocal, parseListenAddress } from "./listen-address.ts";
+import { openAddresses, takenAddresses } from "./address-checks.ts";
 import type { AdminTable, ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
 import { defaultTables, layApp, layFile, type Tables } from "./tables.ts";
@@ -33,6 +33,7 @@ export function crossChecks(sources: readonly SourceFile[]): string[] {
   problems.push(...takenNames(sources));
   problems.push(
     ...openAddresses(sources, server, app.roots),
+    ...takenAddresses(sources, server, admin),
     ...unknownAccounts(sources, server),
     ...unknownAdminGroup(sources, admin),
   );
@@ -75,27 +76,6 @@ function takenNames(sources: readonly SourceFile[]): string[] {
       return [];
     }),
   );
-}
-
-/** Whoever reaches an address over the network could run any program of the machine. */
-function openAddresses(
-  sources: readonly SourceFile[],
-  server: ServerTable,
-  roots: readonly string[],
-): string[] {
-  const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
-  const open = [server.listen].flat().filter((text) => {
-    const address = parseListenAddress(text);
-    return address !== undefined && !isLocal(address);
-  });
-  if (source === undefined || open.length === 0) return [];
-  const missing = [
-    ...(server.allowed_clients.length === 0 ? ["server.allowed_clients"] : []),
-    ...(roots.length === 0 ? ["app.roots"] : []),
-  ];
-  if (missing.length === 0) return [];
-  const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
-  return [place(source, "server.listen", why)];
 }
 
 function unknownAdminGroup(sources: readonly SourceFile[], { listen_group }: AdminTable): string[] {

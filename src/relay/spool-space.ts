@@ -5,6 +5,9 @@ import { FpmError } from "../base/errors.ts";
 /** For how long it is believed how much of the disk is free. */
 const MEASURED_FOR_MS = 1000;
 
+/** Where half of the disk's free space is less, it is the disk that is full, not a body that is large. */
+const LEAST_LIMIT_BYTES = 256 * 1024 * 1024;
+
 export interface SpoolSettings {
   readonly spoolDir: string;
   /** 0 = half of what is free. */
@@ -51,12 +54,14 @@ export class SpoolSpace {
 
   /**
    * Takes room for `bytes` more of a body that has `size` already; `give` gives it back.
-   * @throws FpmError BODY_TOO_LARGE where it would never fit, SPOOL_FULL where it does not now; the system's error when nobody can tell.
+   * @throws FpmError BODY_TOO_LARGE where it would never fit, SPOOL_FULL where it does not now, or the disk is nearly full; the system's error when nobody can tell.
    */
   async take(size: number, bytes: number): Promise<void> {
     await this.#measure();
     const [limit, wanted] = [this.#limitBytes, size + bytes];
-    if (2 * wanted > limit) throw neverFits(Math.floor(limit / 2));
+    const isDiskFull = this.#settings.spoolLimitBytes === 0 && limit < LEAST_LIMIT_BYTES;
+    if (2 * wanted > limit)
+      throw isDiskFull ? diskFull(this.folder, limit) : neverFits(Math.floor(limit / 2));
     if (this.#usedBytes + bytes + wanted > limit) throw full(this.#usedBytes, limit);
     this.#usedBytes += bytes;
   }
@@ -93,6 +98,11 @@ async function freeBytesOf(folder: string): Promise<number> {
 function neverFits(mostBytes: number): FpmError {
   const what = `The body has more than ${mostBytes} bytes, half of what spool_dir may hold (spool_limit).`;
   return new FpmError("BODY_TOO_LARGE", "client", what);
+}
+
+function diskFull(folder: string, limitBytes: number): FpmError {
+  const what = `The disk of spool_dir (${folder}) is nearly full: bodies may take ${limitBytes} bytes of it together.`;
+  return new FpmError("SPOOL_FULL", "daemon", what);
 }
 
 function full(usedBytes: number, limitBytes: number): FpmError {

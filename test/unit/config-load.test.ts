@@ -215,6 +215,22 @@ describe("programs", () => {
     expect((await problemsOf('[app]\nname = "php"'))[0]).toContain("it belongs below [[apps]]");
   });
 
+  test("one address twice, however it is written, is refused", async () => {
+    expect(await problemsOf('[server]\nlisten = ["/run/x/a.sock", "/run/x/./a.sock"]')).toEqual([
+      ":2: server.listen: /run/x/a.sock is listened on already, by server.listen",
+    ]);
+    const server = '[server]\nruntime_dir = "/run/x"\nlisten = "/run/x/admin.sock"\n';
+    expect(await problemsOf(server)).toEqual([
+      ":3: server.listen: /run/x/admin.sock is listened on already, by admin.listen",
+    ]);
+    const apart =
+      'server.listen = "/run/x/admin.sock"\nserver.runtime_dir = "/run/x"\nadmin.listen = "other.sock"';
+    expect((await load(apart)).config.admin.listen).toEqual([{ kind: "unix", path: "/run/x/other.sock" }]);
+    expect(await problemsOf('[server]\nlisten = "127.0.0.1:90"\n[admin]\nlisten = "127.0.0.1:90"')).toEqual([
+      ":4: admin.listen: 127.0.0.1:90 is listened on already, by server.listen",
+    ]);
+  });
+
   test("one table of programs in the brackets of another is told so, with its line", async () => {
     expect(await problemsOf("\n[[app]]\nnice = 1")).toEqual([
       ":2: app: write [app] for all programs, or [[apps]] with a `match` for some",

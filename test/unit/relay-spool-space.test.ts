@@ -54,8 +54,14 @@ describe("without a limit of its own", () => {
     const { take, clock } = diskOf(4000);
     expect(await take(0, 1000)).toBe("taken");
     clock.advance(1000);
-    expect(await take(1000, 1)).toBe("BODY_TOO_LARGE");
+    expect(await take(1000, 1)).toBe("SPOOL_FULL");
     expect(await take(0, 500)).toBe("taken");
+  });
+
+  test("on a large disk it is the body that is too large, on a full one the disk", async () => {
+    const GIB = 2 ** 30;
+    expect(await diskOf(4 * GIB).take(GIB, 1)).toBe("BODY_TOO_LARGE");
+    expect(await diskOf(0.4 * GIB).take(0.1 * GIB, 1)).toBe("SPOOL_FULL");
   });
 
   test("the disk is asked once a second at most, once for all who ask at the same time", async () => {
@@ -66,14 +72,14 @@ describe("without a limit of its own", () => {
     expect(disk.looks).toBe(1);
     clock.advance(1);
     disk.others = 1_000_000;
-    expect(await take(20, 100_000)).toBe("BODY_TOO_LARGE");
+    expect(await take(20, 100_000)).toBe("SPOOL_FULL");
     expect(disk.looks).toBe(2);
   });
 });
 
 test("other settings hold at once", async () => {
   const { take, space } = diskOf(1000);
-  expect(await take(0, 300)).toBe("BODY_TOO_LARGE");
+  expect(await take(0, 300)).toBe("SPOOL_FULL");
   space.use({ spoolDir: "/spool", spoolLimitBytes: 10_000 });
   expect(await take(0, 300)).toBe("taken");
 });

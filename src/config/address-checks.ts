@@ -1,0 +1,53 @@
+import { normalize, resolve } from "node:path";
+import { formatListenAddress, isLocal, parseListenAddress } from "./listen-address.ts";
+import type { AdminTable, ServerTable } from "./schema.ts";
+import { place, type SourceFile } from "./source-file.ts";
+
+/** Whoever reaches an address over the network could run any program of the machine. */
+export function openAddresses(
+  sources: readonly SourceFile[],
+  server: ServerTable,
+  roots: readonly string[],
+): string[] {
+  const source = sources.findLast(({ table }) => table.server?.listen !== undefined);
+  const open = [server.listen].flat().filter((text) => {
+    const address = parseListenAddress(text);
+    return address !== undefined && !isLocal(address);
+  });
+  if (source === undefined || open.length === 0) return [];
+  const missing = [
+    ...(server.allowed_clients.length === 0 ? ["server.allowed_clients"] : []),
+    ...(roots.length === 0 ? ["app.roots"] : []),
+  ];
+  if (missing.length === 0) return [];
+  const why = `other machines reach ${open.join(" and ")} and could run any program here; set ${missing.join(" and ")}`;
+  return [place(source, "server.listen", why)];
+}
+
+/** Of two sockets at one address the second cannot be made. */
+export function takenAddresses(
+  sources: readonly SourceFile[],
+  server: ServerTable,
+  admin: AdminTable,
+): string[] {
+  const source = sources.findLast(({ table }) => table.server?.listen !== undefined || table.admin?.listen);
+  if (source === undefined) return [];
+  const adminTexts = [admin.listen].flat().filter((text) => text !== "");
+  const addresses = [
+    ...[server.listen].flat().map((text) => ["server.listen", plain(text)] as const),
+    ...adminTexts.map((text) => ["admin.listen", plain(text, server.runtime_dir)] as const),
+  ];
+  return addresses.flatMap(([key, address], index) => {
+    const before = addresses.slice(0, index).find(([, other]) => other === address);
+    if (!before) return [];
+    const [at, other] = source.table.admin?.listen === undefined ? [before[0], key] : [key, before[0]];
+    return [place(source, at, `${address} is listened on already, by ${other}`)];
+  });
+}
+
+/** In one form; a path may be relative to a folder. */
+function plain(text: string, folder = "/"): string {
+  const address = parseListenAddress(text);
+  if (address?.kind === "tcp") return formatListenAddress(address);
+  return normalize(resolve(folder, text));
+}
