@@ -17,6 +17,7 @@ type Read = (path: string) => string | undefined;
 const CGROUP = "/proc/self/cgroup";
 const MOUNTS = "/proc/self/mountinfo";
 const STATUS = "/proc/self/status";
+const LIMITS = "/proc/self/limits";
 const ONLINE = "/sys/devices/system/cpu/online";
 /** Which file of a control group counts those that were ended; of the other controllers none does. */
 const KILL_FILES = { unified: "memory.events", memory: "memory.oom_control", cpu: "", pids: "" } as const;
@@ -39,8 +40,15 @@ export class MachineLook {
     return {
       cores: least(this.#cpus(), bounds.cores) as Bound,
       memoryBytes: least(memory, bounds.memoryBytes) as Bound,
-      tasks: bounds.tasks,
+      tasks: least(bounds.tasks, this.#tasksOfUser()),
     };
+  }
+
+  /** Root has no limit, and each user of its programs one of their own; others run their programs as themselves (RLIMIT_NPROC, getrlimit(2)). */
+  #tasksOfUser(): Bound | undefined {
+    if (/^Uid:\t\d+\t0\t/m.test(this.#read(STATUS) ?? "")) return undefined;
+    const soft = /^Max processes\s+(\d+)/m.exec(this.#read(LIMITS) ?? "")?.[1];
+    return soft === undefined ? undefined : { value: Number(soft), from: "RLIMIT_NPROC" };
   }
 
   /** The table of mounts can be long: it is read again only when the process has come into another group. */

@@ -47,6 +47,19 @@ describe("what may be used", () => {
     });
   });
 
+  test("is for tasks what the user may have, unless that is root", () => {
+    const limits = "Limit                     Soft Limit           Hard Limit           Units\n";
+    const ofUser = (uid: number, soft: string) =>
+      machineOf({
+        "/proc/self/status": `Name:\tstd-fpm\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`,
+        "/proc/self/limits": `${limits}Max processes             ${soft}                 100                  processes\n`,
+        "/g/one/pids.max": "50",
+      }).machine.look().tasks;
+    expect(ofUser(1000, "40")).toEqual({ value: 40, from: "RLIMIT_NPROC" });
+    for (const tasks of [ofUser(1000, "60"), ofUser(1000, "unlimited"), ofUser(0, "40")])
+      expect(tasks).toEqual({ value: 50, from: "/g/one/pids.max" });
+  });
+
   test("is what the affinity mask leaves, cores that are not there left out", () => {
     const status = (list: string) => ({ "/proc/self/status": `Cpus_allowed_list:\t${list}\n` });
     const coresWith = (list: string) => machineOf(status(list)).machine.look().cores;
