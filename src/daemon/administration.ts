@@ -16,6 +16,7 @@ import type { SpoolSpace } from "../relay/spool-space.ts";
 import type { Reaper } from "../start/reaper.ts";
 import { collect, type StatusSource } from "../status/collect.ts";
 import type { Snapshot } from "../status/snapshot.ts";
+import { countOf } from "../status/units.ts";
 import type { Limits } from "./limits.ts";
 import type { Operator } from "./operator.ts";
 import type { Reloaded } from "./reloader.ts";
@@ -92,7 +93,7 @@ export class Administration implements Control {
     this.#deps.clock.after(0, () => this.#deps.operator.stop("asked for by std-fpm stop"));
     const message = isAgain
       ? "it was stopping already: ends at once"
-      : `finishes ${inFlight} requests in flight, then ends`;
+      : `finishes ${countOf(inFlight, "request")} in flight, then ends`;
     return { isDone: true, message, pid: process.pid };
   }
 
@@ -129,7 +130,8 @@ export class Administration implements Control {
     return await this.#withPool(name, async (pool) => {
       const { size } = pool;
       pool.dismiss("drained by hand");
-      return yes(`${size} processes end when they are free; a new request starts new ones`);
+      const what = size === 1 ? "1 process ends when it is free" : `${size} processes end when they are free`;
+      return yes(`${what}; a new request starts new ones`);
     });
   }
 
@@ -142,8 +144,8 @@ export class Administration implements Control {
     const ended = backend.finished.then(() => "ended" as const);
     if ((await Promise.race([ended, this.#after(KILL_MS, "late" as const)])) === "late")
       return no(`${label} was sent SIGKILL and has not ended yet`);
-    const atWork = busy === 1 ? "1 request" : `${busy} requests`;
-    return yes(`${label} was killed${busy === 0 ? "" : ` while it was at work on ${atWork}`}`);
+    const atWork = busy === 0 ? "" : ` while it was at work on ${countOf(busy, "request")}`;
+    return yes(`${label} was killed${atWork}`);
   }
 
   async #withPool(name: string, act: (pool: Pool) => Promise<ActionResult>): Promise<ActionResult> {

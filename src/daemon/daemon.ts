@@ -10,6 +10,7 @@ import type { FrontLimits } from "../front/connections.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
 import type { Reaper } from "../start/reaper.ts";
+import { countOf } from "../status/units.ts";
 import { Dispatch, type DispatchDeps } from "./dispatch.ts";
 import { drain } from "./drain.ts";
 import { frontLimitsOf } from "./front-options.ts";
@@ -133,7 +134,8 @@ export class Daemon implements RunningDaemon {
 
   get status(): string {
     const { programs, processes } = this.#deps.registry;
-    return `${this.#state}: ${programs} programs, ${processes} processes, ${this.#inFlight} requests in flight`;
+    const now = [countOf(programs, "program"), countOf(processes, "process", "processes")];
+    return `${this.#state}: ${now.join(", ")}, ${countOf(this.#inFlight, "request")} in flight`;
   }
 
   get stopTimeoutMs(): number {

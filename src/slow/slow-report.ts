@@ -1,3 +1,5 @@
+import { countOf } from "../status/units.ts";
+
 /** How long a request was at each stage of its way, in milliseconds. */
 export interface StageTimes {
   /** Until its program was known. */
@@ -102,7 +104,7 @@ function presentStage(times: StageTimes, present: Present): string {
     case "program": {
       const { cause = "its process has ended", isUnaccepted, hasAnswer, others } = present;
       const where = isUnaccepted ? "not accepted by its process" : "in the program";
-      const beside = others === 0 ? "" : ` (beside ${count(others, "other request")})`;
+      const beside = others === 0 ? "" : ` (beside ${countOf(others, "other request")})`;
       const answer = hasAnswer ? "; its answer has begun" : "";
       return `${seconds(times.program)} ${where}${beside}: ${cause}${answer}`;
     }
@@ -118,7 +120,7 @@ function queueWords({ ahead, busy, starting, slowest, limit }: QueueFacts): stri
   if (busy > 0) words.push(busy === 1 ? "the one process is busy" : `all ${busy} processes are busy`);
   const why = limitWords(limit);
   if (why !== "") words.push(why);
-  if (ahead > 0) words.push(`${count(ahead, "request")} before it`);
+  if (ahead > 0) words.push(`${countOf(ahead, "request")} before it`);
   if (slowest) words.push(`pid ${slowest.pid} has been at ${slowest.what} for ${seconds(slowest.ageMs)}`);
   return words.join("; ");
 }
@@ -136,10 +138,6 @@ function limitWords(limit: QueueLimit): string {
     case "none":
       return "";
   }
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 function seconds(ms: number): string {

@@ -12,6 +12,11 @@ export function formatSeconds(seconds: number | null): string {
   return `${Math.floor(seconds / DAY)} d ${Math.floor((seconds % DAY) / HOUR)} h`;
 }
 
+/** "1 request", "2 requests". */
+export function countOf(count: number, thing: string, things = `${thing}s`): string {
+  return `${count} ${count === 1 ? thing : things}`;
+}
+
 /** A number of bytes for people: "812 B", "4.5 KiB", "12 MiB"; "-" when unknown. */
 export function formatBytes(bytes: number | null): string {
   if (bytes === null) return "-";

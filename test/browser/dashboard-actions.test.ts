@@ -116,7 +116,7 @@ describe("an action on the dashboard", () => {
     const pid = Number(await site.text("lab.fcgi"));
     await using dashboard = await relayed.open();
     await press(dashboard, `Drain ${site.root}/lab.fcgi`);
-    expect(await confirm(dashboard)).toMatch(/^done: Drain: .*: 1 processes end when they are free; /);
+    expect(await confirm(dashboard)).toMatch(/^done: Drain: .*: 1 process ends when it is free; /);
     await waitUntil("it has gone", () => !isAlive(pid));
     await press(dashboard, "Reload");
     expect(await confirm(dashboard)).toBe(

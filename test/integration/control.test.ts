@@ -37,7 +37,7 @@ describe("std-fpm stop", () => {
     const { out, status } = await command(site.fpm, "stop");
     expect(isAlive(pid)).toBe(false);
     expect([out, status]).toEqual([
-      `pid ${pid}: finishes 1 requests in flight, then ends\npid ${pid} has ended\n`,
+      `pid ${pid}: finishes 1 request in flight, then ends\npid ${pid} has ended\n`,
       0,
     ]);
     expect((await inFlight).status).toBe(200);
@@ -124,7 +124,7 @@ describe("std-fpm drain", () => {
     await waitUntil("it is at work", async () => (await snapshotOf(site.fpm)).total.in_flight === 1);
     const { out, status } = await command(site.fpm, "drain", `${site.root}/lab.fcgi`);
     expect(status).toBe(0);
-    expect(out).toContain("end when they are free; a new request starts new ones\n");
+    expect(out).toMatch(/ends? when (?:it is|they are) free; a new request starts new ones\n$/);
     expect((await busy).status).toBe(200);
     await waitUntil("all have ended", () => !isAlive(idle) && site.fpm.backends().length === 0);
     expect(Number(await site.text("lab.fcgi"))).not.toBe(idle);
@@ -145,6 +145,22 @@ describe("std-fpm kill", () => {
     }
     expect(isAlive(site.fpm.pid)).toBe(true);
   });
+});
+
+test("names of programs reach the terminal without what would steer it", async () => {
+  await using site = await startSite();
+  const path = site.put("red\u001b[31m\u202e.fcgi", { copyOf: "dist/test-programs/lab" });
+  const pid = await site.text("red%1b%5b31m%e2%80%ae.fcgi");
+  for (const args of [
+    ["kill", pid],
+    ["restart", path],
+    ["drain", path],
+    ["restart", `${path}x`],
+  ] as const) {
+    const { out, err } = await command(site.fpm, ...args);
+    expect(`${out}${err}`).toContain("red");
+    for (const steering of ["\u001b", "\u202e"]) expect(`${out}${err}`).not.toContain(steering);
+  }
 });
 
 describe("std-fpm reopen-logs", () => {

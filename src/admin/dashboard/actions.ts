@@ -1,7 +1,6 @@
 import { processesOf } from "../../status/activity.ts";
 import type { ProcessStatus, ProgramStatus, Snapshot } from "../../status/snapshot.ts";
-import { formatSeconds } from "../../status/units.ts";
-import { countOf } from "./numbers.ts";
+import { countOf, formatSeconds } from "../../status/units.ts";
 
 /** Something that can be done to the daemon, in the words that it is asked for with. */
 export interface Action {

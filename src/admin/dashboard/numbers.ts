@@ -6,11 +6,6 @@ export function formatRate(rate: number | undefined): string {
   return rate >= 9.95 ? String(Math.round(rate)) : String(Number(rate.toFixed(rate >= 0.995 ? 1 : 2)));
 }
 
-/** "1 request", "2 requests". */
-export function countOf(count: number, thing: string, things = `${thing}s`): string {
-  return `${count} ${count === 1 ? thing : things}`;
-}
-
 /** What a program's processes hold, as far as they were looked at; null when none was. */
 export function memoryOf({ process_list = [] }: ProgramStatus): number | null {
   return process_list.reduce<number | null>(

@@ -1,10 +1,10 @@
 import type { ProgramStatus } from "../../status/snapshot.ts";
-import { formatBytes, formatSeconds, formatShare } from "../../status/units.ts";
+import { countOf, formatBytes, formatSeconds, formatShare } from "../../status/units.ts";
 import { programActions } from "./actions.ts";
 import type { Confirmation } from "./confirmation.ts";
 import { cloneTemplate, Fields } from "./fields.ts";
 import type { History } from "./history.ts";
-import { countOf, memoryOf } from "./numbers.ts";
+import { memoryOf } from "./numbers.ts";
 import { MOST_ROWS, ProcessTable } from "./process-table.ts";
 import { Stats } from "./stats.ts";
 

@@ -1,8 +1,8 @@
 import { processesOf } from "../../status/activity.ts";
 import type { ProgramStatus, Snapshot } from "../../status/snapshot.ts";
-import { formatSeconds } from "../../status/units.ts";
+import { countOf, formatSeconds } from "../../status/units.ts";
 import { History, type LastMinute } from "./history.ts";
-import { countOf, memoryOf } from "./numbers.ts";
+import { memoryOf } from "./numbers.ts";
 
 /** What a program is at, in a word; the worst first. */
 export const STATES = ["failing", "saturated", "slow", "busy", "quiet"] as const;
