@@ -75,7 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
     const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });
-    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect) };
+    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect, clock) };
     daemon = new Daemon(options, daemonDeps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);

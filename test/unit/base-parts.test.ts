@@ -49,7 +49,8 @@ describe("timers", () => {
 
 test("the collector is asked when 16 MiB were let go of, not before, and again after as many", () => {
   let asked = 0;
-  const garbage = new Garbage(() => asked++);
+  const clock = new FakeClock();
+  const garbage = new Garbage(() => asked++, clock);
   garbage.add(16 * 1024 * 1024 - 1);
   expect(asked).toBe(0);
   garbage.add(1);
@@ -58,6 +59,17 @@ test("the collector is asked when 16 MiB were let go of, not before, and again a
   expect(asked).toBe(1);
   garbage.add(40 * 1024 * 1024);
   expect(asked).toBe(2);
+  // When nothing more comes for a second it is asked for the rest, if that is worth it.
+  garbage.add(1024 * 1024);
+  clock.advance(1000);
+  garbage.add(1);
+  clock.advance(1999);
+  expect(asked).toBe(2);
+  clock.advance(1);
+  expect([asked, clock.timers]).toEqual([3, 0]);
+  garbage.add(1024 * 1024 - 1);
+  clock.advance(5000);
+  expect([asked, clock.timers]).toEqual([3, 0]);
 });
 
 describe("the log", () => {
