@@ -176,8 +176,9 @@ export abstract class LentBackend implements Backend {
     if (how === "kept" || how === "over") this.served++;
     lease.errorLines?.end();
     const isAway = this.closeLink(lease, how);
-    const at = this.#leases.lastIndexOf(lease);
-    if (at !== -1) this.#leases.splice(at, 1);
+    // Nearly always the only one.
+    if (this.#leases.at(-1) === lease) this.#leases.pop();
+    else this.#forget(lease);
     this.requests.onEnd(lease, now);
     if (this.busy === 0) this.idleSince = now;
     if (this.#state === "gone" || this.#isStopping) return;
@@ -246,6 +247,11 @@ export abstract class LentBackend implements Backend {
     this.timers.cancelAll();
     this.enter("exited");
     for (const lease of [...this.#leases]) lease.user?.onBackendGone();
+  }
+
+  #forget(lease: Lease): void {
+    const at = this.#leases.indexOf(lease);
+    if (at !== -1) this.#leases.splice(at, 1);
   }
 
   /** False when the process itself goes on. */

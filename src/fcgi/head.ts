@@ -3,7 +3,7 @@ import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead } from "./encoder.ts";
 import { malformed, NameTable } from "./name-table.ts";
-import { encodeParams, latin1, ParamCursor } from "./params.ts";
+import { encodeParams, isAsciiAt, latin1, ParamCursor } from "./params.ts";
 import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
@@ -30,6 +30,8 @@ const PLACES = Object.fromEntries([...KNOWN, ...DROPPED].map((name, place) => [n
 const NAMES = new NameTable([...KNOWN, ...DROPPED]);
 /** A bit for each of SINGLE, which are the first of NAMES. */
 const SINGLE_BITS = 2 ** SINGLE.length - 1;
+
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** Values to set before the head goes to a program; undefined removes the parameter. */
 export type ParamChanges = ReadonlyMap<string, string | undefined>;
@@ -102,7 +104,12 @@ export class RequestHead {
 
   /** Whether asking twice does no harm (RFC 9110 §9.2.1). */
   get isSafe(): boolean {
-    return this.method === "GET" || this.method === "HEAD" || this.method === "OPTIONS";
+    const at = 2 * PLACES.REQUEST_METHOD;
+    const [start, end] = [this.#known[at] as number, this.#known[at + 1] as number];
+    if (start === end) return true;
+    for (const method of SAFE_METHODS)
+      if (end - start === method.length && isAsciiAt(this.#params.bytes, start, method)) return true;
+    return false;
   }
 
   /** What was asked for, without the query, which is nobody's business; as text where it is UTF-8, else a character a byte. */

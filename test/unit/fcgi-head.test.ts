@@ -277,6 +277,21 @@ describe("a request's head", () => {
     expect(headOf([]).method).toBe("GET");
   });
 
+  test.each([
+    ["", true],
+    ["GET", true],
+    ["HEAD", true],
+    ["OPTIONS", true],
+    ["POST", false],
+    ["get", false],
+    ["GETS", false],
+    ["GE", false],
+    ["HEAD ", false],
+  ])("method %j may be asked twice: %p", (method, isSafe) => {
+    expect(headOf([["REQUEST_METHOD", method]]).isSafe).toBe(isSafe);
+    expect(headOf([]).isSafe).toBe(true);
+  });
+
   test("keeps every byte of a value", () => {
     const all = latin1(Uint8Array.from({ length: 256 }, (_, i) => i));
     expect([...headOf([["X", all]]).pairs()]).toEqual([["X", all]]);
