@@ -1,6 +1,6 @@
 import { fstatSync, unlinkSync } from "node:fs";
 import { FpmError } from "../base/errors.ts";
-import { acceptNow, closeFd, connectUnix, hasUnaccepted, listenUnix } from "../base/libc.ts";
+import { acceptNow, closeFd, connectUnix, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import type { Link } from "./link.ts";
 import { type LinkOwner, SocketLink } from "./socket-link.ts";
@@ -90,6 +90,8 @@ export class BackendSocket {
     }
     // A program takes no more connections than it serves requests.
     while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
+    // One that was silent for long may have been closed by the program.
+    if (this.#silentFd !== undefined && isReadable(this.#silentFd)) this.dropSilent();
     const silentFd = this.#silentFd;
     this.#silentFd = undefined;
     const link =

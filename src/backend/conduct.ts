@@ -16,6 +16,7 @@ export class Conduct {
   #quickReturns = 0;
   #hasStaleRecords = false;
   #isForkTold = false;
+  #diesOfSilence = false;
 
   /** Whether a connection to it may carry one request after the other. */
   get keepsConnections(): boolean {
@@ -30,6 +31,18 @@ export class Conduct {
   /** Whether its processes go on after END_REQUEST, so that they are free only when they are seen to accept a connection. */
   get answersEarly(): boolean {
     return this.#answersEarly;
+  }
+
+  /** Whether a process ends when a connection is closed that has brought no byte: the one by which its accept() is noticed stays open for its next request. */
+  get diesOfSilence(): boolean {
+    return this.#diesOfSilence;
+  }
+
+  /** A process has ended by itself right after such a connection was closed. True when that is known for the first time. */
+  onDiedOfSilence(): boolean {
+    const isNew = !this.#diesOfSilence;
+    this.#diesOfSilence = true;
+    return isNew;
   }
 
   /** A request with an id above 1 was answered under that id. True when it is known now that children of it write to its connections. */
@@ -73,6 +86,7 @@ export class Conduct {
     this.#quickReturns = 0;
     this.#hasStaleRecords = false;
     this.#isForkTold = false;
+    this.#diesOfSilence = false;
   }
 
   /** Such records say nothing of children while the program may be one that calls every request by the same number. */

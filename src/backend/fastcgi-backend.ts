@@ -27,6 +27,8 @@ const LAST_LOOK_MS = 100;
 const LINK_GRACE_MS = 1000;
 /** One that ends after fewer requests, with the next one unread, ends for the sake of its answer; others recycle themselves. */
 const FEW_REQUESTS = 16;
+/** One that ends so soon after a connection without a byte was closed ends for its sake. */
+const OF_SILENCE_MS = 250;
 /** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
 const STILL_ACCEPTING_MS = 100;
 
@@ -40,6 +42,8 @@ export class FastCgiBackend extends LentBackend {
   readonly #toldToEnd = new Map<number, string | undefined>();
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
+  /** When a connection without a byte was closed that it had accepted. */
+  #silentUntil = Number.NEGATIVE_INFINITY;
   #death: string | undefined;
 
   /** Orders its process. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
@@ -240,7 +244,9 @@ export class FastCgiBackend extends LentBackend {
     else this.conduct.onBack(now - this.aloneSince);
     this.onBack();
     // Nobody had a request for it: a silent connection would keep the program from accepting another.
-    if (this.busy === 0) this.#socket.dropSilent();
+    if (this.busy > 0 || this.conduct.diesOfSilence) return;
+    this.#socket.dropSilent();
+    this.#silentUntil = now;
   }
 
   #onStarted(): void {
@@ -269,6 +275,7 @@ export class FastCgiBackend extends LentBackend {
     this.#death = describeExit(exit);
     const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
+    this.#noteSilence();
     // php-cgi does not wait for its children; they are ours then, and serve nobody.
     for (const [pid, startTicks] of this.#toldToEnd)
       if (startTicks !== undefined && startTicksOf(pid) === startTicks) sendSignal(pid, "SIGKILL");
@@ -310,6 +317,14 @@ export class FastCgiBackend extends LentBackend {
   #noteEarlyExit(): void {
     for (const lease of this.leases)
       if (lease.bytesOut === 0 && this.served > 0) this.conduct.onAnsweredEarly();
+  }
+
+  #noteSilence(): void {
+    const isOfSilence = this.deps.clock.now() - this.#silentUntil < OF_SILENCE_MS && this.busy === 0;
+    if (!isOfSilence || this.stopReason !== undefined || !this.conduct.onDiedOfSilence()) return;
+    const what =
+      "it ends when a connection without a request is closed: such a connection stays open for its next request";
+    this.deps.log.info(what, { program: this.program.name, pid: this.pid });
   }
 
   /** What the program sent before it ended still comes; after that whoever holds its connection has nothing to say on it. */

@@ -237,14 +237,15 @@ export class Pool implements StartsOwner, Sharer {
     const population = this.#population;
     const looks = population.workload.look();
     const { startsWanted, lookAgainMs } = this.#deps.policy;
-    const view = population.view(this.#queue.length, this.#queue.oldestWaitMs);
+    const { stockWaitMs } = this.#starts;
+    const view = population.view(this.#queue.length, this.#queue.oldestWaitMs, stockWaitMs === 0);
     this.#wanted = Math.ceil(startsWanted(view) / this.program.app.concurrency);
     if (this.#wanted === 0) this.#isHeldBack = false;
     if (this.#wanted === 0 && population.needsSuccessor) this.#wanted = population.admitSuccessor() ? 1 : 0;
     const patienceMs = population.patienceMs(now);
     // With what it wants it waits for room: it is asked again when it has started one.
     const againMs = (this.#wanted > 0 ? undefined : lookAgainMs(view)) ?? Number.POSITIVE_INFINITY;
-    this.#lookAgain.within(Math.min(againMs, patienceMs || againMs), now);
+    this.#lookAgain.within(Math.min(againMs, patienceMs || againMs, stockWaitMs || againMs), now);
     return looks;
   }
 

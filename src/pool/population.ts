@@ -127,9 +127,9 @@ export class Population {
 
   /**
    * What the policy sees while so many requests wait. It counts in places: a process that serves several requests at once is as many of
-   * them as it serves.
+   * them as it serves. Without `mayStock` none is kept that no request waits for.
    */
-  view(waiting: number, oldestWaitMs: number): PoolView {
+  view(waiting: number, oldestWaitMs: number, mayStock: boolean): PoolView {
     const { measures, busy, meanAgeMs } = this.workload;
     const { concurrency, minProcesses } = this.program.app;
     return {
@@ -138,7 +138,7 @@ export class Population {
       busy,
       starting: this.starting * concurrency,
       total: this.size * concurrency,
-      minProcesses: Math.min(minProcesses, this.kept) * concurrency,
+      minProcesses: mayStock ? Math.min(minProcesses, this.kept) * concurrency : 0,
       maxProcesses: this.cap * concurrency,
       startsAtOnce: this.bootsAtOnce * concurrency,
       serviceMs: measures.serviceMs,

@@ -28,6 +28,10 @@ export class Starts {
   #failures = 0;
   /** No start before this time. */
   #retryAt = 0;
+  /** How many in a row have ended by themselves before anybody had a request for them. */
+  #endedUnused = 0;
+  /** None that no request waits for is started before this time. */
+  #stockAt = 0;
   #lastError: FpmError | undefined;
   readonly #shortage: RareLine;
 
@@ -46,6 +50,11 @@ export class Starts {
   /** Milliseconds until the next start may be tried; 0 when it may be now. */
   get waitMs(): number {
     return Math.max(0, this.#retryAt - this.#deps.clock.now());
+  }
+
+  /** Milliseconds until one may be started that no request waits for; 0 when it may be now. */
+  get stockWaitMs(): number {
+    return Math.max(0, this.#stockAt - this.#deps.clock.now());
   }
 
   /** Whether so many failed in a row that requests are refused until the next try. */
@@ -86,12 +95,19 @@ export class Starts {
 
   /** A process has ended, perhaps before it was ready; `wasOnTrial`: before it had taken the place of another tree. */
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
+    if (exit.wasStarted && exit.reason === undefined) this.#noteUnused(backend);
     if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
     if (exit.startError && isBootFailure(exit)) this.#onNotStarted(exit.startError);
     else if (isBootFailure(exit))
       this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isKilledByOthers(exit));
     // A place for CGI processes has told of each of them; and one that never began, of its failure.
     if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
+  }
+
+  /** One that ends as soon as it is ready would be started again and again to be at hand. */
+  #noteUnused({ served }: Backend): void {
+    this.#endedUnused = served > 0 ? 0 : this.#endedUnused + 1;
+    this.#stockAt = served > 0 ? 0 : this.#deps.clock.now() + backoffMs(this.#endedUnused);
   }
 
   /** The one line about an exit, once the program's last words have been read. */

@@ -1,0 +1,73 @@
+import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { snapshotOf } from "../support/admin.ts";
+import { startSite } from "../support/site.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** Takes a connection without a byte for an error and ends, as Ruby's own FCGI does; with `fork` in its query it works on after its answer. */
+const BRITTLE = `#!/usr/bin/python3
+import os, socket, struct, time
+listener = socket.socket(fileno=0)
+while True:
+    connection, _ = listener.accept()
+    request = b""
+    while not (request[-8:-6] == b"\\x01\\x05" and request[-4:-2] == b"\\0\\0"):
+        more = connection.recv(65536)
+        if not more: raise EOFError("no request")
+        request += more
+    page = b"Content-Type: text/plain\\r\\n\\r\\n%d" % os.getpid()
+    header = lambda kind, length: struct.pack(">BB2sHBB", 1, kind, request[2:4], length, 0, 0)
+    connection.sendall(header(6, len(page)) + page + header(6, 0) + header(3, 8) + b"\\0" * 8)
+    connection.close()
+    if b"work=1" in request: time.sleep(0.3)
+`;
+/** Ends by itself when it has taken its first connection. */
+const USELESS = `#!/usr/bin/python3
+import socket
+socket.socket(fileno=0).accept()
+`;
+
+function siteOf(app: string) {
+  return startSite({ lab: [], files: { "brittle.fcgi": BRITTLE, "useless.fcgi": USELESS }, app });
+}
+
+describe("a program that ends when a connection brings no request", () => {
+  test("is kept at hand all the same, and serves", async () => {
+    await using site = await siteOf("min_processes = 2");
+    await site.text("brittle.fcgi");
+    await waitUntil("it is learned", () => site.fpm.log().includes("stays open for its next request"));
+    await Bun.sleep(1000);
+    const { started, exits } = (await snapshotOf(site.fpm)).total;
+    expect(started).toBeLessThan(8);
+    for (let i = 0; i < 20; i++) await site.text("brittle.fcgi", i % 2 === 0 ? "direct" : "kept");
+    expect((await snapshotOf(site.fpm)).total.exits).toEqual(exits);
+  });
+
+  test("costs no process a request when it works on after its answer", async () => {
+    await using site = await siteOf("max_processes = 1");
+    for (let i = 0; i < 3; i++) await site.text("brittle.fcgi?work=1");
+    await waitUntil("it is learned", () => site.fpm.log().includes("stays open for its next request"));
+    const pids = new Set<string>();
+    for (let i = 0; i < 10; i++) pids.add(await site.text("brittle.fcgi?work=1"));
+    expect(pids.size).toBe(1);
+  });
+
+  test("is Ruby's, as Debian has it", async () => {
+    await using site = await startSite({
+      lab: [],
+      files: { "hello.fcgi": { copyOf: resolve("examples/ruby/hello.fcgi") } },
+      app: "min_processes = 2",
+    });
+    await site.text("hello.fcgi");
+    await Bun.sleep(2000);
+    expect((await snapshotOf(site.fpm)).total.started).toBeLessThan(8);
+    for (let i = 0; i < 10; i++) await site.text("hello.fcgi");
+  });
+});
+
+test("one that always ends unused is not started again and again to be at hand", async () => {
+  await using site = await siteOf("min_processes = 1");
+  await site.ask("useless.fcgi");
+  await Bun.sleep(2000);
+  expect((await snapshotOf(site.fpm)).total.started).toBeLessThan(12);
+});
