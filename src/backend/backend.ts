@@ -38,6 +38,8 @@ export interface Backend extends Linked<Backend> {
   readonly busy: number;
   /** How many more requests it can take. */
   readonly free: number;
+  /** Whether it works on nothing, also not for clients that have left, as far as it can be told. */
+  readonly isIdle: boolean;
   /** When it last became idle; orders idle backends. */
   readonly idleSince: number;
   /** Requests answered. */

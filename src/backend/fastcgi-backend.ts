@@ -8,6 +8,7 @@ import type { Ending, Lease } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import { errorRecordLines } from "./error-records.ts";
 import { describeExit } from "./exit.ts";
+import { LeftChildren } from "./left-children.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
@@ -45,6 +46,7 @@ export class FastCgiBackend extends LentBackend {
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
   #death: string | undefined;
+  readonly #leftChildren = new LeftChildren(this.deps.clock, () => this.onChildBack());
 
   /** Orders its process. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
@@ -161,7 +163,12 @@ export class FastCgiBackend extends LentBackend {
       : undefined;
   }
 
-  protected closeLink({ link }: Lease, how: Ending): boolean {
+  protected override get leftAtWork(): number {
+    return this.#leftChildren.size;
+  }
+
+  protected closeLink(lease: Lease, how: Ending): boolean {
+    const { link } = lease;
     if (!link) return false;
     const wasOpen = link.isOpen;
     link.use(undefined);
@@ -171,11 +178,24 @@ export class FastCgiBackend extends LentBackend {
       this.#socket.keep(link);
       return false;
     }
+    if (how === "left" && !lease.verdict) this.#leaveChild(lease);
     link.close();
     if (this.capacity === 1) return how === "left" || this.conduct.answersEarly;
     // Lent once more it would fail one request after the other, until its exit is reported.
     if (!wasOpen && !isOver && isEnding(this.pid)) this.enter("leave");
     return false;
+  }
+
+  /** With `children` the one that has the connection goes on, within its limits. */
+  #leaveChild(lease: Lease): void {
+    const child = this.workerOf(lease);
+    if (child === undefined || !(lease.link instanceof SocketLink)) return;
+    const { requestTimeoutMs, abortTimeoutMs } = this.program.app;
+    const byRequest = requestTimeoutMs > 0 ? lease.since + requestTimeoutMs : Number.POSITIVE_INFINITY;
+    const byAbort = abortTimeoutMs > 0 ? this.deps.clock.now() + abortTimeoutMs : Number.POSITIVE_INFINITY;
+    const reason = byRequest < byAbort ? "request timeout" : "abort timeout";
+    const dueAt = Math.min(byRequest, byAbort);
+    this.#leftChildren.add(child, lease.link.peerInode, dueAt, () => this.killChild(child, reason));
   }
 
   protected awaitReturn(): void {
@@ -267,6 +287,7 @@ export class FastCgiBackend extends LentBackend {
   }
 
   #onExit(ending: Exited): void {
+    this.#leftChildren.close();
     const { code } = ending;
     const exit = {
       ...this.#process.exitOf(ending, this.stopReason),

@@ -66,6 +66,8 @@ export interface BackendDeps {
 }
 
 const NO_CHILDREN: readonly number[] = [];
+/** So long one that is to leave waits for children that work on for clients that have left. */
+const LEFT_MS = 10_000;
 const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 
 /**
@@ -85,7 +87,7 @@ export abstract class LentBackend implements Backend {
   protected readonly deps: BackendDeps;
   protected readonly owner: BackendOwner;
   protected readonly requests: InFlight;
-  protected readonly timers: Timers<"look" | "start" | "kill" | "request" | "abort">;
+  protected readonly timers: Timers<"look" | "start" | "kill" | "left" | "request" | "abort">;
   readonly #leases: Lease[] = [];
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
@@ -160,7 +162,11 @@ export abstract class LentBackend implements Backend {
   }
 
   get free(): number {
-    return this.#state === "free" ? this.capacity - this.busy : 0;
+    return this.#state === "free" ? this.capacity - this.busy - this.leftAtWork : 0;
+  }
+
+  get isIdle(): boolean {
+    return this.busy + this.leftAtWork === 0;
   }
 
   lend(now: number): Lease {
@@ -184,12 +190,11 @@ export abstract class LentBackend implements Backend {
     if (this.#state === "gone" || this.#isStopping) return;
     if (lease.verdict && this.#carryOut(lease.verdict)) return;
     if (isAway) this.#leaveAlone(lease, how);
-    else if (this.#state === "lent") this.enter("freed");
-    else if (this.#state === "leaving" && this.busy === 0) this.#stopNow();
+    else this.#freePlace();
   }
 
   doubt(): void {
-    if (this.#state !== "free" || this.busy > 0) return;
+    if (this.#state !== "free" || !this.isIdle) return;
     this.#goAway();
   }
 
@@ -204,8 +209,11 @@ export abstract class LentBackend implements Backend {
   retire(reason: StopReason, stopTimeoutMs: number): void {
     this.#stopReason ??= reason;
     this.#stopTimeoutMs = stopTimeoutMs;
-    if (this.busy === 0 && !this.#isAway) this.#stopNow();
-    else if (this.#state !== "gone") this.enter("leave");
+    if (this.isIdle && !this.#isAway) this.#stopNow();
+    else if (this.#state !== "gone") {
+      this.enter("leave");
+      this.#stopWhenDone();
+    }
   }
 
   /** Whoever uses a link must hear of it: nobody else will tell. */
@@ -249,6 +257,38 @@ export abstract class LentBackend implements Backend {
     for (const lease of [...this.#leases]) lease.user?.onBackendGone();
   }
 
+  /** How many of its children work on for clients that have left; each has the place of its request. */
+  protected get leftAtWork(): number {
+    return 0;
+  }
+
+  /** One of these is done. */
+  protected onChildBack(): void {
+    if (this.#state === "gone" || this.#isStopping) return;
+    if (this.isIdle) this.idleSince = this.deps.clock.now();
+    this.#freePlace();
+    if (this.free > 0) this.owner.onBackendBack(this);
+  }
+
+  /** One of its children is at fault: the process itself puts another one in its place. */
+  protected killChild(pid: number, reason: StopReason): void {
+    sendSignal(pid, "SIGKILL");
+    const { name } = this.program;
+    this.deps.log.warn("one of its children was killed", { program: name, pid, reason });
+  }
+
+  #freePlace(): void {
+    if (this.#state === "leaving") this.#stopWhenDone();
+    else if (this.#state === "lent" && this.busy + this.leftAtWork < this.capacity) this.enter("freed");
+  }
+
+  /** Those that work on for nobody are waited for, but not for ever: somebody may want the room. */
+  #stopWhenDone(): void {
+    if (this.busy > 0 || this.#isAway) return;
+    if (this.leftAtWork === 0) this.#stopNow();
+    else this.timers.set("left", LEFT_MS, () => this.#stopNow());
+  }
+
   #forget(lease: Lease): void {
     const at = this.#leases.indexOf(lease);
     if (at !== -1) this.#leases.splice(at, 1);
@@ -257,9 +297,7 @@ export abstract class LentBackend implements Backend {
   /** False when the process itself goes on. */
   #carryOut({ reason, worker }: Verdict): boolean {
     if (worker !== undefined && this.children.includes(worker)) {
-      sendSignal(worker, "SIGKILL");
-      const { name } = this.program;
-      this.deps.log.warn("one of its children was killed", { program: name, pid: worker, reason });
+      this.killChild(worker, reason);
       return false;
     }
     if (this.busy === 0) {

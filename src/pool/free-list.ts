@@ -8,7 +8,7 @@ export class FreeList {
   /** Those that work on nothing, the longest idle first. */
   get idle(): readonly Backend[] {
     const idle: Backend[] = [];
-    for (let each = this.#backends.first; each; each = each.next) if (each.busy === 0) idle.push(each);
+    for (let each = this.#backends.first; each; each = each.next) if (each.isIdle) idle.push(each);
     return idle;
   }
 
@@ -19,7 +19,7 @@ export class FreeList {
   /** The one that has been idle for longest. */
   get idlest(): Backend | undefined {
     let each = this.#backends.first;
-    while (each && each.busy > 0) each = each.next;
+    while (each && !each.isIdle) each = each.next;
     return each;
   }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { snapshotOf } from "../support/admin.ts";
+import { command, snapshotOf } from "../support/admin.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { endOf, reportOf, SLOW_LOG } from "../support/slow-log.ts";
@@ -81,6 +81,53 @@ describe("a command with children", () => {
     expect(process?.cpu_seconds).toBeGreaterThan(0.15);
     const ownOfParent = Number((await Bun.file(`/proc/${process?.pid}/statm`).text()).split(" ")[1]) * 4096;
     expect(process?.memory_bytes).toBeGreaterThan(ownOfParent);
+  });
+});
+
+describe("a child that works on for a client that has left", () => {
+  const left = (site: Site, what: string) => site.ask(`page.php?${what}`, { leaveAfterMs: 150 });
+  const start = (more: string) =>
+    startSite({
+      lab: [],
+      files: { "page.php": PAGE },
+      apps: `[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi", "-d", "max_execution_time=0"]\nchildren = 2\n${more}`,
+    });
+
+  test("keeps its place, and nobody waits for it where another tree may be started", async () => {
+    await using site = await start("");
+    await site.text("page.php");
+    await Promise.all([left(site, "us=4000000"), left(site, "us=4000000")]);
+    const asked = performance.now();
+    await site.text("page.php");
+    expect(performance.now() - asked).toBeLessThan(2000);
+  });
+
+  test("gives it back when it is done; who waits for it is served then", async () => {
+    await using site = await start('max_processes = 1\nidle_timeout = "200ms"');
+    const parent = (await site.text("page.php")).split(" ")[1];
+    await Promise.all([left(site, "us=1500000"), left(site, "us=1500000")]);
+    const answers = await Promise.all(["", "", ""].map(() => site.text("page.php")));
+    expect(new Set(answers.map((each) => each.split(" ")[1]))).toEqual(new Set([parent]));
+  });
+
+  test("has its limits: it is killed, and the request that waits is not", async () => {
+    await using site = await start('max_processes = 1\nrequest_timeout = "1500ms"');
+    const parent = (await site.text("page.php")).split(" ")[1];
+    await Promise.all([left(site, "loop"), left(site, "loop")]);
+    expect((await site.text("page.php")).split(" ")[1]).toBe(parent);
+    expect(site.fpm.log()).toContain("one of its children was killed");
+    expect(site.fpm.log()).toContain('reason="request timeout"');
+  });
+
+  test("is not waited for without end by a tree that is to leave", async () => {
+    await using site = await start("max_processes = 1");
+    await site.text("page.php");
+    const [tree] = site.fpm.backends();
+    await Promise.all([left(site, "loop"), left(site, "loop")]);
+    await command(site.fpm, "drain", "/**/*.php");
+    await Bun.sleep(500);
+    expect(isAlive(tree as number)).toBe(true);
+    await waitUntil("it has left", () => !isAlive(tree as number), 15_000);
   });
 });
 
