@@ -8,7 +8,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 /** The queue and the list look only at these of a backend. */
 const backend = (facts: { served?: number; busy?: number; free?: number }) =>
-  ({ served: 0, busy: 0, free: 1, ...facts }) as Backend;
+  ({ served: 0, busy: 0, free: 1, isIdle: !facts.busy, ...facts }) as Backend;
 const lease = () => new Lease(backend({}), 0);
 const late = () => new FpmError("QUEUE_TIMEOUT", "daemon", "too late");
 
