@@ -12,6 +12,7 @@ import { LeftChildren } from "./left-children.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
+import { hasReaders } from "./link-readers.ts";
 import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
@@ -30,6 +31,8 @@ const LINK_GRACE_MS = 1000;
 const FEW_REQUESTS = 16;
 /** One that ends so soon after a connection without a byte was closed ends for its sake. */
 const OF_SILENCE_MS = 250;
+/** So long a request is unread on a kept connection before it is asked who has that. */
+const READERS_LOOK_MS = 50;
 /** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
 const STILL_ACCEPTING_MS = 100;
 
@@ -45,6 +48,10 @@ export class FastCgiBackend extends LentBackend {
   #readyAt: number | undefined;
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
+  /** When the newest connection got its first request, and when it is asked again who would read it. */
+  #connectedAt = 0;
+  #isFirstLink = true;
+  #readersLookAt = 0;
   #death: string | undefined;
   readonly #leftChildren = new LeftChildren(this.deps.clock, () => this.onChildBack());
 
@@ -133,6 +140,10 @@ export class FastCgiBackend extends LentBackend {
       return link;
     }
     link.writeRequest(records, body);
+    if (link.requestId === 1) {
+      this.#connectedAt = lease.since;
+      this.#isFirstLink = this.served === 0;
+    }
     this.deps.unread.add(lease);
     return link;
   }
@@ -152,8 +163,21 @@ export class FastCgiBackend extends LentBackend {
 
   onUnread(lease: Lease): void {
     if (this.capacity > 1) return;
-    const hindrance = hindranceOf(this.pid, lease, this.deps.clock.now());
+    const now = this.deps.clock.now();
+    const hindrance = hindranceOf(this.pid, lease, now);
     if (hindrance) this.owner.onBackendUnread(lease, hindrance);
+    if (hindrance === "at work" && lease.link) this.#checkReaders(lease.link, now - lease.since, now);
+  }
+
+  /** What waits on a kept connection that the program itself has closed, while a child of it has a copy, nobody will read. */
+  #checkReaders(link: Link, waitedMs: number, now: number): void {
+    if (!(link instanceof SocketLink) || link.requestId === 1) return;
+    if (waitedMs < READERS_LOOK_MS || now < this.#readersLookAt) return;
+    // The longer it waits, the more seldom.
+    this.#readersLookAt = now + waitedMs;
+    const ageMs = now - this.#connectedAt;
+    if (!hasReaders(this.pid, { inode: link.peerInode, ageMs, isFirst: this.#isFirstLink }))
+      link.onClosed("it has closed it, and a child of it has a copy");
   }
 
   override workerOf({ link }: Lease): number | undefined {

@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { cpuUsageOf, ownMemoryOf, residentOf, type Usage } from "./usage.ts";
 
 /** Descriptors of a process that are looked at: a connection is among the first that it has. */
-const MOST_DESCRIPTORS = 64;
+export const MOST_DESCRIPTORS = 64;
 
 /** Memory that a process and its children hold, in bytes: what they share counts once. Undefined when it has gone. */
 export function treeMemoryOf(pid: number, children: readonly number[]): number | undefined {

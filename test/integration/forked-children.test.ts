@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -155,4 +156,67 @@ test("a program that calls every request 1 is served over a connection each, and
   expect(pages.map((page) => Number(page.split(" ")[1]))).toEqual([1, 3, 4, 5, 6, 7]);
   const told = "it answers under another request id than it is given";
   expect(site.fpm.log().split(told).length - 1).toBe(1);
+});
+
+/** Closes after each answer whatever it was asked for; a child that it forks has the connection for longer. */
+const CLOSING = `#!/usr/bin/python3
+import os, socket, struct, time
+listener = socket.socket(fileno=0)
+while True:
+    connection, _ = listener.accept()
+    request = b""
+    while not (request[-8:-6] == b"\\x01\\x05" and request[-4:-2] == b"\\0\\0"):
+        more = connection.recv(65536)
+        if not more: break
+        request += more
+    if not request:
+        connection.close()
+        continue
+    if b"fork=1" in request and os.fork() == 0:
+        time.sleep(15)
+        os._exit(0)
+    page = b"Content-Type: text/plain\\r\\n\\r\\n%d" % os.getpid()
+    header = lambda kind, length: struct.pack(">BB2sHBB", 1, kind, request[2:4], length, 0, 0)
+    connection.sendall(header(6, len(page)) + page + header(6, 0) + header(3, 8) + b"\\0" * 8)
+    connection.close()
+`;
+
+/** Its workers work on after their answers, and write down each request. */
+const MANAGED = `#!/usr/bin/perl
+use FCGI;
+use FCGI::ProcManager qw(pm_manage pm_pre_dispatch pm_post_dispatch);
+pm_manage(n_processes => 1);
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) {
+  open my $seen, ">>", "$ENV{DOCUMENT_ROOT}/seen";
+  syswrite $seen, "$ENV{QUERY_STRING}\\n";
+  print "Content-Type: text/plain\\r\\n\\r\\n$$";
+  $request->Finish();
+  select undef, undef, undef, 0.3;
+}
+`;
+
+describe("a request on a kept connection that nobody reads", () => {
+  test("is sent again where the program has closed it and only a child has a copy", async () => {
+    await using site = await startSite({
+      lab: [],
+      files: { "closing.fcgi": CLOSING },
+      app: "max_processes = 1",
+    });
+    await site.text("closing.fcgi");
+    const pid = await site.text("closing.fcgi?fork=1");
+    const asked = performance.now();
+    expect(await site.text("closing.fcgi")).toBe(pid);
+    expect(performance.now() - asked).toBeLessThan(2000);
+  });
+
+  test("waits for a manager's worker that is at work, and runs once", async () => {
+    await using site = await startSite({
+      lab: [],
+      files: { "managed.fcgi": MANAGED },
+      app: "max_processes = 1",
+    });
+    for (let n = 0; n < 8; n++) await site.text(`managed.fcgi?${n}`, "kept");
+    expect(readFileSync(`${site.root}/seen`, "utf8")).toBe("0\n1\n2\n3\n4\n5\n6\n7\n");
+  });
 });
