@@ -6,6 +6,7 @@ import { closeFd } from "../base/libc.ts";
 import type { Config } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import type { RequestHead } from "../fcgi/head.ts";
+import type { Outcome } from "../fcgi/outcome.ts";
 import type { FrontLimits } from "../front/connections.ts";
 import { Front, type FrontOptions } from "../front/front.ts";
 import type { FrontRequest } from "../front/request.ts";
@@ -20,6 +21,7 @@ import { type Limits, limitFields, limitsOf } from "./limits.ts";
 import type { MachineWatch } from "./machine-watch.ts";
 import { waitForPredecessor } from "./predecessor.ts";
 import { type ConfigSource, type Reloaded, Reloader } from "./reloader.ts";
+import { recordDismissed } from "./request-end.ts";
 import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.ts";
 import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
@@ -86,8 +88,10 @@ export class Daemon implements RunningDaemon {
       source && new Reloader({ source, log, isWanted: () => this.#state === "running", apply });
     const onRequest = (request: FrontRequest) => this.#onRequest(request);
     const onRejected = (code: ErrorCode) => deps.registry.tallies.others.onRejected(code);
+    const onDismissed = (request: FrontRequest, outcome: Outcome) =>
+      recordDismissed(request, outcome, clock.now(), deps);
     const isStreamed = (head: RequestHead) => this.#config.hasStreams && deps.router.isStreamed(head);
-    const frontDeps = { clock, log, clientLog, buffers, onRejected, isStreamed, onRequest };
+    const frontDeps = { clock, log, clientLog, buffers, onRejected, onDismissed, isStreamed, onRequest };
     const inherited = inheritance?.sockets ?? activated;
     this.#front = new Front(config.server.listen, frontOptions, inherited, frontDeps);
     this.#upkeep = this.#createUpkeep();

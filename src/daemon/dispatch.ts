@@ -21,8 +21,9 @@ import type { Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
 import { Attempts } from "./attempts.ts";
 import { Journey, type Queued } from "./journey.ts";
-import { logOutcome, type OutcomeLogs } from "./outcome-line.ts";
+import type { OutcomeLogs } from "./outcome-line.ts";
 import type { OwnAnswers } from "./own-answers.ts";
+import { record } from "./request-end.ts";
 import type { SlowLog } from "./slow-log.ts";
 
 /** What every request passes through. */
@@ -275,14 +276,9 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   #end(outcome: Outcome, now = this.#deps.clock.now()): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { registry, slowLog, accessLog } = this.#deps;
-    const journey = this.#journey;
     this.#spooled?.close();
-    const tookMs = now - journey.startedAt;
-    registry.tallyOf(journey.route?.program).onOutcome(outcome, tookMs, now);
-    logOutcome(journey, outcome, tookMs, this.#deps);
-    slowLog.end(journey, outcome);
-    accessLog.add(journey, outcome, now);
+    record(this.#journey, outcome, now, this.#deps);
+    this.#deps.slowLog.end(this.#journey, outcome);
     this.#onOver();
   }
 }

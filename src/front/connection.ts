@@ -9,13 +9,14 @@ import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Timers } from "../base/timers.ts";
 import type { RequestHead } from "../fcgi/head.ts";
+import type { Outcome } from "../fcgi/outcome.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
 import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { Occupant, Places } from "./places.ts";
 import { Reading } from "./reading.ts";
-import type { FrontRequest, RequestTimes } from "./request.ts";
+import type { FrontRequest, RequestPort, RequestTimes } from "./request.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
 import { TakingWatch } from "./taking-watch.ts";
 
@@ -23,17 +24,15 @@ import { TakingWatch } from "./taking-watch.ts";
 export type FrontSocket = Socket<Connection> & { readonly fd: number };
 
 /** What connections need of their surroundings. */
-export interface ConnectionDeps extends RequestTimes {
+export interface ConnectionDeps
+  extends RequestTimes,
+    Pick<RequestPort, "onRejected" | "onDismissed" | "isStreamed"> {
   readonly clock: Clock;
   readonly log: Log;
   readonly clientLog: LimitedLog;
   readonly places: Places;
   /** What all connections hold. */
   readonly buffers: ByteBudget;
-  /** A request was refused, or a connection closed, before there was anything to work on. */
-  onRejected(code: ErrorCode): void;
-  /** Whether the program that a request is for is to get its body as it comes. */
-  isStreamed(head: RequestHead): boolean;
   /** A request can be worked on. */
   onRequest(request: FrontRequest): void;
   /** The connection is over. */
@@ -214,9 +213,8 @@ export class Connection implements IntakeOwner, Occupant {
 
   onMalformed(problem: string): void {
     this.onRejected("PROTOCOL");
-    this.#deps.clientLog.warn(`closed a connection from a web server: it sent ${problem}`, {
-      code: "PROTOCOL",
-    });
+    const what = `closed a connection from a web server: it sent ${problem}`;
+    this.#deps.clientLog.warn(what, { code: "PROTOCOL" });
     this.close();
   }
 
@@ -235,6 +233,10 @@ export class Connection implements IntakeOwner, Occupant {
 
   onRejected(code: ErrorCode): void {
     this.#deps.onRejected(code);
+  }
+
+  onDismissed(request: FrontRequest, outcome: Outcome): void {
+    this.#deps.onDismissed(request, outcome);
   }
 
   isStreamed(head: RequestHead): boolean {
@@ -301,9 +303,10 @@ export class Connection implements IntakeOwner, Occupant {
   }
 
   #refuseForRoom(request: FrontRequest): void {
+    const error = this.#deps.onSpent();
     // Nobody else has heard of it.
-    if (request.phase === "open") this.onRejected("BUFFER_FULL");
-    request.refuse(this.#deps.onSpent());
+    if (request.phase === "open") this.onDismissed(request, { kind: "refused", error });
+    request.refuse(error);
   }
 
   /** A client that asks and asks and does not read its answers is not read from either. */

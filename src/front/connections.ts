@@ -19,7 +19,7 @@ export interface FrontLimits extends PlaceLimits {
 /** What the connections need of their surroundings. */
 export type FrontDeps = Pick<
   ConnectionDeps,
-  "clock" | "log" | "clientLog" | "buffers" | "onRejected" | "isStreamed" | "onRequest"
+  "clock" | "log" | "clientLog" | "buffers" | "onRejected" | "onDismissed" | "isStreamed" | "onRequest"
 >;
 
 /** All connections from web servers, whichever address they came in by. */

@@ -4,6 +4,7 @@ import { type ErrorCode, FpmError } from "../base/errors.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest } from "../fcgi/encoder.ts";
 import { keepsConnection, type RequestHead, readHead } from "../fcgi/head.ts";
+import type { Outcome } from "../fcgi/outcome.ts";
 import {
   FCGI_AUTHORIZER,
   FCGI_DATA,
@@ -24,6 +25,8 @@ const MAX_HELD_RAW_BYTES = 2 * SMALL_BODY_BYTES;
 /** What is read and thrown away of a body that nobody wanted, before the connection is closed. */
 export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
+const LEFT: Outcome = { kind: "client-left" };
+
 /** How long the rest of a body that nobody wants may take on a connection that is kept. */
 const DRAIN_MS = 30_000;
 
@@ -38,8 +41,10 @@ export interface RequestTimes {
 export interface RequestPort {
   /** Sends whole records. True when the client is slow. */
   send(chunk: Uint8Array, start: number, end: number): boolean;
-  /** The request is refused before it could be worked on. */
+  /** A request without a head is refused, or a connection for what came on it. */
   onRejected(code: ErrorCode): void;
+  /** A request with a head is over before it could be worked on: refused, or left by its client. */
+  onDismissed(request: FrontRequest, outcome: Outcome): void;
   /** Whether its program is to get the body as it comes, from the end of the head on. */
   isStreamed(head: RequestHead): boolean;
   /** Head, and body as far as it is needed, are there: the request can be worked on. */
@@ -67,6 +72,8 @@ export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
 export class FrontRequest implements ClientStream, RawSink {
   readonly id: number;
   readonly body: ByteQueue;
+  /** When it was first looked at, which is within a second of its beginning; 0: it is younger. */
+  seenAt = 0;
   readonly #port: RequestPort;
   readonly #headRecords: ByteQueue;
   #phase: RequestPhase = "head";
@@ -206,7 +213,7 @@ export class FrontRequest implements ClientStream, RawSink {
   abort(): void {
     if (this.#phase === "ended") return;
     if (this.#phase !== "draining") {
-      this.#leave();
+      this.#leave(this.#phase === "body");
       this.#sendAll(encodeEndRequest(this.id, 0, FCGI_REQUEST_COMPLETE));
     }
     this.#end();
@@ -220,8 +227,9 @@ export class FrontRequest implements ClientStream, RawSink {
   /** The connection is gone, or takes no more of this request. */
   lose(): void {
     if (this.#phase === "ended") return;
+    const isUnheard = this.#phase === "body";
     this.#enter("ended");
-    this.#leave();
+    this.#leave(isUnheard);
   }
 
   /** The connection's outbox has become empty. */
@@ -234,12 +242,15 @@ export class FrontRequest implements ClientStream, RawSink {
    * awaited before a backend is lent must go on; one that nobody wants must end.
    */
   checkOverdue(now: number, times: RequestTimes): void {
+    this.seenAt ||= now;
     const timeoutMs = this.#timeoutMs(times);
     if (timeoutMs === 0) return;
     if (this.#dueAt === 0 || (this.#phase === "body" && this.body.bytes !== this.#seenBytes)) {
       this.#dueAt = now + timeoutMs;
       this.#seenBytes = this.body.bytes;
-    } else if (now >= this.#dueAt) this.#onOverdue(timeoutMs);
+    } else if (now < this.#dueAt) return;
+    else if (this.#phase === "draining") this.#port.onOverrun(this);
+    else this.refuse(this.#phase === "head" ? headLate(timeoutMs) : bodyLate(timeoutMs));
   }
 
   listen(listener: ClientListener | undefined): void {
@@ -287,7 +298,8 @@ export class FrontRequest implements ClientStream, RawSink {
 
   refuse(error: FpmError): void {
     if (this.isGone) return;
-    if (this.#phase !== "open") this.#port.onRejected(error.code);
+    if (this.#phase === "head") this.#port.onRejected(error.code);
+    else if (this.#phase === "body") this.#port.onDismissed(this, { kind: "refused", error });
     this.#sendAll(errorReply(this.id, error));
     this.complete();
   }
@@ -317,14 +329,6 @@ export class FrontRequest implements ClientStream, RawSink {
     if (this.#phase === "head") return headTimeoutMs;
     if (this.#phase === "body") return bodyTimeoutMs;
     return this.#phase === "draining" ? DRAIN_MS : 0;
-  }
-
-  #onOverdue(afterMs: number): void {
-    if (this.#phase === "draining") {
-      this.#port.onOverrun(this);
-      return;
-    }
-    this.refuse(this.#phase === "head" ? headLate(afterMs) : bodyLate(afterMs));
   }
 
   #passBody(chunk: Uint8Array, start: number, end: number): void {
@@ -363,7 +367,9 @@ export class FrontRequest implements ClientStream, RawSink {
     this.#port.send(bytes, 0, bytes.length);
   }
 
-  #leave(): void {
+  /** `isUnheard`: nobody else has heard of it. */
+  #leave(isUnheard: boolean): void {
+    if (isUnheard) this.#port.onDismissed(this, LEFT);
     const listener = this.#listener;
     this.#listener = undefined;
     this.#waiter?.onLeft(undefined);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { snapshotOf } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { flood } from "../support/flood.ts";
 import { handOver } from "../support/hand-over.ts";
@@ -52,6 +53,28 @@ describe("the access log", () => {
     },
     60_000 + REQUESTS,
   );
+
+  test("has a line for each request whose head was read, though nobody worked on it; the numbers have it, too", async () => {
+    await using site = await startSite({ log: accessLog("%r %s"), app: 'body_timeout = "400ms"' });
+    const upload = (query: string) => {
+      const params = { REQUEST_URI: `/${query}`, REQUEST_METHOD: "POST", CONTENT_LENGTH: "1000" };
+      return { params, body: null };
+    };
+    const script = `${site.root}/lab.fcgi`;
+    {
+      using leaving = await connectFcgi(site.fpm.socket);
+      await leaving.send(leaving.encode(script, upload("leaves")));
+    }
+    using stalling = await connectFcgi(site.fpm.socket);
+    expect((await stalling.request(script, upload("stalls"))).stdout).toStartWith("Status: 408 ");
+    using odd = await connectFcgi(site.fpm.socket);
+    expect((await odd.request(script, { ...upload("odd"), role: 7 })).stdout).toStartWith("Status: 400 ");
+    await waitUntil("the lines are written", () => linesIn(site).length === 3, 3000);
+    expect(linesIn(site).sort()).toEqual(["/leaves 499", "/odd 400", "/stalls 408"]);
+    const { requests, failures } = (await snapshotOf(site.fpm)).total;
+    expect(requests).toMatchObject({ client_left: 1, refused: 2, answered: 0 });
+    expect(failures).toEqual({ BODY_TIMEOUT: 1, ROLE_UNKNOWN: 1 });
+  });
 
   test("loses no line over a hand-over and a stop", async () => {
     await using site = await startSite({ log: accessLog("%r %P") });

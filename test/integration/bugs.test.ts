@@ -38,6 +38,7 @@ function frontWith(onRequest: (request: FrontRequest) => void) {
       clientLog: new LimitedLog(systemClock, log),
       buffers: new ByteBudget(1e9),
       onRejected() {},
+      onDismissed() {},
       isStreamed: () => false,
       onRequest,
     },

@@ -29,6 +29,7 @@ export function collectRequests(chunks: readonly Uint8Array[]): CollectedRequest
     onBegin: nothing,
     onBeginRefused: nothing,
     onManagement: nothing,
+    onDismissed: nothing,
     onMalformed(problem) {
       throw new Error(problem);
     },

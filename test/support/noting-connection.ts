@@ -15,6 +15,7 @@ export function notingConnection(isStreamed = false) {
   const owner: IntakeOwner = {
     onBegin: () => void log.push("begin"),
     onBeginRefused: (id, { code }) => void log.push(`refused ${id}: ${code}`),
+    onDismissed: (_request, { kind }) => void log.push(`dismissed: ${kind}`),
     onManagement: (type) => void log.push(`management ${type}`),
     onMalformed: (problem) => void log.push(`malformed: ${problem}`),
     send(chunk, start, end) {

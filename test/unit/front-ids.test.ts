@@ -146,6 +146,7 @@ function serve(chunks: readonly Uint8Array[], conductOf: (request: FrontRequest,
     places,
     buffers,
     onRejected: nothing,
+    onDismissed: nothing,
     isStreamed: () => false,
     onRequest(request) {
       const each = begin(request);
