@@ -31,6 +31,8 @@ export interface Exit {
   readonly reason: StopReason | undefined;
   /** How the counter of the kernel's memory killer moved just before; undefined: it did not, or was not looked at. */
   readonly memoryKiller?: string | undefined;
+  /** The kernel ends it, too, when it has used the CPU for as long as `limits.cpu` says. */
+  readonly hasCpuLimit?: boolean;
   /** No process has begun at all. */
   readonly startError?: FpmError;
 }
@@ -38,12 +40,14 @@ export interface Exit {
 export type ExitCause = "asked for" | "of its own will" | "crash" | "boot failure";
 
 /** "exited with status 1", "ended by SIGSEGV"; of a SIGKILL that we have not sent also where it may come from. */
-export function describeExit({ code, signal, reason, memoryKiller }: Omit<Exit, "wasStarted">): string {
+export function describeExit(exit: Omit<Exit, "wasStarted">): string {
+  const { code, signal, memoryKiller, hasCpuLimit } = exit;
   if (signal === null) return `exited with status ${code}`;
-  if (!isKilledByOthers({ signal, reason })) return `ended by ${signal}`;
+  if (!isKilledByOthers(exit)) return `ended by ${signal}`;
+  const limit = hasCpuLimit ? "limits.cpu, " : "";
   const who = memoryKiller
     ? `the kernel's memory killer (${memoryKiller})`
-    : "the kernel's memory killer, or somebody";
+    : `${limit}the kernel's memory killer, or somebody`;
   return `ended by SIGKILL, not by std-fpm: ${who}`;
 }
 

@@ -113,11 +113,13 @@ export class ProgramProcess implements StartListener {
   exitOf({ code, signal: by }: Ending, reason: StopReason | undefined): Omit<Exit, "wasStarted"> {
     const isOthers = isKilledByOthers({ signal: by, reason });
     const { memoryKiller } = this.#deps;
+    const { cgroup, limits } = this.#program.app;
     return {
       code,
       signal: by,
       reason,
-      memoryKiller: isOthers ? memoryKiller.moved(this.#program.app.cgroup) : undefined,
+      memoryKiller: isOthers ? memoryKiller.moved(cgroup) : undefined,
+      hasCpuLimit: limits.cpu !== undefined,
     };
   }
 

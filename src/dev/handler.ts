@@ -1,4 +1,4 @@
-import { FpmError } from "../base/errors.ts";
+import { FpmError, messageOf } from "../base/errors.ts";
 import { type FastCgiAddress, type FastCgiResponse, sendFastCgi } from "../client/fastcgi-client.ts";
 import type { FailureLog } from "./failure-log.ts";
 import { httpHeaders, httpParams } from "./http-params.ts";
@@ -31,7 +31,8 @@ const NO_BODY: readonly number[] = [204, 205, 304];
 /** Answers the browser's requests: programs through the daemon, folders as lists of programs, other files as they are. */
 export function createHandler(deps: HandlerDeps): (request: Request, peer: Peer) => Promise<Response> {
   return async (request, peer) => {
-    const url = new URL(request.url);
+    const url = URL.parse(request.url);
+    if (!url) return notePage(400, "The Host of this request makes no sense.");
     if (!OWN_NAMES.test(url.hostname))
       return notePage(403, "Open this page as http://localhost: other names are refused.");
     const target = await resolveTarget(deps.site, url.pathname);
@@ -112,7 +113,13 @@ async function answerOf(
   const withoutBody = NO_BODY.includes(head.status);
   if (withoutBody) void response.body.cancel().catch(() => {});
   const body = withoutBody ? null : quietly(response.body);
-  return new Response(body, { status: head.status, headers: httpHeaders(head.headers) });
+  try {
+    return new Response(body, { status: head.status, headers: httpHeaders(head.headers) });
+  } catch (thrown) {
+    // A status beyond 599, or a header that HTTP does not know.
+    const reason = `the program's answer is wrong: ${messageOf(thrown)}`;
+    return failurePage({ status: 502, reason, stderr: failures.stderrOf(script) });
+  }
 }
 
 /** The same stream, but its error is nothing: Bun aborts the transfer either way, and would print an Error with its source. */

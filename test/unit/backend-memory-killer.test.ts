@@ -41,6 +41,9 @@ test("only a SIGKILL that nobody asked for is another's", () => {
   expect(describeExit({ ...exit, memoryKiller: "oom_kill went from 0 to 1" })).toBe(
     "ended by SIGKILL, not by std-fpm: the kernel's memory killer (oom_kill went from 0 to 1)",
   );
+  expect(describeExit({ ...exit, hasCpuLimit: true })).toBe(
+    "ended by SIGKILL, not by std-fpm: limits.cpu, the kernel's memory killer, or somebody",
+  );
   expect(describeExit({ ...exit, reason: "request timeout" })).toBe("ended by SIGKILL");
   expect(describeExit({ ...exit, signal: "SIGSEGV" })).toBe("ended by SIGSEGV");
 });

@@ -166,8 +166,27 @@ describe("failures", () => {
     expect(await page()).toContain("this is not a header line: &#34;no headers&#34;");
     answer = saying("Status: 101\n\n");
     expect(await page()).toContain("answered with status 101");
+    answer = saying("Status: 999\n\n");
+    expect(await page()).toContain("the program&#39;s answer is wrong");
     answer = (socket) => void socket.end();
     expect(await page()).toContain("closed before the end of the request");
+  });
+
+  test("a request whose Host makes no sense is refused, and the reason is said", async () => {
+    const url = new URL(await start(saying("\n\nx")));
+    const { promise, resolve } = Promise.withResolvers<string>();
+    await Bun.connect({
+      hostname: url.hostname,
+      port: Number(url.port),
+      socket: {
+        open: (socket) => void socket.write("GET /a.txt HTTP/1.1\r\nHost: a b\r\n\r\n"),
+        data: (socket, answer) => {
+          resolve(String(answer));
+          socket.end();
+        },
+      },
+    });
+    expect(await promise).toStartWith("HTTP/1.1 400 ");
   });
 
   test("a daemon that cannot be reached is told", async () => {
