@@ -1,9 +1,8 @@
 import { fstatSync, unlinkSync } from "node:fs";
-import { FpmError } from "../base/errors.ts";
+import type { FpmError } from "../base/errors.ts";
 import { acceptNow, closeFd, connectUnix, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
-import { noDescriptors } from "../base/shortage.ts";
 import type { Link } from "./link.ts";
-import { type LinkOwner, SocketLink } from "./socket-link.ts";
+import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
 
 /** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
 const SPARE_BACKLOG = 16;
@@ -49,12 +48,9 @@ export class BackendSocket {
     const connected = connectUnix(this.path);
     // What waits from now on need not be a request's connection.
     this.#newest = undefined;
-    const what = `Connecting to ${this.path} failed`;
     if (connected.kind === "connected") this.#silentFd = connected.fd;
-    else if (connected.kind === "no descriptors") return noDescriptors(what);
-    else if (connected.kind === "refused")
-      return new FpmError("CONNECT_FAILED", "backend", `${what}: ${connected.reason}.`);
     // With a full backlog one of those is waited for.
+    else if (connected.kind !== "full") return connectFailed(this.path, connected);
     return undefined;
   }
 

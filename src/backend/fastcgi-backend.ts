@@ -12,7 +12,7 @@ import { LeftChildren } from "./left-children.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import { hasReaders } from "./link-readers.ts";
+import { LinkReaders } from "./link-readers.ts";
 import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
@@ -31,8 +31,6 @@ const LINK_GRACE_MS = 1000;
 const FEW_REQUESTS = 16;
 /** One that ends so soon after a connection without a byte was closed ends for its sake. */
 const OF_SILENCE_MS = 250;
-/** So long a request is unread on a kept connection before it is asked who has that. */
-const READERS_LOOK_MS = 50;
 /** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
 const STILL_ACCEPTING_MS = 100;
 
@@ -43,15 +41,12 @@ export class FastCgiBackend extends LentBackend {
   /** What it and its children were seen to have used of the CPU. */
   #used: Usage = { runMs: 0, cpuWaitMs: 0 };
   /** Its children when it was told to end, and when each was started. */
-  readonly #toldToEnd = new Map<number, string | undefined>();
+  readonly #toldToEnd = new Map<number, string>();
   /** When its first connection was accepted. */
   #readyAt: number | undefined;
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
-  /** When the newest connection got its first request, and when it is asked again who would read it. */
-  #connectedAt = 0;
-  #isFirstLink = true;
-  #readersLookAt = 0;
+  readonly #readers = new LinkReaders();
   #death: string | undefined;
   readonly #leftChildren = new LeftChildren(this.deps.clock, () => this.onChildBack());
 
@@ -140,10 +135,7 @@ export class FastCgiBackend extends LentBackend {
       return link;
     }
     link.writeRequest(records, body);
-    if (link.requestId === 1) {
-      this.#connectedAt = lease.since;
-      this.#isFirstLink = this.served === 0;
-    }
+    if (link.requestId === 1) this.#readers.onConnected(lease.since, this.served === 0);
     this.deps.unread.add(lease);
     return link;
   }
@@ -166,17 +158,9 @@ export class FastCgiBackend extends LentBackend {
     const now = this.deps.clock.now();
     const hindrance = hindranceOf(this.pid, lease, now);
     if (hindrance) this.owner.onBackendUnread(lease, hindrance);
-    if (hindrance === "at work" && lease.link) this.#checkReaders(lease.link, now - lease.since, now);
-  }
-
-  /** What waits on a kept connection that the program itself has closed, while a child of it has a copy, nobody will read. */
-  #checkReaders(link: Link, waitedMs: number, now: number): void {
-    if (!(link instanceof SocketLink) || link.requestId === 1) return;
-    if (waitedMs < READERS_LOOK_MS || now < this.#readersLookAt) return;
-    // The longer it waits, the more seldom.
-    this.#readersLookAt = now + waitedMs;
-    const ageMs = now - this.#connectedAt;
-    if (!hasReaders(this.pid, { inode: link.peerInode, ageMs, isFirst: this.#isFirstLink }))
+    const { link, since } = lease;
+    if (hindrance !== "at work" || !(link instanceof SocketLink) || link.requestId === 1) return;
+    if (this.#readers.areGone(this.pid, link.peerInode, now - since, now))
       link.onClosed("it has closed it, and a child of it has a copy");
   }
 
@@ -232,7 +216,10 @@ export class FastCgiBackend extends LentBackend {
 
   /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
   protected endProcess(stopTimeoutMs: number): void {
-    for (const pid of this.children) this.#toldToEnd.set(pid, startTicksOf(pid));
+    for (const pid of this.children) {
+      const startTicks = startTicksOf(pid);
+      if (startTicks !== undefined) this.#toldToEnd.set(pid, startTicks);
+    }
     this.#socket.closeIdle();
     if (stopTimeoutMs === 0) this.#process.kill();
     else this.#process.end(stopTimeoutMs);
@@ -323,7 +310,7 @@ export class FastCgiBackend extends LentBackend {
     this.#noteSilence();
     // php-cgi does not wait for its children; they are ours then, and serve nobody.
     for (const [pid, startTicks] of this.#toldToEnd)
-      if (startTicks !== undefined && startTicksOf(pid) === startTicks) sendSignal(pid, "SIGKILL");
+      if (startTicksOf(pid) === startTicks) sendSignal(pid, "SIGKILL");
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();

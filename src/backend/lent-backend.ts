@@ -209,11 +209,9 @@ export abstract class LentBackend implements Backend {
   retire(reason: StopReason, stopTimeoutMs: number): void {
     this.#stopReason ??= reason;
     this.#stopTimeoutMs = stopTimeoutMs;
-    if (this.isIdle && !this.#isAway) this.#stopNow();
-    else if (this.#state !== "gone") {
-      this.enter("leave");
-      this.#stopWhenDone();
-    }
+    if (this.#state === "gone") return;
+    this.enter("leave");
+    this.#stopWhenDone();
   }
 
   /** Whoever uses a link must hear of it: nobody else will tell. */

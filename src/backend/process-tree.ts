@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { cpuUsageOf, ownMemoryOf, residentOf, type Usage } from "./usage.ts";
 
 /** Descriptors of a process that are looked at: a connection is among the first that it has. */
-export const MOST_DESCRIPTORS = 64;
+const MOST_DESCRIPTORS = 64;
 
 /** Memory that a process and its children hold, in bytes: what they share counts once. Undefined when it has gone. */
 export function treeMemoryOf(pid: number, children: readonly number[]): number | undefined {
@@ -29,22 +29,24 @@ export function treeUsageOf(own: Usage, children: readonly number[]): Usage {
 
 /** Which of these processes has a socket, given by its inode; undefined where that is none, or cannot be told. */
 export function holderAmong(pids: readonly number[], inode: number): number | undefined {
-  return inode === 0 ? undefined : pids.find((pid) => holds(pid, `socket:[${inode}]`));
+  return inode === 0 ? undefined : pids.find((pid) => holdsSocket(pid, inode) === true);
+}
+
+/** Whether a process has a socket, given by its inode; undefined where it has more descriptors than are looked at, or they cannot be seen. */
+export function holdsSocket(pid: number, inode: number): boolean | undefined {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    const all = readdirSync(folder);
+    const looked = all.slice(0, MOST_DESCRIPTORS);
+    if (looked.some((fd) => linkAt(`${folder}/${fd}`) === `socket:[${inode}]`)) return true;
+    return looked.length < all.length ? undefined : false;
+  } catch {
+    return undefined;
+  }
 }
 
 function sumOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (ownMemoryOf(pid) ?? 0), 0);
-}
-
-function holds(pid: number, link: string): boolean {
-  try {
-    const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder)
-      .slice(0, MOST_DESCRIPTORS)
-      .some((fd) => linkAt(`${folder}/${fd}`) === link);
-  } catch {
-    return false;
-  }
 }
 
 function linkAt(path: string): string {

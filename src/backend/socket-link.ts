@@ -4,7 +4,7 @@ import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
+import { type Connected, closeFd, connectUnix, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { noDescriptors } from "../base/shortage.ts";
@@ -83,10 +83,7 @@ export class SocketLink implements Link {
   static connect(path: string, owner: LinkOwner): SocketLink | FpmError {
     const connected = connectUnix(path);
     if (connected.kind === "connected") return SocketLink.adopt(connected.fd, owner);
-    const what = `Connecting to ${path} failed`;
-    if (connected.kind === "no descriptors") return noDescriptors(what);
-    const reason = connected.kind === "full" ? "its backlog is full" : connected.reason;
-    return new FpmError("CONNECT_FAILED", "backend", `${what}: ${reason}.`);
+    return connectFailed(path, connected);
   }
 
   /** Takes over a connected, non-blocking descriptor. */
@@ -254,4 +251,12 @@ export class SocketLink implements Link {
     this.#outbox?.clear();
     this.#outbox = undefined;
   }
+}
+
+/** Why a program's socket could not be connected to. */
+export function connectFailed(path: string, outcome: Exclude<Connected, { kind: "connected" }>): FpmError {
+  const what = `Connecting to ${path} failed`;
+  if (outcome.kind === "no descriptors") return noDescriptors(what);
+  const reason = outcome.kind === "full" ? "its backlog is full" : outcome.reason;
+  return new FpmError("CONNECT_FAILED", "backend", `${what}: ${reason}.`);
 }

@@ -15,7 +15,7 @@ export interface ProcStat {
 }
 
 /** A tick of /proc: USER_HZ is 100 on x86-64 and arm64. */
-const TICK_MS = 10;
+export const TICK_MS = 10;
 
 /** undefined when the text is something else. */
 export function parseStat(text: string): ProcStat | undefined {

@@ -1,5 +1,7 @@
-import { normalize, resolve } from "node:path";
+import { normalize } from "node:path";
+import type { ListenAddress } from "./config.ts";
 import { formatListenAddress, isLocal, parseListenAddress } from "./listen-address.ts";
+import { adminAddresses, serverAddresses } from "./resolve.ts";
 import type { AdminTable, ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
 
@@ -32,10 +34,9 @@ export function takenAddresses(
 ): string[] {
   const source = sources.findLast(({ table }) => table.server?.listen !== undefined || table.admin?.listen);
   if (source === undefined) return [];
-  const adminTexts = [admin.listen].flat().filter((text) => text !== "");
   const addresses = [
-    ...[server.listen].flat().map((text) => ["server.listen", plain(text)] as const),
-    ...adminTexts.map((text) => ["admin.listen", plain(text, server.runtime_dir)] as const),
+    ...serverAddresses(server).map((address) => ["server.listen", inOneForm(address)] as const),
+    ...adminAddresses(admin, server).map((address) => ["admin.listen", inOneForm(address)] as const),
   ];
   return addresses.flatMap(([key, address], index) => {
     const before = addresses.slice(0, index).find(([, other]) => other === address);
@@ -45,9 +46,6 @@ export function takenAddresses(
   });
 }
 
-/** In one form; a path may be relative to a folder. */
-function plain(text: string, folder = "/"): string {
-  const address = parseListenAddress(text);
-  if (address?.kind === "tcp") return formatListenAddress(address);
-  return normalize(resolve(folder, text));
+function inOneForm(address: ListenAddress): string {
+  return address.kind === "unix" ? normalize(address.path) : formatListenAddress(address);
 }

@@ -12,7 +12,7 @@ import type {
   ServerConfig,
 } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import { type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
+import { type AdminTable, type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
 import { tableNames } from "./table-names.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
@@ -49,11 +49,21 @@ function resolveLog({ request_fields, ...log }: LogTable): LogConfig {
   return { ...log, requestFields: request_fields };
 }
 
-function resolveAdmin({ admin, server }: Tables): AdminConfig {
+/** Where `[admin] listen` says: a mere name is in the runtime folder. */
+export function adminAddresses(admin: AdminTable, server: ServerTable): ListenAddress[] {
   const texts = admin.listen === "" ? [] : [admin.listen].flat();
   const inFolder = (name: string) => listenAddress(`${plainFolder(server.runtime_dir)}/${name}`);
+  return texts.map((text) => parseListenAddress(text) ?? inFolder(text));
+}
+
+/** Where `[server] listen` says. */
+export function serverAddresses({ listen }: ServerTable): ListenAddress[] {
+  return [listen].flat().map(listenAddress);
+}
+
+function resolveAdmin({ admin, server }: Tables): AdminConfig {
   return {
-    listen: texts.map((text) => parseListenAddress(text) ?? inFolder(text)),
+    listen: adminAddresses(admin, server),
     listenGroup: admin.listen_group,
     listenMode: Number.parseInt(admin.listen_mode, 8),
   };
@@ -67,9 +77,8 @@ function layMatched(tables: Tables, matched: readonly number[]): AppTable {
 }
 
 function resolveServer(table: ServerTable): ServerConfig {
-  const listen = typeof table.listen === "string" ? [table.listen] : table.listen;
   return {
-    listen: listen.map(listenAddress),
+    listen: serverAddresses(table),
     listenMode: Number.parseInt(table.listen_mode, 8),
     listenOwner: table.listen_owner,
     listenGroup: table.listen_group,

@@ -69,12 +69,12 @@ export function limitFields({ maxProcesses, facts }: Limits): LogFields {
 
 /** `forUse`: descriptors for processes and connections. */
 function processLimit(server: ServerConfig, facts: MachineFacts, forUse: number): Bound {
-  const most = Math.max(1, Math.floor((forUse - LEAST_CONNECTIONS) / DESCRIPTORS_PER_PROCESS));
+  const most = processesIn(forUse - LEAST_CONNECTIONS);
   if (server.maxProcesses > most) return { value: most, from: "descriptors" };
   if (server.maxProcesses > 0) return { value: server.maxProcesses, from: "the setting max_processes" };
   // Half of them, or what is left by as many connections as are asked for: beyond this no process can be started.
   const forProcesses = server.maxConnections > 0 ? forUse - server.maxConnections : forUse / 2;
-  const byDescriptors = Math.max(1, Math.floor(forProcesses / DESCRIPTORS_PER_PROCESS));
+  const byDescriptors = processesIn(forProcesses);
   const byMemory = Math.max(LEAST_PROCESSES, Math.floor(facts.memoryBytes.value / BYTES_PER_BACKEND));
   const automatic =
     byDescriptors < byMemory
@@ -84,6 +84,10 @@ function processLimit(server: ServerConfig, facts: MachineFacts, forUse: number)
   // Nor beyond this: there is no least number here but one.
   const fitting = Math.floor((facts.tasks.value - OWN_TASKS) / TASKS_PER_PROCESS);
   return fitting < automatic.value ? { value: Math.max(1, fitting), from: facts.tasks.from } : automatic;
+}
+
+function processesIn(descriptors: number): number {
+  return Math.max(1, Math.floor(descriptors / DESCRIPTORS_PER_PROCESS));
 }
 
 function automaticBufferBytes(memoryBytes: number): number {

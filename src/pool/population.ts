@@ -263,7 +263,7 @@ export class Population {
     this.#isDismissed = false;
     if (this.#succession.isUsed(program)) return "none";
     const change = this.#succession.replace(program, this.#clock.now());
-    if (change !== "none") this.#onReplaced();
+    this.#onReplaced();
     return change;
   }
 

@@ -95,8 +95,10 @@ export class Starts {
 
   /** A process has ended, perhaps before it was ready; `wasOnTrial`: before it had taken the place of another tree. */
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
-    if (exit.wasStarted && exit.reason === undefined) this.#noteUnused(backend);
-    if (wasOnTrial && exit.wasStarted && exit.reason === undefined) this.onTrialFailed(backend);
+    if (exit.wasStarted && exit.reason === undefined) {
+      this.#noteUnused(backend);
+      if (wasOnTrial) this.onTrialFailed(backend);
+    }
     if (exit.startError && isBootFailure(exit)) this.#onNotStarted(exit.startError);
     else if (isBootFailure(exit))
       this.#onFailure(explainBootFailure(backend, exit, this.#deps.starter), isKilledByOthers(exit));

@@ -62,9 +62,8 @@ export class Succession {
     return generation === this.#given.generation && app === this.#given.app;
   }
 
-  /** Uses another version, or other settings, from `now` on. */
+  /** Uses another version, or other settings, from `now` on: not what is used already. */
   replace(program: Program, now: number): Change {
-    if (this.isUsed(program)) return "none";
     this.#given = program;
     this.#isByHand = false;
     return this.#adopt(this.#marked(program), now);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -158,29 +159,8 @@ test("a program that calls every request 1 is served over a connection each, and
   expect(site.fpm.log().split(told).length - 1).toBe(1);
 });
 
-/** Closes after each answer whatever it was asked for; a child that it forks has the connection for longer. */
-const CLOSING = `#!/usr/bin/python3
-import os, socket, struct, time
-listener = socket.socket(fileno=0)
-while True:
-    connection, _ = listener.accept()
-    request = b""
-    while not (request[-8:-6] == b"\\x01\\x05" and request[-4:-2] == b"\\0\\0"):
-        more = connection.recv(65536)
-        if not more: break
-        request += more
-    if not request:
-        connection.close()
-        continue
-    if b"fork=1" in request and os.fork() == 0:
-        time.sleep(15)
-        os._exit(0)
-    page = b"Content-Type: text/plain\\r\\n\\r\\n%d" % os.getpid()
-    header = lambda kind, length: struct.pack(">BB2sHBB", 1, kind, request[2:4], length, 0, 0)
-    connection.sendall(header(6, len(page)) + page + header(6, 0) + header(3, 8) + b"\\0" * 8)
-    connection.close()
-`;
-
+/** Closes after each answer; a child that it forks has the connection for longer. */
+const CLOSING = { copyOf: resolve("test/fixtures/programs/by-hand.fcgi") };
 /** Its workers work on after their answers, and write down each request. */
 const MANAGED = `#!/usr/bin/perl
 use FCGI;

@@ -4,23 +4,7 @@ import { snapshotOf } from "../support/admin.ts";
 import { startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-/** Takes a connection without a byte for an error and ends, as Ruby's own FCGI does; with `fork` in its query it works on after its answer. */
-const BRITTLE = `#!/usr/bin/python3
-import os, socket, struct, time
-listener = socket.socket(fileno=0)
-while True:
-    connection, _ = listener.accept()
-    request = b""
-    while not (request[-8:-6] == b"\\x01\\x05" and request[-4:-2] == b"\\0\\0"):
-        more = connection.recv(65536)
-        if not more: raise EOFError("no request")
-        request += more
-    page = b"Content-Type: text/plain\\r\\n\\r\\n%d" % os.getpid()
-    header = lambda kind, length: struct.pack(">BB2sHBB", 1, kind, request[2:4], length, 0, 0)
-    connection.sendall(header(6, len(page)) + page + header(6, 0) + header(3, 8) + b"\\0" * 8)
-    connection.close()
-    if b"work=1" in request: time.sleep(0.3)
-`;
+const BRITTLE = { copyOf: resolve("test/fixtures/programs/by-hand.fcgi") };
 /** Ends by itself when it has taken its first connection. */
 const USELESS = `#!/usr/bin/python3
 import socket
