@@ -107,6 +107,7 @@ export class CgiBackend extends LentBackend {
         stdoutFd: process.stdoutFd as number,
         ending: async () => this.#endingOf(process, await exited.promise, link),
         isEnding: () => process.isEnding,
+        conduct: this.conduct,
         clock: this.deps.clock,
         log: this.deps.log,
         buffers: this.deps.buffers,

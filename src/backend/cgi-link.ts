@@ -10,6 +10,7 @@ import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Ending } from "../start/order.ts";
 import { CgiHead } from "./cgi-head.ts";
+import type { Conduct } from "./conduct.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { PipeReader, ReadTurns } from "./pipe-reader.ts";
 import { PipeWriter } from "./pipe-writer.ts";
@@ -25,14 +26,14 @@ export interface CgiPipes {
   ending(): Promise<CgiExit>;
   /** Whether it has ended, or is about to. */
   isEnding(): boolean;
+  /** What was learned of its program. */
+  readonly conduct: Conduct;
   readonly clock: Clock;
   readonly log: Log;
   readonly buffers: ByteBudget;
 }
 
 const NOTHING = new Uint8Array(0);
-/** Most programs that end later have printed something by then; others wait for that long. */
-const STREAM_AFTER_MS = 5;
 /** Of a process that has closed its output. */
 const WORKS_ON: Ending = { code: 0, signal: null };
 
@@ -51,6 +52,8 @@ export class CgiLink implements Link, RecordSink {
   /** Settles when the output is wanted again. */
   #resumed: PromiseWithResolvers<void> | undefined;
   readonly #head = new CgiHead();
+  readonly #startedAt: number;
+  #outputBytes = 0;
   /** It waits for more output: nothing is left in the pipe. */
   #isReading = false;
   #type = 0;
@@ -60,7 +63,8 @@ export class CgiLink implements Link, RecordSink {
     this.#requestId = requestId;
     this.#pipes = pipes;
     this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, () => this.#user?.onLinkDrain());
-    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, STREAM_AFTER_MS);
+    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, pipes.conduct.awaitEndMs);
+    this.#startedAt = pipes.clock.now();
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
   }
 
@@ -185,6 +189,7 @@ export class CgiLink implements Link, RecordSink {
       await this.#readOutput();
       // Nobody waits for its end: its output is closed at once, also before it has begun, so that it can hear of that.
       if (!this.#isOpen) return;
+      this.#pipes.conduct.onRan(this.#pipes.clock.now() - this.#startedAt, this.#outputBytes);
       // What goes on without its output has nothing more to say.
       this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.ending() : WORKS_ON);
     } catch (error) {
@@ -207,6 +212,7 @@ export class CgiLink implements Link, RecordSink {
   }
 
   #onOutput(bytes: Uint8Array): void {
+    this.#outputBytes += bytes.length;
     const output = this.#head.isComplete ? bytes : this.#head.push(bytes);
     if (this.#head.problem !== undefined) this.#fail(this.#head.problem);
     else if (output) this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, output, false));

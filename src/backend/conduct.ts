@@ -2,6 +2,16 @@
 const QUICK_RETURNS = 1000;
 /** A return that takes no longer is one without delay. */
 const QUICK_MS = 5;
+/** How long the end of a plain CGI process is awaited, at the least and at the most, and of a program whose processes usually take no longer than this. */
+const LEAST_AWAITED_MS = 5;
+const MOST_AWAITED_MS = 100;
+const SHORT_RUN_MS = 50;
+/** How much the last run counts in what is usual. */
+const RUN_WEIGHT = 1 / 8;
+/** A process that prints more than a pipe holds (pipe(7)) waits for whoever reads: how long it took says nothing. */
+const PIPE_BYTES = 64 * 1024;
+/** One long run among short ones is forgotten soon. */
+const MOST_RUN_MS = 200;
 
 /**
  * How the processes of one program behave on their connections, as far as it was seen: what the specification leaves open, and
@@ -17,6 +27,8 @@ export class Conduct {
   #hasStaleRecords = false;
   #isForkTold = false;
   #diesOfSilence = false;
+  /** How long its plain CGI processes take, a moving mean in milliseconds; undefined before the first. */
+  #usualRunMs: number | undefined;
 
   /** Whether a connection to it may carry one request after the other. */
   get keepsConnections(): boolean {
@@ -36,6 +48,23 @@ export class Conduct {
   /** Whether a process ends when a connection is closed that has brought no byte: the one by which its accept() is noticed stays open for its next request. */
   get diesOfSilence(): boolean {
     return this.#diesOfSilence;
+  }
+
+  /**
+   * How long the end of a plain CGI process is awaited, when all of its output is read at once, before that is read as it comes: which costs as much as
+   * the rest of a short request. About twice of what is usual, where that is short: whoever waits for its first byte does so for no longer.
+   */
+  get awaitEndMs(): number {
+    const usualMs = this.#usualRunMs ?? Number.POSITIVE_INFINITY;
+    if (usualMs > SHORT_RUN_MS) return LEAST_AWAITED_MS;
+    return Math.min(MOST_AWAITED_MS, Math.max(LEAST_AWAITED_MS, 2 * usualMs));
+  }
+
+  /** A plain CGI process has taken `ms` for its output of so many bytes. */
+  onRan(ms: number, bytes: number): void {
+    const ranMs = bytes > PIPE_BYTES ? MOST_RUN_MS : Math.min(ms, MOST_RUN_MS);
+    const usualMs = this.#usualRunMs ?? ranMs;
+    this.#usualRunMs = usualMs + (ranMs - usualMs) * RUN_WEIGHT;
   }
 
   /** A process has ended by itself right after such a connection was closed. True when that is known for the first time. */
@@ -87,6 +116,7 @@ export class Conduct {
     this.#hasStaleRecords = false;
     this.#isForkTold = false;
     this.#diesOfSilence = false;
+    this.#usualRunMs = undefined;
   }
 
   /** Such records say nothing of children while the program may be one that calls every request by the same number. */

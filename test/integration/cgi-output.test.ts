@@ -34,6 +34,7 @@ env_file = "$ROOT/secrets"
       "early.cgi": EARLY,
       "nph.cgi":
         "#!/bin/sh\nprintf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 404 Gone Away\\r\\nContent-Type: text/plain\\r\\n\\r\\ngone'\n",
+      "now-and-then.cgi": `#!/bin/sh\n${HEAD}\necho begun\n[ -z "$QUERY_STRING" ] || sleep 1\necho done\n`,
       "half.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\nX-Half: yes'\necho ran >> $PWD/ran\n",
       "closes.cgi": `#!/bin/sh\n${HEAD}\nprintf short\nexec >&- 2>&-\nsleep 3\n`,
       "client/err.cgi": `#!/bin/sh\n${HEAD}\necho "to the client" >&2\nsleep 0.1\necho answered\n`,
@@ -108,6 +109,20 @@ describe("a CGI program", () => {
     expect((await site.ask("half.cgi")).status).toBe(502);
     await logged(site.fpm, 'printed no whole header: its first line is "Content-Type: text/plain"');
     expect(await Bun.file(`${site.root}/ran`).text()).toBe("ran\n");
+  });
+
+  test("is passed on as it comes, also of a program that usually ends at once", async () => {
+    using client = await connectFcgi(site.fpm.socket);
+    const script = `${site.root}/now-and-then.cgi`;
+    for (let id = 1; id <= 20; id++) await client.request(script, { id, keepConn: true });
+    const params = { QUERY_STRING: "wait" };
+    await client.send(client.encode(script, { id: 21, params }));
+    const begun = () =>
+      client.records.some(({ requestId, content }) => requestId === 21 && content.length > 0);
+    const sentAt = performance.now();
+    await waitUntil("it has begun", begun);
+    expect(performance.now() - sentAt).toBeLessThan(700);
+    expect((await client.answer(21)).stdout).toEndWith("begun\ndone\n");
   });
 
   test("that closes its output and works on has answered", async () => {

@@ -47,4 +47,31 @@ describe("what is learned of a program's conduct", () => {
     conduct.onBack(5);
     expect(conduct.answersEarly).toBe(false);
   });
+
+  test("the end of a CGI process is awaited twice as long as they usually take, where that is short", () => {
+    const conduct = new Conduct();
+    expect(conduct.awaitEndMs).toBe(5);
+    const after = (ms: number, bytes = 100) => {
+      conduct.onRan(ms, bytes);
+      return conduct.awaitEndMs;
+    };
+    expect([after(1), after(1)]).toEqual([5, 5]);
+    conduct.forget();
+    expect([after(8), after(16), after(8)]).toEqual([16, 18, 17.75]);
+    // A long one among short ones is forgotten soon, many are not.
+    conduct.forget();
+    expect([after(8), after(5000), after(8), after(8)]).toEqual([16, 64, 58, 52.75]);
+    for (let i = 0; i < 3; i++) after(5000);
+    expect(conduct.awaitEndMs).toBe(5);
+    conduct.forget();
+    expect([after(50), after(51)]).toEqual([100, 5]);
+  });
+
+  test("a process that had to wait until its output was read says nothing of how long they take", () => {
+    const conduct = new Conduct();
+    conduct.onRan(8, 65_536);
+    expect(conduct.awaitEndMs).toBe(16);
+    for (let i = 0; i < 2; i++) conduct.onRan(8, 65_537);
+    expect(conduct.awaitEndMs).toBe(5);
+  });
 });
