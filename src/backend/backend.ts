@@ -113,6 +113,8 @@ export interface LeaseUser {
   onBackendGone(): void;
   /** Its connection was taken back before the program had accepted it: nobody has seen the request. */
   onTakenBack(): void;
+  /** Somebody has stopped the process before it read the request, which is on a connection that was kept. */
+  onStopped(): void;
 }
 
 /** A backend lent to one request, and the connection that carries it. */

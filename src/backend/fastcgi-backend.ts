@@ -31,6 +31,8 @@ const LINK_GRACE_MS = 1000;
 const FEW_REQUESTS = 16;
 /** One that ends so soon after a connection without a byte was closed ends for its sake. */
 const OF_SILENCE_MS = 250;
+/** A tracer stops a process for a moment only, again and again. */
+const STOPPED_MS = 50;
 /** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
 const STILL_ACCEPTING_MS = 100;
 
@@ -159,8 +161,11 @@ export class FastCgiBackend extends LentBackend {
     const hindrance = hindranceOf(this.pid, lease, now);
     if (hindrance) this.owner.onBackendUnread(lease, hindrance);
     const { link, since } = lease;
-    if (hindrance !== "at work" || !(link instanceof SocketLink) || link.requestId === 1) return;
-    if (this.#readers.areGone(this.pid, link.peerInode, now - since, now))
+    if (!hindrance || !(link instanceof SocketLink) || link.requestId === 1) return;
+    const waitedMs = now - since;
+    if (hindrance === "stopped") {
+      if (waitedMs >= STOPPED_MS) lease.user?.onStopped();
+    } else if (this.#readers.areGone(this.pid, link.peerInode, waitedMs, now))
       link.onClosed("it has closed it, and a child of it has a copy");
   }
 

@@ -40,7 +40,7 @@ export type Relayed =
 
 /**
  * Why a request was not answered. `unseen`: the kernel proves that the program never accepted its connection. `taken back`: the same,
- * since we accepted it ourselves. `stale`: a connection that was kept had ended, or was of no use. `lost`: the process died over it, or broke the connection
+ * since we accepted it ourselves. `stale`: a connection that was kept had ended, or was of no use: nobody reads it. `lost`: the process died over it, or broke the connection
  * without a byte of an answer. `bad`: that was an answer.
  */
 export type Failure = "unseen" | "taken back" | "stale" | "lost" | "bad";
@@ -237,6 +237,11 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   onTakenBack(): void {
     this.#broken("works on after its last answer: the request was taken back", "taken back");
+  }
+
+  onStopped(): void {
+    const what = `${this.#label} was stopped, by SIGSTOP or a debugger, before it read the request.`;
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "stale");
   }
 
   /** More of a body than is kept goes out only when its program has accepted the connection. */

@@ -190,6 +190,20 @@ describe("a request on a kept connection that nobody reads", () => {
     expect(performance.now() - asked).toBeLessThan(2000);
   });
 
+  test("is sent again where somebody has stopped the process, which comes back when it goes on", async () => {
+    await using site = await startSite({ app: "max_processes = 2" });
+    const stopped = await site.text("lab.fcgi", "kept");
+    process.kill(Number(stopped), "SIGSTOP");
+    for (let round = 0; round < 3; round++) {
+      const asked = performance.now();
+      expect(await site.text("lab.fcgi", "kept")).not.toBe(stopped);
+      expect(performance.now() - asked).toBeLessThan(2000);
+    }
+    process.kill(Number(stopped), "SIGCONT");
+    const asked = () => Promise.all([1, 2].map(() => site.text("lab.fcgi?op=sleep&ms=100", "kept")));
+    await waitUntil("it serves again", async () => (await asked()).includes(stopped));
+  });
+
   test("waits for a manager's worker that is at work, and runs once", async () => {
     await using site = await startSite({
       lab: [],
