@@ -33,7 +33,9 @@ PACKAGES_BROWSER := chromium fonts-dejavu-core
 PACKAGES_TOOLS := zsh fish curl
 PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES_RECIPES) $(PACKAGES_STATUS) $(PACKAGES_BROWSER) $(PACKAGES_TOOLS) spawn-fcgi fcgiwrap php-fpm wrk
 
-.PHONY: help setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm deb-arm64 rpm-arm64 packages test-packages test-arm64
+# Not in parallel: they measure times, and share the machine.
+.NOTPARALLEL:
+.PHONY: help test-setup setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm deb-arm64 rpm-arm64 packages test-packages test-arm64
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,16 +102,16 @@ test: check unit integration packages ## everything: check, unit and integration
 unit: $(SETUP) ## the unit tests
 	$(call bun-test,unit,test/unit)
 
-# The chaos run and the changed streams in small.
-integration: export CHAOS_SECONDS := $(or $(CHAOS_SECONDS),6)
-integration: setup-debian ## real web servers, real programs, a real browser, the compiled executable
+# With --keep-going each suite runs, whatever became of the one before. The chaos run and the changed streams are in small.
+SUITES := integration browser servers languages soak chaos
+integration: $(SUITES:%=suite-%) ## real web servers, real programs, a real browser, the compiled executable
+
+suite-%: export CHAOS_SECONDS := $(or $(CHAOS_SECONDS),6)
+suite-%: test-setup
+	$(call bun-test,$*,test/$*)
+
+test-setup: setup-debian
 	@$(MAKE) build programs
-	$(call bun-test,integration,test/integration)
-	$(call bun-test,browser,test/browser)
-	$(call bun-test,servers,test/servers)
-	$(call bun-test,languages,test/languages)
-	$(call bun-test,soak,test/soak)
-	$(call bun-test,chaos,test/chaos)
 
 compatibility: setup-debian ## every web server, every language; renews the tables of docs/compatibility.md
 	@$(MAKE) build programs
