@@ -40,7 +40,7 @@ try {
   // The source maps are in the executable too.
   const maps = [
     `${draft}.map`,
-    ...["starter-thread", "disk-thread"].map((name) => `${dirname(draft)}/${name}.js.map`),
+    ...["starter-thread", "disk-thread", "accept-thread"].map((name) => `${dirname(draft)}/${name}.js.map`),
   ];
   for (const left of [draft, ...maps]) await rm(left, { force: true });
 }
@@ -51,6 +51,7 @@ async function compile(path: string): Promise<void> {
       `${import.meta.dir}/src/main.ts`,
       `${import.meta.dir}/src/start/starter-thread.ts`,
       `${import.meta.dir}/src/base/disk-thread.ts`,
+      `${import.meta.dir}/src/backend/accept-thread.ts`,
     ],
     compile: {
       outfile: path,

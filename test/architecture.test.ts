@@ -84,6 +84,7 @@ const ENTRIES = [
   "src/main.ts",
   "src/start/starter-thread.ts",
   "src/base/disk-thread.ts",
+  "src/backend/accept-thread.ts",
   `${BROWSER}main.ts`,
 ];
 const IMPURE_GLOBALS = ["Bun", "process", "performance", "Date", "setTimeout", "setInterval", "setImmediate"];

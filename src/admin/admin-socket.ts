@@ -1,5 +1,6 @@
 import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
+import { listeningOn, refuseDescriptors } from "../base/libc.ts";
 import { type BindOptions, setPermissions } from "../front/bind.ts";
 import { checkUnanswered, fileIdentity, isSocketAt, listenFailed } from "../front/socket-file.ts";
 
@@ -25,11 +26,14 @@ export class AdminSocketFile {
     removeIfThere(this.draft);
   }
 
-  /** Calls `listen`, which makes the file, so that only our own user may connect at any time. */
+  /** Calls `listen`, which makes the file, so that only our own user may connect at any time, and nobody can send descriptors along. */
   listenPrivately<Result>(listen: () => Result): Result {
     const before = process.umask(0o177);
     try {
-      return listen();
+      const result = listen();
+      const fd = listeningOn(this.draft);
+      if (fd !== undefined) refuseDescriptors(fd);
+      return result;
     } finally {
       process.umask(before);
     }

@@ -1,6 +1,7 @@
 import { fstatSync, unlinkSync } from "node:fs";
 import type { FpmError } from "../base/errors.ts";
-import { acceptNow, closeFd, connectUnix, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
+import { closeFd, connectUnix, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
+import type { Acceptor } from "./acceptor.ts";
 import type { Link } from "./link.ts";
 import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
 
@@ -25,6 +26,9 @@ export class BackendSocket {
   readonly #kept: SocketLink[] = [];
   /** The connection that was made last: connections are accepted in their order. */
   #newest: SocketLink | undefined;
+  /** A thread of ours is about to accept a connection. */
+  #isTaking = false;
+  #isClosed = false;
 
   /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(path: string, concurrency: number, owner: LinkOwner) {
@@ -64,16 +68,24 @@ export class BackendSocket {
     return link === this.#newest && this.hasUnaccepted;
   }
 
+  /** Whether a connection is being taken back: the program must get no other one until then, which might be taken in its place. */
+  get isTaking(): boolean {
+    return this.#isTaking;
+  }
+
   /**
-   * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. False when
-   * the program was faster, or others may wait before it.
+   * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. Nothing is heard when
+   * the program was faster, or others may wait before it. `onStands`: the program keeps us from coming back from there.
    */
-  takeBack(link: Link): boolean {
-    if (!this.isUnaccepted(link)) return false;
-    const fd = acceptNow(this.fd);
-    if (fd === undefined) return false;
-    closeFd(fd);
-    return true;
+  takeBack(link: Link, by: Acceptor, onTaken: () => void, onStands: () => void): void {
+    if (this.#isTaking || !this.isUnaccepted(link)) return;
+    this.#isTaking = true;
+    const onAnswer = (isAccepted: boolean) => {
+      this.#isTaking = false;
+      if (this.#isClosed) closeFd(this.fd);
+      else if (isAccepted) onTaken();
+    };
+    by.accept(this.fd, this.path, { onAnswer, onStands });
   }
 
   /**
@@ -129,7 +141,10 @@ export class BackendSocket {
   /** Ends it all, and removes the socket's file. */
   close(): void {
     this.closeIdle();
-    closeFd(this.fd);
+    this.#isClosed = true;
+    // A thread that stands there comes back with a connection.
+    if (this.#isTaking) this.wake();
+    else closeFd(this.fd);
     try {
       unlinkSync(this.path);
     } catch {

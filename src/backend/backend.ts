@@ -70,7 +70,7 @@ export interface Backend extends Linked<Backend> {
   /** Whether the program has read nothing of what was sent for the present request of a link. */
   isUnread(link: Link): boolean;
   /** See Lease.takeBack. */
-  takeBack(link: Link): boolean;
+  takeBack(lease: Lease): void;
   /** A request that it was handed is unread after a while; asked again as long as it is. */
   onUnread(lease: Lease): void;
   /** That it is free was a guess of which nobody is sure any more: it counts as on its own until it comes back. */
@@ -191,11 +191,9 @@ export class Lease {
     return !this.#isRead;
   }
 
-  /** Takes the request back from a program that has not accepted its connection. False when it has by now. */
-  takeBack(): boolean {
-    const isTaken = this.#link !== undefined && this.backend.takeBack(this.#link);
-    if (isTaken) this.user?.onTakenBack();
-    return isTaken;
+  /** Takes the request back from a program that has not accepted its connection: its user hears when that has come about. */
+  takeBack(): void {
+    if (this.mayBeTakenBack) this.backend.takeBack(this);
   }
 
   /**

@@ -131,9 +131,7 @@ export class CgiBackend extends LentBackend {
     return false;
   }
 
-  takeBack(): boolean {
-    return false;
-  }
+  takeBack(): void {}
 
   onUnread(): void {}
 

@@ -20,7 +20,9 @@ export type StopReason =
   | "abort timeout"
   | "bad answer"
   | "left alone"
-  | "unreachable";
+  | "unreachable"
+  /** It accepts connections on its socket while we take them back, so that we wait there. */
+  | "takes connections away";
 
 /** How a process ended. */
 export interface Exit {

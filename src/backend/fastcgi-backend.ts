@@ -151,8 +151,14 @@ export class FastCgiBackend extends LentBackend {
     return link instanceof SocketLink && link.requestId > 1 ? link.isUnread : this.#socket.isUnaccepted(link);
   }
 
-  takeBack(link: Link): boolean {
-    return this.capacity === 1 && this.#socket.takeBack(link);
+  takeBack(lease: Lease): void {
+    const { link } = lease;
+    if (!link || this.capacity > 1) return;
+    // One that has ended may have accepted it before.
+    const onTaken = () => {
+      if (this.state !== "gone") lease.user?.onTakenBack();
+    };
+    this.#socket.takeBack(link, this.deps.acceptor, onTaken, () => this.stop("takes connections away", 0));
   }
 
   onUnread(lease: Lease): void {
@@ -186,14 +192,15 @@ export class FastCgiBackend extends LentBackend {
     const wasOpen = link.isOpen;
     link.use(undefined);
     const isOver = this.state === "leaving" || this.state === "gone";
-    const isKept = how === "kept" && this.conduct.keepsConnections && !isOver;
+    const { isTaking } = this.#socket;
+    const isKept = how === "kept" && this.conduct.keepsConnections && !isOver && !isTaking;
     if (isKept && wasOpen && link instanceof SocketLink) {
       this.#socket.keep(link);
       return false;
     }
     if (how === "left" && !lease.verdict) this.#leaveChild(lease);
     link.close();
-    if (this.capacity === 1) return how === "left" || this.conduct.answersEarly;
+    if (this.capacity === 1) return how === "left" || this.conduct.answersEarly || isTaking;
     // Lent once more it would fail one request after the other, until its exit is reported.
     if (!wasOpen && !isOver && isEnding(this.pid)) this.enter("leave");
     return false;

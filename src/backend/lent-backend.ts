@@ -9,6 +9,7 @@ import { Timers } from "../base/timers.ts";
 import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
+import type { Acceptor } from "./acceptor.ts";
 import { type Backend, type Ending, Lease, type Verdict } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
@@ -50,6 +51,8 @@ export interface BackendDeps {
   /** Marks every child of this daemon. */
   readonly instance: string;
   readonly starter: Starter;
+  /** Takes requests back. */
+  readonly acceptor: Acceptor;
   /** Looks at requests that were handed over: of all programs. */
   readonly unread: UnreadWatch;
   /** What was learned of the program. */
@@ -123,7 +126,7 @@ export abstract class LentBackend implements Backend {
   abstract open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   abstract isUnaccepted(link: Link): boolean;
   abstract isUnread(link: Link): boolean;
-  abstract takeBack(link: Link): boolean;
+  abstract takeBack(lease: Lease): void;
   abstract onUnread(lease: Lease): void;
   abstract onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   abstract onEcho(): void;

@@ -1,4 +1,5 @@
 import { FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { readdirSync } from "node:fs";
 import { cLibrary } from "./c-library.ts";
 import { FpmError } from "./errors.ts";
 import { resourceLimit } from "./rlimits.ts";
@@ -15,6 +16,7 @@ const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_ACCEPTCONN = 30;
+const SO_PASSRIGHTS = 83;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const O_CLOEXEC = 0o2000000;
@@ -55,6 +57,8 @@ const libc = cLibrary({
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
 });
+
+const OFF = new Int32Array(1);
 
 /** What connect(2) to a Unix socket came to. */
 export type Connected =
@@ -126,10 +130,29 @@ export function connectUnix(path: string): Connected {
   const address = socketAddress(path);
   const fd = openSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   if (fd === undefined) return { kind: "no descriptors" };
+  refuseDescriptors(fd);
   if (libc().connect(fd, ptr(address), address.length) === 0) return { kind: "connected", fd };
   const errno = lastErrno();
   closeFd(fd);
   return errno === EAGAIN ? { kind: "full" } : { kind: "refused", reason: errorText(errno) };
+}
+
+/**
+ * Nobody can send descriptors along on this Unix socket, or on those that are accepted there (SO_PASSRIGHTS; Linux 6.16, false before). Closed by
+ * whoever reads, such as the runtime, one can take long: a TCP socket waits as its SO_LINGER says.
+ */
+export function refuseDescriptors(fd: number): boolean {
+  return libc().setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, ptr(OFF), OFF.byteLength) === 0;
+}
+
+/** The listening Unix socket of ours that is bound to `path`, as the runtime does not tell; undefined: there is none. */
+export function listeningOn(path: string): number | undefined {
+  for (const name of readdirSync("/proc/self/fd")) {
+    const fd = Number(name);
+    const bound = isListening(fd) ? boundAddress(fd) : undefined;
+    if (bound && "path" in bound && bound.path === path) return fd;
+  }
+  return undefined;
 }
 
 /** Closes a descriptor that Bun does not own. */

@@ -11,8 +11,8 @@ export interface Task<Request, Answer> {
   /** Whose it is: while one thread stands over something of the same key, no other one takes more of it. */
   readonly key: string;
   onAnswer(answer: Answer): void;
-  /** The thread has stood for as long as the deadline, or the task has waited for one as long. */
-  onLate(): void;
+  /** The thread has stood for as long as the deadline; or the task has waited for one as long, and is not begun any more. */
+  onLate(isBegun: boolean): void;
   /** The thread has failed: a mistake of ours, or no memory for it. */
   onBroken(problem: string): void;
 }
@@ -25,6 +25,8 @@ export interface ThreadsOptions<Message> {
   /** What they are, in messages. */
   readonly name: string;
   readonly deadlineMs: number;
+  /** Without a thread until the first task: few daemons need one. */
+  readonly isLazy?: boolean;
   /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
   onNotice?(message: Message): boolean;
 }
@@ -69,7 +71,7 @@ export class Threads<Request, Answer extends object> {
       this.#look(options.clock.now());
       this.#giveOut();
     });
-    this.#addThread();
+    if (!options.isLazy) this.#addThread();
   }
 
   /** The task hears of it later, never at once. */
@@ -100,7 +102,7 @@ export class Threads<Request, Answer extends object> {
     for (const thread of this.#threads) {
       if (!thread.at || now - thread.since < STANDS_MS) continue;
       thread.isStanding = true;
-      if (now - thread.since >= deadlineMs) giveUp(thread.at);
+      if (now - thread.since >= deadlineMs) giveUp(thread.at, true);
     }
     const isStuck = this.#threads.every(({ isStanding }) => isStanding);
     // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
@@ -108,7 +110,7 @@ export class Threads<Request, Answer extends object> {
       this.#tryAddThread();
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);
-      giveUp(late);
+      giveUp(late, false);
     }
   }
 
@@ -144,10 +146,10 @@ export class Threads<Request, Answer extends object> {
   }
 }
 
-function giveUp<Request, Answer>(late: Queued<Request, Answer>): void {
+function giveUp<Request, Answer>(late: Queued<Request, Answer>, isBegun: boolean): void {
   if (late.isLate) return;
   late.isLate = true;
-  late.task.onLate();
+  late.task.onLate(isBegun);
 }
 
 class Thread<Request, Answer> {

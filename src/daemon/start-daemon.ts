@@ -1,4 +1,5 @@
 import { AdminServers } from "../admin/admin-servers.ts";
+import { Acceptor } from "../backend/acceptor.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
@@ -100,13 +101,23 @@ function requireProc(): void {
 
 function createRegistry(
   limits: Limits,
-  { reaper, ...deps }: Omit<PoolDeps, "machine" | "unread" | "starter" | "memoryKiller"> & { reaper: Reaper },
+  {
+    reaper,
+    ...deps
+  }: Omit<PoolDeps, "machine" | "unread" | "starter" | "acceptor" | "memoryKiller"> & { reaper: Reaper },
 ): Registry {
   const { clock, log } = deps;
   const starter = new Starter({ clock, log, reaper });
+  const acceptor = new Acceptor(clock, log);
   const unread = new UnreadWatch(clock);
   const memoryKiller = ownMemoryKiller();
-  return new Registry(limits.maxProcesses, limits.machine, { ...deps, unread, starter, memoryKiller });
+  return new Registry(limits.maxProcesses, limits.machine, {
+    ...deps,
+    unread,
+    starter,
+    acceptor,
+    memoryKiller,
+  });
 }
 
 /** Who may look at the status, beside our own user. */

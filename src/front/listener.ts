@@ -1,6 +1,6 @@
 import type { TCPSocketListener } from "bun";
 import type { Clock } from "../base/clock.ts";
-import { closeFd, duplicate, hasUnaccepted, setBacklog } from "../base/libc.ts";
+import { closeFd, duplicate, hasUnaccepted, refuseDescriptors, setBacklog } from "../base/libc.ts";
 import { type BoundSocket, unlinkSocket } from "./bind.ts";
 import type { FrontSocket } from "./connection.ts";
 
@@ -36,6 +36,7 @@ export class Listener {
   constructor(bound: BoundSocket, deps: ListenerDeps) {
     this.bound = bound;
     this.#deps = deps;
+    if (bound.address.kind === "unix") refuseDescriptors(bound.fd);
     this.accept();
   }
 

@@ -305,7 +305,7 @@ export class Pool implements StartsOwner, Sharer {
       this.#deps.log.info(what, { program: program.name, pid });
       this.#population.doubtFree();
     }
-    if (lease.mayBeTakenBack) lease.takeBack();
+    lease.takeBack();
   }
 
   onBackendExit(backend: Backend, exit: Exit): void {

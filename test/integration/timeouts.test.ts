@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
+import { Acceptor } from "../../src/backend/acceptor.ts";
 import { Conduct } from "../../src/backend/conduct.ts";
 import type { Exit } from "../../src/backend/exit.ts";
 import { FastCgiBackend } from "../../src/backend/fastcgi-backend.ts";
@@ -84,6 +85,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     unread: new UnreadWatch(clock),
     buffers: new ByteBudget(Number.POSITIVE_INFINITY),
     starter,
+    acceptor: new Acceptor(clock, log),
   });
   return { backend, clock, exits };
 }
