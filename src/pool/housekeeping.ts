@@ -1,5 +1,5 @@
 import { treeMemoryOf } from "../backend/process-tree.ts";
-import { mayRetire, SURPLUS_IDLE_MS } from "./policy.ts";
+import { mayRetire, needed, SURPLUS_IDLE_MS } from "./policy.ts";
 import type { Population } from "./population.ts";
 import { isFarTooLarge } from "./recycling.ts";
 
@@ -27,9 +27,14 @@ export function nextHouseAt(population: Population, now: number): number {
   if (maxMemoryBytes > 0 || maxMemoryHardBytes > 0 || mayAge(population)) return now;
   const { idlest } = free;
   if (!idlest || living <= population.kept) return Number.POSITIVE_INFINITY;
-  const isSurplus = living > Math.ceil(workload.keptAtHand / concurrency);
-  const surplusAt = isSurplus ? idlest.idleSince + SURPLUS_IDLE_MS : now + workload.fadesAfter * SECOND_MS;
-  return Math.min(idlest.idleSince + idleTimeoutMs, surplusAt);
+  const idleAt = idlest.idleSince + idleTimeoutMs;
+  if (living <= 1) return idleAt;
+  const keptAtHand = Math.ceil(workload.keptAtHand / concurrency);
+  const isSurplus = living > needed({ cap: population.cap, keptAtHand });
+  return Math.min(
+    idleAt,
+    isSurplus ? idlest.idleSince + SURPLUS_IDLE_MS : now + workload.fadesAfter * SECOND_MS,
+  );
 }
 
 function mayAge({ program }: Population): boolean {

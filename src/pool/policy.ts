@@ -113,7 +113,12 @@ export function mayRetire(view: IdleView): boolean {
   const { idleMs, living } = view;
   if (living <= view.minProcesses) return false;
   if (idleMs >= view.idleTimeoutMs) return true;
-  return living > Math.min(view.cap, view.keptAtHand) && idleMs >= SURPLUS_IDLE_MS;
+  return living > needed(view) && idleMs >= SURPLUS_IDLE_MS;
+}
+
+/** How many the traffic needs; the last one stays for whoever comes next. */
+export function needed({ cap, keptAtHand }: Pick<IdleView, "cap" | "keptAtHand">): number {
+  return Math.max(1, Math.min(cap, keptAtHand));
 }
 
 /** The pause after `failures` boot failures in a row, in milliseconds. */

@@ -205,6 +205,7 @@ export class Population {
   /** It is ready, has come back, or a request of it has ended: it can take another one, or leaves. */
   onFree(backend: Backend, now: number): void {
     if (backend.free <= 0) return;
+    this.workload.onFree();
     const reason = this.#partingReason(backend, now);
     if (reason) this.#part(backend, reason);
     if (backend.free > 0) this.free.put(backend);

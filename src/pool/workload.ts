@@ -55,7 +55,7 @@ export class Workload {
   #demand: Demand = [];
   /** Seconds that are not in it: none was at work. */
   #quietSeconds = 0;
-  /** A request was lent a process, or a process became ready, since the last second. */
+  /** A process became free, or was lent, since the last second. */
   #isStirred = false;
 
   constructor(clock: Clock, tally: Tally) {
@@ -115,8 +115,12 @@ export class Workload {
     return !this.#isStirred && this.busy === 0;
   }
 
-  onReady(backend: Backend): void {
+  /** A process can take another request: some are idle from now on. */
+  onFree(): void {
     this.#isStirred = true;
+  }
+
+  onReady(backend: Backend): void {
     const usage = backend.usage ?? NOTHING_USED;
     this.#seen.set(backend, { usage, workedMs: 0, workedThenMs: 0 });
     this.#tally.cpuMs += usage.runMs;

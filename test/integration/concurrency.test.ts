@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { acceptedBy } from "../support/unix-sockets.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -92,6 +93,15 @@ test("no more processes than max_processes are started, and all clients are serv
   clearInterval(watch);
   expect(new Set(pids).size).toBeLessThanOrEqual(3);
   expect(most).toBeLessThanOrEqual(3);
+});
+
+test("a process that was at work when housekeeping looked ends after idle_timeout, too", async () => {
+  const names = Array.from({ length: 6 }, (_, i) => `lab-${i}.fcgi`);
+  await using site = await startSite({ lab: names, app: 'idle_timeout = "500ms"' });
+  // It looks once a second.
+  const works = (name: string, i: number) => site.text(`${name}?op=sleep&ms=${1100 + 150 * i}`);
+  const pids = await Promise.all(names.map(works));
+  await waitUntil("all have ended", () => pids.every((pid) => !isAlive(Number(pid))), 5000);
 });
 
 test("idle processes end after idle_timeout, except min_processes", async () => {

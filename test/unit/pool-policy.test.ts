@@ -198,6 +198,12 @@ describe("an idle process", () => {
     expect(goes({ keptAtHand: 5, idleMs: 10_000 })).toBe(false);
   });
 
+  test("stays until idle_timeout when it is the last one", () => {
+    expect(goes({ living: 2, keptAtHand: 0, idleMs: 10_000 })).toBe(true);
+    expect(goes({ living: 1, keptAtHand: 0, idleMs: 179_999 })).toBe(false);
+    expect(goes({ living: 1, keptAtHand: 0, idleMs: 180_000 })).toBe(true);
+  });
+
   test("ends after 10 s when there are more than the cap", () => {
     expect(goes({ cap: 5, idleMs: 10_000 })).toBe(false);
     expect(goes({ cap: 4, idleMs: 10_000 })).toBe(true);
