@@ -15,8 +15,9 @@ import { ProgramProcess } from "./program-process.ts";
 import { explainChainFailure } from "./start-failure.ts";
 import type { Usage } from "./usage.ts";
 
-/** How long something else may hold the output of a process that has ended. */
+/** How long something else may hold the output of a process that has ended, and print nothing. */
 const OUTPUT_GRACE_MS = 1000;
+const OUTPUT_LOOK_MS = 100;
 
 /** A place in which one process of a plain CGI program (RFC 3875) runs after the other, one for each request. */
 export class CgiBackend extends LentBackend {
@@ -185,7 +186,7 @@ export class CgiBackend extends LentBackend {
     this.owner.onProcessExited(pid, exit);
     resolve(exited);
     this.#link?.onProcessEnded();
-    this.#awaitOutput();
+    this.#awaitOutput(pid, 0, this.deps.clock.now());
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
   }
@@ -206,13 +207,21 @@ export class CgiBackend extends LentBackend {
     return failure ? { failure } : exited;
   }
 
-  /** Somebody outside the group of a process that has ended may hold its output for ever. */
-  #awaitOutput(): void {
+  /** What a process has started may hold its output for ever, now that it has ended itself. */
+  #awaitOutput(pid: number, seenBytes: number, silentSince: number): void {
     const link = this.#link;
     if (!link?.isOpen) return;
-    this.deps.clock.after(OUTPUT_GRACE_MS, () => {
-      link.endIfRead();
-      if (link === this.#link) this.#awaitOutput();
+    const { clock, log } = this.deps;
+    clock.after(OUTPUT_LOOK_MS, () => {
+      if (link !== this.#link || !link.isOpen) return;
+      const now = clock.now();
+      const since = link.outputBytes === seenBytes ? silentSince : now;
+      if (now - since < OUTPUT_GRACE_MS || !link.endIfRead()) this.#awaitOutput(pid, link.outputBytes, since);
+      else {
+        const what =
+          "what it has started holds its output, and has printed nothing for a second: its answer ends";
+        log.info(what, { program: this.program.name, pid });
+      }
     });
   }
 

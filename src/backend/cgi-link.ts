@@ -80,6 +80,11 @@ export class CgiLink implements Link, RecordSink {
     return !this.isWaiting;
   }
 
+  /** What has come of its output. */
+  get outputBytes(): number {
+    return this.#outputBytes;
+  }
+
   /** Whether the program has printed something. */
   get hasOutput(): boolean {
     return this.#head.hasBegun;
@@ -161,9 +166,10 @@ export class CgiLink implements Link, RecordSink {
     this.#stdout.onWriterEnded();
   }
 
-  /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. */
-  endIfRead(): void {
+  /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. False: more of it is there. */
+  endIfRead(): boolean {
     if (this.#isReading) this.#stdout.cancel();
+    return this.#isReading;
   }
 
   onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {

@@ -35,6 +35,9 @@ env_file = "$ROOT/secrets"
       "nph.cgi":
         "#!/bin/sh\nprintf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 404 Gone Away\\r\\nContent-Type: text/plain\\r\\n\\r\\ngone'\n",
       "now-and-then.cgi": `#!/bin/sh\n${HEAD}\necho begun\n[ -z "$QUERY_STRING" ] || sleep 1\necho done\n`,
+      // The script ends, what it prints through goes on.
+      "through.cgi": `#!/bin/sh\n${HEAD}\n(for n in 1 2 3 4 5 6; do sleep 0.4; echo "line $n"; done) &\nexit 0\n`,
+      "silent.cgi": `#!/bin/sh\n${HEAD}\necho answered\n(sleep 2; echo late) &\nexit 0\n`,
       "half.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\nX-Half: yes'\necho ran >> $PWD/ran\n",
       "closes.cgi": `#!/bin/sh\n${HEAD}\nprintf short\nexec >&- 2>&-\nsleep 3\n`,
       "client/err.cgi": `#!/bin/sh\n${HEAD}\necho "to the client" >&2\nsleep 0.1\necho answered\n`,
@@ -123,6 +126,14 @@ describe("a CGI program", () => {
     await waitUntil("it has begun", begun);
     expect(performance.now() - sentAt).toBeLessThan(700);
     expect((await client.answer(21)).stdout).toEndWith("begun\ndone\n");
+  });
+
+  test("goes on as long as something that it has started prints, and ends a second after that", async () => {
+    expect(await site.text("through.cgi")).toBe([1, 2, 3, 4, 5, 6].map((n) => `line ${n}\n`).join(""));
+    const asked = performance.now();
+    expect(await site.text("silent.cgi")).toBe("answered\n");
+    expect(performance.now() - asked).toBeLessThan(1900);
+    await logged(site.fpm, "what it has started holds its output");
   });
 
   test("that closes its output and works on has answered", async () => {
