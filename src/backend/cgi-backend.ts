@@ -2,6 +2,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
 import { readHead } from "../fcgi/head.ts";
+import { FCGI_AUTHORIZER } from "../fcgi/protocol.ts";
 import { cgiVariables } from "../start/cgi-environment.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
@@ -115,6 +116,7 @@ export class CgiBackend extends LentBackend {
       });
       this.#link = link;
       body.visit((piece, start, end) => link.write(piece, start, end));
+      if (head.role === FCGI_AUTHORIZER) link.endInput();
       return link;
     } catch (error) {
       if (stdin) closeFd(stdin.writeFd);

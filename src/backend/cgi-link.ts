@@ -119,6 +119,11 @@ export class CgiLink implements Link, RecordSink {
     if (this.#isOpen) this.#decoder.push(chunk.subarray(start, end));
   }
 
+  /** No body comes: an authorizer gets none (specification §6.3), whatever its client sends. */
+  endInput(): void {
+    this.#stdin.end();
+  }
+
   spoil(): void {}
 
   probe(): void {}

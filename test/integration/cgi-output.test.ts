@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { childrenOf } from "../../src/base/proc-stat.ts";
+import { FCGI_AUTHORIZER } from "../../src/fcgi/protocol.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
@@ -126,6 +127,18 @@ describe("a CGI program", () => {
     await waitUntil("it has begun", begun);
     expect(performance.now() - sentAt).toBeLessThan(700);
     expect((await client.answer(21)).stdout).toEndWith("begun\ndone\n");
+  });
+
+  test("sees the end of its input as an authorizer, which gets no body", async () => {
+    using client = await connectFcgi(site.fpm.socket);
+    for (const body of [undefined, new Uint8Array(0)]) {
+      const { stdout } = await client.request(`${site.root}/early.cgi`, {
+        role: FCGI_AUTHORIZER,
+        keepConn: true,
+        ...(body ? { body } : { body: null }),
+      });
+      expect(stdout).toEndWith("read 0 bytes\n");
+    }
   });
 
   test("goes on as long as something that it has started prints, and ends a second after that", async () => {
