@@ -339,7 +339,7 @@ export class FastCgiBackend extends LentBackend {
   async #endBackground(): Promise<readonly number[]> {
     const isStarted = this.#readyAt !== undefined;
     if (isStarted && !(await this.#isStillAccepting())) return [];
-    return await endHoldersOf(this.#socket.inode);
+    return await endHoldersOf(this.#socket.inode, this.#process.uid, this.deps.orphans);
   }
 
   /** Whether somebody accepts on its socket, now that it has ended. A mere child of it would not. */

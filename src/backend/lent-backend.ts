@@ -51,6 +51,8 @@ export interface BackendDeps {
   /** Marks every child of this daemon. */
   readonly instance: string;
   readonly starter: Starter;
+  /** What programs that have ended left behind: processes that are children of ours now. */
+  orphans(): readonly number[];
   /** Takes requests back. */
   readonly acceptor: Acceptor;
   /** Looks at requests that were handed over: of all programs. */

@@ -64,6 +64,7 @@ export class ProgramProcess implements StartListener {
   readonly #timers: Timers<"nudge" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
   #pid = 0;
+  #uid = 0;
   #phase: "ordered" | "running" | "ended" = "ordered";
   /** What it worked on when it ended: what it printed last is of that. */
   #lastRequest: Requested | undefined;
@@ -92,6 +93,11 @@ export class ProgramProcess implements StartListener {
   /** 0 until it has started. */
   get pid(): number {
     return this.#pid;
+  }
+
+  /** Whom it was started as; 0 before. */
+  get uid(): number {
+    return this.#uid;
   }
 
   /** Whether something of its group may be left, now that it has ended. */
@@ -128,8 +134,9 @@ export class ProgramProcess implements StartListener {
     return this.#finished.promise;
   }
 
-  onStarted(pid: number): void {
+  onStarted(pid: number, uid: number): void {
     this.#pid = pid;
+    this.#uid = uid;
     this.#phase = "running";
     this.#closeOurEnds();
     if (this.#isForced) this.kill();

@@ -1,22 +1,28 @@
-import { readdir, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { sendSignal } from "../base/signal.ts";
+import { holdsSocket } from "./process-tree.ts";
 
-/** Descriptors of a process that are looked at: a program has its listening socket among the first. */
-const MOST_DESCRIPTORS = 64;
 /** A process that is forking when it is looked at has a child that is not there yet: nobody must be found so often in a row. */
 const EMPTY_ROUNDS = 3;
 const MOST_ROUNDS = 20;
 const ROUND_MS = 20;
+/** Of those that are looked at in one round. */
+const MOST_PROCESSES = 1024;
 
 /**
- * Kills every other process that has a socket, given by its inode, until none is left; their pids. For what a program leaves behind that has ended
- * before it was of any use: nobody else can have its listening socket. Reads /proc, which may take a while, off the event loop.
+ * Kills what a program has left behind that has its listening socket, given by its inode, until none is left; their pids. For a program that has ended
+ * before it was of any use, or whose workers go on. Only what is known to come of it: what std-fpm was left (`orphans`), and what these have started, as
+ * far as it runs as the program's user. Somebody else may have been sent the socket.
  */
-export async function endHoldersOf(inode: number): Promise<readonly number[]> {
+export async function endHoldersOf(
+  inode: number,
+  uid: number,
+  orphans: () => readonly number[],
+): Promise<readonly number[]> {
   const ended = new Set<number>();
   let emptyRounds = 0;
   for (let round = 0; round < MOST_ROUNDS && emptyRounds < EMPTY_ROUNDS; round++) {
-    const found = await holdersOf(`socket:[${inode}]`);
+    const found = familiesOf(orphans()).filter((pid) => userOf(pid) === uid && holdsSocket(pid, inode));
     emptyRounds = found.length === 0 ? emptyRounds + 1 : 0;
     for (const pid of found) {
       ended.add(pid);
@@ -27,24 +33,30 @@ export async function endHoldersOf(inode: number): Promise<readonly number[]> {
   return [...ended];
 }
 
-async function holdersOf(link: string): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of await list("/proc")) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    if (await holds(pid, link)) found.push(pid);
-  }
-  return found;
+/** These processes and all that they have started. */
+function familiesOf(pids: readonly number[]): number[] {
+  const family = [...pids];
+  for (const pid of family) if (family.length < MOST_PROCESSES) family.push(...childrenOfThreads(pid));
+  return family;
 }
 
-async function holds(pid: number, link: string): Promise<boolean> {
-  for (const fd of (await list(`/proc/${pid}/fd`)).slice(0, MOST_DESCRIPTORS)) {
-    if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "")) === link) return true;
+/** Empty when it has gone. */
+function childrenOfThreads(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
   }
-  return false;
 }
 
-/** Empty when it has gone, or is somebody else's. */
-async function list(folder: string): Promise<string[]> {
-  return await readdir(folder).catch(() => []);
+/** The real user of a process; undefined when it has gone. */
+function userOf(pid: number): number | undefined {
+  try {
+    const uid = /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return uid === undefined ? undefined : Number(uid);
+  } catch {
+    return undefined;
+  }
 }

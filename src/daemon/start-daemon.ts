@@ -104,20 +104,21 @@ function createRegistry(
   {
     reaper,
     ...deps
-  }: Omit<PoolDeps, "machine" | "unread" | "starter" | "acceptor" | "memoryKiller"> & { reaper: Reaper },
+  }: Omit<PoolDeps, "machine" | keyof ReturnType<typeof createStarting>> & { reaper: Reaper },
 ): Registry {
-  const { clock, log } = deps;
-  const starter = new Starter({ clock, log, reaper });
-  const acceptor = new Acceptor(clock, log);
-  const unread = new UnreadWatch(clock);
-  const memoryKiller = ownMemoryKiller();
-  return new Registry(limits.maxProcesses, limits.machine, {
-    ...deps,
-    unread,
-    starter,
-    acceptor,
-    memoryKiller,
-  });
+  const starting = createStarting(deps.clock, deps.log, reaper);
+  return new Registry(limits.maxProcesses, limits.machine, { ...deps, ...starting });
+}
+
+/** What pools need in order to start processes, and to follow them. */
+function createStarting(clock: Clock, log: Log, reaper: Reaper) {
+  return {
+    starter: new Starter({ clock, log, reaper }),
+    orphans: () => reaper.orphans(),
+    acceptor: new Acceptor(clock, log),
+    unread: new UnreadWatch(clock),
+    memoryKiller: ownMemoryKiller(),
+  };
 }
 
 /** Who may look at the status, beside our own user. */

@@ -25,6 +25,8 @@ export interface Launch {
   readonly chainLength: number;
   /** "NAME=value", a character a byte. */
   readonly env: readonly string[];
+  /** Whom it runs as. */
+  readonly uid: number;
   /** Whether the soft limit of descriptors is to be lowered by the parent: no tool of the chain does it. */
   readonly lowersNofile: boolean;
 }
@@ -77,7 +79,8 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const argv = [...chain, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const account = runner ? runner.account : around.ownAccount();
   const env = environmentOf(program, account, request ?? [], instance);
-  return { argv, chainLength: chain.length, env, lowersNofile: !isConfined };
+  const uid = runner?.uid ?? process.geteuid?.() ?? 0;
+  return { argv, chainLength: chain.length, env, uid, lowersNofile: !isConfined };
 }
 
 /** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */

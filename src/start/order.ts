@@ -25,7 +25,14 @@ export type StarterRequest =
 
 /** What a starter's thread says. */
 export type StarterReply =
-  | { readonly kind: "started"; readonly id: number; readonly pid: number; readonly isBuns: boolean }
+  | {
+      readonly kind: "started";
+      readonly id: number;
+      readonly pid: number;
+      readonly isBuns: boolean;
+      /** Whom it runs as. */
+      readonly uid: number;
+    }
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
   | { readonly kind: "explained"; readonly id: number; readonly why: string }
   /** Of a process that Bun waits for itself. */

@@ -74,7 +74,7 @@ function start(id: number, order: StartOrder): void {
     const { pid, isBuns } = withUmask(order, () =>
       spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
     );
-    reply({ kind: "started", id, pid, isBuns });
+    reply({ kind: "started", id, pid, isBuns, uid: launch.uid });
   } catch (error) {
     reply({ kind: "failed", id, failure: failureOf(error, order) });
   }

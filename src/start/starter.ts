@@ -9,7 +9,7 @@ import type { Reaper } from "./reaper.ts";
 
 /** Hears what became of an order: its process began and ended, or never began. */
 export interface StartListener {
-  onStarted(pid: number): void;
+  onStarted(pid: number, uid: number): void;
   /** What was to become its descriptors may be closed. */
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
@@ -86,9 +86,10 @@ export class Starter {
     }
   }
 
-  #onStarted({ id, pid, isBuns }: Extract<StarterReply, { kind: "started" }>, listener: StartListener): void {
+  #onStarted(started: Extract<StarterReply, { kind: "started" }>, listener: StartListener): void {
+    const { id, pid, isBuns, uid } = started;
     if (isBuns) this.#running.set(id, { pid, listener });
-    listener.onStarted(pid);
+    listener.onStarted(pid, uid);
     this.#deps.reaper.watch(pid, !isBuns, (ending) => {
       this.#running.delete(id);
       listener.onExit(ending);

@@ -4,6 +4,8 @@ import { resolve } from "node:path";
 import { snapshotOf } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 
 /** More than anything takes that waits for nobody, on a busy machine. */
 const SOON_MS = 1500;
@@ -38,6 +40,27 @@ describe("a program that means harm to std-fpm", () => {
     await Promise.all(thieves);
     expect((await snapshotOf(site.fpm)).total.taken_back).toBeGreaterThan(0);
     expect(slowest).toBeLessThan(SOON_MS);
+  });
+
+  test("does not have it kill a process that it has sent its socket to", async () => {
+    using dir = makeTempDir();
+    await using site = await startSite({
+      files: { "gives.fcgi": { copyOf: "dist/test-programs/gives-away" } },
+      programEnv: { GIVE_TO: dir.at("taker.sock") },
+    });
+    const taker = Bun.spawn([resolve("dist/test-programs/gives-away"), dir.at("taker.sock")], {
+      stdout: "pipe",
+    });
+    const said = taker.stdout.getReader();
+    const hears = async () => new TextDecoder().decode((await said.read()).value);
+    expect(await hears()).toBe("ready\n");
+    expect((await site.ask("gives.fcgi")).status).toBe(502);
+    expect(await hears()).toBe("taken\n");
+    // Whoever it has left behind itself is looked for by now, and ended.
+    await logged(site.fpm, "exited with status 0 before it accepted a connection");
+    expect(taker.exitCode ?? taker.signalCode).toBe(null);
+    taker.kill("SIGKILL");
+    await taker.exited;
   });
 
   test("does not have it wait for the end of a descriptor that it sends along", async () => {

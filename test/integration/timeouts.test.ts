@@ -86,6 +86,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     buffers: new ByteBudget(Number.POSITIVE_INFINITY),
     starter,
     acceptor: new Acceptor(clock, log),
+    orphans: () => [],
   });
   return { backend, clock, exits };
 }
