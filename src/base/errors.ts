@@ -16,6 +16,7 @@ export type ErrorCode =
   | "PROTOCOL"
   | "HEAD_TOO_LARGE"
   | "ENVIRONMENT_TOO_LARGE"
+  | "ENVIRONMENT_NOT_TEXT"
   | "HEAD_TIMEOUT"
   | "BODY_TIMEOUT"
   | "BODY_TOO_LARGE"

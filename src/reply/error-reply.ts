@@ -11,6 +11,7 @@ const STATUS: Partial<Record<ErrorCode, readonly [line: string, text: string]>> 
   SCRIPT_INVALID: ["400 Bad Request", "Invalid file name."],
   PARAMS_MALFORMED: ["400 Bad Request", "Malformed request."],
   HEAD_TOO_LARGE: ["400 Bad Request", "Request head too large."],
+  ENVIRONMENT_NOT_TEXT: ["400 Bad Request", "Malformed request."],
   ENVIRONMENT_TOO_LARGE: ["431 Request Header Fields Too Large", "Request head too large."],
   ROLE_UNKNOWN: ["400 Bad Request", "Unknown FastCGI role."],
   SCRIPT_NOT_FOUND: ["404 Not Found", "File not found."],

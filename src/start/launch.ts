@@ -59,9 +59,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   checkOwnedFile(program);
   const { app } = program;
   const isOther = runner !== undefined && !isOurselves(runner);
-  // A CGI program is put into its control group while a tool is about to execute it: see `spawn`.
-  const joinsLate = app.cgroup !== "" && app.protocol === "cgi";
-  const isConfined = isOther || joinsLate || Object.keys(app.limits).length > 0;
+  const isConfined = isOther || Object.keys(app.limits).length > 0;
   const confinement: Confinement = {
     runner: isOther ? runner : undefined,
     limits: app.limits,

@@ -19,9 +19,13 @@ const libc = cLibrary({
   umask: { args: [u32], returns: u32 },
 });
 
+/** Of glibc 2.39 and later. */
+const withGroups = cLibrary({ posix_spawnattr_setcgroup_np: { args: [pointer, i32], returns: i32 } });
+
 const POSIX_SPAWN_SETSIGDEF = 4;
 const POSIX_SPAWN_SETSIGMASK = 8;
 const POSIX_SPAWN_SETSID = 128;
+const POSIX_SPAWN_SETCGROUP = 256;
 /** More than glibc's posix_spawn_file_actions_t (80 bytes), posix_spawnattr_t (336) and sigset_t (128) have on any machine. */
 const STRUCT_BYTES = 512;
 const CLONE_FS = 0x200;
@@ -33,6 +37,8 @@ export interface PosixSpawn {
   readonly env: readonly string[];
   readonly cwd: string;
   readonly stdio: readonly [number, number, number];
+  /** A descriptor of the folder of the control group that it is born in; only where `canSpawnIntoGroup`. */
+  readonly cgroup?: number;
 }
 
 /**
@@ -40,13 +46,15 @@ export interface PosixSpawn {
  * bytes, which `Bun.spawn` would take for text (Bun 1.4.5). Whoever calls it waits for its end: see `waitFor` in wait.ts.
  * @throws Error with `code`, the errno's name, as `Bun.spawn` does.
  */
-export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
+export function posixSpawn({ argv, env, cwd, stdio, cgroup }: PosixSpawn): number {
   const actions = new Uint8Array(STRUCT_BYTES);
   const pid = new Int32Array(1);
   const arguments_ = cStrings(argv.map((text) => Buffer.from(text).toString("latin1")));
   const variables = cStrings(env);
   const folder = Buffer.from(`${cwd}\0`);
-  const read = [actions, arguments_, variables, folder];
+  usualAttributes ??= makeAttributes();
+  const attributes = cgroup === undefined ? usualAttributes : makeAttributes(cgroup);
+  const read = [actions, arguments_, variables, folder, attributes];
   inUse.add(read);
   check("posix_spawn_file_actions_init", libc().posix_spawn_file_actions_init(ptr(actions)));
   try {
@@ -55,7 +63,7 @@ export function posixSpawn({ argv, env, cwd, stdio }: PosixSpawn): number {
       ptr(pid),
       ptr(arguments_.bytes),
       ptr(actions),
-      attributes(),
+      ptr(attributes),
       ptr(arguments_.list),
       ptr(variables.list),
     );
@@ -76,22 +84,34 @@ function addActions(actions: Pointer, folder: Pointer, stdio: readonly number[])
 
 /** What the call in progress reads: an address alone keeps no object from the collector. */
 const inUse = new Set<readonly unknown[]>();
-let madeAttributes: Uint8Array | undefined;
+/** The same for all outside of control groups: they say nothing of one process. */
+let usualAttributes: Uint8Array | undefined;
 
-/** The same for all: they say nothing of one process. */
-function attributes(): Pointer {
-  if (madeAttributes) return ptr(madeAttributes);
+function makeAttributes(cgroup?: number): Uint8Array {
   const made = new Uint8Array(STRUCT_BYTES);
   const all = new Uint8Array(STRUCT_BYTES);
   const none = new Uint8Array(STRUCT_BYTES);
   libc().sigfillset(ptr(all));
   check("posix_spawnattr_init", libc().posix_spawnattr_init(ptr(made)));
-  const flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID;
+  const usual = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID;
+  const flags = cgroup === undefined ? usual : usual | POSIX_SPAWN_SETCGROUP;
   check("posix_spawnattr_setflags", libc().posix_spawnattr_setflags(ptr(made), flags));
   check("posix_spawnattr_setsigdefault", libc().posix_spawnattr_setsigdefault(ptr(made), ptr(all)));
   check("posix_spawnattr_setsigmask", libc().posix_spawnattr_setsigmask(ptr(made), ptr(none)));
-  madeAttributes = made;
-  return ptr(made);
+  if (cgroup !== undefined)
+    check("posix_spawnattr_setcgroup_np", withGroups().posix_spawnattr_setcgroup_np(ptr(made), cgroup));
+  return made;
+}
+
+/** Whether posix_spawn(3) of this C library can start a process in a control group. */
+export function canSpawnIntoGroup(): boolean {
+  try {
+    withGroups();
+    return true;
+  } catch {
+    // There is no such function.
+    return false;
+  }
 }
 
 /** C strings of a character a byte, one behind the other, and an array of where they are, with the null pointer at its end. */

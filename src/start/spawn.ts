@@ -1,4 +1,4 @@
-import { existsSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { lowerSoftLimit } from "../base/rlimits.ts";
@@ -7,9 +7,8 @@ import { utf8 } from "../base/utf8.ts";
 import { explainExec } from "./exec-failure.ts";
 import { type Launch, SOFT_NOFILE } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
-import { posixSpawn } from "./posix-spawn.ts";
+import { canSpawnIntoGroup, posixSpawn } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
-import { waitForEnd } from "./wait.ts";
 
 /** MAX_ARG_STRLEN, with the NUL at its end. */
 const LONGEST_VARIABLE = 131_072;
@@ -28,8 +27,8 @@ export interface Spawned {
 
 /**
  * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes. Where that
- * is text, and a control group is named, it is `Bun.spawn`, too.
- * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE, NO_DESCRIPTORS.
+ * is text, and a control group is named, it is `Bun.spawn`, too, as posix_spawn(3) knows these from glibc 2.39 on only.
+ * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE, ENVIRONMENT_NOT_TEXT, NO_DESCRIPTORS.
  */
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
   const { program } = order;
@@ -37,7 +36,7 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
   if (cgroup !== "" && !existsSync(join(cgroup, "cgroup.procs")))
     throw cannotStart(program, `cgroup: there is no control group ${cgroup}`);
   try {
-    // The kernel puts it into its group when it is born; posix_spawn(3) of glibc can do that from 2.39 on only.
+    // Either has the kernel put it into its control group when it is born.
     const isBuns = protocol === "fastcgi" || (cgroup !== "" && isText(launch.env));
     const pid = isBuns ? spawnByBun(launch, order, onExit) : spawnInBytes(launch, order);
     if (launch.lowersNofile) lowerSoftLimit(pid, "nofile", SOFT_NOFILE);
@@ -78,21 +77,14 @@ function nameOf(signal: number | string | null | undefined): string | null {
 
 function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): number {
   const { cwd, app } = program;
-  const pid = posixSpawn({ argv, env, cwd, stdio });
-  if (app.cgroup === "" || joins(pid, app.cgroup, argv)) return pid;
-  // The tools were faster than we. Nobody else hears of it; what has begun is not begun a second time.
-  process.kill(pid, "SIGKILL");
-  waitForEnd(pid);
-  throw cannotStart(program, `cgroup: it could not be put into ${app.cgroup} before it began`);
-}
-
-/** Puts a process into a control group. Whether it was a tool of the chain then: its program is born there. */
-function joins(pid: number, cgroup: string, argv: readonly string[]): boolean {
+  if (app.cgroup === "") return posixSpawn({ argv, env, cwd, stdio });
+  // Put there afterwards it would have begun outside: the kernel takes longer for that than a program does.
+  if (!canSpawnIntoGroup()) throw environmentNotText();
+  const cgroup = openSync(app.cgroup, "r");
   try {
-    writeFileSync(join(cgroup, "cgroup.procs"), String(pid));
-    return readlinkSync(`/proc/${pid}/exe`) === realpathSync(argv[0] as string);
-  } catch {
-    return false;
+    return posixSpawn({ argv, env, cwd, stdio, cgroup });
+  } finally {
+    closeSync(cgroup);
   }
 }
 
@@ -128,4 +120,10 @@ function environmentTooLarge(env: readonly string[]): FpmError {
       : `they have ${total} bytes together`;
   const message = `The system does not take the request's parameters as the environment of a CGI program: ${what}.`;
   return new FpmError("ENVIRONMENT_TOO_LARGE", "client", message);
+}
+
+function environmentNotText(): FpmError {
+  const message =
+    "The request's parameters hold bytes that are not UTF-8, and with these the C library of this system cannot start a process in a control group (glibc 2.39 can).";
+  return new FpmError("ENVIRONMENT_NOT_TEXT", "client", message);
 }

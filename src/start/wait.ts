@@ -27,11 +27,6 @@ const SIGNALS = new Map(
 /** "alive"; "unknown": nobody's child of ours, or somebody else has waited for it. */
 export type Waited = Ending | "alive" | "unknown";
 
-/** Waits until a child has ended: for one that was killed. The calling thread stands meanwhile. */
-export function waitForEnd(pid: number): void {
-  waitId(P_PID, pid, new Int32Array(SIGINFO_WORDS), WEXITED);
-}
-
 /**
  * Whether a child has ended (waitid(2)), without waiting. With `reaps` it is no zombie afterwards; without, whoever waits for it later still
  * finds it.

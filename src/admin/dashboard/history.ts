@@ -9,6 +9,7 @@ const RECENT = 60;
 const OF_CLIENTS: readonly string[] = [
   "BODY_TIMEOUT",
   "BODY_TOO_LARGE",
+  "ENVIRONMENT_NOT_TEXT",
   "ENVIRONMENT_TOO_LARGE",
   "HEAD_TIMEOUT",
   "HEAD_TOO_LARGE",
