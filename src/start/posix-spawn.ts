@@ -1,4 +1,6 @@
 import { FFIType, type Pointer, ptr } from "bun:ffi";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import { cLibrary } from "../base/c-library.ts";
 
@@ -103,11 +105,11 @@ function makeAttributes(cgroup?: number): Uint8Array {
   return made;
 }
 
-/** Whether posix_spawn(3) of this C library can start a process in a control group. */
-export function canSpawnIntoGroup(): boolean {
+/** Whether posix_spawn(3) can start a process in this control group: a folder of version 2, which alone has such a file (cgroups(7)), and a C library that knows how. */
+export function canSpawnIntoGroup(folder: string): boolean {
   try {
     withGroups();
-    return true;
+    return existsSync(join(folder, "cgroup.controllers"));
   } catch {
     // There is no such function.
     return false;

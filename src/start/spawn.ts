@@ -27,7 +27,7 @@ export interface Spawned {
 
 /**
  * Executes what was worked out: a FastCGI program by `Bun.spawn`, a CGI program by posix_spawn(3), as its environment may hold any bytes. Where that
- * is text, and a control group is named, it is `Bun.spawn`, too, as posix_spawn(3) knows these from glibc 2.39 on only.
+ * is text, and a control group is named, it is `Bun.spawn`, too, as posix_spawn(3) knows these from glibc 2.39 on only, and of version 2.
  * The calling thread may stand until execve(2) returns. @throws FpmError SPAWN_FAILED, ENVIRONMENT_TOO_LARGE, ENVIRONMENT_NOT_TEXT, NO_DESCRIPTORS.
  */
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
@@ -79,7 +79,7 @@ function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): nu
   const { cwd, app } = program;
   if (app.cgroup === "") return posixSpawn({ argv, env, cwd, stdio });
   // Put there afterwards it would have begun outside: the kernel takes longer for that than a program does.
-  if (!canSpawnIntoGroup()) throw environmentNotText();
+  if (!canSpawnIntoGroup(app.cgroup)) throw environmentNotText();
   const cgroup = openSync(app.cgroup, "r");
   try {
     return posixSpawn({ argv, env, cwd, stdio, cgroup });
@@ -124,6 +124,6 @@ function environmentTooLarge(env: readonly string[]): FpmError {
 
 function environmentNotText(): FpmError {
   const message =
-    "The request's parameters hold bytes that are not UTF-8, and with these the C library of this system cannot start a process in a control group (glibc 2.39 can).";
+    "The request's parameters hold bytes that are not UTF-8, and with these a process cannot be started in its control group here: that takes glibc 2.39 and a group of version 2.";
   return new FpmError("ENVIRONMENT_NOT_TEXT", "client", message);
 }

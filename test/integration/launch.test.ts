@@ -286,7 +286,7 @@ describe("what a process may use", () => {
       // Not text: it is born there, too, where the C library can do that; else nothing of it begins.
       const params = { HTTP_X_NAME: "caf\xe9" };
       const { stdout } = await client.request(`${site.root}/group.cgi`, { params });
-      if (canSpawnIntoGroup()) {
+      if (canSpawnIntoGroup(group)) {
         expect(stdout).toContain(`/${basename(group)}\n`);
         expect(stdout).toEndWith("name caf\xe9\n");
       } else {
