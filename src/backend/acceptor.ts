@@ -19,8 +19,8 @@ export interface AcceptListener {
   onStands(): void;
 }
 
-/** A thread that has not come back by then stands. */
-const DEADLINE_MS = 250;
+/** A thread that has not come back by then stands, however busy the machine is. */
+const DEADLINE_MS = 3000;
 
 /**
  * Accepts what waits on the listening socket of a program, in a thread: a program has the same socket, and could have whoever accepts there wait for
@@ -53,6 +53,14 @@ export class Acceptor {
   }
 
   #close(fd: number, key: string): void {
-    this.#threads.ask({ request: { kind: "close", fd }, key, onAnswer() {}, onLate() {}, onBroken() {} });
+    this.#threads.ask({
+      request: { kind: "close", fd },
+      key,
+      onAnswer() {},
+      onLate: (isBegun) => {
+        if (!isBegun) this.#close(fd, key);
+      },
+      onBroken() {},
+    });
   }
 }
