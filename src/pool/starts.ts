@@ -12,6 +12,9 @@ import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 import type { Program } from "../start/program.ts";
 import { BREAKER_FAILURES, backoffMs } from "./policy.ts";
 
+/** One that has been ready for longer ends for another reason, such as a time limit of its own. */
+const AT_ONCE_MS = 1000;
+
 /** Hears of failed starts: the pool. */
 export interface StartsOwner extends BackendOwner {
   /** Why a start failed, in words, and how long it is until the next may be tried; `isOthers`: somebody has killed it, which says nothing of the program. */
@@ -96,7 +99,7 @@ export class Starts {
   /** A process has ended, perhaps before it was ready; `wasOnTrial`: before it had taken the place of another tree. */
   onExit(backend: Backend, exit: Exit, wasOnTrial = false): void {
     if (exit.wasStarted && exit.reason === undefined) {
-      this.#noteUnused(backend);
+      this.#noteUnused(backend, exit);
       if (wasOnTrial) this.onTrialFailed(backend);
     }
     if (exit.startError && isBootFailure(exit)) this.#onNotStarted(exit.startError);
@@ -106,10 +109,19 @@ export class Starts {
     if (backend.pid !== 0) void this.#logExit(backend, exit, this.#deps.clock.now() - backend.startedAt);
   }
 
-  /** One that ends as soon as it is ready would be started again and again to be at hand. */
-  #noteUnused({ served }: Backend): void {
+  /**
+   * One that ends as soon as it is ready would be started again and again to be at hand; and for a request that waits, of which each of them may have
+   * seen nothing: after some of them in a row that is a failure.
+   */
+  #noteUnused(backend: Backend, exit: Exit): void {
+    const { served, idleSince, label } = backend;
+    const now = this.#deps.clock.now();
     this.#endedUnused = served > 0 ? 0 : this.#endedUnused + 1;
-    this.#stockAt = served > 0 ? 0 : this.#deps.clock.now() + backoffMs(this.#endedUnused);
+    this.#stockAt = served > 0 ? 0 : now + backoffMs(this.#endedUnused);
+    if (this.#endedUnused < BREAKER_FAILURES || now - idleSince >= AT_ONCE_MS) return;
+    const what = `${label} ${describeExit(exit)} as soon as it had accepted a connection, like those before it.`;
+    this.#onFailure(Promise.resolve(new FpmError("BOOT_FAILED", "backend", what)));
+    this.#retryAt = this.#stockAt;
   }
 
   /** The one line about an exit, once the program's last words have been read. */

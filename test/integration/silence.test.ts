@@ -51,7 +51,8 @@ describe("a program that ends when a connection brings no request", () => {
 
 test("one that always ends unused is not started again and again to be at hand", async () => {
   await using site = await siteOf("min_processes = 1");
-  await site.ask("useless.fcgi");
+  // It may end over the request, or before it is seen.
+  expect([502, 503]).toContain((await site.ask("useless.fcgi")).status);
   await Bun.sleep(2000);
   expect((await snapshotOf(site.fpm)).total.started).toBeLessThan(12);
 });

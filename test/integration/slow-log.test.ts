@@ -126,8 +126,9 @@ describe("a slow request's report", () => {
   test("says that its program is stopped", async () => {
     await using site = await startSite({ log: SLOW_LOG });
     const pid = Number(await site.text("lab.fcgi"));
+    const answer = site.text("lab.fcgi?op=sleep&ms=500");
+    await Bun.sleep(100);
     process.kill(pid, "SIGSTOP");
-    const answer = site.text("lab.fcgi");
     await reportOf(site, "is stopped (by SIGSTOP, or a debugger) program=");
     process.kill(pid, "SIGCONT");
     expect(await answer).toBe(String(pid));

@@ -68,6 +68,23 @@ describe("starts that fail", () => {
     expect(refusal).toMatchObject({ code: "BREAKER_OPEN", retryAfterMs: 150 });
   });
 
+  test("are those as well, after some in a row, that end as soon as they are ready", async () => {
+    const { clock, starts, pauses } = failing();
+    const end = (changes: Partial<Backend> = {}) => {
+      const backend = { pid: 0, served: 0, idleSince: clock.now(), ...changes } as Backend;
+      starts.onExit(backend, { code: 0, signal: null, wasStarted: true, reason: undefined });
+      return starts.waitMs;
+    };
+    expect([end(), end(), end(), end()]).toEqual([0, 0, 800, 1600]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pauses.length).toBe(2);
+    starts.reset();
+    // One that was ready for a while, or has served, did something else.
+    expect(end({ idleSince: clock.now() - 1000 })).toBe(0);
+    expect(end({ served: 1 })).toBe(0);
+    expect(end()).toBe(0);
+  });
+
   test("are not those that were ended by us, or came after the first accept", () => {
     const { starts } = failing();
     const ended: Exit = { code: 0, signal: null, wasStarted: false, reason: "new version" };
