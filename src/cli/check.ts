@@ -2,7 +2,7 @@ import { defineCommand } from "citty";
 import { FpmError } from "../base/errors.ts";
 import { procProblem } from "../base/proc-folder.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { rootProblem } from "../config/root-user.ts";
+import { otherUserProblems, rootProblem } from "../config/root-user.ts";
 import { runtimeFolderProblem } from "../config/runtime-folder.ts";
 import { watchProblems } from "../config/watch-problems.ts";
 import { missingTools } from "../start/tools.ts";
@@ -34,7 +34,6 @@ export const checkCommand = defineCommand({
       terminal.err(`${procTrouble}\n`);
       return EXIT_FAILED;
     }
-    const { user } = loaded.config.app;
     const problem = terminal.isRoot ? rootProblem(loaded.tables) : undefined;
     if (problem?.isTotal) {
       terminal.err(`${problem.message}. ${CHECK_AS_OTHER}\n`);
@@ -54,13 +53,9 @@ export const checkCommand = defineCommand({
       return EXIT_FAILED;
     }
     if (problem) terminal.err(`warning: ${problem.message}\n`);
-    if (!terminal.isRoot && user !== "") {
-      terminal.err(
-        `warning: app.user: only a std-fpm that root runs can run programs as ${JSON.stringify(user)}\n`,
-      );
-    }
     const { app, apps } = loaded.tables;
-    const warnings = [...missingTools([app, ...apps]), ...loaded.warnings];
+    const others = terminal.isRoot ? [] : otherUserProblems(loaded.tables);
+    const warnings = [...others, ...missingTools([app, ...apps]), ...loaded.warnings];
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
     const { files } = loaded.config;
     // Whoever has named the one file knows it.

@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { createLog } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { rootProblem } from "../config/root-user.ts";
+import { otherUserProblems, rootProblem } from "../config/root-user.ts";
+import type { Tables } from "../config/tables.ts";
 import type { Operator } from "../daemon/operator.ts";
 import type { ConfigSource } from "../daemon/reloader.ts";
 import type { CommandData } from "./command.ts";
@@ -59,13 +60,18 @@ export const serveCommand = defineCommand({
   },
 });
 
-/** With a warning where root would start no program. */
+/** With a warning of programs that could not be started by this user. */
 async function loadToServe(
   { isRoot }: Terminal,
   file: string | undefined,
   known: readonly string[],
 ): Promise<LoadedConfig> {
   const loaded = await loadForCommand(file, known);
-  const problem = isRoot ? rootProblem(loaded.tables) : undefined;
-  return problem ? { ...loaded, warnings: [problem.message, ...loaded.warnings] } : loaded;
+  return { ...loaded, warnings: [...startProblems(isRoot, loaded.tables), ...loaded.warnings] };
+}
+
+function startProblems(isRoot: boolean, tables: Tables): string[] {
+  if (!isRoot) return otherUserProblems(tables);
+  const problem = rootProblem(tables);
+  return problem ? [problem.message] : [];
 }

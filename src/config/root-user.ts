@@ -1,4 +1,6 @@
-import type { Tables } from "./tables.ts";
+import { accountOf, groupId, userId } from "../base/accounts.ts";
+import type { AppTable } from "./schema.ts";
+import { layApp, type Tables } from "./tables.ts";
 
 /** How programs of a std-fpm that runs as root get a user. */
 export const NAME_A_USER = 'set `user`, e.g. user = "www-data", or user = "root" if they are to run as root';
@@ -16,4 +18,33 @@ export function rootProblem({ app, apps }: Tables): RootProblem | undefined {
   const isTotal = apps.every(({ user = "" }) => user === "");
   const which = isTotal ? "no program" : "no program that only [[apps]] tables without `user` cover";
   return { isTotal, message: `app.user: run by root, std-fpm starts ${which}: ${NAME_A_USER}` };
+}
+
+const ONLY_ROOT = "only a std-fpm that root runs can run programs";
+
+/** What a std-fpm that root does not run cannot do: the tables that want another user or group than its own, a line each. */
+export function otherUserProblems({ app, apps }: Tables): string[] {
+  const problems = [problemOf(app, app, "app")];
+  for (const [index, table] of apps.entries()) {
+    if ((table.user ?? table.group) === undefined) continue;
+    problems.push(problemOf(table, layApp(app, table), `apps[${index}]`));
+  }
+  return problems.filter((each) => each !== undefined);
+}
+
+/** `table` is what is written, `merged` what holds there. What does not exist is told elsewhere. */
+function problemOf(
+  { user: written }: Partial<AppTable>,
+  { user, group }: AppTable,
+  name: string,
+): string | undefined {
+  if (user === "" && group === "") return undefined;
+  const [ownUid, ownGid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  const [byUser, byGroup] = [`${name}.user: ${ONLY_ROOT}`, `${name}.group: ${ONLY_ROOT}`];
+  if (user === "owner") return `${written ? byUser : byGroup} as owners other than its own user`;
+  const uid = user === "" ? ownUid : userId(user);
+  const gid = group === "" ? accountOf(user)?.gid : groupId(group);
+  if (uid !== undefined && uid !== ownUid) return `${written ? byUser : byGroup} as ${JSON.stringify(user)}`;
+  if (gid === undefined || gid === ownGid) return undefined;
+  return `${group === "" ? byUser : byGroup} with the group ${JSON.stringify(group || String(gid))}`;
 }

@@ -151,10 +151,38 @@ describe("check", () => {
   });
 
   test("root is not warned where programs run as somebody else, which only root can have", async () => {
-    const file = config('app.user = "www-data"');
+    const file = config('app.user = "www-data"\n[[apps]]\nmatch = "/srv/a/**"\ngroup = "mail"');
     expect((await runAs(true, "check", "--config", file)).err).toBe("");
-    const warning = 'warning: app.user: only a std-fpm that root runs can run programs as "www-data"\n';
-    expect((await run("check", "--config", file)).err).toBe(warning);
+  });
+
+  const only = "only a std-fpm that root runs can run programs";
+  const table = (settings: string) => `[[apps]]\nmatch = "/srv/a/**"\n${settings}`;
+  const others: [text: string, warnings: string[]][] = [
+    ['app.user = "www-data"', [`app.user: ${only} as "www-data"`]],
+    ['app.group = "mail"', [`app.group: ${only} with the group "mail"`]],
+    ['app.user = "owner"', [`app.user: ${only} as owners other than its own user`]],
+    [table('user = "www-data"'), [`apps[0].user: ${only} as "www-data"`]],
+    [
+      `${table('user = "OWN"')}\n${table('group = "mail"')}`,
+      [`apps[1].group: ${only} with the group "mail"`],
+    ],
+    [table('user = "OWN"\ngroup = "mail"'), [`apps[0].group: ${only} with the group "mail"`]],
+    // What a table has from [app] is told once.
+    [`app.user = "www-data"\n${table("nice = 1")}`, [`app.user: ${only} as "www-data"`]],
+    [`app.user = "www-data"\n${table('user = "OWN"')}`, [`app.user: ${only} as "www-data"`]],
+    ['app.user = "OWN"', []],
+    [`app.user = "OWN"\n${table('group = "GROUP"')}`, []],
+    [
+      table('user = "no-such-user"'),
+      ['apps[0].user: there is no user "no-such-user": programs will not start'],
+    ],
+  ];
+  test.each(others)("who is not root is warned of another user than its own: %p", async (text, warnings) => {
+    const [own, group] = [String(process.geteuid?.()), String(process.getegid?.())];
+    const file = config(text.replaceAll("OWN", own).replaceAll("GROUP", group));
+    const { out, err, status } = await run("check", "--config", file);
+    expect([out, status]).toEqual(["ok\n", 0]);
+    expect(err).toBe(warnings.map((each) => `warning: ${each}\n`).join(""));
   });
 
   test("what cannot be watched is an error, what may come later or depends on the program is none", async () => {
