@@ -67,7 +67,8 @@ async function ofMatch(
     return [
       `${name}: it matches nothing: paths have no empty part, no "." and "..", and no slash at the end`,
     ];
-  if (isPlain && (await isFolder(match)))
+  const servesAnyPath = [config.appFor, config.authorizerFor].some((each) => each(match).anyPath);
+  if (isPlain && !servesAnyPath && (await isFolder(match)))
     return [`${name}: ${match} is a folder; for the programs in it write "${match.replace(/\/+$/, "")}/**"`];
   const problems = samples.map((path) => problemOf(path, config.appFor(path)));
   const problem =
@@ -78,7 +79,7 @@ async function ofMatch(
 
 /** Why a file of this name never runs. */
 function problemOf(path: string, app: AppConfig): string | undefined {
-  if (isProgramName(path, app)) return undefined;
+  if (app.anyPath || isProgramName(path, app)) return undefined;
   const [, ending] = /(\.[^.]+)$/.exec(basename(path)) ?? [];
   // Without an ending a pattern may stand for anything that has one.
   if (ending === undefined) return undefined;

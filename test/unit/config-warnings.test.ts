@@ -73,6 +73,11 @@ test("a match under which every request fails is pointed out, with what to write
   await writeFile(join(folder, "main"), "");
   expect(await match(`${folder}/main`)).toEqual([]);
   expect(await match(folder)).toEqual(['apps[0].match: F is a folder; for the programs in it write "F/**"']);
+  // An application's own folder, where the path need be no file.
+  const anyPath = 'any_path = true\ncommand = ["/bin/sh"]';
+  for (const role of ["responder", "authorizer"])
+    expect(await warningsOf(`[[apps]]\nmatch = "${folder}"\nrole = "${role}"\n${anyPath}`)).toEqual([]);
+  expect(await warningsOf(`[[apps]]\nmatch = "/srv/**/*.php"\n${anyPath}`)).toEqual([]);
   for (const pattern of ["/srv/www/*/", "/srv//*.fcgi", "/srv/../*.fcgi", "/srv/./**"])
     expect((await match(pattern))[0]).toStartWith("apps[0].match: it matches nothing");
   expect(await match("/elsewhere/**", `roots = ["${folder}"]`)).toEqual([
