@@ -12,6 +12,7 @@ export function explainExec(program: Program, errno: string): string {
   const file = program.app.wrapper[0] ?? program.argv[0];
   const script = scriptFacts(file);
   const interpreter = script?.interpreter ?? "";
+  const group = program.app.cgroup || "std-fpm's control group";
   switch (errno) {
     case "ENOENT":
       if (script === undefined) return `${file} or its working folder ${program.cwd} is missing`;
@@ -29,7 +30,7 @@ export function explainExec(program: Program, errno: string): string {
     case "ENOEXEC":
       return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
     case "EAGAIN":
-      return "its user has as many processes as may be (limits.nproc, or that of the system)";
+      return `no further process may be: its user's limit (limits.nproc), pids.max of ${group} or the system's limit is reached`;
     case "E2BIG":
       return "its arguments and environment are larger than the system allows";
     case "ETXTBSY":

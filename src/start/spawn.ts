@@ -97,8 +97,8 @@ function spawnError(
   const errno = errnoOf(error);
   if (errno === "E2BIG" && request !== undefined) return environmentTooLarge(env);
   if (errno === "" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
-  // A tool of the chain is there: it is the folder that is not.
-  if (chainLength > 0) return cannotStart(program, folderProblem(program, errno));
+  // A tool of the chain is there: it is the folder that is not, or there may be no process.
+  if (chainLength > 0 && errno !== "EAGAIN") return cannotStart(program, folderProblem(program, errno));
   return cannotStart(program, explainExec(program, errno));
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { MachineLook } from "../../src/daemon/machine-look.ts";
 import type { Snapshot } from "../../src/status/snapshot.ts";
 import { command } from "../support/admin.ts";
+import { startSite } from "../support/site.ts";
 import { EXECUTABLE, logged, type StdFpm, startStdFpm } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -64,6 +65,25 @@ test("in a control group its limits hold, and another one is seen within a minut
     await waitUntil("the group is empty", () => group.isEmpty);
   }
 }, 60_000);
+
+test.each(["fastcgi", "cgi"])("a start that its pids.max does not allow (%s) says so", async (protocol) => {
+  using group = makeGroup(`std-fpm-tasks-${process.pid}`);
+  if (!group) return;
+  await using site = await startSite({
+    command: group.command,
+    app: `protocol = "${protocol}"`,
+    lab: ["first.fcgi", "second.fcgi"],
+  });
+  // The threads that look at files and start programs are there.
+  await site.ask("first.fcgi");
+  writeFileSync(group.files.tasks, "1");
+  expect((await site.ask("second.fcgi")).status).toBe(502);
+  await logged(site.fpm, "second.fcgi cannot be started: no further process may be: its user's limit");
+  expect(site.fpm.log()).toContain("pids.max of std-fpm's control group");
+  writeFileSync(group.files.tasks, "max");
+  await site.fpm.stop();
+  await waitUntil("the group is empty", () => group.isEmpty);
+});
 
 interface Group extends Disposable {
   /** What puts itself into the group and becomes std-fpm. */
