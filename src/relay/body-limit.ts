@@ -1,14 +1,16 @@
 import { FpmError } from "../base/errors.ts";
 import type { AppConfig } from "../config/config.ts";
+import { FCGI_AUTHORIZER } from "../fcgi/protocol.ts";
 import type { ClientStream } from "./client-stream.ts";
 
 /**
- * Has a body held to `max_body`: what is announced, what has come and what is still to come, whatever was announced.
+ * Has a body held to `max_body`: what is announced, what has come and what is still to come, whatever was announced. An authorizer gets none,
+ * whatever the request announces that it is asked about (specification §6.3).
  * @throws FpmError BODY_TOO_LARGE.
  */
 export function limitBody(client: ClientStream, { maxBodyBytes }: AppConfig): void {
-  if (maxBodyBytes === 0) return;
   const { head, bodyBytes } = client;
+  if (maxBodyBytes === 0 || head.role === FCGI_AUTHORIZER) return;
   if (Math.max(head.contentLength ?? 0, bodyBytes) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
   client.limitBody(maxBodyBytes);
 }

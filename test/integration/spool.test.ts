@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
-import { FCGI_END_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
+import { FCGI_AUTHORIZER, FCGI_END_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { connectFcgi, type FcgiConnection } from "../support/fcgi-connection.ts";
 import { descriptorsOf } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
@@ -128,6 +128,16 @@ describe("max_body", () => {
   test("refuses one of unknown length as soon as it is too large", async () => {
     expect((await upload("limited/tell.fcgi", pattern(100_000))).status).toBe(200);
     expect((await upload("limited/tell.fcgi", pattern(100_001))).status).toBe(413);
+  });
+
+  test("does not refuse an authorizer, which gets no body, for that of the request it is asked about", async () => {
+    for (const folder of ["limited", "streamed"]) {
+      using connection = await connectFcgi(site.fpm.socket);
+      const params = { REQUEST_METHOD: "POST", CONTENT_LENGTH: "100001" };
+      const options = { role: FCGI_AUTHORIZER, params, body: null };
+      const program = site.put(`${folder}/lab.fcgi`, { copyOf: "dist/test-programs/lab" });
+      expect((await connection.request(program, options)).stdout).toMatch(/\r\n\r\n\d+$/);
+    }
   });
 });
 
