@@ -41,7 +41,7 @@ const SIGNALS: readonly (readonly [string, string])[] = [
   ["SIGUSR1", "Open the log's and the access log's file anew, after they were renamed."],
   [
     "SIGUSR2",
-    "Start the executable again and hand the listening sockets over to it, without one failed request.",
+    "Start the executable again and hand the listening sockets over to it, without refusing a request. Kept connections are closed when they pause, at half of `drain_timeout` in any case: a POST that nginx sends on one in that very moment did not run, and can be a 502.",
   ],
 ];
 
