@@ -28,6 +28,8 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | POST \`/drain?of=PROGRAM\` | Its processes end when they are free. |
 | POST \`/kill?of=PID\` | SIGKILL for one process of a program. |
 
+With hundreds of programs an answer is put together bit by bit, and requests pass in between: each program is shown as it was at one moment, all of them within a few hundred milliseconds, and \`total\` is their sum.
+
 An action answers with JSON: \`isDone\`, and a \`message\` that says what happened or why it did not (status 409). \`Host\` must be localhost,
 127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act, and so on
 every Unix socket of \`[admin] listen\` but the first one: \`listen = ["admin.sock", "status.sock"]\` with \`listen_group = "prometheus"\` lets that group read numbers, and nothing else.

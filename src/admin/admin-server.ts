@@ -29,7 +29,7 @@ const LAST_ANSWERS_MS = 1000;
 /** An action has no body to speak of. */
 const MAX_BODY_BYTES = 4096;
 
-/** HTTP for status and control, beside the requests of web servers and never in their way. */
+/** HTTP for status and control, beside the requests of web servers and never in their way: a long answer is made in turns (`base/turns`). */
 export class AdminServer {
   readonly #options: AdminOptions;
   readonly #file: AdminSocketFile | undefined;

@@ -1,4 +1,5 @@
-import type { Snapshot } from "../status/snapshot.ts";
+import type { Pieces } from "../status/answers.ts";
+import type { FormName } from "../status/forms.ts";
 
 /** What came of an action, for the person who asked for it. */
 export interface ActionResult {
@@ -11,8 +12,8 @@ export interface ActionResult {
 
 /** What the admin server shows and does. */
 export interface Control {
-  /** With `isFull` every process is listed. */
-  snapshot(isFull: boolean): Snapshot;
+  /** The status in this form; with `isFull` every process is listed. */
+  status(form: FormName, isFull: boolean): Promise<Pieces>;
   /** Why no requests should be sent here; undefined: they should. */
   readonly unreadiness: string | undefined;
   reload(): Promise<ActionResult>;

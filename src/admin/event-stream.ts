@@ -7,12 +7,17 @@ const MAX_LISTENERS = 16;
 
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
+const BEFORE = new TextEncoder().encode("data: ");
+const AFTER = new TextEncoder().encode("\n\n");
+
 /** Server-sent events: a snapshot a second, made once for all who listen, and not at all while nobody does. */
 export class EventStream {
   readonly #control: Control;
   readonly #clock: Clock;
   readonly #listeners = new Set<Listener>();
   #ticker: Timer | undefined;
+  /** Whether an event is being made for all. */
+  #isTicking = false;
 
   constructor(control: Control, clock: Clock) {
     this.#control = control;
@@ -27,8 +32,8 @@ export class EventStream {
       start: (controller) => {
         listener = controller;
         this.#listeners.add(controller);
-        controller.enqueue(this.#event());
-        this.#ticker ??= this.#clock.every(EVERY_MS, () => this.#tick());
+        this.#ticker ??= this.#clock.every(EVERY_MS, () => void this.#tick());
+        void this.#tell([listener]);
       },
       cancel: () => this.#remove(listener),
     });
@@ -41,14 +46,24 @@ export class EventStream {
     }
   }
 
-  #tick(): void {
-    const event = this.#event();
-    // Who has not read the one before it gets the next one.
-    for (const listener of this.#listeners) if ((listener.desiredSize ?? 0) > 0) listener.enqueue(event);
+  async #tick(): Promise<void> {
+    // One that takes longer than a second is not overtaken.
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    try {
+      await this.#tell(this.#listeners);
+    } finally {
+      this.#isTicking = false;
+    }
   }
 
-  #event(): Uint8Array {
-    return new TextEncoder().encode(`data: ${JSON.stringify(this.#control.snapshot(true))}\n\n`);
+  async #tell(listeners: Iterable<Listener>): Promise<void> {
+    const pieces = await this.#control.status("json", true);
+    for (const listener of listeners) {
+      // Who has not read the one before it gets the next one; who has left meanwhile, none.
+      if (!this.#listeners.has(listener) || (listener.desiredSize ?? 0) <= 0) continue;
+      for (const piece of [BEFORE, ...pieces, AFTER]) listener.enqueue(piece);
+    }
   }
 
   #remove(listener: Listener): void {

@@ -1,5 +1,6 @@
 import type { ListenAddress } from "../config/config.ts";
-import { FORMS, type Form, metricsForm, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
+import { FORMS, type FormName, metricsForm, PAGE_HEADERS, PLAIN_TEXT } from "../status/forms.ts";
+import { bodyOf } from "./answer-body.ts";
 import type { ActionResult, Control } from "./control.ts";
 import { dashboardPage } from "./dashboard-page.ts";
 import type { EndWait } from "./end-wait.ts";
@@ -50,12 +51,12 @@ function pagesOf(
 ): Readonly<Record<string, Page>> {
   const dashboard = dashboardPage(mayAct);
   const isFull = (url: URL) => url.searchParams.has("full");
-  const shown = ({ render, type }: Form, isFull: boolean) => typed(render(control.snapshot(isFull)), type);
+  const shown = async (form: FormName, isFull: boolean) =>
+    typed(bodyOf(await control.status(form, isFull)), FORMS[form].type);
   return {
     "/": () => new Response(dashboard.html, { headers: { ...PAGE_HEADERS, ...dashboard.headers } }),
-    "/status": (url, { headers }) =>
-      shown(prefersJson(headers.get("Accept")) ? FORMS.json : FORMS.text, isFull(url)),
-    "/status.json": (url) => shown(FORMS.json, isFull(url)),
+    "/status": (url, { headers }) => shown(prefersJson(headers.get("Accept")) ? "json" : "text", isFull(url)),
+    "/status.json": (url) => shown("json", isFull(url)),
     "/metrics": (_, { headers }) => shown(metricsForm(headers.get("Accept")), false),
     "/healthz": () => text("ok\n"),
     "/readyz": () => {
@@ -104,6 +105,6 @@ function text(content: string, status = 200, headers: Record<string, string> = {
   });
 }
 
-function typed(content: string | ReadableStream<Uint8Array>, type: string): Response {
+function typed(content: Uint8Array | ReadableStream<Uint8Array>, type: string): Response {
   return new Response(content, { headers: { ...PAGE_HEADERS, "Content-Type": type } });
 }

@@ -9,13 +9,15 @@ import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { openDescriptors } from "../base/open-descriptors.ts";
 import { resourceLimit } from "../base/rlimits.ts";
+import type { Turns } from "../base/turns.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
 import { TRIAL_MS } from "../pool/relief.ts";
 import type { SpoolSpace } from "../relay/spool-space.ts";
 import type { Reaper } from "../start/reaper.ts";
-import { collect, type StatusSource } from "../status/collect.ts";
-import type { Snapshot } from "../status/snapshot.ts";
+import { type Pieces, StatusAnswers } from "../status/answers.ts";
+import type { StatusSource } from "../status/collect.ts";
+import type { FormName } from "../status/forms.ts";
 import { countOf } from "../status/units.ts";
 import type { Limits } from "./limits.ts";
 import type { Operator } from "./operator.ts";
@@ -47,6 +49,7 @@ export interface AdministrationDeps {
   readonly buffers: ByteBudget;
   readonly spoolSpace: SpoolSpace;
   readonly reaper: Reaper;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -62,9 +65,11 @@ export class Administration implements Control {
   readonly #startedAt: number;
   readonly #hostname = hostname();
   readonly #startedDate = new Date();
+  readonly #answers: StatusAnswers;
 
   constructor(deps: AdministrationDeps) {
     this.#deps = deps;
+    this.#answers = new StatusAnswers(() => this.#source(), deps.turns);
     this.#startedAt = deps.clock.now();
   }
 
@@ -73,8 +78,8 @@ export class Administration implements Control {
     return state === "running" ? unreachable : state;
   }
 
-  snapshot(isFull: boolean): Snapshot {
-    return collect(this.#source(), isFull);
+  status(form: FormName, isFull: boolean): Promise<Pieces> {
+    return this.#answers.answer(form, isFull);
   }
 
   async reload(): Promise<ActionResult> {
@@ -198,7 +203,8 @@ export class Administration implements Control {
     };
     const { others, forgotten } = tallies;
     const gone = [...tallies.gone];
-    return { now, daemon, pools: registry.status, gone, others, forgotten, memoryOf: treeMemoryOf };
+    const pools = registry.status;
+    return { now: () => clock.now(), daemon, pools, gone, others, forgotten, memoryOf: treeMemoryOf };
   }
 }
 

@@ -77,7 +77,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#deps.slowLog.add(this.#journey);
     try {
       const outcome = this.#deps.ownAnswers.answer(this.#journey);
-      if (outcome) this.#end(outcome);
+      if (outcome instanceof Promise) this.#await(outcome, (ended) => this.#end(ended));
+      else if (outcome) this.#end(outcome);
       else this.#findRoute(this.#journey.startedAt);
     } catch (error) {
       this.#onError(error);

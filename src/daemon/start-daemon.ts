@@ -13,6 +13,7 @@ import { adoptOrphans } from "../base/libc.ts";
 import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { procProblem } from "../base/proc-folder.ts";
+import { Turns } from "../base/turns.ts";
 import type { Config } from "../config/config.ts";
 import { RequestNaming } from "../fcgi/request-naming.ts";
 import { LEARNED } from "../pool/policy.ts";
@@ -64,15 +65,17 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   let admin: AdminServers | undefined;
   let daemon: Daemon;
   try {
+    const turns = new Turns(clock);
     const control = new Administration({
       ...shared,
+      turns,
       daemon: () => daemon,
       operator: operator ?? operatorOf(() => daemon),
     });
     const mayTakeOver = inheritance !== undefined;
     admin = new AdminServers(config.admin, lookersOf(config), { mayTakeOver, control, clock, log });
     if (!inheritance) admin.publish();
-    const ownAnswers = new OwnAnswers((isFull) => control.snapshot(isFull));
+    const ownAnswers = new OwnAnswers((form, isFull) => control.status(form, isFull), turns);
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
     const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });

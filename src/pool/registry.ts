@@ -66,9 +66,10 @@ export class Registry implements PoolOwner {
     return this.#pools.get(program.key)?.tally ?? this.tallies.find(program.key);
   }
 
-  /** Every program with its processes, for the status. */
-  get status(): PoolStatus[] {
-    return [...this.#pools.values()].map((pool) => pool.status);
+  /** Every program that has processes now, for the status: each as it is when it is taken. */
+  get status(): Iterable<PoolStatus> {
+    const pools = [...this.#pools.values()];
+    return pools.values().map((pool) => pool.status);
   }
 
   /** A program's processes and queue; undefined when it has neither. */

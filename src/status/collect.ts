@@ -48,9 +48,10 @@ export interface DaemonFacts {
 
 /** Where a snapshot comes from. */
 export interface StatusSource {
-  readonly now: number;
+  now(): number;
   readonly daemon: DaemonFacts;
-  readonly pools: readonly PoolStatus[];
+  /** Of each the numbers of the moment that it is taken. */
+  readonly pools: Iterable<PoolStatus>;
   readonly gone: readonly GoneProgram[];
   readonly others: Tally;
   readonly forgotten: number;
@@ -64,12 +65,28 @@ const MOST_LOOKS = 256;
 const MOST_REQUESTS = 8;
 const LONGEST_URI = 200;
 
-/** The snapshot of this moment; with `isFull` every process is listed. */
-export function collect(source: StatusSource, isFull: boolean): Snapshot {
-  const { daemon, others } = source;
+/**
+ * The snapshot, with every process listed if `isFull`, in steps that each take a fraction of a millisecond. Between two of them others may have
+ * their turn: each program is shown as it was in one moment, and the total is that of the programs as they are shown.
+ */
+export function* collecting(source: StatusSource, isFull: boolean): Generator<void, Snapshot> {
+  const { daemon, forgotten } = source;
   const looks = { left: isFull ? MOST_LOOKS : 0 };
-  const programs = source.pools.map((pool) => programStatus(pool, source, looks, isFull));
-  for (const gone of source.gone) programs.push(goneStatus(gone, source.now));
+  const [others, total] = [new Tally(), new Total()];
+  // Of now: what is counted there later may be a program's that has been shown before.
+  others.add(source.others);
+  total.add(others, nothing());
+  const programs: ProgramStatus[] = [];
+  for (const pool of source.pools) {
+    const program = programStatus(pool, source.now(), total);
+    programs.push(program);
+    if (isFull) yield* listProcesses(program, pool, source, looks);
+    yield;
+  }
+  for (const gone of source.gone) {
+    programs.push(goneStatus(gone, source.now(), total));
+    yield;
+  }
   return {
     version: daemon.version,
     schema: SCHEMA_VERSION,
@@ -97,44 +114,73 @@ export function collect(source: StatusSource, isFull: boolean): Snapshot {
     left_behind: daemon.leftBehind,
     daemon_memory_bytes: daemon.memoryBytes,
     daemon_cpu_seconds: seconds(daemon.cpuMs),
-    total: totalOf(source),
+    total: numbersOf(total.tally, total.present),
     others: {
       requests: outcomesOf(others),
       failures: Object.fromEntries(others.failures),
-      forgotten: source.forgotten,
+      forgotten,
     },
     programs,
   };
 }
 
-function totalOf({ pools, gone, others }: StatusSource): Numbers {
-  const sum = new Tally();
-  sum.add(others);
-  const backends: Backend[] = [];
-  let waiting = 0;
-  let oldestWaitMs = 0;
-  for (const pool of pools) {
-    sum.add(pool.tally);
-    backends.push(...pool.backends);
-    waiting += pool.waiting;
-    oldestWaitMs = Math.max(oldestWaitMs, pool.oldestWaitMs);
-  }
-  for (const { tally } of gone) sum.add(tally);
-  return numbersOf(sum, { backends, waiting, oldestWaitMs });
+type State = keyof Numbers["processes"];
+
+/** What there is of a program at this moment, beside what its tally has counted. */
+interface Present {
+  readonly processes: Record<State, number>;
+  inFlight: number;
+  bytesIn: number;
+  bytesOut: number;
+  waiting: number;
+  oldestWaitMs: number;
 }
 
-function programStatus(
-  pool: PoolStatus,
-  source: StatusSource,
-  looks: { left: number },
-  isFull: boolean,
-): ProgramStatus {
+/** All programs that were shown so far. */
+class Total {
+  readonly tally = new Tally();
+  readonly present = nothing();
+
+  add(tally: Tally, { processes, ...present }: Present): void {
+    this.tally.add(tally);
+    const { present: sum } = this;
+    for (const [state, count] of Object.entries(processes)) sum.processes[state as State] += count;
+    sum.inFlight += present.inFlight;
+    sum.bytesIn += present.bytesIn;
+    sum.bytesOut += present.bytesOut;
+    sum.waiting += present.waiting;
+    sum.oldestWaitMs = Math.max(sum.oldestWaitMs, present.oldestWaitMs);
+  }
+}
+
+function nothing(): Present {
+  const processes = { starting: 0, idle: 0, busy: 0, on_its_own: 0, retiring: 0, stopping: 0 };
+  return { processes, inFlight: 0, bytesIn: 0, bytesOut: 0, waiting: 0, oldestWaitMs: 0 };
+}
+
+function presentOf({ backends, waiting, oldestWaitMs }: PoolStatus): Present {
+  const present = { ...nothing(), waiting, oldestWaitMs };
+  for (const backend of backends) {
+    const state = stateOf(backend);
+    if (state) present.processes[state]++;
+    present.inFlight += backend.busy;
+    for (const lease of backend.leases) {
+      present.bytesIn += lease.bytesIn;
+      present.bytesOut += lease.bytesOut;
+    }
+  }
+  return present;
+}
+
+function programStatus(pool: PoolStatus, now: number, total: Total): ProgramStatus {
   const { program, tally, measures, cap } = pool;
+  const present = presentOf(pool);
+  total.add(tally, present);
   return {
     name: program.name,
     settings: program.app.id,
     is_gone: false,
-    ...numbersOf(tally, pool),
+    ...numbersOf(tally, present),
     limit: Number.isFinite(cap) ? cap : null,
     failed_in_a_row: pool.failures,
     next_start_seconds: seconds(pool.retryInMs),
@@ -144,19 +190,18 @@ function programStatus(
       cpu_share: pool.cpuShare ?? null,
       memory_bytes: measures.memoryBytes === undefined ? null : Math.round(measures.memoryBytes),
     },
-    last_error: lastErrorOf(tally, source.now),
-    ...(isFull
-      ? { process_list: pool.backends.map((backend) => processStatus(backend, source, looks)) }
-      : {}),
+    last_error: lastErrorOf(tally, now),
   };
 }
 
-function goneStatus({ name, settings, tally }: GoneProgram, now: number): ProgramStatus {
+function goneStatus({ name, settings, tally }: GoneProgram, now: number, total: Total): ProgramStatus {
+  const present = nothing();
+  total.add(tally, present);
   return {
     name,
     settings,
     is_gone: true,
-    ...numbersOf(tally, { backends: [], waiting: 0, oldestWaitMs: 0 }),
+    ...numbersOf(tally, present),
     limit: null,
     failed_in_a_row: 0,
     next_start_seconds: 0,
@@ -165,28 +210,13 @@ function goneStatus({ name, settings, tally }: GoneProgram, now: number): Progra
   };
 }
 
-type Present = Pick<PoolStatus, "backends" | "waiting" | "oldestWaitMs">;
-
-function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): Numbers {
-  const processes = { starting: 0, idle: 0, busy: 0, on_its_own: 0, retiring: 0, stopping: 0 };
-  let { bytesIn, bytesOut } = tally;
-  let inFlight = 0;
-  for (const backend of backends) {
-    const state = stateOf(backend);
-    if (state) processes[state]++;
-    inFlight += backend.busy;
-    // What is at work is counted as it goes, not only in the end.
-    for (const lease of backend.leases) {
-      bytesIn += lease.bytesIn;
-      bytesOut += lease.bytesOut;
-    }
-  }
+function numbersOf(tally: Tally, present: Present): Numbers {
   const { exits } = tally;
   return {
-    processes,
-    in_flight: inFlight,
-    queue_length: waiting,
-    queue_oldest_seconds: seconds(oldestWaitMs),
+    processes: present.processes,
+    in_flight: present.inFlight,
+    queue_length: present.waiting,
+    queue_oldest_seconds: seconds(present.oldestWaitMs),
     queued: tally.queued,
     requests: outcomesOf(tally),
     responses: responsesOf(tally),
@@ -204,8 +234,9 @@ function numbersOf(tally: Tally, { backends, waiting, oldestWaitMs }: Present): 
       crash: exits.crash,
       boot_failure: exits["boot failure"],
     },
-    received_bytes: bytesIn,
-    sent_bytes: bytesOut,
+    // What is at work is counted as it goes, not only in the end.
+    received_bytes: tally.bytesIn + present.bytesIn,
+    sent_bytes: tally.bytesOut + present.bytesOut,
     cpu_seconds: seconds(tally.cpuMs),
     latency: histogramStatus(tally.latency),
     wait: histogramStatus(tally.wait),
@@ -232,26 +263,47 @@ function histogramStatus(histogram: Histogram): HistogramStatus {
     p90_seconds: quantile(0.9),
     p99_seconds: quantile(0.99),
     max_seconds: count === 0 ? null : seconds(maxMs),
-    buckets: [...counts],
+    buckets: Array.from(counts),
   };
 }
 
-function processStatus(backend: Backend, source: StatusSource, looks: { left: number }): ProcessStatus {
-  const isLookedAt = backend.pid !== 0 && looks.left-- > 0;
-  const usage = isLookedAt ? backend.usage : undefined;
-  const children = isLookedAt ? backend.children : [];
-  const memoryBytes = isLookedAt ? source.memoryOf(backend.pid, children) : undefined;
+/** The processes as they are at once, then what it takes a look to know of each. */
+function* listProcesses(
+  program: ProgramStatus,
+  { backends }: PoolStatus,
+  source: StatusSource,
+  looks: { left: number },
+): Generator<void, void> {
+  const now = source.now();
+  const list = backends.map((backend) => ({ backend, status: processStatus(backend, now) }));
+  program.process_list = list.map(({ status }) => status);
+  for (const { backend, status } of list) {
+    if (status.pid === 0 || looks.left === 0) continue;
+    looks.left--;
+    // It may have ended since.
+    if (backend.pid === status.pid && backend.state !== "gone") look(backend, status, source);
+    yield;
+  }
+}
+
+function look(backend: Backend, status: ProcessStatus, { memoryOf }: StatusSource): void {
+  status.cpu_seconds = secondsOrNull(backend.usage?.runMs);
+  status.children = [...backend.children];
+  status.memory_bytes = memoryOf(status.pid, status.children) ?? null;
+}
+
+function processStatus(backend: Backend, now: number): ProcessStatus {
   const oldest = backend.leases.slice(0, MOST_REQUESTS);
   return {
     pid: backend.pid,
-    children: [...children],
+    children: [],
     state: stateOf(backend) ?? "stopping",
-    age_seconds: seconds(source.now - backend.startedAt),
-    idle_seconds: backend.busy > 0 ? 0 : seconds(source.now - backend.idleSince),
+    age_seconds: seconds(now - backend.startedAt),
+    idle_seconds: backend.busy > 0 ? 0 : seconds(now - backend.idleSince),
     served: backend.served,
-    cpu_seconds: secondsOrNull(usage?.runMs),
-    memory_bytes: memoryBytes ?? null,
-    requests: oldest.map((lease) => requestStatus(lease, source.now)),
+    cpu_seconds: null,
+    memory_bytes: null,
+    requests: oldest.map((lease) => requestStatus(lease, now)),
   };
 }
 
@@ -264,7 +316,7 @@ function requestStatus({ head, since }: Lease, now: number): RequestStatus {
 }
 
 /** What a process is at; undefined when it has gone. */
-function stateOf({ state, busy, isStopping }: Backend): keyof Numbers["processes"] | undefined {
+function stateOf({ state, busy, isStopping }: Backend): State | undefined {
   switch (state) {
     case "starting":
       return "starting";

@@ -1,11 +1,12 @@
 import { BOUNDS_MS } from "../base/histogram.ts";
 import type { HistogramStatus, Numbers, ProgramStatus, Snapshot } from "./snapshot.ts";
 
-/** One value of a metric, with the labels that tell it from others. */
+/** One value of a metric. */
 export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
-  /** A histogram's name ends in its suffix: `_bucket`, `_sum`, `_count`. */
-  readonly suffix?: string;
+  /** The labels that tell it from others, as text: `state="idle"`; "" for none. */
+  readonly labels: string;
+  /** What its name ends in: `_total`, or a histogram's `_bucket`, `_sum`, `_count`. */
+  readonly suffix: string;
   readonly value: number;
 }
 
@@ -16,21 +17,37 @@ export interface Metric {
   readonly help: string;
   /** The names of its labels, for the documentation. */
   readonly labels: readonly string[];
-  samples(snapshot: Snapshot): Iterable<Sample>;
+  /** Those of one program, which have the label `program` beside their own. */
+  of(program: ProgramStatus): readonly Sample[];
+  /** Those of the daemon, and of what came to no program. */
+  own(snapshot: Snapshot): readonly Sample[];
 }
 
 type Value = (numbers: Numbers) => number;
 type Values = (numbers: Numbers) => Readonly<Record<string, number>>;
 
 const STATES = ["running", "retiring", "draining", "stopping"];
+/** The same for every program, and so written once. */
+const BUCKET_LABELS = BOUNDS_MS.map((bound) => labelOf("le", le(bound / 1000)));
+/** Those of states, outcomes, codes and the like, by label and value, as far as they were written: there are a few dozens. */
+const LABELS = new Map<string, Map<string, string>>();
+const LAST_BUCKET_LABEL = labelOf("le", "+Inf");
 
 /** Every metric. What is counted for each program has the label `program`; requests that came to none have it empty. */
 export const METRICS: readonly Metric[] = [
   single("std_fpm", "info", "The version of std-fpm, and where it runs.", ["version", "hostname"], (now) => [
-    { labels: { version: now.version, hostname: now.hostname }, suffix: "_info", value: 1 },
+    {
+      labels: `${labelOf("version", now.version)},${labelOf("hostname", now.hostname)}`,
+      suffix: "_info",
+      value: 1,
+    },
   ]),
   single("std_fpm_state", "stateset", "What the daemon is at.", ["std_fpm_state"], ({ state }) =>
-    STATES.map((each) => ({ labels: { std_fpm_state: each }, value: each === state ? 1 : 0 })),
+    STATES.map((each) => ({
+      labels: labelOf("std_fpm_state", each),
+      suffix: "",
+      value: each === state ? 1 : 0,
+    })),
   ),
   one("std_fpm_uptime_seconds", "Time since the daemon was started.", (now) => now.uptime_seconds),
   one("std_fpm_start_time_seconds", "When the daemon was started, since 1970.", (now) => now.start_seconds),
@@ -40,7 +57,7 @@ export const METRICS: readonly Metric[] = [
   one("std_fpm_connections_limit", "Most of them that are served at once.", (now) => now.max_connections),
   one("std_fpm_connections_waiting", "Those that wait for a place.", (now) => now.connections_waiting),
   single("std_fpm_connections_waited", "counter", "Connections that had to wait for a place.", [], (now) => [
-    { labels: {}, suffix: "_total", value: now.connections_waited },
+    { labels: "", suffix: "_total", value: now.connections_waited },
   ]),
   one("std_fpm_buffered_bytes", "Requests and answers held in memory.", (now) => now.buffered_bytes),
   one("std_fpm_buffered_limit_bytes", "Most of them that may be held.", (now) => now.buffer_limit_bytes),
@@ -51,7 +68,7 @@ export const METRICS: readonly Metric[] = [
   one("std_fpm_processes_limit", "Most processes of all programs together.", (now) => now.max_processes),
   one("std_fpm_memory_bytes", "Memory of std-fpm itself.", (now) => now.daemon_memory_bytes),
   single("std_fpm_cpu_seconds", "counter", "CPU time of std-fpm itself.", [], (now) => [
-    { labels: {}, suffix: "_total", value: now.daemon_cpu_seconds },
+    { labels: "", suffix: "_total", value: now.daemon_cpu_seconds },
   ]),
   gauges("std_fpm_program_processes", "Processes by what they are at.", "state", (of) => of.processes),
   gauge("std_fpm_program_requests_in_flight", "Requests at work.", (of) => of.in_flight),
@@ -136,38 +153,47 @@ export const METRICS: readonly Metric[] = [
   learned("std_fpm_program_processes_limit", "Most processes it may have now.", (of) => of.limit),
 ];
 
+/** A label as the text formats have it. */
+export function labelOf(name: string, value: string): string {
+  return `${name}="${escapeText(value)}"`;
+}
+
+export function escapeText(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
 function single(
   name: string,
   type: Metric["type"],
   help: string,
   labels: readonly string[],
-  samples: Metric["samples"],
+  own: Metric["own"],
 ): Metric {
-  return { name, type, help, labels, samples };
+  return { name, type, help, labels, of: () => [], own };
 }
 
 function one(name: string, help: string, read: (snapshot: Snapshot) => number): Metric {
-  return single(name, "gauge", help, [], (snapshot) => [{ labels: {}, value: read(snapshot) }]);
+  return single(name, "gauge", help, [], (snapshot) => [{ labels: "", suffix: "", value: read(snapshot) }]);
 }
 
 function gauge(name: string, help: string, read: Value): Metric {
-  return perProgram(name, "gauge", help, [], (of) => [{ labels: {}, value: read(of) }]);
+  return perProgram(name, "gauge", help, [], (of) => [{ labels: "", suffix: "", value: read(of) }]);
 }
 
 function counter(name: string, help: string, read: Value): Metric {
-  return perProgram(name, "counter", help, [], (of) => [{ labels: {}, suffix: "_total", value: read(of) }]);
+  return perProgram(name, "counter", help, [], (of) => [{ labels: "", suffix: "_total", value: read(of) }]);
 }
 
 /** Left out where it is not known. */
 function learned(name: string, help: string, read: (program: ProgramStatus) => number | null): Metric {
   return perProgram(name, "gauge", help, [], (of) => {
     const value = read(of);
-    return value === null ? [] : [{ labels: {}, value }];
+    return value === null ? [] : [{ labels: "", suffix: "", value }];
   });
 }
 
 function gauges(name: string, help: string, label: string, readAll: Values): Metric {
-  return perProgram(name, "gauge", help, [label], (of) => labelled(label, readAll(of)));
+  return perProgram(name, "gauge", help, [label], (of) => labelled(label, readAll(of), ""));
 }
 
 /** `others`: what came to no program. */
@@ -176,16 +202,15 @@ function counters(
   help: string,
   label: string,
   readAll: Values,
-  others?: (snapshot: Snapshot) => Readonly<Record<string, number>>,
+  others: (snapshot: Snapshot) => Readonly<Record<string, number>> = () => ({}),
 ): Metric {
-  const perEach = perProgram(name, "counter", help, [label], (of) => labelled(label, readAll(of), "_total"));
   return {
-    ...perEach,
-    *samples(snapshot) {
-      yield* perEach.samples(snapshot);
-      for (const { labels, ...sample } of labelled(label, others?.(snapshot) ?? {}, "_total"))
-        yield { ...sample, labels: { program: "", ...labels } };
-    },
+    ...perProgram(name, "counter", help, [label], (of) => labelled(label, readAll(of), "_total")),
+    own: (snapshot) =>
+      labelled(label, others(snapshot), "_total").map(({ labels, ...sample }) => ({
+        ...sample,
+        labels: `${labelOf("program", "")},${labels}`,
+      })),
   };
 }
 
@@ -198,38 +223,35 @@ function perProgram(
   type: Metric["type"],
   help: string,
   labels: readonly string[],
-  samplesOf: (program: ProgramStatus) => readonly Sample[],
+  of: Metric["of"],
 ): Metric {
-  return {
-    name,
-    type,
-    help,
-    labels: ["program", ...labels],
-    *samples({ programs }) {
-      for (const program of programs)
-        for (const { labels: more, ...sample } of samplesOf(program))
-          yield { ...sample, labels: { program: program.name, ...more } };
-    },
-  };
+  return { name, type, help, labels: ["program", ...labels], of, own: () => [] };
 }
 
-function labelled(label: string, values: Readonly<Record<string, number>>, suffix = ""): Sample[] {
-  return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, suffix, value }));
+/** As many samples as there are values, with the name of each in a label. */
+function labelled(label: string, values: Readonly<Record<string, number>>, suffix: string): Sample[] {
+  const texts = LABELS.get(label) ?? new Map<string, string>();
+  LABELS.set(label, texts);
+  return Object.entries(values).map(([name, value]) => {
+    const labels = texts.get(name) ?? labelOf(label, name);
+    texts.set(name, labels);
+    return { labels, suffix, value };
+  });
 }
 
 /** Each bucket counts those below it, too. */
 function bucketsOf({ buckets, count, sum_seconds }: HistogramStatus): Sample[] {
   let sum = 0;
-  const bounded = BOUNDS_MS.map((bound, index) => {
+  const samples: Sample[] = BUCKET_LABELS.map((labels, index) => {
     sum += buckets[index] ?? 0;
-    return { labels: { le: le(bound / 1000) }, suffix: "_bucket", value: sum };
+    return { labels, suffix: "_bucket", value: sum };
   });
-  return [
-    ...bounded,
-    { labels: { le: "+Inf" }, suffix: "_bucket", value: count },
-    { labels: {}, suffix: "_count", value: count },
-    { labels: {}, suffix: "_sum", value: sum_seconds },
-  ];
+  samples.push(
+    { labels: LAST_BUCKET_LABEL, suffix: "_bucket", value: count },
+    { labels: "", suffix: "_count", value: count },
+    { labels: "", suffix: "_sum", value: sum_seconds },
+  );
+  return samples;
 }
 
 /** OpenMetrics wants the canonical form of a floating-point number, with a dot. */

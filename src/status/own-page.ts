@@ -1,14 +1,20 @@
 import type { RequestHead } from "../fcgi/head.ts";
 import { FCGI_RESPONDER } from "../fcgi/protocol.ts";
-import { FORMS, PAGE_HEADERS, PLAIN_TEXT } from "./forms.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { FORMS, type FormName, PAGE_HEADERS, PLAIN_TEXT } from "./forms.ts";
 
 /** What std-fpm answers by itself instead of a program. */
 export interface OwnPage {
   /** Such as "200 OK". */
   readonly status: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** The text, or which form of the status it is. */
+  readonly body: string | AskedStatus;
+}
+
+/** What is wanted of the status; with `isFull` every process is listed. */
+export interface AskedStatus {
+  readonly form: FormName;
+  readonly isFull: boolean;
 }
 
 /** Which requests are answered, and with what. */
@@ -18,8 +24,6 @@ export interface OwnPages {
   readonly pingPath: string;
   /** The Content-Security-Policy of the page in HTML. */
   readonly htmlPolicy: string;
-  /** With `isFull` every process is listed. */
-  snapshot(isFull: boolean): Snapshot;
 }
 
 /** What a query may ask for instead of text. */
@@ -43,20 +47,25 @@ export function ownPageFor(head: RequestHead, pages: OwnPages): OwnPage | undefi
   return head.method === "HEAD" ? { ...page, body: "" } : page;
 }
 
-/** The page as a CGI response (RFC 3875 §6). */
-export function responseOf({ status, headers, body }: OwnPage): string {
+/** The page as the header of a CGI response (RFC 3875 §6). */
+export function headerOf({ status, headers }: OwnPage): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `Status: ${status}\r\n${lines.join("")}\r\n${body}`;
+  return `Status: ${status}\r\n${lines.join("")}\r\n`;
 }
 
-function statusPage(head: RequestHead, { snapshot, htmlPolicy }: OwnPages): OwnPage {
+function statusPage(head: RequestHead, { htmlPolicy }: OwnPages): OwnPage {
   const query = new URLSearchParams(head.parameter("QUERY_STRING"));
   const asked = [...query.keys()].find((name): name is Other => OTHERS.includes(name as Other));
-  const form = FORMS[asked ?? "text"];
+  const form = asked ?? "text";
   const policy = asked === "html" ? { "Content-Security-Policy": htmlPolicy } : {};
-  return pageOf("200 OK", form.type, form.render(snapshot(query.has("full"))), policy);
+  return pageOf("200 OK", FORMS[form].type, { form, isFull: query.has("full") }, policy);
 }
 
-function pageOf(status: string, type: string, body: string, more: Record<string, string> = {}): OwnPage {
+function pageOf(
+  status: string,
+  type: string,
+  body: OwnPage["body"],
+  more: Record<string, string> = {},
+): OwnPage {
   return { status, headers: { "Content-Type": type, ...PAGE_HEADERS, ...more }, body };
 }

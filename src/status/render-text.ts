@@ -1,6 +1,14 @@
-import { type Detail, reportOf, type Table } from "./report.ts";
+import {
+  type Detail,
+  detailsOf,
+  headLines,
+  PROGRAM_COLUMNS,
+  programRows,
+  refusedOf,
+  type Table,
+} from "./report.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { type Column, endOf, renderTable, widthOf } from "./table.ts";
+import { type Column, endOf, tableLines, widthOf, widthsOf } from "./table.ts";
 
 /** What is left out first where there is little room. */
 const DISPENSABLE = ["CPU", "B", "S", "P90", "ALONE", "LEAVE", "START", "SLOW", "IDLE", "MEM", "P50"];
@@ -20,13 +28,25 @@ const LETTERS: Readonly<Record<string, string>> = {
  * of so many `places` a line has no more, and the letters are explained.
  */
 export function renderText(snapshot: Snapshot, places = Number.POSITIVE_INFINITY): string {
-  const { head, programs, refused, details } = reportOf(snapshot);
-  const { columns, rows } = fitting(programs, places);
-  const lines = [...head, "", ...renderTable(columns, rows), ""];
-  if (Number.isFinite(places)) lines.push(...columns.flatMap((column) => LETTERS[column.head] ?? []), "");
-  if (refused) lines.push(`refused before they came to a program: ${refused}`, "");
-  for (const detail of details) lines.push(...detailLines(detail));
-  return `${lines.join("\n").trimEnd()}\n`;
+  return [...textPieces(snapshot, places)].join("");
+}
+
+/** The same in pieces; some are empty. */
+export function* textPieces(snapshot: Snapshot, places = Number.POSITIVE_INFINITY): Generator<string> {
+  yield `${headLines(snapshot).join("\n")}\n\n`;
+  const rows: string[][] = [];
+  for (const row of programRows(snapshot)) {
+    rows.push(row);
+    yield "";
+  }
+  const all = { columns: PROGRAM_COLUMNS, rows };
+  const shown = Number.isFinite(places) ? fitting(all, places) : all;
+  yield* tablePieces(shown, "");
+  const letters = Number.isFinite(places) ? shown.columns.flatMap(({ head }) => LETTERS[head] ?? []) : [];
+  if (letters.length > 0) yield `\n${letters.join("\n")}\n`;
+  const refused = refusedOf(snapshot);
+  if (refused) yield `\nrefused before they came to a program: ${refused}\n`;
+  for (const detail of detailsOf(snapshot)) yield* detailPieces(detail);
 }
 
 /** As many columns as there is room for, and of names their ends. */
@@ -42,7 +62,8 @@ function fitting({ columns, rows }: Table, places: number): Table {
   for (const dispensable of ["", ...DISPENSABLE]) {
     isKept[columns.findIndex(({ head }) => head === dispensable)] = false;
     const numbers = narrowed();
-    const room = places - widthOf(renderTable(numbers.columns, numbers.rows)[0] ?? "") - 2;
+    const widths = widthsOf(numbers.columns, numbers.rows);
+    const room = widths.reduce((left, width) => left - width - 2, places);
     if (room < Math.min(longest, NAME_PLACES) && dispensable !== DISPENSABLE.at(-1)) continue;
     const named = numbers.rows.map((row, index) => [...row, endOf(names[index] ?? "", room)]);
     return { columns: [...numbers.columns, columns[last] as Column], rows: named };
@@ -50,7 +71,12 @@ function fitting({ columns, rows }: Table, places: number): Table {
   return { columns, rows };
 }
 
-function detailLines({ name, processes, notes }: Detail): string[] {
-  const table = processes ? renderTable(processes.columns, processes.rows) : [];
-  return [name, ...[...table, ...notes].map((line) => `  ${line}`), ""];
+function* detailPieces({ name, processes, notes }: Detail): Generator<string> {
+  yield `\n${name}\n`;
+  if (processes) yield* tablePieces(processes, "  ");
+  for (const note of notes) yield `  ${note}\n`;
+}
+
+function* tablePieces({ columns, rows }: Table, indent: string): Generator<string> {
+  for (const line of tableLines(columns, rows)) yield line === undefined ? "" : `${indent}${line}\n`;
 }

@@ -4,23 +4,17 @@ import type { Numbers, ProcessStatus, ProgramStatus, Snapshot } from "./snapshot
 import type { Column } from "./table.ts";
 import { formatBytes, formatCores, formatSeconds, formatShare } from "./units.ts";
 
-/** A snapshot in words and tables, for a page of any kind. No text in it has control characters. */
-export interface Report {
-  /** What concerns the daemon as a whole, a few lines. */
-  readonly head: readonly string[];
-  /** A row a program, and one for all together. */
-  readonly programs: Table;
-  /** What was refused before it came to a program; undefined when nothing was. */
-  readonly refused: string | undefined;
-  /** More of the programs of which there is more to say. */
-  readonly details: readonly Detail[];
-}
+/*
+ * A snapshot in words and tables, for a page of any kind: row by row, so that whoever makes a page of very many may do it in pieces.
+ * No text in it has control characters.
+ */
 
 export interface Table {
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly string[])[];
 }
 
+/** More of one program. */
 export interface Detail {
   readonly name: string;
   /** Undefined where none are listed. */
@@ -32,7 +26,8 @@ export interface Detail {
 const right = (head: string): Column => ({ head, align: "right" });
 const left = (head: string): Column => ({ head, align: "left" });
 
-const PROGRAM_COLUMNS = [
+/** Of the rows of programs. */
+export const PROGRAM_COLUMNS: readonly Column[] = [
   ...[
     "START",
     "IDLE",
@@ -59,16 +54,24 @@ const PROCESS_COLUMNS = [
   left("REQUEST"),
 ];
 
-/** What a snapshot has to say. */
-export function reportOf(snapshot: Snapshot): Report {
-  const { programs, total, others } = snapshot;
+/** A row a program, and one for all together. */
+export function* programRows({ programs, total }: Snapshot): Generator<string[]> {
+  for (const program of programs) yield programRow(program);
+  yield totalRow(total);
+}
+
+/** What was refused before it came to a program; undefined when nothing was. */
+export function refusedOf({ others }: Snapshot): string | undefined {
   const refused = Object.entries(others.failures).map(([code, count]) => `${code} ${count}`);
-  return {
-    head: headLines(snapshot),
-    programs: { columns: PROGRAM_COLUMNS, rows: [...programs.map(programRow), totalRow(total)] },
-    refused: refused.length === 0 ? undefined : refused.join(", "),
-    details: programs.map(detailOf).filter(({ processes, notes }) => processes || notes.length > 0),
-  };
+  return refused.length === 0 ? undefined : refused.join(", ");
+}
+
+/** More of the programs of which there is more to say. */
+export function* detailsOf({ programs }: Snapshot): Generator<Detail> {
+  for (const program of programs) {
+    const detail = detailOf(program);
+    if (detail.processes || detail.notes.length > 0) yield detail;
+  }
 }
 
 /** What concerns the daemon as a whole, in a few lines. */

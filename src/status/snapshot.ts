@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 
-/** All that is known of a daemon at one moment, as `/status.json` gives it. */
+/** All that is known of a daemon, as `/status.json` gives it: each program at one moment. */
 export type Snapshot = Static<typeof snapshotSchema>;
 /** What is known of one program. */
 export type ProgramStatus = Static<typeof programSchema>;

@@ -13,22 +13,51 @@ const NONE = /^[\p{Mn}\p{Me}\p{Cf}]*$/u;
 
 /** A table as lines of text, its columns as wide as they must be; some characters take two places. No space at the end of a line. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map(({ head, minWidth = 0 }, index) => {
-    return rows.reduce(
-      (widest, row) => Math.max(widest, widthOf(row[index] ?? "")),
-      Math.max(head.length, minWidth),
-    );
-  });
-  const line = (cells: readonly string[]) =>
-    columns
-      .map(({ align }, index) => {
-        const [cell, width] = [cells[index] ?? "", widths[index] ?? 0];
-        const space = " ".repeat(Math.max(0, width - widthOf(cell)));
-        return align === "left" ? `${cell}${space}` : `${space}${cell}`;
-      })
-      .join("  ")
-      .trimEnd();
-  return [line(columns.map(({ head }) => head)), ...rows.map(line)];
+  return [...tableLines(columns, rows)].filter((line) => line !== undefined);
+}
+
+/** The same line by line; undefined where there is none yet: every row is looked at first. */
+export function* tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): Generator<string | undefined> {
+  const widths = headWidths(columns);
+  for (const row of rows) {
+    widen(widths, row);
+    yield undefined;
+  }
+  yield lineOf(
+    columns,
+    widths,
+    columns.map(({ head }) => head),
+  );
+  for (const row of rows) yield lineOf(columns, widths, row);
+}
+
+/** How wide the columns of a table must be. */
+export function widthsOf(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {
+  const widths = headWidths(columns);
+  for (const row of rows) widen(widths, row);
+  return widths;
+}
+
+function headWidths(columns: readonly Column[]): number[] {
+  return columns.map(({ head, minWidth = 0 }) => Math.max(head.length, minWidth));
+}
+
+function widen(widths: number[], row: readonly string[]): void {
+  for (const [index, width] of widths.entries()) widths[index] = Math.max(width, widthOf(row[index] ?? ""));
+}
+
+function lineOf(columns: readonly Column[], widths: readonly number[], cells: readonly string[]): string {
+  return columns
+    .map(({ align }, index) => {
+      const [cell, width] = [cells[index] ?? "", widths[index] ?? 0];
+      const space = " ".repeat(Math.max(0, width - widthOf(cell)));
+      return align === "left" ? `${cell}${space}` : `${space}${cell}`;
+    })
+    .join("  ")
+    .trimEnd();
 }
 
 /** The end of a text in so many places: of a path it tells more than the beginning. */

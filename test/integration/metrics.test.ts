@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { collect } from "../../src/status/collect.ts";
 import { METRICS } from "../../src/status/metrics.ts";
-import { renderOpenMetrics, renderPrometheus } from "../../src/status/render-metrics.ts";
+import { openMetricsPieces, prometheusPieces } from "../../src/status/render-metrics.ts";
 import { admin, snapshotOf } from "../support/admin.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
 import { startSite } from "../support/site.ts";
 
@@ -25,7 +25,7 @@ function parse(text: string): Family[] {
 }
 
 test("the metrics are read by prometheus_client as they are meant, whatever a program is called", () => {
-  const families = parse(renderOpenMetrics(collect(sampleSource(), true)));
+  const families = parse([...openMetricsPieces(collect(sampleSource(), true))].join(""));
   expect(families.map(([name, type]) => [name, type])).toEqual(METRICS.map(({ name, type }) => [name, type]));
   const samples = families.flatMap(([, , each]) => each);
   const program = '/srv/we\\ird "name".fcgi';
@@ -60,7 +60,7 @@ function complaintsOf(metrics: string): string {
 }
 
 test("promtool finds nothing wrong with the metrics in Prometheus' own format, whatever a program is called", () => {
-  const text = renderPrometheus(collect(sampleSource(), true));
+  const text = [...prometheusPieces(collect(sampleSource(), true))].join("");
   expect(complaintsOf(text)).toBe("");
   expect(text).toContain(
     'std_fpm_program_responses_total{program="/srv/we\\\\ird \\"name\\".fcgi",class="2xx"} 1\n',

@@ -41,7 +41,7 @@ export function backendOf(state: Backend["state"], pid: number, ...uris: string[
 }
 
 /** One program with a process in every state, and one of which nothing is known. */
-export function sampleSource(): StatusSource & { tallies: Tallies } {
+export function sampleSource(): StatusSource & { pools: readonly PoolStatus[]; tallies: Tallies } {
   const tally = new Tally();
   tally.onOutcome({ kind: "answered", appStatus: 0, protocolStatus: 0, status: 200 }, 12, 9000);
   const error = new FpmError("BACKEND_BROKEN", "backend", 'it said "no"\n\x1b[31m');
@@ -61,7 +61,7 @@ export function sampleSource(): StatusSource & { tallies: Tallies } {
   gone.started = 2;
   tallies.putBack(programOf("/srv/gone.fcgi"), gone);
   return {
-    now: 10_000,
+    now: () => 10_000,
     daemon: {
       version: "1.2.3",
       hostname: "web1",

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { Troubles } from "../../src/admin/dashboard/trouble.ts";
 import { SORTS, type SortKey } from "../../src/cli/watch-programs.ts";
 import { DETAILS, renderWatch, type Seen } from "../../src/cli/watch-view.ts";
-import { collect } from "../../src/status/collect.ts";
 import type { ProgramStatus, Snapshot } from "../../src/status/snapshot.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
 
 const sample = collect(sampleSource(), true);

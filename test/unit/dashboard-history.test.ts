@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { History, REMEMBERED } from "../../src/admin/dashboard/history.ts";
 import { highest, SPARK_WIDTH, sparkPath } from "../../src/admin/dashboard/sparkline.ts";
 import { BOUNDS_MS, Histogram } from "../../src/base/histogram.ts";
-import { collect } from "../../src/status/collect.ts";
 import type { Numbers } from "../../src/status/snapshot.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
 
 const { total } = collect(sampleSource(), false);

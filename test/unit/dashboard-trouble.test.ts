@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Troubles } from "../../src/admin/dashboard/trouble.ts";
-import { collect } from "../../src/status/collect.ts";
 import type { ProgramStatus, Snapshot } from "../../src/status/snapshot.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
 
 const sample = collect(sampleSource(), true);

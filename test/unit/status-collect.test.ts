@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Check } from "@sinclair/typebox/value";
 import { Tallies } from "../../src/pool/tallies.ts";
 import { Tally } from "../../src/pool/tally.ts";
-import { collect } from "../../src/status/collect.ts";
 import { snapshotSchema } from "../../src/status/snapshot.ts";
+import { collect } from "../support/collect.ts";
 import { backendOf, programOf, sampleSource } from "../support/sample-snapshot.ts";
 
 describe("a snapshot", () => {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { collect } from "../../src/status/collect.ts";
-import { escapeHtml, renderHtml } from "../../src/status/render-html.ts";
+import { escapeHtml, htmlPieces } from "../../src/status/render-html.ts";
 import type { Snapshot } from "../../src/status/snapshot.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
+
+const renderHtml = (snapshot: Snapshot) => [...htmlPieces(snapshot)].join("");
 
 const hostile = fc.oneof(
   fc.string({ unit: "binary" }),

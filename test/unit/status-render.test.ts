@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { collect } from "../../src/status/collect.ts";
 import { METRICS } from "../../src/status/metrics.ts";
 import { renderText } from "../../src/status/render-text.ts";
 import { renderTable } from "../../src/status/table.ts";
 import { formatBytes, formatSeconds, formatShare } from "../../src/status/units.ts";
+import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
 
 const snapshot = collect(sampleSource(), true);
@@ -70,10 +70,10 @@ describe("the metrics", () => {
   });
 
   test("have the labels that the documentation names", () => {
-    for (const { labels, samples } of METRICS)
-      for (const sample of samples(snapshot)) {
-        const others = Object.keys(sample.labels).filter((label) => !labels.includes(label));
-        expect(others).toEqual([]);
+    for (const { labels, of, own } of METRICS)
+      for (const sample of [...snapshot.programs.flatMap(of), ...own(snapshot)]) {
+        const named = [...sample.labels.matchAll(/(\w+)="/g)].map(([, label]) => label ?? "");
+        expect(named.filter((label) => !labels.includes(label))).toEqual([]);
       }
   });
 });
