@@ -35,7 +35,7 @@ PACKAGES := $(PACKAGES_RUN) $(PACKAGES_SERVERS) $(PACKAGES_LANGUAGES) $(PACKAGES
 
 # Not in parallel: they measure times, and share the machine.
 .NOTPARALLEL:
-.PHONY: help test-setup setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder screenshots simulate chaos soak clean generated install uninstall dist release deb rpm deb-arm64 rpm-arm64 packages test-packages test-arm64
+.PHONY: help test-setup setup setup-debian build run programs check test unit integration compatibility bench bench-against bench-decoder bench-status screenshots simulate chaos soak clean generated install uninstall dist release deb rpm deb-arm64 rpm-arm64 packages test-packages test-arm64
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -130,6 +130,9 @@ bench-against: setup-debian ## CPU a request, this std-fpm and another one in tu
 
 bench-decoder: $(SETUP) ## the record decoder alone
 	$(BUN) bench/decoder.ts
+
+bench-status: $(SETUP) ## what an answer about the status costs, and how long the event loop stands for it (PROGRAMS=…)
+	$(BUN) bench/status-turns.ts $(PROGRAMS)
 
 chaos: setup-debian ## a minute of 50 clients while processes are killed, programs, settings and std-fpm replaced (CHAOS_SECONDS=…)
 	@$(MAKE) build programs
