@@ -2,12 +2,13 @@ import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 
 /**
- * The command that started this process, to start it again when its file may have been replaced. Called at the start: later the
- * kernel may know the executable as deleted.
+ * The command that starts a daemon like this one again, when its file may have been replaced, with this configuration file where one was
+ * named; from any folder. Called at the start: later the kernel may know the executable as deleted.
  */
-export function ownCommand(): string[] {
+export function ownCommand(configFile: string | undefined): string[] {
   const isCompiled = Bun.main.startsWith("/$bunfs/");
-  return [executablePath(), ...process.argv.slice(isCompiled ? 2 : 1)];
+  const config = configFile === undefined ? [] : ["--config", configFile];
+  return [executablePath(), ...(isCompiled ? [] : [Bun.main]), "serve", ...config];
 }
 
 /** As it was named, so that a link that points to another version by then is followed anew. */

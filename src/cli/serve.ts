@@ -22,8 +22,8 @@ export const serveCommand = defineCommand({
     const inheritance = takeInheritance(process.env);
     const { takeActivated } = await import("../daemon/activation.ts");
     const activated = takeActivated(process.env);
-    const command = ownCommand();
     const file = args.config && resolve(args.config);
+    const command = ownCommand(file);
     const { config, tables, warnings } = await loadToServe(terminal, file, []);
     let { files } = config;
     const logs = new LogTarget(terminal);
@@ -32,6 +32,8 @@ export const serveCommand = defineCommand({
     const reader = () => logs.reader;
     const log = createLog({ ...config.log, write: (line) => logs.write(line), reader, hasColours });
     for (const warning of warnings) log.warn(warning);
+    // No path is relative from here on, and nobody who wants to unmount or remove a folder has to wait for us.
+    process.chdir("/");
     const { startDaemon } = await import("../daemon/start-daemon.ts");
     const { ServiceManager } = await import("../daemon/service-manager.ts");
     const { outlastSignals, runUntilSignalled } = await import("../daemon/lifecycle.ts");

@@ -34,6 +34,7 @@ export class Successor {
     try {
       this.#process = Bun.spawn([...command], {
         stdio: ["inherit", "inherit", "inherit", ...fds],
+        cwd: "/",
         // The watchdog watches whoever is the service: not this pid only.
         env: { ...process.env, WATCHDOG_PID: undefined, [HANDOVER_VARIABLE]: value },
         onExit: () => this.#onExit(),

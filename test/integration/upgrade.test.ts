@@ -1,10 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { copyOfExecutable, handOver } from "../support/hand-over.ts";
 import { cpuMs, descriptorsOf, executableOf, isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
-import { answers, edit } from "../support/std-fpm.ts";
+import { answers, edit, logged } from "../support/std-fpm.ts";
 import { startClients } from "../support/steady-clients.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -50,6 +59,26 @@ describe("SIGUSR2", () => {
       await handOver(site.fpm);
       expect(executableOf(site.fpm.pid)).toBe(version);
     }
+  });
+
+  test("starts what was named by relative paths, though the folder they were seen from is deleted", async () => {
+    using dir = makeTempDir();
+    const [folder, executable] = [dir.at("started-here"), dir.at("std-fpm")];
+    mkdirSync(folder);
+    copyOfExecutable(executable);
+    // What the test says of the configuration is told as seen from there.
+    const named = 'exec ../std-fpm --config "$(realpath --relative-to=. "$3")"';
+    await using site = await startSite({
+      cwd: folder,
+      command: ["/bin/bash", "-c", `set -- "$0" "$@"; ${named}`],
+    });
+    expect(readlinkSync(`/proc/${site.fpm.pid}/cwd`)).toBe("/");
+    rmdirSync(folder);
+    edit(site.fpm, "[app]", "[app]\nnice = 1");
+    site.fpm.signal("SIGHUP");
+    await logged(site.fpm, "configuration reloaded changed=app.nice");
+    for (let i = 0; i < 2; i++) expect(executableOf(await handOver(site.fpm))).toBe(executable);
+    expect(await site.text("lab.fcgi?op=env")).toContain(`cwd=${site.root}\n`);
   });
 
   test("lets a request in flight finish in the old one, while the new one serves", async () => {
