@@ -44,6 +44,8 @@ export interface Backend extends Linked<Backend> {
   readonly idleSince: number;
   /** Requests answered. */
   readonly served: number;
+  /** Whether it has accepted the connection of a request, ever, as far as it is known. */
+  readonly wasUsed: boolean;
   /** Memory it was last seen to hold, in bytes; undefined while it was not looked at. */
   memoryBytes: number | undefined;
   /** What it has used of the CPU; undefined when it has gone. */

@@ -99,6 +99,8 @@ export abstract class LentBackend implements Backend {
   /** How long it may take to end, once it leaves. */
   #stopTimeoutMs = 0;
   #isStopping = false;
+  /** It has accepted a request that it did not answer. */
+  #hasBegun = false;
   /** It has not come back from a request that is over for us. */
   #isAway = false;
 
@@ -174,6 +176,10 @@ export abstract class LentBackend implements Backend {
     return this.busy + this.leftAtWork === 0;
   }
 
+  get wasUsed(): boolean {
+    return this.served + this.busy > 0 || this.#hasBegun;
+  }
+
   lend(now: number): Lease {
     if (this.free <= 0) throw new BugError(`${this.label} was lent while it was ${this.#state}`);
     const lease = new Lease(this, now);
@@ -185,6 +191,7 @@ export abstract class LentBackend implements Backend {
   end(lease: Lease, how: Ending, now: number): void {
     lease.user = undefined;
     if (how === "kept" || how === "over") this.served++;
+    else if (lease.link && !this.isUnaccepted(lease.link)) this.#hasBegun = true;
     lease.errorLines?.end();
     const isAway = this.closeLink(lease, how);
     // Nearly always the only one.

@@ -114,10 +114,10 @@ export class Starts {
    * seen nothing: after some of them in a row that is a failure.
    */
   #noteUnused(backend: Backend, exit: Exit): void {
-    const { served, idleSince, label } = backend;
+    const { wasUsed, idleSince, label } = backend;
     const now = this.#deps.clock.now();
-    this.#endedUnused = served > 0 ? 0 : this.#endedUnused + 1;
-    this.#stockAt = served > 0 ? 0 : now + backoffMs(this.#endedUnused);
+    this.#endedUnused = wasUsed ? 0 : this.#endedUnused + 1;
+    this.#stockAt = wasUsed ? 0 : now + backoffMs(this.#endedUnused);
     if (this.#endedUnused < BREAKER_FAILURES || now - idleSince >= AT_ONCE_MS) return;
     const what = `${label} ${describeExit(exit)} as soon as it had accepted a connection, like those before it.`;
     this.#onFailure(Promise.resolve(new FpmError("BOOT_FAILED", "backend", what)));
