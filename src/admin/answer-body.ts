@@ -6,17 +6,7 @@ const MAX_WHOLE_BYTES = 512 * 1024;
 /** Pieces as the body of an answer over HTTP. A large one is handed on piece by piece, as fast as it is taken. */
 export function bodyOf(pieces: Pieces): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
   const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-  return bytes > MAX_WHOLE_BYTES ? streamOf(pieces) : whole(pieces, bytes);
-}
-
-function whole(pieces: Pieces, bytes: number): Uint8Array<ArrayBuffer> {
-  const body = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    body.set(piece, at);
-    at += piece.length;
-  }
-  return body;
+  return bytes > MAX_WHOLE_BYTES ? streamOf(pieces) : Buffer.concat(pieces, bytes);
 }
 
 function streamOf(pieces: Pieces): ReadableStream<Uint8Array> {

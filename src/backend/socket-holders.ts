@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { childrenOfAll, userOf } from "../base/proc-stat.ts";
 import { sendSignal } from "../base/signal.ts";
 import { holdsSocket } from "./process-tree.ts";
 
@@ -36,27 +36,6 @@ export async function endHoldersOf(
 /** These processes and all that they have started. */
 function familiesOf(pids: readonly number[]): number[] {
   const family = [...pids];
-  for (const pid of family) if (family.length < MOST_PROCESSES) family.push(...childrenOfThreads(pid));
+  for (const pid of family) if (family.length < MOST_PROCESSES) family.push(...childrenOfAll(pid));
   return family;
-}
-
-/** Empty when it has gone. */
-function childrenOfThreads(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-      readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number),
-    );
-  } catch {
-    return [];
-  }
-}
-
-/** The real user of a process; undefined when it has gone. */
-function userOf(pid: number): number | undefined {
-  try {
-    const uid = /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-    return uid === undefined ? undefined : Number(uid);
-  } catch {
-    return undefined;
-  }
 }

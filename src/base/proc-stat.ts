@@ -37,10 +37,21 @@ export function parseStat(text: string): ProcStat | undefined {
   };
 }
 
-/** The parent of a process (/proc/PID/status); undefined when it has gone, or is none. */
+/** The parent of a process; undefined when it has gone, or is none. */
 export function parentOf(pid: number): number | undefined {
+  return statusNumber(pid, "PPid");
+}
+
+/** The real user of a process; undefined when it has gone, or is none. */
+export function userOf(pid: number): number | undefined {
+  return statusNumber(pid, "Uid");
+}
+
+/** The first number in a line of /proc/PID/status. */
+function statusNumber(pid: number, name: "PPid" | "Uid"): number | undefined {
   try {
-    const found = /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    const text = readFileSync(`/proc/${pid}/status`, "latin1");
+    const found = new RegExp(`^${name}:\\t(\\d+)`, "m").exec(text)?.[1];
     return found === undefined ? undefined : Number(found);
   } catch {
     return undefined;
@@ -52,9 +63,23 @@ export function parentOf(pid: number): number | undefined {
  * cannot be read: when the process has gone, or no descriptors are left.
  */
 export function childrenOf(pid: number): number[] {
+  return childrenOfThreads(pid, () => [String(pid)]);
+}
+
+/** The same of all threads of a process. */
+export function childrenOfAll(pid: number): number[] {
+  return childrenOfThreads(pid, () => readdirSync(`/proc/${pid}/task`));
+}
+
+function childrenOfThreads(pid: number, threads: () => readonly string[]): number[] {
   try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
-    return text === "" ? [] : text.split(" ").map(Number);
+    return threads().flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1")
+        .trim()
+        .split(" ")
+        .filter(Boolean)
+        .map(Number),
+    );
   } catch (error) {
     // A kernel without CONFIG_PROC_CHILDREN has no such file of a process that is there.
     return errnoOf(error) === "ENOENT" && existsSync(`/proc/${pid}`) ? childrenAmongAll(pid) : [];

@@ -32,7 +32,7 @@ export function otherUserProblems({ app, apps }: Tables): string[] {
   return problems.filter((each) => each !== undefined);
 }
 
-/** `table` is what is written, `merged` what holds there. What does not exist is told elsewhere. */
+/** Of a table as it is written, and as it holds with what it is laid over. What does not exist is told elsewhere. */
 function problemOf(
   { user: written }: Partial<AppTable>,
   { user, group }: AppTable,

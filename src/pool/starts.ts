@@ -120,8 +120,7 @@ export class Starts {
     this.#stockAt = wasUsed ? 0 : now + backoffMs(this.#endedUnused);
     if (this.#endedUnused < BREAKER_FAILURES || now - idleSince >= AT_ONCE_MS) return;
     const what = `${label} ${describeExit(exit)} as soon as it had accepted a connection, like those before it.`;
-    this.#onFailure(Promise.resolve(new FpmError("BOOT_FAILED", "backend", what)));
-    this.#retryAt = this.#stockAt;
+    this.#onFailure(Promise.resolve(new FpmError("BOOT_FAILED", "backend", what)), false, this.#endedUnused);
   }
 
   /** The one line about an exit, once the program's last words have been read. */
@@ -151,10 +150,10 @@ export class Starts {
     this.#shortage.add((times) => log.warn(error.message, { code: error.code, times }));
   }
 
-  /** `isOthers`: somebody else has killed it. */
-  #onFailure(explained: Promise<FpmError>, isOthers = false): void {
+  /** `isOthers`: somebody else has killed it. `inARow`: how many failed in this way. */
+  #onFailure(explained: Promise<FpmError>, isOthers = false, inARow = this.#failures + 1): void {
     this.#failures++;
-    const pauseMs = backoffMs(this.#failures);
+    const pauseMs = backoffMs(inARow);
     this.#retryAt = this.#deps.clock.now() + pauseMs;
     void explained.then((error) => {
       this.#lastError = error;
