@@ -1,10 +1,13 @@
-// A PHP page on PHP-FPM (static) and on php-cgi with as many children under std-fpm, side by side in one run, in turns: ratios are medians of the
-// rounds' ratios. First a connection a request: kept ones pin PHP-FPM's children. DURATION (seconds of one measurement), ROUNDS and CHILDREN can be set.
+// A PHP page on PHP-FPM (static) and on php-cgi with as many children: under std-fpm, under the floor of plain Bun sockets (what any relay on this runtime
+// comes to at best), and alone. All in one run, in turns: ratios are medians of the rounds' ratios. First a connection a request: kept ones pin
+// PHP-FPM's children. DURATION (seconds of one measurement), ROUNDS and CHILDREN can be set.
 import { mkdirSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { startNginx, type Way } from "../test/support/nginx.ts";
 import { startPhpFpm } from "../test/support/php-fpm.ts";
-import { startStdFpm } from "../test/support/std-fpm.ts";
+import { answers, startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
+import { waitUntil } from "../test/support/wait-until.ts";
 import { median } from "./median.ts";
 import { runWrk, WARM_UP_S } from "./wrk.ts";
 
@@ -37,10 +40,41 @@ max_processes = 1
 `,
 });
 stack.defer(() => managed.stop());
-const sides = [await serve("php-fpm", phpFpm.socket), await serve("std-fpm", managed.socket)] as const;
+const sides = [
+  await serve("php-fpm", phpFpm.socket),
+  await serve("std-fpm", managed.socket),
+  await serve("floor", await startFloor()),
+  await serve("no-manager", await startTree("alone")),
+];
 
 await compare(`a connection a request, ${4 * CHILDREN} clients`, "direct", 4 * CHILDREN);
 await compare(`kept connections, ${CHILDREN} clients`, "kept", CHILDREN);
+
+/** php-cgi by itself. */
+async function startTree(name: string): Promise<string> {
+  const socket = dir.at(`${name}.sock`);
+  const env = { PHP_FCGI_CHILDREN: String(CHILDREN), PHP_FCGI_MAX_REQUESTS: "0" };
+  await startServer(["/usr/bin/php-cgi", "-b", socket], socket, env);
+  return socket;
+}
+
+/** The floor, with a connection for each child of a tree of its own. */
+async function startFloor(): Promise<string> {
+  const tree = await startTree("below-floor");
+  const socket = dir.at("floor.sock");
+  const connections = Array.from({ length: CHILDREN }, () => tree);
+  await startServer([process.execPath, resolve("bench/floor.ts"), socket, ...connections], socket, {});
+  return socket;
+}
+
+async function startServer(command: string[], socket: string, env: Record<string, string>): Promise<void> {
+  const child = Bun.spawn(command, { env, stdio: ["ignore", "ignore", "inherit"] });
+  stack.defer(async () => {
+    child.kill();
+    await child.exited;
+  });
+  await waitUntil(`${command[0]} answers`, () => answers(socket));
+}
 
 async function serve(name: string, socket: string) {
   const nginx = await startNginx({
@@ -55,20 +89,23 @@ async function serve(name: string, socket: string) {
 async function compare(title: string, way: Way, connections: number): Promise<void> {
   const url = (port: number) => `http://127.0.0.1:${port}/${way}/page.php`;
   for (const { port } of sides) await runWrk(url(port), connections, WARM_UP_S);
-  const rounds: [number, number][] = [];
-  let errors = 0;
+  const perSecond: number[][] = sides.map(() => []);
+  const errors = sides.map(() => 0);
   for (let round = 0; round < ROUNDS; round++) {
-    const perSecond: [number, number] = [0, 0];
-    for (const index of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      const result = await runWrk(url(sides[index].port), connections, SECONDS);
-      perSecond[index] = result.requestsPerSecond;
-      errors += result.errors;
+    for (let turn = 0; turn < sides.length; turn++) {
+      const index = (round + turn) % sides.length;
+      const result = await runWrk(url(sides[index]?.port ?? 0), connections, SECONDS);
+      perSecond[index]?.push(result.requestsPerSecond);
+      errors[index] = (errors[index] ?? 0) + result.errors;
     }
-    rounds.push(perSecond);
   }
-  const [fpm, ours] = [0, 1].map((index) => median(rounds.map((each) => each[index as 0 | 1])).toFixed(0));
-  const ratio = median(rounds.map(([theirs, own]) => own / theirs)).toFixed(2);
-  process.stdout.write(
-    `PHP, ${title}: php-fpm ${fpm} per s, std-fpm ${ours} per s, ratio ${ratio}, errors ${errors}\n`,
-  );
+  process.stdout.write(`PHP, ${title}\n`);
+  const [fpm = []] = perSecond;
+  for (const [index, { name }] of sides.entries()) {
+    const own = perSecond[index] ?? [];
+    const ratio = median(own.map((value, round) => value / (fpm[round] ?? 0)));
+    process.stdout.write(
+      `  ${name.padEnd(12)}${median(own).toFixed(0).padStart(8)} per s, ratio ${ratio.toFixed(2)}, errors ${errors[index]}\n`,
+    );
+  }
 }
