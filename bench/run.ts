@@ -9,7 +9,7 @@ import { cpuTimes, residentBytes } from "../test/support/processes.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
 import { requestBytes, transfer } from "./body-client.ts";
 import { median } from "./median.ts";
-import { directSide, fcgiwrapSide, floorSide, managedSide, type Side } from "./sides.ts";
+import { directSide, fcgiwrapSide, floorCgiSide, floorSide, managedSide, type Side } from "./sides.ts";
 import { runWrk, WARM_UP_S } from "./wrk.ts";
 
 const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 16);
@@ -91,13 +91,18 @@ try {
   await compare({ name: "4 MiB up", sides: bodies, measure: transfers("op=count", 4 * MIB) });
   await compare({ name: "8 MiB down", sides: bodies, measure: transfers(`op=download&bytes=${8 * MIB}`, 0) });
   if (WORK === "") print(`memory after the bodies: ${mib(bodies[1] as Side)}`);
-  const cgi = { ...options, root: resolve("dist/test-programs") };
+  const cgi = {
+    ...options,
+    root: resolve("dist/test-programs"),
+    program: resolve("dist/test-programs/hello.cgi"),
+  };
   const asCgi = 'protocol = "cgi"\nextensions = [".cgi"]';
   const asUser = 'protocol = "cgi"\nextensions = [".cgi"]\nlimits = { core = "0" }';
   const cgiSides = [
     await start(fcgiwrapSide("fcgiwrap", cgi)),
     await start(managedSide("std-fpm-cgi", cgi, "", asCgi)),
     await start(managedSide("std-fpm-cgi-limits", cgi, "", asUser)),
+    await start(floorCgiSide("floor-cgi", cgi)),
   ];
   await compare({
     name: "plain CGI, a tiny C program, 8 clients",
@@ -165,16 +170,16 @@ async function compare({ name, sides, measure }: Work): Promise<void> {
     const ratio = (value: (measured: Measured) => number) =>
       median(rounds.map((each) => value(each[index] as Measured) / value(each[0] as Measured))).toFixed(2);
     const cpu = ({ userUs, kernelUs }: Measured) => userUs + kernelUs;
-    const isManaged = side.pid !== undefined;
     print(
       row(
         `  ${side.name}`,
         of(({ perSecond }) => perSecond).toFixed(0),
         ratio(({ perSecond }) => perSecond),
         `${of(({ p99Ms }) => p99Ms).toFixed(2)} ms`,
-        ...(isManaged
-          ? [us(of(({ userUs }) => userUs)), us(of(({ kernelUs }) => kernelUs)), us(of(cpu)), ratio(cpu)]
-          : ["", "", "", ""]),
+        ...(side.pid === undefined
+          ? ["", "", ""]
+          : [us(of(({ userUs }) => userUs)), us(of(({ kernelUs }) => kernelUs)), us(of(cpu))]),
+        side.pid === undefined || sides[0]?.pid === undefined ? "" : ratio(cpu),
         String(rounds.reduce((sum, each) => sum + (each[index] as Measured).errors, 0)),
       ),
     );

@@ -52,6 +52,27 @@ export async function floorSide(
   return side(name, { folder, root, socket, pid: child.pid, stop });
 }
 
+/** The floor for plain CGI, with as many processes at once. */
+export async function floorCgiSide(
+  name: string,
+  { folder, root, program, processes }: SideOptions,
+): Promise<Side> {
+  const socket = `${folder}/${name}.sock`;
+  const child = Bun.spawn([
+    process.execPath,
+    resolve("bench/floor-cgi.ts"),
+    socket,
+    program,
+    String(processes),
+  ]);
+  await waitUntil(`${name} answers`, () => answers(socket));
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  };
+  return side(name, { folder, root, socket, pid: child.pid, stop });
+}
+
 /** fcgiwrap with as many workers. */
 export async function fcgiwrapSide(
   name: string,
