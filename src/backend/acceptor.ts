@@ -27,7 +27,7 @@ const DEADLINE_MS = 3000;
  * as long as it likes, by taking the connection and the time limit (SO_RCVTIMEO) away in the same moment.
  */
 export class Acceptor {
-  readonly #threads: Threads<AcceptOrder, AcceptAnswer>;
+  readonly #threads: Threads<AcceptAnswer>;
 
   constructor(clock: Clock, log: Log) {
     const file = threadFile("backend/accept-thread");
@@ -40,7 +40,7 @@ export class Acceptor {
    */
   accept(fd: number, key: string, listener: AcceptListener): void {
     this.#threads.ask({
-      request: { kind: "accept", fd },
+      text: JSON.stringify({ kind: "accept", fd } satisfies AcceptOrder),
       key,
       onAnswer: ({ accepted }) => {
         listener.onAnswer(accepted !== undefined);
@@ -54,7 +54,7 @@ export class Acceptor {
 
   #close(fd: number, key: string): void {
     this.#threads.ask({
-      request: { kind: "close", fd },
+      text: JSON.stringify({ kind: "close", fd } satisfies AcceptOrder),
       key,
       onAnswer() {},
       onLate: (isBegun) => {

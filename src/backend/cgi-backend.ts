@@ -16,6 +16,8 @@ import { ProgramProcess } from "./program-process.ts";
 import { explainChainFailure } from "./start-failure.ts";
 import type { Usage } from "./usage.ts";
 
+/** One process of so many is looked at for how long it has waited for a CPU, which costs as much as the rest of its end; the others wait alike. */
+const WAIT_LOOK_EVERY = 8;
 /** How long something else may hold the output of a process that has ended, and print nothing. */
 const OUTPUT_GRACE_MS = 1000;
 const OUTPUT_LOOK_MS = 100;
@@ -34,6 +36,10 @@ export class CgiBackend extends LentBackend {
   /** What the processes before this one used. */
   #usedBefore: Usage = { runMs: 0, cpuWaitMs: 0 };
   #used: Usage = { runMs: 0, cpuWaitMs: 0 };
+  /** How many have ended. */
+  #ends = 0;
+  /** How long the last one that was looked at has waited for a CPU, to the time that it was on one. */
+  #waitShare = 0;
 
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
     super(program, owner, deps);
@@ -59,9 +65,8 @@ export class CgiBackend extends LentBackend {
   }
 
   get usage(): Usage {
-    this.#used = this.#process?.usage ?? this.#used;
-    const { runMs, cpuWaitMs } = this.#usedBefore;
-    return { runMs: runMs + this.#used.runMs, cpuWaitMs: cpuWaitMs + this.#used.cpuWaitMs };
+    this.#look();
+    return sum(this.#usedBefore, this.#used);
   }
 
   get lastStderr(): string {
@@ -163,6 +168,10 @@ export class CgiBackend extends LentBackend {
     else this.#process.end(stopTimeoutMs);
   }
 
+  #look(): void {
+    this.#used = this.#process?.usage ?? this.#used;
+  }
+
   #onStartFailed(process: ProgramProcess, error: FpmError): void {
     this.#process = undefined;
     this.#lastStderr = error.message;
@@ -177,7 +186,7 @@ export class CgiBackend extends LentBackend {
   #onExit(process: ProgramProcess, exited: Exited, resolve: (exited: Exited) => void): void {
     const { code } = exited;
     const { lastStderr, pid } = process;
-    this.#usedBefore = this.usage;
+    this.#usedBefore = this.#usageAtEnd(exited.cpuMs);
     this.#used = { runMs: 0, cpuWaitMs: 0 };
     this.#lastStderr = lastStderr;
     this.#process = undefined;
@@ -191,6 +200,19 @@ export class CgiBackend extends LentBackend {
     this.#awaitOutput(pid, 0, this.deps.clock.now());
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
+  }
+
+  /** `cpuMs`: what the kernel says that the process has used, and those that it has waited for. */
+  #usageAtEnd(cpuMs: number | undefined): Usage {
+    if (cpuMs === undefined || this.#ends % WAIT_LOOK_EVERY === 0) {
+      this.#look();
+      const { runMs, cpuWaitMs } = this.#used;
+      this.#waitShare = runMs > 0 ? cpuWaitMs / runMs : 0;
+    }
+    this.#ends++;
+    const runMs = Math.max(this.#used.runMs, cpuMs ?? 0);
+    const cpuWaitMs = Math.max(this.#used.cpuWaitMs, runMs * this.#waitShare);
+    return sum(this.#usedBefore, { runMs, cpuWaitMs });
   }
 
   /** To the client of its own request: what it leaves behind may print while the next one is at work. */
@@ -233,4 +255,8 @@ export class CgiBackend extends LentBackend {
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted: true, reason: this.stopReason });
     this.#finished.resolve();
   }
+}
+
+function sum(one: Usage, other: Usage): Usage {
+  return { runMs: one.runMs + other.runMs, cpuWaitMs: one.cpuWaitMs + other.cpuWaitMs };
 }

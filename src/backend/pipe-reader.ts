@@ -29,6 +29,7 @@ export class PipeReader {
   #waiting: PromiseWithResolvers<PipeRead> | undefined;
   #timer: Timer | undefined;
   #phase: "young" | "writer ended" | "streamed" | "cancelled" = "young";
+  #isNonBlocking = false;
 
   /** It becomes a stream `streamAfterMs` from now, which costs as much as the rest of a short request; 0: at once. */
   constructor(fd: number, clock: Clock, streamAfterMs: number) {
@@ -78,7 +79,8 @@ export class PipeReader {
 
   async #readNow(): Promise<PipeRead> {
     try {
-      setNonBlocking(this.#fd);
+      if (!this.#isNonBlocking) setNonBlocking(this.#fd);
+      this.#isNonBlocking = true;
       const length = readSync(this.#fd, shared);
       return length === 0 ? ENDED : { done: false, value: shared.slice(0, length) };
     } catch (error) {

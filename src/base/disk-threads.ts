@@ -32,7 +32,7 @@ const OWN_DEPTH = 3;
  */
 export class DiskThreads {
   readonly #clock: Clock;
-  readonly #threads: Threads<DiskQuestion, DiskAnswer>;
+  readonly #threads: Threads<DiskAnswer>;
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -65,7 +65,7 @@ export class DiskThreads {
     return new Promise((resolve, reject) => {
       const fail = (why: string) => reject(new FpmError("DISK_STANDS", "daemon", `${path}: ${why}.`));
       this.#threads.ask({
-        request: { kind, path },
+        text: JSON.stringify({ kind, path } satisfies DiskQuestion),
         key,
         onAnswer: (answer) => {
           // A thread answers what it is asked.

@@ -51,11 +51,21 @@ const UNSAFE = /^(?:HTTP_PROXY$|SSL_CERT_)/;
  * .htaccess, must not decide how another one's program is loaded: of all other names nothing is taken. "NAME=value", a character a byte.
  */
 export function cgiVariables(params: Iterable<readonly [name: string, value: string]>): string[] {
-  const variables = new Map([["GATEWAY_INTERFACE", "CGI/1.1"]]);
-  for (const [name, value] of params) if (isSafe(name) && !value.includes("\0")) variables.set(name, value);
-  return [...variables].map(([name, value]) => `${name}=${value}`);
+  const variables = new Map([["GATEWAY_INTERFACE", "GATEWAY_INTERFACE=CGI/1.1"]]);
+  for (const [name, value] of params)
+    if (isSafe(name) && !value.includes("\0")) variables.set(name, `${name}=${value}`);
+  return [...variables.values()];
 }
 
+/** What was found of names that have come: web servers send the same ones with every request. */
+const known = new Map<string, boolean>();
+const MOST_KNOWN = 1000;
+
 function isSafe(name: string): boolean {
-  return SAFE_NAMES.has(name) || (SAFE_PREFIX.test(name) && !UNSAFE.test(name));
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const is = SAFE_NAMES.has(name) || (SAFE_PREFIX.test(name) && !UNSAFE.test(name));
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(name, is);
+  return is;
 }

@@ -89,10 +89,10 @@ export function hasPassedOnCapabilities(): boolean {
 
 /** Whether a process would be whom it runs as anyway. */
 function isOurselves({ uid, gid, groups }: Runner): boolean {
-  const own = new Set([process.getegid?.(), ...(process.getgroups?.() ?? [])]);
+  if (uid !== process.geteuid?.() || gid !== process.getegid?.()) return false;
+  const own = new Set([gid, ...(process.getgroups?.() ?? [])]);
   const wanted = new Set([gid, ...groups]);
-  const isSame = own.size === wanted.size && [...wanted].every((group) => own.has(group));
-  return uid === process.geteuid?.() && gid === process.getegid?.() && isSame;
+  return own.size === wanted.size && [...wanted].every((group) => own.has(group));
 }
 
 function hardLimit(resource: Resource): number {

@@ -12,16 +12,22 @@ export interface StartOrder {
   readonly instance: string;
 }
 
-/** What a starter's thread is asked for. Programs cross as JSON, in a text that is made once: the thread knows it again. */
+/** What a starter's thread is asked for, of a program. */
 export type StarterRequest =
-  | {
-      readonly kind: "start";
-      readonly id: number;
-      readonly program: string;
-      readonly order: Omit<StartOrder, "program">;
-    }
-  /** Why executing a program failed with this errno. */
-  | { readonly kind: "explain"; readonly id: number; readonly program: string; readonly errno: string };
+  | { readonly kind: "start"; readonly id: number; readonly order: Omit<StartOrder, "program"> }
+  /** Why executing it failed with this errno. */
+  | { readonly kind: "explain"; readonly id: number; readonly errno: string };
+
+/** As it crosses threads: a line of JSON each. The program's is made once, and the thread knows it again. */
+export function requestText(programText: string, request: StarterRequest): string {
+  return `${programText}\n${JSON.stringify(request)}`;
+}
+
+/** What `requestText` has made. */
+export function readRequest(text: string): [programText: string, request: StarterRequest] {
+  const at = text.indexOf("\n");
+  return [text.slice(0, at), JSON.parse(text.slice(at + 1)) as StarterRequest];
+}
 
 /** What a starter's thread says. */
 export type StarterReply =
@@ -45,8 +51,10 @@ export interface StartFailure {
   readonly message: string;
 }
 
-/** How a process ended: one of both. */
+/** How a process ended: `code` or `signal`. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: string | null;
+  /** CPU time that it and those that it has waited for have used, in milliseconds; undefined where Bun has waited for it. */
+  readonly cpuMs?: number;
 }

@@ -5,7 +5,7 @@ import { hasDescriptors } from "../base/libc.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
-import type { StarterReply, StarterRequest, StartFailure, StartOrder } from "./order.ts";
+import { readRequest, type StarterReply, type StartFailure, type StartOrder } from "./order.ts";
 import { setUmask, unshareUmask } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
 import { spawn } from "./spawn.ts";
@@ -33,8 +33,8 @@ const MOST_PROGRAMS = 256;
 const LOOK_DESCRIPTORS = 4;
 
 self.onmessage = ({ data }: MessageEvent<string>) => {
-  const request = JSON.parse(data) as StarterRequest;
-  const program = programOf(request.program);
+  const [programText, request] = readRequest(data);
+  const program = programOf(programText);
   if (request.kind === "start") start(request.id, { program, ...request.order });
   else reply({ kind: "explained", id: request.id, why: why(program, request.errno) });
 };

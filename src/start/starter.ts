@@ -3,7 +3,7 @@ import { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
-import type { Ending, StarterReply, StarterRequest, StartOrder } from "./order.ts";
+import { type Ending, requestText, type StarterReply, type StartOrder } from "./order.ts";
 import { cannotStart, type Program } from "./program.ts";
 import type { Reaper } from "./reaper.ts";
 
@@ -30,7 +30,7 @@ export interface StarterDeps {
  */
 export class Starter {
   readonly #deps: StarterDeps;
-  readonly #threads: Threads<StarterRequest, StarterReply>;
+  readonly #threads: Threads<StarterReply>;
   /** Of processes that Bun waits for, by the number of their order. */
   readonly #running = new Map<number, { readonly pid: number; readonly listener: StartListener }>();
   #nextId = 1;
@@ -53,7 +53,7 @@ export class Starter {
     const { program, ...rest } = order;
     let heard = listener;
     this.#threads.ask({
-      request: { kind: "start", id: this.#nextId++, program: textOf(program), order: rest },
+      text: requestText(textOf(program), { kind: "start", id: this.#nextId++, order: rest }),
       key: program.key,
       onAnswer: (reply) => this.#onAnswer(reply, heard),
       onLate: () => {
@@ -69,7 +69,7 @@ export class Starter {
   explain(program: Program, errno: string): Promise<string> {
     return new Promise((resolve) => {
       this.#threads.ask({
-        request: { kind: "explain", id: this.#nextId++, program: textOf(program), errno },
+        text: requestText(textOf(program), { kind: "explain", id: this.#nextId++, errno }),
         key: program.key,
         onAnswer: (reply) => resolve(reply.kind === "explained" ? reply.why : ""),
         onLate: () => resolve("its file does not answer"),

@@ -10,7 +10,7 @@ type Message = { readonly who: string } | { readonly notice: string };
 function threadsWith(deadlineMs: number) {
   const heard: string[] = [];
   const lines: string[] = [];
-  const threads = new Threads<{ who: string; ms: number }, Message>({
+  const threads = new Threads<Message>({
     clock: systemClock,
     log: createLog({
       level: "error",
@@ -29,7 +29,7 @@ function threadsWith(deadlineMs: number) {
   });
   const ask = (who: string, ms: number, key = who) =>
     threads.ask({
-      request: { who, ms },
+      text: JSON.stringify({ who, ms }),
       key,
       onAnswer: (answer) => void heard.push("who" in answer ? answer.who : "?"),
       onLate: () => void heard.push(`late: ${who}`),
