@@ -82,6 +82,11 @@ export class Decoder {
     return this.#state === HEADER && this.#scratchFill === 0;
   }
 
+  /** Whether the chunk goes on behind the record that has just ended. */
+  get hasMore(): boolean {
+    return this.#position < this.#chunk.length;
+  }
+
   /** Decodes the next bytes of the stream. The chunk belongs to the receivers afterwards: it must not be reused. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;

@@ -199,6 +199,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     this.#lease.onErrorOutput(chunk.subarray(start, end));
   }
 
+  onTrailing(): void {
+    this.#lease.backend.onStaleRecord();
+    // The rest of it may still be on its way.
+    this.#link?.spoil();
+  }
+
   onEnd(appStatus: number, protocolStatus: number): void {
     const link = this.#link as Link;
     if (link.requestId > 1) this.#lease.backend.onEcho();

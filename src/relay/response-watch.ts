@@ -19,6 +19,8 @@ export interface ResponseListener {
   onStderr(chunk: Uint8Array, start: number, end: number): void;
   /** The content of records of STDERR. */
   onStderrContent(chunk: Uint8Array, start: number, end: number): void;
+  /** Bytes have come behind END_REQUEST, at once with it, and were dropped: with what follows them they are no answer. `onEnd` comes next. */
+  onTrailing(): void;
   /** END_REQUEST has come and was handed on. */
   onEnd(appStatus: number, protocolStatus: number): void;
   /** END_REQUEST has come, and what came before is no answer: nothing of it was handed on. */
@@ -142,6 +144,7 @@ export class ResponseWatch implements RecordSink, RawSink {
     const problem = this.#head.isComplete ? undefined : this.#problem();
     if (problem === undefined) this.#decoder.flush();
     this.#decoder.stop();
+    if (this.#decoder.hasMore) this.#listener.onTrailing();
     if (problem === undefined) this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
     else this.#listener.onUnanswered(problem);
   }

@@ -159,6 +159,46 @@ test("a program that calls every request 1 is served over a connection each, and
   expect(site.fpm.log().split(told).length - 1).toBe(1);
 });
 
+/** A record of a child's comes in two parts: the first at once with END_REQUEST, the rest, which looks like an answer, while the next visitor waits. */
+const IN_TWO_PARTS = `#!/usr/bin/perl
+open my $listener, '+<&=', 0 or die;
+sub record { my ($type, $id, $content) = @_; pack('CCnnCx', 1, $type, $id, length $content, 0) . $content }
+sub answer { my ($id, $text) = @_; record(6, $id, "Content-Type: text/plain\\r\\n\\r\\n$text") . record(6, $id, '') . record(3, $id, "\\0" x 8) }
+while (accept my $client, $listener) {
+  my $query = '';
+  while ((read $client, my $header, 8) == 8) {
+    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
+    read $client, my $content, $length + $padding if $length + $padding;
+    $query .= $content if $type == 4;
+    next unless $type == 5 && $length == 0;
+    if ($query =~ /alice/) {
+      my $late = record(6, $id, 'A' x 500 . answer($id + 1, "Dear alice, this is yours\\n"));
+      syswrite $client, answer($id, "Dear alice, this is yours\\n") . substr($late, 0, 508);
+      if (!fork) { select undef, undef, undef, 0.15; syswrite $client, substr($late, 508); exit 0 }
+    } else {
+      select undef, undef, undef, 0.4;
+      syswrite $client, answer($id, "a page of your own\\n");
+    }
+    $query = '';
+  }
+}
+`;
+
+test("a record that begins at once with END_REQUEST and ends later reaches nobody", async () => {
+  await using site = await startSite({
+    files: { "page.fcgi": IN_TWO_PARTS },
+    lab: [],
+    app: "max_processes = 1",
+  });
+  for (const way of [visit, visitDirectly])
+    for (const method of ["GET", "HEAD", "POST"]) {
+      expect(await way(site, "page.fcgi", "GET", "alice")).toBe("Dear alice, this is yours\n");
+      const own = await way(site, "page.fcgi", method, "");
+      expect(own).toBe(method === "HEAD" && way === visit ? "" : "a page of your own\n");
+    }
+  expect(site.fpm.log()).not.toContain("SIGKILL");
+});
+
 /** Closes after each answer; a child that it forks has the connection for longer. */
 const CLOSING = { copyOf: resolve("test/fixtures/programs/by-hand.fcgi") };
 /** Its workers work on after their answers, and write down each request. */

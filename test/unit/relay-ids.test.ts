@@ -58,6 +58,7 @@ function watch(chunks: readonly Uint8Array[]): Result {
       onStderr(chunk, start, end) {
         passed.stderr += latin1(chunk.subarray(start, end));
       },
+      onTrailing() {},
       onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
       onStderrContent() {},
       onUnanswered: () => void events.push("unanswered"),

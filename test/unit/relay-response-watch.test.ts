@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { latin1 } from "../../src/fcgi/params.ts";
-import { FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
+import { FCGI_END_REQUEST, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
 import { AnswerHead } from "../../src/relay/answer-head.ts";
 import { ResponseWatch } from "../../src/relay/response-watch.ts";
+import { encodePadded } from "../support/record-streams.ts";
 
 const text = (words: string) => new TextEncoder().encode(words);
 const joined = (...pieces: Uint8Array[]) => Uint8Array.from(pieces.flatMap((piece) => [...piece]));
@@ -20,6 +21,7 @@ function watch(chunks: readonly Uint8Array[], client = 5) {
       onRecords(chunk, start, end) {
         passed += latin1(chunk.subarray(start, end));
       },
+      onTrailing: () => void events.push("trailing"),
       onEnd: (appStatus, protocolStatus) => void events.push(`end ${appStatus} ${protocolStatus}`),
       onStderr(chunk, start, end) {
         passed += latin1(chunk.subarray(start, end));
@@ -52,6 +54,19 @@ describe("the watch over an answer", () => {
         expect(watch(chunks)).toEqual({ events: [`end ${0x01020304} 0`], passed: latin1(answer) });
       }),
     );
+  });
+
+  test("tells of bytes that come at once behind END_REQUEST, wherever they are cut, and of none in its padding", () => {
+    const end = encodePadded({ type: FCGI_END_REQUEST, id: 5, content: new Uint8Array(8), padding: 3 });
+    const answer = joined(stdout, end);
+    for (let bytes = 1; bytes <= 20; bytes++) {
+      const more = encodeStream(FCGI_STDOUT, 4, text("late and more of it"), false).subarray(0, bytes);
+      expect(watch([joined(answer, more)]).events).toEqual(["trailing", "end 0 0"]);
+      expect(watch([answer.subarray(0, -bytes), joined(answer.subarray(-bytes), more)]).events[0]).toBe(
+        "trailing",
+      );
+    }
+    expect(watch([answer]).events).toEqual(["end 0 0"]);
   });
 
   test("gives the client's id to every record, and drops those of earlier requests, wherever the bytes are cut", () => {
