@@ -30,10 +30,15 @@ const FEW_GROUPS = 64;
 /** NGROUPS_MAX of Linux. */
 const MAX_GROUPS = 65_536;
 
+/** The highest number of a user or a group: the one above it, -1, means "as it is" to the kernel (setreuid(2)), and those that follow wrap. */
+const MAX_ID = 2 ** 32 - 2;
+
 /** The user with this name or number; undefined when there is none. May ask the network (nsswitch.conf(5)). */
 export function accountOf(user: string | number): Account | undefined {
-  const isNumber = typeof user === "number" || /^\d+$/.test(user);
-  const entry = isNumber ? libc().getpwuid(Number(user)) : libc().getpwnam(ptr(cString(String(user))));
+  const named = String(user);
+  const id = idIn(named);
+  if (isNumber(named) && id === undefined) return undefined;
+  const entry = id === undefined ? libc().getpwnam(ptr(cString(named))) : libc().getpwuid(id);
   if (entry === null) return undefined;
   // struct passwd: name, password, uid, gid, comment, home, shell.
   const text = (offset: number) => String(new CString(read.ptr(entry as Pointer, offset) as Pointer));
@@ -48,12 +53,12 @@ export function accountOf(user: string | number): Account | undefined {
 
 /** The number of a user, given by name or number; undefined when there is none. */
 export function userId(user: string): number | undefined {
-  return /^\d+$/.test(user) ? Number(user) : accountOf(user)?.uid;
+  return isNumber(user) ? idIn(user) : accountOf(user)?.uid;
 }
 
 /** The number of a group, given by name or number; undefined when there is none. */
 export function groupId(group: string): number | undefined {
-  if (/^\d+$/.test(group)) return Number(group);
+  if (isNumber(group)) return idIn(group);
   const entry = libc().getgrnam(ptr(cString(group)));
   // struct group: name, password, gid.
   return entry === null ? undefined : read.u32(entry as Pointer, 16);
@@ -68,6 +73,15 @@ export function groupsOf(user: string, gid: number): number[] {
     const isWhole = libc().getgrouplist(ptr(name), gid, ptr(groups), ptr(count)) >= 0;
     if (isWhole || room === MAX_GROUPS) return [...groups.subarray(0, count[0])];
   }
+}
+
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text);
+}
+
+/** The number of a user or a group; undefined for other texts, and for numbers that none can have. */
+function idIn(text: string): number | undefined {
+  return isNumber(text) && Number(text) <= MAX_ID ? Number(text) : undefined;
 }
 
 function cString(text: string): Uint8Array {

@@ -1,4 +1,4 @@
-import { type Account, accountOf, groupId, groupsOf, type Identity } from "../base/accounts.ts";
+import { type Account, accountOf, groupId, groupsOf, type Identity, userId } from "../base/accounts.ts";
 import { NAME_A_USER } from "../config/root-user.ts";
 import { cannotStart, type Program } from "./program.ts";
 
@@ -32,7 +32,7 @@ function runnerNow(program: Program): Runner | undefined {
     throw cannotStart(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
   if (user === "" && group === "") return undefined;
   const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
-  const uid = account?.uid ?? program.owner ?? (/^\d+$/.test(user) ? Number(user) : undefined);
+  const uid = account?.uid ?? program.owner ?? userId(user);
   if (uid === undefined) throw cannotStart(program, `there is no user ${JSON.stringify(user)}`);
   const gid = group === "" ? account?.gid : groupId(group);
   if (gid === undefined) {

@@ -94,6 +94,11 @@ describe("user and group", () => {
   test.each([
     ['user = "no-such-user"', 'there is no user "no-such-user"'],
     ['user = "www-data"\ngroup = "no-such-group"', 'there is no group "no-such-group"'],
+    // -1 means "as it is" to the kernel, and what is above it wraps.
+    ['user = "4294967295"\ngroup = "mail"', 'there is no user "4294967295"'],
+    ['user = "4294967296"\ngroup = "mail"', 'there is no user "4294967296"'],
+    ['user = "www-data"\ngroup = "4294967295"', 'there is no group "4294967295"'],
+    ['user = "www-data"\ngroup = "4294967296"', 'there is no group "4294967296"'],
   ])("%s is a 502 with the reason in the log", async (app, reason) => {
     await using site = await openSite({ app });
     expect((await site.ask("lab.fcgi")).status).toBe(502);

@@ -7,6 +7,17 @@ describe("users and groups", () => {
     expect([groupId("root"), groupId("12"), groupId("no-such-group")]).toEqual([0, 12, undefined]);
   });
 
+  test("have no numbers from -1 on, which the kernel takes for others", () => {
+    const found = ["4294967294", "4294967295", "4294967296", "18446744073709551616"].map((id) => [
+      userId(id),
+      groupId(id),
+      accountOf(id)?.uid,
+    ]);
+    const none = [undefined, undefined, undefined];
+    expect(found).toEqual([[4_294_967_294, 4_294_967_294, undefined], none, none, none]);
+    expect(accountOf(4_294_967_296)).toBeUndefined();
+  });
+
   test("a user has a name, a home and groups", () => {
     expect(accountOf("root")).toEqual({ name: "root", uid: 0, gid: 0, home: "/root", shell: "/bin/bash" });
     expect(accountOf(0)).toEqual(accountOf("root"));
