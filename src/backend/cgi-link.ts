@@ -62,7 +62,7 @@ export class CgiLink implements Link, RecordSink {
   constructor(requestId: number, pipes: CgiPipes) {
     this.#requestId = requestId;
     this.#pipes = pipes;
-    this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, () => this.#user?.onLinkDrain());
+    this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, pipes.clock, () => this.#user?.onLinkDrain());
     this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, pipes.conduct.awaitEndMs);
     this.#startedAt = pipes.clock.now();
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
@@ -159,9 +159,9 @@ export class CgiLink implements Link, RecordSink {
     user?.onLinkFailed(error);
   }
 
-  /** A line that the program has printed on stderr, for the web server. False when nobody takes it any more. */
+  /** A line that the program has printed on stderr, for the web server. False when nobody takes it: any more, or as long as too much waits for it. */
   printError(line: string): boolean {
-    if (!this.#isOpen || !this.#user) return false;
+    if (!this.#isOpen || !this.#user || this.isPaused) return false;
     this.#user.onLinkData(encodeStream(FCGI_STDERR, this.#requestId, Buffer.from(`${line}\n`), false));
     return true;
   }

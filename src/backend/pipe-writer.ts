@@ -1,38 +1,55 @@
-import type { FileSink } from "bun";
+import { writeSync } from "node:fs";
 import type { ByteBudget } from "../base/byte-budget.ts";
-import { ByteQueue } from "../base/byte-queue.ts";
-import { closeFd } from "../base/libc.ts";
-import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { errnoOf } from "../base/errors.ts";
+import { closeFd, setNonBlocking } from "../base/libc.ts";
+import { Outbox } from "../base/outbox.ts";
+
+/**
+ * How soon a full pipe is tried again, at first and at the most: a program that reads gets 64 KiB (pipe(7)) each time, one that does not costs little.
+ * The runtime's own writer waits for the reader also when it is told to end (Bun 1.4.5): what a program leaves behind may hold a pipe for ever.
+ */
+const FIRST_RETRY_MS = 1;
+const LAST_RETRY_MS = 16;
 
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
   readonly #fd: number;
-  /** Made for the first byte: most requests have none. */
-  #sink: FileSink | undefined;
+  readonly #clock: Clock;
   readonly #onDrain: () => void;
-  readonly #queue: ByteQueue;
-  /** On its way into the pipe. */
-  #writing = 0;
+  /** Made for the first byte: most requests have none. */
+  #outbox: Outbox | undefined;
+  readonly #buffers: ByteBudget;
+  #retry: Timer | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  /** Nobody reads any more. */
+  #isBroken = false;
   /** ending: nothing follows what waits. */
   #phase: "open" | "ending" | "closed" = "open";
 
-  /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: nothing waits any more. */
-  constructor(fd: number, buffers: ByteBudget, onDrain: () => void) {
-    this.#queue = new ByteQueue(buffers);
+  /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: what had to wait does so no more. */
+  constructor(fd: number, buffers: ByteBudget, clock: Clock, onDrain: () => void) {
     this.#fd = fd;
+    this.#buffers = buffers;
+    this.#clock = clock;
     this.#onDrain = onDrain;
   }
 
   /** Bytes that were not taken yet. */
   get waiting(): number {
-    return this.#queue.bytes + this.#writing;
+    return this.#outbox?.bytes ?? 0;
   }
 
   /** By reference. Dropped when the reader has gone, or after end(). */
   write(chunk: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "open") return;
-    this.#queue.push(chunk, start, end);
-    if (this.#writing === 0) void this.#writeAll();
+    if (!this.#outbox) {
+      setNonBlocking(this.#fd);
+      this.#outbox = new Outbox({ write: (bytes) => this.#writeNow(bytes) }, this.#buffers);
+    }
+    this.#outbox.write(chunk, start, end);
+    if (this.#isBroken) this.close();
+    else if (this.waiting > 0) this.#awaitRoom();
   }
 
   /** Closes the pipe when all was taken. */
@@ -46,43 +63,34 @@ export class PipeWriter {
   close(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    this.#queue.clear();
-    const close = () => closeFd(this.#fd);
-    if (this.#sink) Promise.resolve(this.#sink.end()).then(close, close);
-    else close();
+    this.#retry?.cancel();
+    this.#outbox?.clear();
+    closeFd(this.#fd);
   }
 
-  /** One piece after the other: the sink never settles where a second one comes while the first is on its way (Bun 1.4.5). */
-  async #writeAll(): Promise<void> {
+  #awaitRoom(): void {
+    this.#retry ??= this.#clock.after(this.#retryMs, () => {
+      this.#retry = undefined;
+      const before = this.waiting;
+      const isDone = this.#outbox?.flush() ?? true;
+      this.#retryMs = this.waiting < before ? FIRST_RETRY_MS : Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
+      if (!isDone && !this.#isBroken) this.#awaitRoom();
+      else {
+        if (this.#isBroken || this.#phase === "ending") this.close();
+        this.#onDrain();
+      }
+    });
+  }
+
+  /** As a socket does: bytes taken, 0 where there is no room, -1 where nobody reads. */
+  #writeNow(bytes: Uint8Array): number {
     try {
-      while (this.#queue.bytes > 0) {
-        const piece = this.#queue.join();
-        this.#queue.clear();
-        this.#writing = piece.length;
-        await this.#writePiece(piece);
-        this.#writing = 0;
-      }
-    } catch {
+      return writeSync(this.#fd, bytes);
+    } catch (error) {
+      if (errnoOf(error) === "EAGAIN") return 0;
       // EPIPE: the reader does not want the rest.
-      this.#writing = 0;
-      this.close();
-    }
-    if (this.#phase === "ending") this.close();
-    this.#onDrain();
-  }
-
-  /** The runtime writes to a duplicate of the descriptor (Bun 1.4.5): where there is none left, it is tried again. */
-  async #writePiece(piece: Uint8Array): Promise<void> {
-    for (;;) {
-      try {
-        this.#sink ??= Bun.file(this.#fd).writer();
-        await Promise.all([this.#sink.write(piece), this.#sink.flush()]);
-        return;
-      } catch (error) {
-        if (this.#sink || !isShortage(error)) throw error;
-        await Bun.sleep(SHORTAGE_MS);
-        if (this.#phase === "closed") return;
-      }
+      this.#isBroken = true;
+      return -1;
     }
   }
 }

@@ -149,3 +149,45 @@ test("bodies that are taken whole are held, and given back", async () => {
     await nothingHeld(site.fpm);
   }
 });
+
+describe("of plain CGI", () => {
+  test("what a script prints on stderr for a client that does not read is held no further than its answer", async () => {
+    const flood =
+      "#!/usr/bin/perl\nsyswrite STDOUT, qq(Content-Type: text/plain\\n\\nok\\n); syswrite STDERR, ('e' x 8000 . qq(\\n)) x 7 for 1 .. 4000;\n";
+    await using site = await startSite({
+      server: 'buffer_limit = "16M"',
+      apps: '[[apps]]\nmatch = "/**/*.cgi"\nprotocol = "cgi"\nextensions = [".cgi"]\nstderr = "client"\noutput_limit = 0',
+      files: { "flood.cgi": flood },
+    });
+    const clients = await Promise.all(Array.from({ length: 4 }, () => connectFcgi(site.fpm.socket)));
+    for (const client of clients) {
+      client.pause();
+      await client.send(client.encode(`${site.root}/flood.cgi`));
+    }
+    // What nobody takes is in the log, all of it: 4 times 224 MB were printed.
+    await waitUntil("they print", async () => (await snapshotOf(site.fpm)).buffered_bytes > 500_000);
+    for (let i = 0; i < 10; i++) {
+      expect((await snapshotOf(site.fpm)).buffered_bytes).toBeLessThan(4 * MIB);
+      expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+      await Bun.sleep(100);
+    }
+    for (const client of clients) client[Symbol.dispose]();
+    await nothingHeld(site.fpm);
+  });
+
+  test("a body that nobody has read is given up with its request, whoever has the pipe", async () => {
+    await using site = await startSite({
+      app: 'protocol = "cgi"\nextensions = [".cgi"]',
+      files: {
+        "hook.cgi":
+          "#!/usr/bin/perl\nif (!fork) { open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; exec 'sleep', 8 }\nprint qq(Content-Type: text/plain\\n\\nok);\n",
+      },
+    });
+    const ask = () => site.ask("hook.cgi", { body: Buffer.alloc(200_000) });
+    expect((await ask()).text()).toBe("ok");
+    const before = site.fpm.descriptors();
+    for (let i = 0; i < 20; i++) expect((await ask()).text()).toBe("ok");
+    await waitUntil("descriptors are closed", () => site.fpm.descriptors() <= before);
+    await nothingHeld(site.fpm);
+  });
+});

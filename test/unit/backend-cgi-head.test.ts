@@ -71,6 +71,16 @@ describe("the header of what a CGI program prints", () => {
     expect(passed([...output])).toEqual({ output: "", problem });
   });
 
+  test("may come a byte at a time: that takes no longer than its bytes do", () => {
+    const head = new CgiHead();
+    head.push(bytes(`X: y\n${"a\n".repeat(30_000)}`));
+    const since = performance.now();
+    for (let i = 0; i < 5000; i++) expect(head.push(bytes("b"))).toBeUndefined();
+    // With a copy and a look at all of it for each of them it takes seconds.
+    expect(performance.now() - since).toBeLessThan(400);
+    expect(head.push(bytes("\n\nbody"))).toHaveLength(5 + 60_000 + 5000 + 6);
+  });
+
   test("is handed on as it comes from 64 KiB on", () => {
     const long = `A: ${"b".repeat(64 * 1024 - 3)}`;
     expect(passed([`A: b\n${"c: d\n".repeat(13_200)}`]).output).toHaveLength(5 + 66_000);

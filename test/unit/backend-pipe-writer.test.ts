@@ -1,0 +1,95 @@
+import { describe, expect, test } from "bun:test";
+import { fstatSync, readSync } from "node:fs";
+import { PipeWriter } from "../../src/backend/pipe-writer.ts";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
+import { closeFd, openPipe } from "../../src/base/libc.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const PIPE_BYTES = 64 * 1024;
+
+function openWriter() {
+  const { readFd, writeFd } = openPipe();
+  const clock = new FakeClock();
+  const buffers = new ByteBudget(2 ** 30);
+  let drains = 0;
+  const writer = new PipeWriter(writeFd, buffers, clock, () => void drains++);
+  return {
+    readFd,
+    clock,
+    buffers,
+    writer,
+    drains: () => drains,
+    write: (bytes: Uint8Array) => writer.write(bytes, 0, bytes.length),
+    isClosed: () => {
+      try {
+        return fstatSync(writeFd) === undefined;
+      } catch {
+        return true;
+      }
+    },
+  };
+}
+
+/** What is read until the pipe is empty, or has ended. */
+function readAll(fd: number, most: number): Buffer {
+  const bytes = Buffer.alloc(most);
+  return bytes.subarray(0, readSync(fd, bytes));
+}
+
+describe("the writing end of a program's stdin", () => {
+  test("brings all bytes in order through a pipe that is often full, and closes then", () => {
+    const { readFd, clock, buffers, writer, write, drains, isClosed } = openWriter();
+    const sent = Buffer.from(Array.from({ length: 5 * PIPE_BYTES }, (_, i) => i % 251));
+    for (let at = 0; at < sent.length; at += 50_000) write(sent.subarray(at, at + 50_000));
+    writer.end();
+    // A pipe holds 16 pages, of which one may be full only in part.
+    expect(writer.waiting).toBeWithin(4 * PIPE_BYTES, 4 * PIPE_BYTES + 4096);
+    expect(buffers.heldBytes).toBe(writer.waiting);
+    const got: Buffer[] = [];
+    for (let bytes = 0; bytes < sent.length; ) {
+      const piece = readAll(readFd, 3 * PIPE_BYTES);
+      got.push(piece);
+      bytes += piece.length;
+      clock.advance(2);
+    }
+    expect(Buffer.concat(got).equals(sent)).toBe(true);
+    expect([writer.waiting, buffers.heldBytes, drains(), isClosed()]).toEqual([0, 0, 1, true]);
+    closeFd(readFd);
+  });
+
+  test("is closed at once, and holds nothing, when the request is over and somebody has the pipe who does not read", () => {
+    const { readFd, clock, buffers, writer, write, isClosed } = openWriter();
+    write(new Uint8Array(3 * PIPE_BYTES));
+    clock.advance(1000);
+    expect([isClosed(), buffers.heldBytes]).toEqual([false, 2 * PIPE_BYTES]);
+    writer.close();
+    expect([isClosed(), writer.waiting, buffers.heldBytes, clock.timers]).toEqual([true, 0, 0, 0]);
+    closeFd(readFd);
+  });
+
+  test("drops what a reader does not want that has gone", () => {
+    const { readFd, clock, buffers, writer, write, drains, isClosed } = openWriter();
+    write(new Uint8Array(2 * PIPE_BYTES));
+    closeFd(readFd);
+    clock.advance(50);
+    expect([drains(), writer.waiting, buffers.heldBytes, isClosed()]).toEqual([1, 0, 0, true]);
+    write(new Uint8Array(10));
+    writer.end();
+    expect(writer.waiting).toBe(0);
+  });
+
+  test("tries a full pipe less and less often, and soon again when it has moved", () => {
+    const { readFd, clock, writer, write } = openWriter();
+    write(new Uint8Array(3 * PIPE_BYTES));
+    clock.advance(500);
+    readAll(readFd, PIPE_BYTES);
+    let waitedMs = 0;
+    for (; writer.waiting > PIPE_BYTES; waitedMs++) clock.advance(1);
+    expect(waitedMs).toBeWithin(2, 17);
+    readAll(readFd, PIPE_BYTES);
+    clock.advance(1);
+    expect(writer.waiting).toBe(0);
+    writer.close();
+    closeFd(readFd);
+  });
+});
