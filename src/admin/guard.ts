@@ -13,7 +13,8 @@ export interface Refusal {
   readonly why: string;
 }
 
-const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?$/i;
+const MAX_PORT = 65_535;
 /** Why nobody may act, by the kind of the address. */
 const MAY_LOOK = {
   tcp: "Over TCP one may look, and not act: use the Unix socket.",
@@ -30,7 +31,7 @@ export function refusalOf(
   mayAct: boolean,
   where: keyof typeof MAY_LOOK = "tcp",
 ): Refusal | undefined {
-  if (host === null || !LOCAL_HOST.test(host))
+  if (host === null || !isLocal(host))
     return { status: 421, why: `Host must be localhost, 127.0.0.1 or [::1], with or without a port.` };
   if (READING.includes(method)) return undefined;
   if (method !== "POST") return { status: 405, why: "Only GET, HEAD and POST are known." };
@@ -38,4 +39,10 @@ export function refusalOf(
   const isOurs = origin === null || origin.toLowerCase() === `http://${host.toLowerCase()}`;
   const isSameSite = site === null || site === "same-origin" || site === "none";
   return isOurs && isSameSite ? undefined : { status: 403, why: "Another site's page may not act here." };
+}
+
+/** With a port above the highest there is no URL. */
+function isLocal(host: string): boolean {
+  const [whole, port = "0"] = LOCAL_HOST.exec(host) ?? [];
+  return whole !== undefined && Number(port) <= MAX_PORT;
 }

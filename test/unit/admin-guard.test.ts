@@ -11,7 +11,7 @@ const visit = (changes: object) => ({
 const status = (changes: object, mayAct = true) => refusalOf(visit(changes), mayAct)?.status;
 
 describe("a visit", () => {
-  test.each(["localhost", "localhost:9001", "LOCALHOST", "127.0.0.1:80", "[::1]:9001"])(
+  test.each(["localhost", "localhost:9001", "LOCALHOST", "127.0.0.1:80", "[::1]:9001", "localhost:65535"])(
     "by the name %p is welcome",
     (host) => expect(status({ host })).toBeUndefined(),
   );
@@ -23,6 +23,8 @@ describe("a visit", () => {
     "localhost.evil.example",
     "127.0.0.1.evil.example:80",
     "localhost:80@evil",
+    "localhost:65536",
+    "[::1]:99999",
   ])("by the name %p is refused", (host) => expect(status({ host })).toBe(421));
 
   test("by another method than GET, HEAD and POST is refused", () => {
