@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { descriptorWarnings, limitWarnings } from "../../src/config/limit-warnings.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { samplesOf } from "../../src/config/match-samples.ts";
 import { defaultTables } from "../../src/config/tables.ts";
 
 let folder = "";
@@ -299,4 +300,22 @@ test("two pages at one path are pointed out", async () => {
   expect(await warningsOf(`server.ping_path = "/a"\nserver.status_path = "/a"`)).toEqual([
     "server.status_path: ping_path is the same, and is what answers",
   ]);
+});
+
+test("a match with very many alternatives is not looked at, however they are written", () => {
+  const startedAt = performance.now();
+  expect(samplesOf(`/srv/${"{a,b}".repeat(6)}/x.php`)).toHaveLength(64);
+  for (const many of ["{a,b}".repeat(20), "{a,b}".repeat(7), `{${"{a,b},".repeat(20)}c}`])
+    expect(samplesOf(`/srv/${many}/x.php`)).toEqual([]);
+  expect(samplesOf("/srv/{a,b{c,d}}/*.{p[h]p,pl}")).toEqual([
+    "/srv/a/x.php",
+    "/srv/a/x.pl",
+    "/srv/bc/x.php",
+    "/srv/bc/x.pl",
+    "/srv/a/x.php",
+    "/srv/a/x.pl",
+    "/srv/bd/x.php",
+    "/srv/bd/x.pl",
+  ]);
+  expect(performance.now() - startedAt).toBeLessThan(500);
 });
