@@ -1,20 +1,58 @@
 import type { OutputReader } from "./output.ts";
 
-/** Each has a descriptor. */
-const MOST_KEPT = 64;
+const MOST_OF_PROGRAM = 64;
+const MOST_IN_ALL = 1024;
+/** Of the descriptors of this process all of them may take this part. */
+const MOST_DESCRIPTORS = 1 / 8;
+/** The pipe, and what the runtime duplicates of it to read it (Bun 1.4.5). */
+const DESCRIPTORS_PER_OUTPUT = 2;
+
+/** Whose an output is. */
+export interface OutputHolder {
+  /** Whom its process ran as. */
+  readonly uid: number;
+  /** The key of its program. */
+  readonly program: string;
+}
 
 /**
- * The pipes of one program's processes that have ended while somebody goes on who has them: a job that was left on purpose would end by SIGPIPE. Each is
- * read to its end, unless there are too many; then the oldest is closed.
+ * The pipes of processes that have ended while somebody goes on who has them: a job that was left on purpose would end by SIGPIPE. Each is read to its
+ * end, unless there are too many: of one program then its oldest is closed; of all programs the oldest of the program that has most, among those of the
+ * user who has most. Who leaves many jobs takes nothing from others.
  */
 export class KeptOutputs {
-  readonly #kept = new Set<OutputReader>();
+  /** The oldest first. */
+  readonly #kept = new Map<OutputReader, OutputHolder>();
+  readonly #most: number;
 
-  add(output: OutputReader): void {
-    this.#kept.add(output);
-    void output.ended.then(() => this.#kept.delete(output));
-    if (this.#kept.size <= MOST_KEPT) return;
-    const [oldest] = this.#kept;
-    oldest?.cancel();
+  /** `descriptors`: how many may be open in this process. */
+  constructor(descriptors: number) {
+    const fitting = Math.floor((descriptors * MOST_DESCRIPTORS) / DESCRIPTORS_PER_OUTPUT);
+    this.#most = Math.max(1, Math.min(fitting, MOST_IN_ALL));
   }
+
+  add(output: OutputReader, holder: OutputHolder): void {
+    this.#kept.set(output, holder);
+    void output.ended.then(() => this.#kept.delete(output));
+    const all = [...this.#kept];
+    const ofProgram = all.filter(([, { program }]) => program === holder.program);
+    if (ofProgram.length > MOST_OF_PROGRAM) this.#closeOldest(ofProgram);
+    else if (all.length > this.#most) this.#closeOldest(largest(largest(all, "uid"), "program"));
+  }
+
+  #closeOldest(kept: readonly Kept[]): void {
+    const [output] = kept[0] ?? [];
+    if (!output) return;
+    // Its end is told later: nobody is to close it a second time instead of another one.
+    this.#kept.delete(output);
+    output.cancel();
+  }
+}
+
+type Kept = readonly [output: OutputReader, holder: OutputHolder];
+
+/** Those of the holder who has most of them. */
+function largest(kept: readonly Kept[], by: keyof OutputHolder): readonly Kept[] {
+  const groups = [...Map.groupBy(kept, ([, holder]) => holder[by]).values()];
+  return groups.reduce((most, group) => (group.length > most.length ? group : most), []);
 }

@@ -61,7 +61,7 @@ export interface BackendDeps {
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
-  /** Outputs of its processes that have ended. */
+  /** Outputs of processes that have ended: of all programs. */
   readonly keptOutputs: KeptOutputs;
   readonly memoryKiller: MemoryKiller;
   /** How lines of the log name a request. */

@@ -204,7 +204,8 @@ export class ProgramProcess implements StartListener {
   async #finishOutput(): Promise<void> {
     for (const output of this.#outputs) output.onWriterEnded();
     const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      for (const output of this.#outputs) this.#deps.keptOutputs.add(output);
+      const holder = { uid: this.#uid, program: this.#program.key };
+      for (const output of this.#outputs) this.#deps.keptOutputs.add(output, holder);
       this.#finished.resolve();
     });
     await Promise.all(this.#outputs.map((output) => output.ended));

@@ -1,5 +1,6 @@
 import { AdminServers } from "../admin/admin-servers.ts";
 import { Acceptor } from "../backend/acceptor.ts";
+import { KeptOutputs } from "../backend/kept-outputs.ts";
 import { UnreadWatch } from "../backend/unread-watch.ts";
 import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
@@ -109,17 +110,18 @@ function createRegistry(
     ...deps
   }: Omit<PoolDeps, "machine" | keyof ReturnType<typeof createStarting>> & { reaper: Reaper },
 ): Registry {
-  const starting = createStarting(deps.clock, deps.log, reaper);
+  const starting = createStarting(deps.clock, deps.log, reaper, limits.descriptors);
   return new Registry(limits.maxProcesses, limits.machine, { ...deps, ...starting });
 }
 
 /** What pools need in order to start processes, and to follow them. */
-function createStarting(clock: Clock, log: Log, reaper: Reaper) {
+function createStarting(clock: Clock, log: Log, reaper: Reaper, descriptors: number) {
   return {
     starter: new Starter({ clock, log, reaper }),
     orphans: () => reaper.orphans(),
     acceptor: new Acceptor(clock, log),
     unread: new UnreadWatch(clock),
+    keptOutputs: new KeptOutputs(descriptors),
     memoryKiller: ownMemoryKiller(),
   };
 }

@@ -2,7 +2,6 @@ import type { Backend } from "../backend/backend.ts";
 import { CgiBackend } from "../backend/cgi-backend.ts";
 import { causeOf, describeExit, type Exit, isBootFailure, isKilledByOthers } from "../backend/exit.ts";
 import { FastCgiBackend } from "../backend/fastcgi-backend.ts";
-import { KeptOutputs } from "../backend/kept-outputs.ts";
 import type { BackendDeps, BackendOwner } from "../backend/lent-backend.ts";
 import { OutputLimit } from "../backend/output-limit.ts";
 import { explainBootFailure } from "../backend/start-failure.ts";
@@ -22,7 +21,7 @@ export interface StartsOwner extends BackendOwner {
 }
 
 /** What its processes need of their surroundings, but for what they share among themselves. */
-export type StartsDeps = Omit<BackendDeps, "outputLimit" | "keptOutputs">;
+export type StartsDeps = Omit<BackendDeps, "outputLimit">;
 
 /** Starts the processes of one program and tells of their exits; pauses after each start that failed, and opens a breaker when several in a row did. */
 export class Starts {
@@ -42,7 +41,7 @@ export class Starts {
     const { clock, log } = deps;
     this.#owner = owner;
     this.#shortage = new RareLine(clock);
-    this.#deps = { ...deps, outputLimit: new OutputLimit(clock, log), keptOutputs: new KeptOutputs() };
+    this.#deps = { ...deps, outputLimit: new OutputLimit(clock, log) };
   }
 
   /** How many failed in a row. */

@@ -78,7 +78,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     instance: "test",
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
-    keptOutputs: new KeptOutputs(),
+    keptOutputs: new KeptOutputs(1024),
     naming: new RequestNaming(),
     memoryKiller: new MemoryKiller("/none", () => undefined),
     conduct: new Conduct(),
