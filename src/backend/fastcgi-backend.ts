@@ -339,7 +339,8 @@ export class FastCgiBackend extends LentBackend {
   async #endBackground(): Promise<readonly number[]> {
     const isStarted = this.#readyAt !== undefined;
     if (isStarted && !(await this.#isStillAccepting())) return [];
-    return await endHoldersOf(this.#socket.inode, this.#process.uid, this.deps.orphans);
+    const { orphans, turns } = this.deps;
+    return await endHoldersOf({ inode: this.#socket.inode, uid: this.#process.uid, orphans, turns });
   }
 
   /** Whether somebody accepts on its socket, now that it has ended. A mere child of it would not. */

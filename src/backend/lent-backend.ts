@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { childrenOf } from "../base/proc-stat.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
+import type { Turns } from "../base/turns.ts";
 import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
@@ -53,6 +54,8 @@ export interface BackendDeps {
   readonly starter: Starter;
   /** What programs that have ended left behind: processes that are children of ours now. */
   orphans(): readonly number[];
+  /** In which they are looked at. */
+  readonly turns: Turns;
   /** Takes requests back. */
   readonly acceptor: Acceptor;
   /** Looks at requests that were handed over: of all programs. */

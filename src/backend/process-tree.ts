@@ -1,8 +1,11 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { cpuUsageOf, ownMemoryOf, residentOf, type Usage } from "./usage.ts";
 
 /** Descriptors of a process that are looked at: a connection is among the first that it has. */
 const MOST_DESCRIPTORS = 64;
+const FIRST_DESCRIPTORS = Array.from({ length: MOST_DESCRIPTORS }, (_, fd) => String(fd));
+/** More are not listed, which would take milliseconds, and up to a second. */
+const MOST_LISTED = 1024;
 
 /** Memory that a process and its children hold, in bytes: what they share counts once. Undefined when it has gone. */
 export function treeMemoryOf(pid: number, children: readonly number[]): number | undefined {
@@ -36,10 +39,12 @@ export function holderAmong(pids: readonly number[], inode: number): number | un
 export function holdsSocket(pid: number, inode: number): boolean | undefined {
   try {
     const folder = `/proc/${pid}/fd`;
-    const all = readdirSync(folder);
+    // The kernel tells how many they are since Linux 6.2.
+    const isListed = statSync(folder).size <= MOST_LISTED;
+    const all = isListed ? readdirSync(folder) : FIRST_DESCRIPTORS;
     const looked = all.slice(0, MOST_DESCRIPTORS);
     if (looked.some((fd) => linkAt(`${folder}/${fd}`) === `socket:[${inode}]`)) return true;
-    return looked.length < all.length ? undefined : false;
+    return isListed && looked.length === all.length ? false : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { errnoOf } from "./errors.ts";
 
 /** What /proc/PID/stat and /proc/PID/task/TID/stat tell (proc(5)). */
@@ -16,6 +16,9 @@ export interface ProcStat {
 
 /** A tick of /proc: USER_HZ is 100 on x86-64 and arm64. */
 export const TICK_MS = 10;
+
+/** Threads of a process that are looked at. */
+const MOST_THREADS = 64;
 
 /** undefined when the text is something else. */
 export function parseStat(text: string): ProcStat | undefined {
@@ -66,9 +69,13 @@ export function childrenOf(pid: number): number[] {
   return childrenOfThreads(pid, () => [String(pid)]);
 }
 
-/** The same of all threads of a process. */
+/** The same of all threads of a process; of one with very many threads only the main one's. */
 export function childrenOfAll(pid: number): number[] {
-  return childrenOfThreads(pid, () => readdirSync(`/proc/${pid}/task`));
+  const folder = `/proc/${pid}/task`;
+  // As every folder: itself, the one above, and one for each in it.
+  return childrenOfThreads(pid, () =>
+    statSync(folder).nlink - 2 > MOST_THREADS ? [String(pid)] : readdirSync(folder),
+  );
 }
 
 function childrenOfThreads(pid: number, threads: () => readonly string[]): number[] {

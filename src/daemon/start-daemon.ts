@@ -119,6 +119,8 @@ function createStarting(clock: Clock, log: Log, reaper: Reaper, descriptors: num
   return {
     starter: new Starter({ clock, log, reaper }),
     orphans: () => reaper.orphans(),
+    // Others than those of the status, whose answers need not wait until all of them have been looked at.
+    turns: new Turns(clock),
     acceptor: new Acceptor(clock, log),
     unread: new UnreadWatch(clock),
     keptOutputs: new KeptOutputs(descriptors),

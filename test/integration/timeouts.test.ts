@@ -15,6 +15,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { Deadlines } from "../../src/base/deadlines.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
+import { Turns } from "../../src/base/turns.ts";
 import type { AppConfig } from "../../src/config/config.ts";
 import { encodeHead } from "../../src/fcgi/encoder.ts";
 import { RequestHead } from "../../src/fcgi/head.ts";
@@ -87,6 +88,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     starter,
     acceptor: new Acceptor(clock, log),
     orphans: () => [],
+    turns: new Turns(clock),
   });
   return { backend, clock, exits };
 }

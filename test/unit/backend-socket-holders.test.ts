@@ -1,0 +1,77 @@
+import { afterEach, expect, test } from "bun:test";
+import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
+import { holdsSocket } from "../../src/backend/process-tree.ts";
+import { endHoldersOf } from "../../src/backend/socket-holders.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { closeFd, listenUnix } from "../../src/base/libc.ts";
+import { childrenOf } from "../../src/base/proc-stat.ts";
+import { Turns } from "../../src/base/turns.ts";
+import { isAlive } from "../support/processes.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** A child of ours is what an orphan is to std-fpm. */
+const started: Bun.Subprocess[] = [];
+const uid = process.getuid?.() ?? 0;
+
+afterEach(async () => {
+  for (const each of started) each.kill("SIGKILL");
+  await Promise.all(started.splice(0).map(({ exited }) => exited));
+});
+
+/** A process that sleeps, with these descriptors from 0 on. */
+function sleeper(fds: readonly number[], command: readonly string[] = ["sleep", "1000"]): number {
+  const child = Bun.spawn([...command], { stdio: [fds[0] ?? "ignore", "ignore", "ignore", ...fds] });
+  started.push(child);
+  return child.pid;
+}
+
+function search(inode: number, asUid = uid) {
+  const orphans = () => started.map(({ pid }) => pid);
+  return { inode, uid: asUid, orphans, turns: new Turns(systemClock) };
+}
+
+/** How long the event loop stood at the longest until this was done, in milliseconds. */
+async function longestTurnOf(work: Promise<unknown>): Promise<number> {
+  let isDone = false;
+  void work.finally(() => {
+    isDone = true;
+  });
+  let longest = 0;
+  for (let before = performance.now(); !isDone; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = performance.now();
+    longest = Math.max(longest, now - before);
+    before = now;
+  }
+  return longest;
+}
+
+test("who has the socket of a program is found among many others, and what it has started, too", async () => {
+  using dir = makeTempDir();
+  const fd = listenUnix(dir.at("s.sock"), 1);
+  const other = openSync("/dev/null", "r");
+  try {
+    const { ino } = fstatSync(fd);
+    const holder = sleeper([fd]);
+    // It has closed what its child has.
+    const parent = sleeper(
+      [fd],
+      ["sh", "-c", `sleep 1000 & touch ${dir.at("pid")}; exec sleep 1000 <&- 3<&-`],
+    );
+    await waitUntil("there is a child", () => existsSync(dir.at("pid")) && childrenOf(parent).length === 1);
+    const [child = 0] = childrenOf(parent);
+    await waitUntil("only that has it", () => holdsSocket(parent, ino) === false);
+    for (let many = 0; many < 300; many++) sleeper(Array(60).fill(other));
+
+    expect(await endHoldersOf(search(ino, uid + 1))).toEqual([]);
+    const ending = endHoldersOf(search(ino));
+    expect(await longestTurnOf(ending)).toBeLessThan(30);
+    expect((await ending).toSorted()).toEqual([holder, child].toSorted());
+    await waitUntil("they have ended", () => !isAlive(holder) && !isAlive(child));
+    expect(isAlive(parent)).toBe(true);
+  } finally {
+    closeFd(fd);
+    closeSync(other);
+  }
+});
