@@ -8,7 +8,7 @@ import { AdminSocketFile } from "./admin-socket.ts";
 import type { Control } from "./control.ts";
 import { EndWait } from "./end-wait.ts";
 import { EventStream } from "./event-stream.ts";
-import { createHandler } from "./handler.ts";
+import { createHandler, EVENTS_TYPE } from "./handler.ts";
 
 export interface AdminOptions {
   readonly address: ListenAddress;
@@ -28,6 +28,10 @@ const RETRY_FOR_MS = 30_000;
 const LAST_ANSWERS_MS = 1000;
 /** An action has no body to speak of. */
 const MAX_BODY_BYTES = 4096;
+/** How long a client may take nothing of an answer. Who has not asked yet is given as long by Bun itself (1.4.5), for a whole header. */
+const UNREAD_S = 10;
+/** So many may be answered at once, with those who listen to events or wait for the end. */
+const MOST_ANSWERED = 128;
 
 /** HTTP for status and control, beside the requests of web servers and never in their way: a long answer is made in turns (`base/turns`). */
 export class AdminServer {
@@ -139,15 +143,30 @@ export class AdminServer {
     }
   }
 
+  /**
+   * Who only looks must not take the descriptors that web servers need: a connection is for one answer, and ends when nobody reads that. Making it may
+   * take any time, and events have no end.
+   */
+  async #answer(request: Request, server: Bun.Server<undefined>): Promise<Response> {
+    server.timeout(request, 0);
+    const isWelcome = server.pendingRequests <= MOST_ANSWERED;
+    const response = isWelcome ? await this.#handle(request) : tooMany();
+    const isEndless = response.headers.get("Content-Type") === EVENTS_TYPE && request.method === "GET";
+    if (isEndless) return response;
+    server.timeout(request, UNREAD_S);
+    response.headers.set("Connection", "close");
+    return response;
+  }
+
   #listen(where: { unix: string } | { hostname: string; port: number }): Bun.Server<undefined> {
     const { log, address } = this.#options;
     try {
       return Bun.serve({
         ...where,
         development: false,
-        idleTimeout: 0,
+        idleTimeout: UNREAD_S,
         maxRequestBodySize: MAX_BODY_BYTES,
-        fetch: this.#handle,
+        fetch: (request: Request, server: Bun.Server<undefined>) => this.#answer(request, server),
         error(thrown: unknown) {
           log.error(`a bug in std-fpm's status: ${messageOf(thrown)}`, { stack: (thrown as Error).stack });
           return new Response("a bug in std-fpm; its log has more\n", { status: 500 });
@@ -161,4 +180,8 @@ export class AdminServer {
       throw new FpmError(isTaken ? "LISTEN_IN_USE" : "LISTEN_FAILED", "daemon", what, { cause: error });
     }
   }
+}
+
+function tooMany(): Response {
+  return new Response("Too many ask at once.\n", { status: 503 });
 }

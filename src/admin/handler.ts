@@ -11,6 +11,9 @@ type Answer = Response | Promise<Response>;
 type Page = (url: URL, request: Request) => Answer;
 type Action = (argument: string) => Promise<ActionResult>;
 
+/** Of an answer that has no end. */
+export const EVENTS_TYPE = "text/event-stream";
+
 const PID = /^[1-9]\d{0,6}$/;
 
 /** Answers the requests to the admin server; `mayAct`: not only reading ones. */
@@ -67,7 +70,7 @@ function pagesOf(
     "/ended": (_, request) => ends.wait(request) ?? text("Too many wait for the end already.\n", 503),
     "/events": () => {
       const stream = events.open();
-      return stream ? typed(stream, "text/event-stream") : text("Too many pages listen already.\n", 503);
+      return stream ? typed(stream, EVENTS_TYPE) : text("Too many pages listen already.\n", 503);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, lstatSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { groupId } from "../../src/base/accounts.ts";
 import { admin, command, snapshotOf } from "../support/admin.ts";
 import { runCli } from "../support/cli-process.ts";
@@ -136,6 +136,25 @@ describe("on a TCP address", () => {
     });
   });
 
+  test("a connection is for one answer; who waits for the end or for events stays", async () => {
+    const port = freePort();
+    await using site = await startSite({ apps: `[admin]\nlisten = "127.0.0.1:${port}"\n` });
+    const descriptors = () => readdirSync(`/proc/${site.fpm.pid}/fd`).length;
+    const before = descriptors();
+    const [ended, events] = await Promise.all(["/ended", "/events"].map((path) => holdOpen(port, path)));
+    const askers = await Promise.all(Array.from({ length: 100 }, () => holdOpen(port, "/healthz")));
+    await waitUntil("all have their answer and are let go", () => askers.every(({ isOpen }) => !isOpen));
+    expect(askers.map(({ text }) => text.slice(-3))).toEqual(Array(100).fill("ok\n"));
+    await waitUntil("their descriptors are free", () => descriptors() <= before + 2);
+    // Longer than an answer may be unread.
+    const heard = events?.text.length ?? 0;
+    await Bun.sleep(13_000);
+    expect([ended?.isOpen, events?.isOpen, ended?.text]).toEqual([true, true, ""]);
+    expect(events?.text.length).toBeGreaterThan(heard);
+    ended?.socket.end();
+    events?.socket.end();
+  });
+
   test("that somebody else has, or that strangers reach, std-fpm does not start", async () => {
     using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     for (const [listen, why] of [
@@ -268,4 +287,23 @@ function keepBusy(site: Site) {
 function freePort(): number {
   using probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   return probe.port;
+}
+
+/** Asks over a connection that the client does not close. */
+async function holdOpen(port: number, path: string) {
+  const held = { isOpen: true, text: "" };
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      data(_, chunk) {
+        held.text += chunk.toString();
+      },
+      close() {
+        held.isOpen = false;
+      },
+    },
+  });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  return Object.assign(held, { socket });
 }
