@@ -34,6 +34,8 @@ An action answers with JSON: \`isDone\`, and a \`message\` that says what happen
 127.0.0.1 or [::1], and a browser must have come from the dashboard itself. On a TCP address, which must be local, one may look and not act, and so on
 every Unix socket of \`[admin] listen\` but the first one: \`listen = ["admin.sock", "status.sock"]\` with \`listen_group = "prometheus"\` lets that group read numbers, and nothing else.
 
+A connection is for one answer and is closed after it, and when nobody takes anything of that answer for ten seconds, or has not asked by then; \`/events\` and \`/ended\` stay. 128 are answered at once.
+
 ## The dashboard
 
 \`/\` of the admin server shows all of this as it changes, once a second, trouble first: at the top how many programs are in trouble, which, since when, and why in words; below them a line for each program,
