@@ -5,10 +5,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { startNginx, type Way } from "../test/support/nginx.ts";
 import { startPhpFpm } from "../test/support/php-fpm.ts";
-import { answers, startStdFpm } from "../test/support/std-fpm.ts";
+import { startStdFpm } from "../test/support/std-fpm.ts";
 import { makeTempDir } from "../test/support/temp-dir.ts";
-import { waitUntil } from "../test/support/wait-until.ts";
 import { median } from "./median.ts";
+import { startServer } from "./sides.ts";
 import { runWrk, WARM_UP_S } from "./wrk.ts";
 
 const SECONDS = Number(process.env["DURATION"] ?? 2);
@@ -54,7 +54,8 @@ await compare(`kept connections, ${CHILDREN} clients`, "kept", CHILDREN);
 async function startTree(name: string): Promise<string> {
   const socket = dir.at(`${name}.sock`);
   const env = { PHP_FCGI_CHILDREN: String(CHILDREN), PHP_FCGI_MAX_REQUESTS: "0" };
-  await startServer(["/usr/bin/php-cgi", "-b", socket], socket, env);
+  const tree = await startServer(["/usr/bin/php-cgi", "-b", socket], socket, env);
+  stack.defer(() => tree.stop());
   return socket;
 }
 
@@ -63,17 +64,12 @@ async function startFloor(): Promise<string> {
   const tree = await startTree("below-floor");
   const socket = dir.at("floor.sock");
   const connections = Array.from({ length: CHILDREN }, () => tree);
-  await startServer([process.execPath, resolve("bench/floor.ts"), socket, ...connections], socket, {});
+  const floor = await startServer(
+    [process.execPath, resolve("bench/floor.ts"), socket, ...connections],
+    socket,
+  );
+  stack.defer(() => floor.stop());
   return socket;
-}
-
-async function startServer(command: string[], socket: string, env: Record<string, string>): Promise<void> {
-  const child = Bun.spawn(command, { env, stdio: ["ignore", "ignore", "inherit"] });
-  stack.defer(async () => {
-    child.kill();
-    await child.exited;
-  });
-  await waitUntil(`${command[0]} answers`, () => answers(socket));
 }
 
 async function serve(name: string, socket: string) {

@@ -25,6 +25,21 @@ export interface SideOptions {
   readonly processes: number;
 }
 
+/** Starts what takes requests on this socket, and waits until it does. `stop()` ends it with all that it has started. */
+export async function startServer(
+  command: readonly string[],
+  socket: string,
+  env: Record<string, string | undefined> = process.env,
+) {
+  const child = Bun.spawn([...command], { env, stdio: ["ignore", "ignore", "inherit"], detached: true });
+  await waitUntil(`${command[0]} answers`, () => answers(socket));
+  const stop = async () => {
+    process.kill(-child.pid, "SIGKILL");
+    await child.exited;
+  };
+  return { pid: child.pid, stop };
+}
+
 /** The program alone, started by spawn-fcgi. */
 export async function directSide(
   name: string,
@@ -43,13 +58,15 @@ export async function floorSide(
   for (let i = 0; i < processes; i++) programs.push(await spawnFcgi(program, `${folder}/${name}-${i}.sock`));
   const socket = `${folder}/${name}.sock`;
   const sockets = programs.map((each) => each.socket);
-  const child = Bun.spawn([process.execPath, resolve(`bench/${name}.ts`), socket, ...sockets]);
-  await waitUntil(`${name} answers`, () => answers(socket));
+  const server = await startServer(
+    [process.execPath, resolve(`bench/${name}.ts`), socket, ...sockets],
+    socket,
+  );
   const stop = async () => {
-    child.kill("SIGKILL");
+    await server.stop();
     for (const each of programs) await each.stop();
   };
-  return side(name, { folder, root, socket, pid: child.pid, stop });
+  return side(name, { folder, root, socket, pid: server.pid, stop });
 }
 
 /** The floor for plain CGI, with as many processes at once. */
@@ -58,19 +75,8 @@ export async function floorCgiSide(
   { folder, root, program, processes }: SideOptions,
 ): Promise<Side> {
   const socket = `${folder}/${name}.sock`;
-  const child = Bun.spawn([
-    process.execPath,
-    resolve("bench/floor-cgi.ts"),
-    socket,
-    program,
-    String(processes),
-  ]);
-  await waitUntil(`${name} answers`, () => answers(socket));
-  const stop = async () => {
-    child.kill("SIGKILL");
-    await child.exited;
-  };
-  return side(name, { folder, root, socket, pid: child.pid, stop });
+  const command = [process.execPath, resolve("bench/floor-cgi.ts"), socket, program, String(processes)];
+  return side(name, { folder, root, socket, ...(await startServer(command, socket)) });
 }
 
 /** fcgiwrap with as many workers. */
@@ -79,13 +85,8 @@ export async function fcgiwrapSide(
   { folder, root, processes }: Omit<SideOptions, "program">,
 ): Promise<Side> {
   const socket = `${folder}/${name}.sock`;
-  const child = Bun.spawn(["fcgiwrap", "-c", String(processes), "-s", `unix:${socket}`], { detached: true });
-  await waitUntil(`${name} answers`, () => answers(socket));
-  const stop = async () => {
-    process.kill(-child.pid, "SIGKILL");
-    await child.exited;
-  };
-  return side(name, { folder, root, socket, pid: undefined, stop });
+  const server = await startServer(["fcgiwrap", "-c", String(processes), "-s", `unix:${socket}`], socket);
+  return side(name, { folder, root, socket, pid: undefined, stop: () => server.stop() });
 }
 
 /** A std-fpm; `log` are lines of TOML for its `[log]` and what follows, `app` for `[app]`. */
