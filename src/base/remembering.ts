@@ -15,6 +15,14 @@ interface Entry<Facts> {
 /** What is known of a path at `now`, which is the present where it is not told. */
 export type Remembered<Facts> = (path: string, now?: number) => Facts | Promise<Facts>;
 
+/** Sets a value of `map` that keeps the newest `most`, and gives it back. */
+export function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, most: number): Value {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete(map.keys().next().value as Key);
+  return value;
+}
+
 /**
  * Remembers for a while what `ask` says of a path, if it `isKept`; of what many want to know at once it is asked once. With `pauses` it is not
  * asked again before so many times of how long that took. What `ask` rejects with goes to whoever waits for it, and is forgotten.
@@ -35,9 +43,8 @@ export function remembering<Facts>(
     const onAnswer = (facts: Facts) => {
       const readAt = clock.now();
       const refreshAfterMs = Math.max(REFRESH_AFTER_MS, pauses * (readAt - askedAt));
-      known.delete(path);
-      if (isKept(facts)) known.set(path, { facts, readAt, refreshAfterMs });
-      if (known.size > MAX_ENTRIES) known.delete(known.keys().next().value as string);
+      if (isKept(facts)) remember(known, path, { facts, readAt, refreshAfterMs }, MAX_ENTRIES);
+      else known.delete(path);
       return facts;
     };
     const reading = ask(path)

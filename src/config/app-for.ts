@@ -1,4 +1,5 @@
 import { FpmError } from "../base/errors.ts";
+import { remember } from "../base/remembering.ts";
 import type { AppConfig, AppFor } from "./config.ts";
 import type { AppsRole } from "./schema.ts";
 
@@ -61,16 +62,8 @@ export function createAppFor(
     const set = matched.join("+");
     const settings = bySet.get(set) ?? merge(matched);
     bySet.set(set, settings);
-    if (names.length <= LONGEST_CACHED_PATH) remember(byPath, names, settings);
+    if (names.length <= LONGEST_CACHED_PATH) remember(byPath, names, settings, MAX_CACHED_PATHS);
     return settings;
   };
   return Object.assign(appFor, { servesAnyPath });
-}
-
-function remember(byPath: Map<string, AppConfig>, path: string, settings: AppConfig): void {
-  if (byPath.size >= MAX_CACHED_PATHS) {
-    const [oldest] = byPath.keys();
-    if (oldest !== undefined) byPath.delete(oldest);
-  }
-  byPath.set(path, settings);
 }

@@ -1,4 +1,5 @@
 import type { Log, LogFields, LogLevel } from "../base/log.ts";
+import { remember } from "../base/remembering.ts";
 
 /** A request that the daemon could not answer well. */
 export interface LoggedFailure {
@@ -30,9 +31,7 @@ export function createFailureLog(behind: Log): FailureLog {
     const program = String(fields["program"] ?? "");
     if (fields["stream"] === "stderr") {
       const known = lines.get(program) ?? [];
-      lines.delete(program);
-      lines.set(program, [...known, message].slice(-MAX_LINES));
-      if (lines.size > MAX_PROGRAMS) lines.delete(lines.keys().next().value ?? "");
+      remember(lines, program, [...known, message].slice(-MAX_LINES), MAX_PROGRAMS);
     } else if (fields["code"] !== undefined && fields["uri"] !== undefined) {
       failures.push({ reason: message, program, uri: String(fields["uri"]) });
       if (failures.length > MAX_FAILURES) failures.shift();

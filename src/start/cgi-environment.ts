@@ -1,3 +1,5 @@
+import { remember } from "../base/remembering.ts";
+
 /** RFC 3875 §4.1, and what suEXEC of Apache takes for safe. Left out of that: TZ, which can name a file. */
 const SAFE_NAMES: ReadonlySet<string> = new Set([
   "AUTH_TYPE",
@@ -62,10 +64,9 @@ const known = new Map<string, boolean>();
 const MOST_KNOWN = 1000;
 
 function isSafe(name: string): boolean {
-  const before = known.get(name);
-  if (before !== undefined) return before;
-  const is = SAFE_NAMES.has(name) || (SAFE_PREFIX.test(name) && !UNSAFE.test(name));
-  if (known.size >= MOST_KNOWN) known.clear();
-  known.set(name, is);
-  return is;
+  return known.get(name) ?? remember(known, name, isSafeAnew(name), MOST_KNOWN);
+}
+
+function isSafeAnew(name: string): boolean {
+  return SAFE_NAMES.has(name) || (SAFE_PREFIX.test(name) && !UNSAFE.test(name));
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { hasDescriptors } from "../base/libc.ts";
+import { remember } from "../base/remembering.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
@@ -41,12 +42,7 @@ self.onmessage = ({ data }: MessageEvent<string>) => {
 
 /** The same object for the same text. */
 function programOf(text: string): Program {
-  const known = programs.get(text);
-  if (known) return known;
-  if (programs.size >= MOST_PROGRAMS) programs.clear();
-  const program = JSON.parse(text) as Program;
-  programs.set(text, program);
-  return program;
+  return programs.get(text) ?? remember(programs, text, JSON.parse(text) as Program, MOST_PROGRAMS);
 }
 
 /** Its home is where a service manager or a container says, if that is the user's; a shell that became this user may have left another one's. */
