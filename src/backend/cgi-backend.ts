@@ -14,7 +14,7 @@ import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { explainChainFailure } from "./start-failure.ts";
-import type { Usage } from "./usage.ts";
+import { NOTHING_USED, type Usage, withUsage } from "./usage.ts";
 
 /** One process of so many is looked at for how long it has waited for a CPU, which costs as much as the rest of its end; the others wait alike. */
 const WAIT_LOOK_EVERY = 8;
@@ -34,8 +34,8 @@ export class CgiBackend extends LentBackend {
   #lastStderr = "";
   #death: string | undefined;
   /** What the processes before this one used. */
-  #usedBefore: Usage = { runMs: 0, cpuWaitMs: 0 };
-  #used: Usage = { runMs: 0, cpuWaitMs: 0 };
+  #usedBefore: Usage = NOTHING_USED;
+  #used: Usage = NOTHING_USED;
   /** How many have ended. */
   #ends = 0;
   /** How long the last one that was looked at has waited for a CPU, to the time that it was on one. */
@@ -66,7 +66,7 @@ export class CgiBackend extends LentBackend {
 
   get usage(): Usage {
     this.#look();
-    return sum(this.#usedBefore, this.#used);
+    return withUsage(this.#usedBefore, this.#used);
   }
 
   get lastStderr(): string {
@@ -187,7 +187,7 @@ export class CgiBackend extends LentBackend {
     const { code } = exited;
     const { lastStderr, pid } = process;
     this.#usedBefore = this.#usageAtEnd(exited.cpuMs);
-    this.#used = { runMs: 0, cpuWaitMs: 0 };
+    this.#used = NOTHING_USED;
     this.#lastStderr = lastStderr;
     this.#process = undefined;
     const exit = { ...process.exitOf(exited, this.stopReason), wasStarted: true };
@@ -212,7 +212,7 @@ export class CgiBackend extends LentBackend {
     this.#ends++;
     const runMs = Math.max(this.#used.runMs, cpuMs ?? 0);
     const cpuWaitMs = Math.max(this.#used.cpuWaitMs, runMs * this.#waitShare);
-    return sum(this.#usedBefore, { runMs, cpuWaitMs });
+    return withUsage(this.#usedBefore, { runMs, cpuWaitMs });
   }
 
   /** To the client of its own request: what it leaves behind may print while the next one is at work. */
@@ -255,8 +255,4 @@ export class CgiBackend extends LentBackend {
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted: true, reason: this.stopReason });
     this.#finished.resolve();
   }
-}
-
-function sum(one: Usage, other: Usage): Usage {
-  return { runMs: one.runMs + other.runMs, cpuWaitMs: one.cpuWaitMs + other.cpuWaitMs };
 }

@@ -18,7 +18,7 @@ import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
-import { isEnding, startTicksOf, type Usage } from "./usage.ts";
+import { isEnding, NOTHING_USED, startTicksOf, type Usage } from "./usage.ts";
 import { hindranceOf } from "./work-signs.ts";
 
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
@@ -41,7 +41,7 @@ export class FastCgiBackend extends LentBackend {
   readonly #socket: BackendSocket;
   readonly #process: ProgramProcess;
   /** What it and its children were seen to have used of the CPU. */
-  #used: Usage = { runMs: 0, cpuWaitMs: 0 };
+  #used: Usage = NOTHING_USED;
   /** Its children when it was told to end, and when each was started. */
   readonly #toldToEnd = new Map<number, string>();
   /** When its first connection was accepted. */

@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync, statSync } from "node:fs";
-import { cpuUsageOf, ownMemoryOf, residentOf, type Usage } from "./usage.ts";
+import { cpuUsageOf, NOTHING_USED, ownMemoryOf, residentOf, type Usage, withUsage } from "./usage.ts";
 
 /** Descriptors of a process that are looked at: a connection is among the first that it has. */
 const MOST_DESCRIPTORS = 64;
@@ -21,13 +21,7 @@ export function ownTreeMemoryOf(pid: number, children: readonly number[]): numbe
 
 /** What a process and its children have used of the CPU. */
 export function treeUsageOf(own: Usage, children: readonly number[]): Usage {
-  let { runMs, cpuWaitMs } = own;
-  for (const pid of children) {
-    const usage = cpuUsageOf(pid);
-    runMs += usage?.runMs ?? 0;
-    cpuWaitMs += usage?.cpuWaitMs ?? 0;
-  }
-  return { runMs, cpuWaitMs };
+  return children.reduce((total, pid) => withUsage(total, cpuUsageOf(pid) ?? NOTHING_USED), own);
 }
 
 /** Which of these processes has a socket, given by its inode; undefined where that is none, or cannot be told. */

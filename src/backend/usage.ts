@@ -9,6 +9,13 @@ export interface Usage {
   readonly cpuWaitMs: number;
 }
 
+export const NOTHING_USED: Usage = { runMs: 0, cpuWaitMs: 0 };
+
+/** What both have used together. */
+export function withUsage(one: Usage, other: Usage): Usage {
+  return { runMs: one.runMs + other.runMs, cpuWaitMs: one.cpuWaitMs + other.cpuWaitMs };
+}
+
 const NANOSECONDS = 1e-6;
 /** A flag of /proc/PID/stat. */
 const PF_EXITING = 4;

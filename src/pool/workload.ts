@@ -1,6 +1,6 @@
 import type { Backend, Lease } from "../backend/backend.ts";
 import { ownTreeMemoryOf } from "../backend/process-tree.ts";
-import type { Usage } from "../backend/usage.ts";
+import { NOTHING_USED, type Usage } from "../backend/usage.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Demand, fadesAfter, keptAtHand, withMean, withQuiet } from "./demand.ts";
 import {
@@ -22,7 +22,6 @@ const LOOK_EVERY_MS = 100;
 const MOST_LOOKS = 16;
 /** What boots have used so far is read again after this time. */
 const BOOT_LOOK_MS = 10;
-const NOTHING_USED: Usage = { runMs: 0, cpuWaitMs: 0 };
 
 /** One process as it was seen last. */
 interface Seen {

@@ -200,9 +200,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   }
 
   onTrailing(): void {
-    this.#lease.backend.onStaleRecord();
-    // The rest of it may still be on its way.
-    this.#link?.spoil();
+    this.#onForeignBytes();
   }
 
   onEnd(appStatus: number, protocolStatus: number): void {
@@ -224,9 +222,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   }
 
   onStaleRecord(type: number): void {
-    this.#lease.backend.onStaleRecord();
-    // Whoever wrote it may read there as well: a child of php-cgi goes on to the next request.
-    this.#link?.spoil();
+    this.#onForeignBytes();
     const isWhole = type === FCGI_END_REQUEST && !this.#watch?.hasBegun && this.#client.isBodyComplete;
     if (!isWhole || this.#lease.conduct.echoesIds) return;
     // Either a child of the program has sent a page of earlier, or the program calls every request by the same number.
@@ -248,6 +244,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   onStopped(): void {
     const what = `${this.#label} was stopped, by SIGSTOP or a debugger, before it read the request.`;
     this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "stale");
+  }
+
+  /** Whoever wrote them may read there as well: a child of php-cgi goes on to the next request. And the rest of them may still be on its way. */
+  #onForeignBytes(): void {
+    this.#lease.backend.onStaleRecord();
+    this.#link?.spoil();
   }
 
   /** More of a body than is kept goes out only when its program has accepted the connection. */
