@@ -226,9 +226,7 @@ export class Pool implements StartsOwner, Sharer {
     this.#wanted = 0;
     this.#houseAt = 0;
     if (this.#isEnough || this.#isStopping) return 0;
-    // Where no more of its own may be started, those go for requests that wait that nobody waits for.
-    const leaving = this.size - this.living;
-    if (leaving < this.waiting && this.size >= this.#population.cap) this.giveUpLoneliest();
+    this.#makeRoom();
     const pauseMs = this.#starts.waitMs;
     if (pauseMs > 0) {
       this.#lookAgain.within(pauseMs);
@@ -376,6 +374,13 @@ export class Pool implements StartsOwner, Sharer {
       this.#lent++;
       this.#queue.give(lease);
     }
+  }
+
+  /** Where no more may be started than there are, those that nobody waits for go for requests that wait, unless others leave or start already. */
+  #makeRoom(): void {
+    const { size, living, starting, cap } = this.#population;
+    const coming = size - living + starting * this.program.app.concurrency;
+    if (coming < this.waiting && size >= cap) this.giveUpLoneliest();
   }
 
   /** Trees that are warm take the places of others. */

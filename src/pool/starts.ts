@@ -20,13 +20,20 @@ export interface StartsOwner extends BackendOwner {
   onStartFailed(error: FpmError, pauseMs: number, isOthers: boolean): void;
 }
 
+/** Makes a process of a program, or a place for CGI processes. @throws FpmError when it cannot be started. */
+export type MakeBackend = (program: Program, owner: BackendOwner, deps: BackendDeps) => Backend;
+
 /** What its processes need of their surroundings, but for what they share among themselves. */
-export type StartsDeps = Omit<BackendDeps, "outputLimit">;
+export interface StartsDeps extends Omit<BackendDeps, "outputLimit"> {
+  /** By the program's protocol where nothing else is given. */
+  readonly makeBackend?: MakeBackend;
+}
 
 /** Starts the processes of one program and tells of their exits; pauses after each start that failed, and opens a breaker when several in a row did. */
 export class Starts {
   readonly #owner: StartsOwner;
   readonly #deps: BackendDeps;
+  readonly #makeBackend: MakeBackend;
   #failures = 0;
   /** No start before this time. */
   #retryAt = 0;
@@ -38,8 +45,9 @@ export class Starts {
   readonly #shortage: RareLine;
 
   constructor(owner: StartsOwner, deps: StartsDeps) {
-    const { clock, log } = deps;
+    const { clock, log, makeBackend = ofItsProtocol } = deps;
     this.#owner = owner;
+    this.#makeBackend = makeBackend;
     this.#shortage = new RareLine(clock);
     this.#deps = { ...deps, outputLimit: new OutputLimit(clock, log) };
   }
@@ -74,8 +82,7 @@ export class Starts {
   /** Starts a process; undefined when that failed: the owner hears why. */
   start(program: Program): Backend | undefined {
     try {
-      if (program.app.protocol === "cgi") return new CgiBackend(program, this.#owner, this.#deps);
-      return new FastCgiBackend(program, this.#owner, this.#deps);
+      return this.#makeBackend(program, this.#owner, this.#deps);
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.#onNotStarted(error);
@@ -159,4 +166,10 @@ export class Starts {
       this.#owner.onStartFailed(error, pauseMs, isOthers);
     });
   }
+}
+
+function ofItsProtocol(program: Program, owner: BackendOwner, deps: BackendDeps): Backend {
+  return program.app.protocol === "cgi"
+    ? new CgiBackend(program, owner, deps)
+    : new FastCgiBackend(program, owner, deps);
 }
