@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { ownMemoryOf } from "../../src/backend/usage.ts";
+import { cpuUsageOf, isEnding, ownMemoryOf, startTicksOf, stateOf } from "../../src/backend/usage.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 const MIB = 2 ** 20;
@@ -34,4 +35,25 @@ test("what a process holds counts its own memory, and not the files that it maps
 
 test("nothing is known of a process that does not exist", () => {
   expect(ownMemoryOf(2 ** 30)).toBeUndefined();
+});
+
+test("what a process has used of the CPU is told in milliseconds; of one that has gone, nothing", () => {
+  const before = cpuUsageOf(process.pid)?.runMs ?? 0;
+  const { user, system } = process.cpuUsage();
+  for (const end = performance.now() + 60; performance.now() < end; );
+  const used = process.cpuUsage({ user, system });
+  const runMs = (cpuUsageOf(process.pid)?.runMs ?? 0) - before;
+  const [run = "", wait = ""] = readFileSync(`/proc/${process.pid}/schedstat`, "latin1").split(" ");
+  expect(runMs).toBeGreaterThan(1);
+  expect(runMs).toBeLessThan((used.user + used.system) / 1000 + 60);
+  expect(cpuUsageOf(process.pid)?.cpuWaitMs).toBeLessThanOrEqual(Number(wait) / 1e6 + 1000);
+  expect(cpuUsageOf(process.pid)?.runMs).toBeGreaterThanOrEqual(Number(run) / 1e6);
+  const none = 2 ** 30;
+  expect([cpuUsageOf(none), stateOf(none), startTicksOf(none), isEnding(none)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    true,
+  ]);
+  expect([isEnding(process.pid), isEnding(1)]).toEqual([false, false]);
 });

@@ -47,6 +47,15 @@ test("however few descriptors there are, a process and some connections are serv
   });
 });
 
+test("as many processes as just fit are what the setting says, one more is what descriptors allow", () => {
+  const most = limits(1000, 0, 1024).maxProcesses;
+  expect(limits(most, 0, 1024)).toMatchObject({
+    maxProcesses: most,
+    maxProcessesFrom: "the setting max_processes",
+  });
+  expect(limits(most + 1, 0, 1024)).toMatchObject({ maxProcesses: most, maxProcessesFrom: "descriptors" });
+});
+
 test("memory is that of the control group where it has less: for processes, the budget and what is buffered", () => {
   const small = { ...MACHINE, memoryBytes: { value: 4 * GIB, from: "/g/memory.max" } };
   const { maxProcesses, maxProcessesFrom, machine, bufferLimitBytes } = limits(0, 0, 1_000_000, small);

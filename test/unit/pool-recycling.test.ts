@@ -54,3 +54,9 @@ describe("the limits of one process", () => {
     expect(lifespanOf(NONE, 0.3)).toEqual(NONE);
   });
 });
+
+test("a chance of 0 makes it a tenth less, one of 1 a tenth more", () => {
+  const limits = { maxRequests: 100, maxAgeMs: 1000, maxMemoryBytes: 7 };
+  expect(lifespanOf(limits, 0)).toEqual({ maxRequests: 90, maxAgeMs: 900, maxMemoryBytes: 7 });
+  expect(lifespanOf(limits, 1)).toEqual({ maxRequests: 110, maxAgeMs: 1100, maxMemoryBytes: 7 });
+});

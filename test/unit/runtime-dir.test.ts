@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -58,6 +59,20 @@ describe("a runtime folder", () => {
     );
   });
 
+  test("that its group may write is root's no more, but may be another user's", () => {
+    if (!isRoot) return;
+    chmodSync(folder.at("run"), 0o770);
+    expect(runtimeFolderProblem(folder.at("run"), 0)).toStartWith("others than its owner may write it");
+    chownSync(folder.at("run"), 5, 60);
+    expect(runtimeFolderProblem(folder.at("run"), 5)).toBeUndefined();
+    chmodSync(folder.path, 0o777);
+    expect(runtimeFolderProblem(folder.at("run"), 5)).toStartWith(
+      "others than its owner may write the folder",
+    );
+    chmodSync(folder.path, 0o1777);
+    expect(runtimeFolderProblem(folder.at("run"), 5)).toBeUndefined();
+  });
+
   test("of another user, or below one of theirs, is refused", () => {
     if (!isRoot) return;
     chownSync(folder.at("run"), 5, 60);
@@ -97,4 +112,65 @@ test("what was not claimed stays: it may be that of a daemon whose pid file was 
   expect(existsSync(folder.at("run/backends/1-1.sock"))).toBe(true);
   expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(running.lock.instance);
   running.release();
+});
+
+describe("a runtime folder that somebody has removed", () => {
+  const claimed = () => {
+    chmodSync(folder.at("run"), 0o750);
+    if (isRoot) chownSync(folder.at("run"), 0, 60);
+    const running = new RuntimeDir(folder.at("run"));
+    running.claim();
+    running.writePid();
+    return running;
+  };
+  const isLocked = () => {
+    try {
+      new RuntimeDir(folder.at("run")).claim();
+      return false;
+    } catch (error) {
+      return (error as { code?: string }).code === "ALREADY_RUNNING";
+    }
+  };
+
+  test("is made again as it was: owner, mode, pid and marker, and it is locked", () => {
+    const running = claimed();
+    const marker = readFileSync(folder.at("run/instance"), "latin1");
+    expect(running.isIntact).toBe(true);
+    rmSync(folder.at("run"), { recursive: true });
+    expect([running.isIntact, running.socketNames]).toEqual([false, undefined]);
+    running.remake();
+    const { mode, gid } = statSync(folder.at("run"));
+    expect([mode & 0o7777, isRoot ? gid : 60]).toEqual([0o750, 60]);
+    expect(readFileSync(folder.at("run/std-fpm.pid"), "latin1")).toBe(`${process.pid}\n`);
+    expect(readFileSync(folder.at("run/instance"), "latin1")).toBe(marker);
+    expect([running.isIntact, running.socketNames?.size, isLocked()]).toEqual([true, 0, true]);
+    running.release();
+  });
+
+  test("of which only parts are missing keeps its lock", () => {
+    const running = claimed();
+    const { fd } = running.lock;
+    for (const name of ["instance", "backends"]) {
+      rmSync(folder.at(`run/${name}`), { recursive: true });
+      expect(running.isIntact).toBe(false);
+      running.remake();
+      expect([running.isIntact, running.lock.fd, isLocked()]).toEqual([true, fd, true]);
+    }
+    rmSync(folder.at("run/std-fpm.pid"));
+    expect(running.isIntact).toBe(false);
+    running.remake();
+    expect([running.isIntact, isLocked()]).toEqual([true, true]);
+    running.release();
+  });
+
+  test("and that another daemon has made its own is left alone", () => {
+    const running = claimed();
+    rmSync(folder.at("run"), { recursive: true });
+    mkdirSync(folder.at("run"));
+    const other = new RuntimeDir(folder.at("run"));
+    other.claim();
+    expect(() => running.remake()).toThrow("Another std-fpm runs in");
+    expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(other.lock.instance);
+    other.release();
+  });
 });

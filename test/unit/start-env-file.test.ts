@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { readEnvFile } from "../../src/start/env-file.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
@@ -49,6 +49,16 @@ describe("env_file", () => {
       expect(() => readEnvFile(file.path)).toThrow(`env_file: others may read ${file.path}: chmod 600`);
     },
   );
+
+  test("is closed again, whatever comes of it", () => {
+    using good = fileOf("A=1\n");
+    using bad = fileOf("A=1\n", 0o644);
+    const descriptors = () => readdirSync("/proc/self/fd").length;
+    const before = descriptors();
+    for (let i = 0; i < 20; i++) readEnvFile(good.path);
+    for (let i = 0; i < 20; i++) expect(() => readEnvFile(bad.path)).toThrow("others may read");
+    expect(descriptors()).toBeLessThan(before + 20);
+  });
 
   test("is no link, no folder, no FIFO, and must be there", () => {
     using file = fileOf("A=1\n");
