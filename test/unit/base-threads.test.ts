@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Threads } from "../../src/base/threads.ts";
@@ -76,5 +77,50 @@ describe("threads", () => {
     expect(lines.join()).toContain("a test's thread has failed");
     ask("good", 0);
     await waitUntil("another one has answered", () => heard.includes("good"));
+  });
+});
+
+/** A process of its own with threads, which prints how many it has: before the first task, after it, and with so many that stand. */
+const COUNTING = `
+  const { readdirSync, readFileSync } = await import("node:fs");
+  const { systemClock } = await import(${JSON.stringify(resolve("src/base/clock.ts"))});
+  const { Threads } = await import(${JSON.stringify(resolve("src/base/threads.ts"))});
+  const comm = (task) => readFileSync("/proc/self/task/" + task + "/comm", "latin1").trim();
+  const count = () => readdirSync("/proc/self/task").filter((task) => comm(task) === "Worker").length;
+  const [isLazy, standing] = JSON.parse(process.argv[1]);
+  const file = new URL(${JSON.stringify(`file://${resolve("test/support/standing-thread.ts")}`)}).href;
+  const onNotice = (message) => "notice" in message;
+  const threads = new Threads({ clock: systemClock, log: console, file, name: "test", deadlineMs: 60_000, isLazy, onNotice });
+  const ask = (who, ms) =>
+    new Promise((onAnswer) => threads.ask({ text: JSON.stringify({ who, ms }), key: who, onAnswer, onLate() {}, onBroken() {} }));
+  await Bun.sleep(200);
+  const counts = [count()];
+  await ask("first", 0);
+  counts.push(count());
+  for (let i = 0; i < standing; i++) void ask("who " + i, 8000);
+  if (standing > 0) await Bun.sleep(4000);
+  counts.push(count());
+  console.log(JSON.stringify(counts));
+  if (standing > 0) process.exit(0);
+`;
+
+describe("a process with threads", () => {
+  const countsOf = async (isLazy: boolean, standing: number) => {
+    const child = Bun.spawn([process.execPath, "-e", COUNTING, JSON.stringify([isLazy, standing])], {
+      stdout: "pipe",
+      stderr: "inherit",
+      timeout: 20_000,
+    });
+    const counts = JSON.parse(await new Response(child.stdout).text()) as number[];
+    return [...counts, await child.exited];
+  };
+
+  test("has none before the first task where few need one, and ends though they are there", async () => {
+    expect(await countsOf(true, 0)).toEqual([0, 1, 1, 0]);
+    expect(await countsOf(false, 0)).toEqual([1, 1, 1, 0]);
+  });
+
+  test("has eight at the most, however many stand", async () => {
+    expect(await countsOf(true, 20)).toEqual([0, 1, 8, 0]);
   });
 });

@@ -121,7 +121,10 @@ describe("trouble", () => {
       processes: { ...idle, idle: 0, busy: 1 },
       queue_length: 1,
       queue_oldest_seconds: 4,
-      process_list: [{ ...process, requests: [request] }],
+      process_list: [
+        { ...process, requests: [{ ...request, uri: "/quick", age_seconds: 1 }] },
+        { ...process, requests: [request, { ...request, uri: "/other", age_seconds: 18 }] },
+      ],
     });
     expect(judge([full], [full])[0]?.[2]).toBe(
       "1 waits, the oldest for 4 s: its one process is busy; raise max_processes, or look at GET /checkout (pid 7, at it for 19 s)",

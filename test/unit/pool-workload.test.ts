@@ -186,3 +186,56 @@ describe("a look at processes", () => {
     expect(workload.some(64).length).toBe(5);
   });
 });
+
+describe("a process that has started", () => {
+  test("has taken the time since its start for its boot", () => {
+    const clock = new FakeClock();
+    const tally = new Tally();
+    const workload = new Workload(clock, tally);
+    clock.advance(1000);
+    const backend = { startedAt: 900, leases: [], usage: { runMs: 50, cpuWaitMs: 0 } } as unknown as Backend;
+    workload.onReady(backend);
+    expect([workload.measures.bootMs, workload.measures.bootCpuShare, tally.cpuMs]).toEqual([100, 0.5, 50]);
+  });
+
+  test("has used what was seen of it, over the time of the requests that it has worked on", () => {
+    const clock = new FakeClock();
+    const tally = new Tally();
+    const workload = new Workload(clock, tally);
+    const leases: Lease[] = [];
+    const backend = { startedAt: 0, leases, usage: { runMs: 0, cpuWaitMs: 0 } };
+    const process = backend as unknown as Backend;
+    workload.onReady(process);
+    const request = (ms: number, runMs: number, cpuWaitMs = 0) => {
+      const lease = new Lease(process, clock.now());
+      leases.push(lease);
+      workload.onLent(lease);
+      clock.advance(ms);
+      backend.usage = {
+        runMs: backend.usage.runMs + runMs,
+        cpuWaitMs: backend.usage.cpuWaitMs + cpuWaitMs,
+      };
+      leases.pop();
+      workload.onDone(lease, clock.now());
+    };
+    request(200, 50);
+    workload.look();
+    expect([workload.cpuShare, workload.measures.busyMs, tally.cpuMs]).toEqual([0.25, 200, 50]);
+    // What waited for a CPU would have been faster.
+    request(200, 50, 100);
+    workload.look();
+    expect(workload.measures.busyMs).toBeCloseTo(200 * 0.98 + 200);
+    expect(workload.cpuShare).toBeCloseTo((50 * 0.98 + 50) / (200 * 0.98 + 100));
+    expect([workload.look(), workload.meanAgeMs]).toEqual([0, 0]);
+  });
+
+  test("and is at work now counts with the time since it was lent", () => {
+    const { workload, lend } = workloadOf(1);
+    const clock = lend();
+    expect([workload.busy, workload.meanAgeMs]).toEqual([1, 0]);
+    workload.onUnused(clock, 0);
+    expect([workload.busy, workload.measures.serviceMs]).toEqual([0, undefined]);
+    workload.onUnused(clock, 0);
+    expect(workload.busy).toBe(0);
+  });
+});

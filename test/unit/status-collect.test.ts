@@ -25,6 +25,19 @@ describe("a snapshot", () => {
     expect(program?.in_flight).toBe(2);
   });
 
+  test("tells how old a process is, since when it is idle, and for how long a request is at work", () => {
+    const list = collect(sampleSource(), true).programs[0]?.process_list ?? [];
+    const now = 10_000;
+    const busy = list.find(({ pid }) => pid === 13);
+    const idle = list.find(({ pid }) => pid === 12);
+    expect([busy?.age_seconds, busy?.idle_seconds, busy?.requests[0]?.age_seconds]).toEqual([
+      (now - 4000) / 1000,
+      0,
+      (now - 9000) / 1000,
+    ]);
+    expect([idle?.age_seconds, idle?.idle_seconds, idle?.requests]).toEqual([6, 2, []]);
+  });
+
   test("counts the bytes of what is at work", () => {
     const { programs } = collect(sampleSource(), false);
     expect([programs[0]?.received_bytes, programs[0]?.sent_bytes]).toEqual([20, 40]);
@@ -111,5 +124,37 @@ describe("tallies", () => {
     a.add(b);
     expect(a.exits).toEqual({ "asked for": 2, "of its own will": 2, crash: 2, "boot failure": 2 });
     expect(a.outcomes["client-left"]).toBe(2);
+  });
+});
+
+describe("tallies", () => {
+  test("that are added up keep the newest error of them all", () => {
+    const error = (message: string, at: number) => {
+      const tally = new Tally();
+      tally.onError({ code: "BACKEND_BROKEN", message }, at);
+      return tally;
+    };
+    const all = new Tally();
+    all.add(new Tally());
+    expect(all.lastError).toBeUndefined();
+    for (const [message, at] of [
+      ["first", 0],
+      ["newest", 9],
+      ["older", 5],
+      ["as new", 9],
+    ] as const)
+      all.add(error(message, at));
+    expect(all.lastError).toEqual({ code: "BACKEND_BROKEN", message: "as new", at: 9 });
+  });
+
+  test("count answers by the class of their status, and none that is no status", () => {
+    const tally = new Tally();
+    for (const status of [100, 199, 200, 302, 404, 599, 600, 99, undefined])
+      tally.onOutcome({ kind: "answered", appStatus: 0, protocolStatus: 0, status }, 1, 0);
+    expect(tally.statusClasses).toEqual([2, 1, 1, 1, 1]);
+    const sum = new Tally();
+    sum.add(tally);
+    sum.add(tally);
+    expect(sum.statusClasses).toEqual([4, 2, 2, 2, 2]);
   });
 });
