@@ -68,6 +68,20 @@ describe("what is watched", () => {
     expect(await versionOf(path)).toBe(before);
   });
 
+  test("a pattern is looked for no deeper than it says", async () => {
+    const looked: string[] = [];
+    const disk = {
+      ...pooledDisk,
+      readdir: (path: string) => {
+        looked.push(path.slice(dir.path.length + 1));
+        return pooledDisk.readdir(path);
+      },
+    };
+    await readWatched(dir.at("lib/s*/*.pm"), disk as never);
+    expect(looked).not.toContain("lib/sub/deep");
+    expect(looked).toContain("lib/sub");
+  });
+
   test("2,000 files are compared, of one more it is told", async () => {
     mkdirSync(dir.at("many"));
     for (let i = 0; i < 2000; i++) writeFileSync(dir.at(`many/${i}.pm`), "");

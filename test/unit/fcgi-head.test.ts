@@ -46,6 +46,16 @@ describe("name-value pairs", () => {
     }
   });
 
+  test("may be longer than 16 MiB", () => {
+    const value = new Uint8Array(2 ** 24 + 5).fill(65);
+    const bytes = new Uint8Array(6 + value.length);
+    bytes.set([1, 0x81, 0, 0, 5, 0x42]);
+    bytes.set(value, 6);
+    const cursor = new ParamCursor(bytes);
+    expect([cursor.next(), cursor.name(), cursor.value().length]).toEqual([true, "B", value.length]);
+    expect([cursor.next(), cursor.malformed]).toEqual([false, false]);
+  });
+
   test("with a length of 2 GiB are malformed, not an allocation", () => {
     const cursor = new ParamCursor(Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff, 65));
     expect(cursor.next()).toBe(false);

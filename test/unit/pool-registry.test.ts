@@ -274,3 +274,19 @@ describe("each second", () => {
     expect([looks, made.length]).toEqual([0, 1]);
   });
 });
+
+test("a program that is known no more counts as another one: room is left for it", () => {
+  const { registry, serve, end, made, clock, turn } = fakeRegistry(3);
+  const [a, b] = [named("/a"), named("/b")];
+  end(serve(b), b);
+  made[0]?.exit();
+  clock.advance(1000);
+  serve(a);
+  turn();
+  // Of three places it has one, and leaves one.
+  expect([registry.programs, registry.roomFor(a)]).toEqual([1, 1]);
+  const alone = fakeRegistry(3);
+  alone.serve(a);
+  alone.turn();
+  expect(alone.registry.roomFor(a)).toBe(2);
+});

@@ -65,7 +65,7 @@ describe("a new tree", () => {
   test(`counts as warm ${TRIAL_MS} ms after it was ready, however little is asked for`, () => {
     const { clock, relief, verdict } = onTrial();
     clock.advance(TRIAL_MS - 1);
-    expect([verdict(), relief.verdictInMs(clock.now())]).toEqual([[], 1]);
+    expect([verdict(), relief.verdictInMs(clock.now()), relief.verdictInMs(0)]).toEqual([[], 1, TRIAL_MS]);
     clock.advance(1);
     expect(verdict()).toEqual([true]);
   });

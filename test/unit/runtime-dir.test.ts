@@ -5,6 +5,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -173,4 +174,19 @@ describe("a runtime folder that somebody has removed", () => {
     expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(other.lock.instance);
     other.release();
   });
+});
+
+test("a folder in which another daemon runs is given back: its files and its lock stay", () => {
+  const running = new RuntimeDir(folder.at("run"));
+  running.claim();
+  running.writePid();
+  const descriptors = () => readdirSync("/proc/self/fd").length;
+  const before = descriptors();
+  for (let i = 0; i < 5; i++)
+    expect(() => new RuntimeDir(folder.at("run")).claim()).toThrow(
+      `std-fpm is already running in ${folder.at("run")} (pid ${process.pid})`,
+    );
+  expect(descriptors()).toBe(before);
+  expect(running.isIntact).toBe(true);
+  running.release();
 });

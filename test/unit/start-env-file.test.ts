@@ -60,6 +60,13 @@ describe("env_file", () => {
     expect(descriptors()).toBeLessThan(before + 20);
   });
 
+  test("may have 1 MiB, not a byte more", () => {
+    using largest = fileOf(`A=${"x".repeat(1024 * 1024 - 2)}`);
+    using larger = fileOf(`A=${"x".repeat(1024 * 1024 - 1)}`);
+    expect(readEnvFile(largest.path)["A"]?.length).toBe(1024 * 1024 - 2);
+    expect(() => readEnvFile(larger.path)).toThrow("is no file of at most 1 MiB");
+  });
+
   test("is no link, no folder, no FIFO, and must be there", () => {
     using file = fileOf("A=1\n");
     symlinkSync(file.path, file.dir.at("link"));

@@ -158,3 +158,19 @@ describe("tallies", () => {
     expect(sum.statusClasses).toEqual([4, 2, 2, 2, 2]);
   });
 });
+
+test("every number that a program's tally counts is added up", () => {
+  const one = new Tally();
+  one.wait.observe(3);
+  one.latency.observe(5);
+  one.onRejected("PROTOCOL");
+  const numbers = Object.keys(one).filter((key) => typeof one[key as keyof Tally] === "number");
+  for (const [index, key] of numbers.entries()) Object.assign(one, { [key]: index + 1 });
+  const sum = new Tally();
+  sum.add(one);
+  sum.add(one);
+  expect(numbers.length).toBeGreaterThan(10);
+  for (const [index, key] of numbers.entries())
+    expect([key, sum[key as keyof Tally]]).toEqual([key, 2 * (index + 1)]);
+  expect([sum.wait.sumMs, sum.latency.sumMs, sum.failures.get("PROTOCOL")]).toEqual([6, 10, 2]);
+});
