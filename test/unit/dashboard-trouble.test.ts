@@ -101,7 +101,7 @@ describe("trouble", () => {
     expect(judge([], [fresh])[0]?.[1]).toBe("failing");
     const gone = of("gone", { is_gone: true, last_error: error });
     expect(judge([gone], [gone])[0]?.slice(1, 3)).toEqual(["failing", "no process of it runs: it broke"]);
-    const longGone = { ...gone, last_error: { ...error, age_seconds: 61 } };
+    const longGone = { ...gone, last_error: { ...error, age_seconds: 60 } };
     expect(judge([longGone], [longGone])[0]?.[1]).toBe("quiet");
   });
 
@@ -129,6 +129,10 @@ describe("trouble", () => {
     expect(judge([full], [full])[0]?.[2]).toBe(
       "1 waits, the oldest for 4 s: its one process is busy; raise max_processes, or look at GET /checkout (pid 7, at it for 19 s)",
     );
+    const alone = { ...full, processes: { ...idle, idle: 0, on_its_own: 1 } };
+    expect(judge([alone], [alone])[0]?.[2]).toContain("its one process is busy");
+    const booting = { ...full, processes: { ...idle, idle: 0, starting: 1 } };
+    expect(judge([booting], [booting])[0]?.[2]).toContain("no process is ready yet");
     const held = { ...full, held_back: full.held_back + 3 };
     expect(judge([full], [held])[0]?.[2]).toContain(
       "there is no room for another process among all programs",

@@ -227,6 +227,12 @@ describe("a process that has started", () => {
     expect(workload.measures.busyMs).toBeCloseTo(200 * 0.98 + 200);
     expect(workload.cpuShare).toBeCloseTo((50 * 0.98 + 50) / (200 * 0.98 + 100));
     expect([workload.look(), workload.meanAgeMs]).toEqual([0, 0]);
+    request(150, 50);
+    workload.look();
+    expect(workload.measures.busyMs).toBeCloseTo((200 * 0.98 + 200) * 0.985 + 150);
+    workload.forget(process);
+    clock.advance(1000);
+    expect([workload.look(), workload.some(5)]).toEqual([0, []]);
   });
 
   test("and is at work now counts with the time since it was lent", () => {

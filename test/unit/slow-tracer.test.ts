@@ -66,6 +66,30 @@ describe("the tracer", () => {
     process.kill(child, "SIGKILL");
   });
 
+  test("is killed when it prints without end, by lines or by characters; what came before is logged", async () => {
+    for (const printed of ["yes", `while :; do printf '%04000d\\n' 1; done`]) {
+      const { lines, tracer, trace } = tracerOf("/bin/sh", "-c", printed);
+      trace("/a.fcgi");
+      const why = await waitUntil("it is killed", () => lines.find((line) => line.includes("was killed")));
+      expect(why).toStartWith("the tracer was killed: it printed more than ");
+      await tracer.close();
+      const characters = lines.reduce((sum, line) => sum + line.length, 0);
+      expect([lines.length > 10, characters < 2 ** 21]).toEqual([true, true]);
+    }
+  });
+
+  test("leaves the process that it was to whoever reaps it", async () => {
+    const left: unknown[] = [];
+    const silent = () => undefined;
+    const log: Log = { isDebug: false, debug: silent, info: silent, warn: silent, error: silent };
+    const reaper = { leave: (child: unknown) => void left.push(child) };
+    const tracer = new Tracer({ clock: new FakeClock(), log, instance: "test", reaper } as never);
+    tracer.command = ["/bin/true"];
+    tracer.trace({ pid: 7, program: "/a.fcgi", request: "GET /" });
+    await tracer.close();
+    expect(left.length).toBe(1);
+  });
+
   test("is run on one process at a time and on a program not again for 10 s; the rest is counted", async () => {
     const { clock, lines, tracer, trace } = tracerOf("/bin/echo", "traced");
     const traced = () => lines.filter((line) => line === "7 traced").length;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { readEnvFile } from "../../src/start/env-file.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
@@ -58,6 +58,13 @@ describe("env_file", () => {
     for (let i = 0; i < 20; i++) readEnvFile(good.path);
     for (let i = 0; i < 20; i++) expect(() => readEnvFile(bad.path)).toThrow("others may read");
     expect(descriptors()).toBeLessThan(before + 20);
+  });
+
+  test("of anybody but root and our own user is refused", () => {
+    if (process.geteuid?.() !== 0) return;
+    using file = fileOf("A=1\n");
+    chownSync(file.path, 5, 60);
+    expect(() => readEnvFile(file.path)).toThrow(`env_file: ${file.path} belongs to user 5`);
   });
 
   test("may have 1 MiB, not a byte more", () => {

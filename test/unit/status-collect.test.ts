@@ -36,6 +36,7 @@ describe("a snapshot", () => {
       (now - 9000) / 1000,
     ]);
     expect([idle?.age_seconds, idle?.idle_seconds, idle?.requests]).toEqual([6, 2, []]);
+    expect(collect(sampleSource(), true).programs[0]?.last_error?.age_seconds).toBe(0.5);
   });
 
   test("counts the bytes of what is at work", () => {
