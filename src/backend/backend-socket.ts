@@ -1,6 +1,6 @@
 import { fstatSync, unlinkSync } from "node:fs";
 import type { FpmError } from "../base/errors.ts";
-import { closeFd, connectUnix, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
+import { closeFd, connectUnix, endConnection, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Link } from "./link.ts";
 import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
@@ -119,7 +119,7 @@ export class BackendSocket {
 
   /** Closes the silent connection, unless a request has taken it: it would keep a program from accepting another. */
   dropSilent(): void {
-    if (this.#silentFd !== undefined) closeFd(this.#silentFd);
+    if (this.#silentFd !== undefined) endConnection(this.#silentFd);
     this.#silentFd = undefined;
   }
 
@@ -134,7 +134,7 @@ export class BackendSocket {
     this.#newest = undefined;
     for (let threads = Math.min(this.#concurrency, MOST_WAKES); threads > 0; threads--) {
       const connected = connectUnix(this.path);
-      if (connected.kind === "connected") closeFd(connected.fd);
+      if (connected.kind === "connected") endConnection(connected.fd);
     }
   }
 

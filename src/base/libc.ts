@@ -11,6 +11,7 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
+const SHUT_RDWR = 2;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
@@ -47,6 +48,7 @@ const libc = cLibrary({
   connect: { args: [i32, pointer, u32], returns: i32 },
   accept4: { args: [i32, pointer, pointer, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
+  shutdown: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   ioctl: { args: [i32, u64, pointer], returns: i32 },
   poll: { args: [pointer, u64, i32], returns: i32 },
@@ -159,6 +161,15 @@ export function listeningOn(path: string): number | undefined {
     if (bound && "path" in bound && bound.path === path) return fd;
   }
   return undefined;
+}
+
+/**
+ * Closes a connection, as its other end sees at once: also while a process that is just being started still has a copy of the descriptor, between its
+ * fork and its exec.
+ */
+export function endConnection(fd: number): void {
+  libc().shutdown(fd, SHUT_RDWR);
+  closeFd(fd);
 }
 
 /** Closes a descriptor that Bun does not own. */

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, readlinkSync } from "node:fs";
+import { BackendSocket } from "../../src/backend/backend-socket.ts";
+import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
+
+let dir: TempDir;
+beforeEach(() => {
+  dir = makeTempDir();
+});
+afterEach(() => dir[Symbol.dispose]());
+
+/** Our sockets, by their descriptors. */
+function sockets(): number[] {
+  const names = readdirSync("/proc/self/fd").map(Number);
+  return names.filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:");
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Accepts the first connection on its descriptor 0, and prints what it reads there within two seconds. */
+const READER = `accept my $c, STDIN or die; my $r = ''; vec($r, fileno $c, 1) = 1;
+  print select($r, undef, undef, 2) ? (sysread($c, my $x, 1) ? "a byte" : "the end") : "nothing"`;
+
+describe("the silent connection to a program", () => {
+  test("ends for the program at once, also while a process that is being started has a copy of it", async () => {
+    const before = sockets();
+    const socket = new BackendSocket(dir.at("s"), 1, {} as never);
+    const [silentFd] = sockets().filter((fd) => !before.includes(fd) && fd !== socket.fd);
+    if (silentFd === undefined) throw new Error("there is none");
+    const holder = Bun.spawn(["sleep", "1000"], { stdio: [silentFd, "ignore", "ignore"] });
+    try {
+      expect(socket.hasUnaccepted).toBe(true);
+      socket.closeIdle();
+      const reader = Bun.spawn(["perl", "-e", READER], { stdio: [socket.fd, "pipe", "inherit"] });
+      expect(await new Response(reader.stdout).text()).toBe("the end");
+    } finally {
+      holder.kill();
+      await holder.exited;
+      socket.close();
+    }
+  });
+});
