@@ -1,6 +1,7 @@
 import { fstatSync, unlinkSync } from "node:fs";
 import type { FpmError } from "../base/errors.ts";
 import { closeFd, connectUnix, endConnection, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
+import { unacceptedOn } from "../base/unix-peer.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Link } from "./link.ts";
 import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
@@ -18,8 +19,8 @@ export class BackendSocket {
   readonly inode: number;
   readonly path: string;
   readonly #owner: LinkOwner;
-  /** How many connections the program takes at once. */
-  readonly #concurrency: number;
+  /** How many connections the program takes at once, as it is said to, or as it was seen. */
+  #concurrency: number;
   /** The silent connection by which a boot, or a return, is noticed. */
   #silentFd: number | undefined;
   /** Connections that wait for the next request, the most recently used last. */
@@ -86,6 +87,22 @@ export class BackendSocket {
       else if (isAccepted) onTaken();
     };
     by.accept(this.fd, this.path, { onAnswer, onStands });
+  }
+
+  /** Whether one connection alone waits to be accepted, as far as the kernel tells. */
+  get isOneUnaccepted(): boolean {
+    return unacceptedOn(this.inode) === 1;
+  }
+
+  /**
+   * A new connection is not accepted, with `busy` of them at work: who could accept it waits for the next request of a kept one. From now on no more
+   * are kept beside others than it takes. False where none is kept.
+   */
+  freeWorkers(busy: number): boolean {
+    const kept = this.#kept.splice(0);
+    if (kept.length > 0) this.#concurrency = Math.max(1, kept.length + busy - 1);
+    for (const link of kept) link.close();
+    return kept.length > 0;
   }
 
   /**

@@ -236,11 +236,11 @@ export class CgiLink implements Link, RecordSink {
       return;
     }
     const { code, signal } = exit;
-    if (signal !== null) this.onClosed(`ended by ${signal}`);
-    else if (!this.#head.isComplete) {
-      const how = exit === WORKS_ON ? "closed its output" : `exited with status ${code}`;
-      this.#fail(`${how} and ${this.#head.problemAtEnd}`);
-    } else {
+    const isUntouched = !this.#head.isComplete && !this.hasOutput;
+    // Where nothing came, it may be asked once more.
+    if (signal !== null && (this.#head.isComplete || isUntouched)) this.onClosed(`ended by ${signal}`);
+    else if (!this.#head.isComplete) this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}`);
+    else {
       const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);
       this.#user?.onLinkData(Buffer.concat([closing, end]));
@@ -253,4 +253,9 @@ export class CgiLink implements Link, RecordSink {
     this.close();
     user?.onLinkUnanswered(problem);
   }
+}
+
+function howItEnded(exit: Exclude<CgiExit, { failure: FpmError }>): string {
+  if (exit === WORKS_ON) return "closed its output";
+  return exit.signal === null ? `exited with status ${exit.code}` : `ended by ${exit.signal}`;
 }

@@ -12,14 +12,13 @@ import { LeftChildren } from "./left-children.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
-import { LinkReaders } from "./link-readers.ts";
 import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
+import { UnreadRequests } from "./unread-requests.ts";
 import { isEnding, NOTHING_USED, startTicksOf, type Usage } from "./usage.ts";
-import { hindranceOf } from "./work-signs.ts";
 
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
 const FIRST_LOOK_MS = 1;
@@ -31,8 +30,6 @@ const LINK_GRACE_MS = 1000;
 const FEW_REQUESTS = 16;
 /** One that ends so soon after a connection without a byte was closed ends for its sake. */
 const OF_SILENCE_MS = 250;
-/** A tracer stops a process for a moment only, again and again. */
-const STOPPED_MS = 50;
 /** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
 const STILL_ACCEPTING_MS = 100;
 
@@ -48,7 +45,7 @@ export class FastCgiBackend extends LentBackend {
   #readyAt: number | undefined;
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
-  readonly #readers = new LinkReaders();
+  readonly #unread: UnreadRequests;
   #death: string | undefined;
   readonly #leftChildren = new LeftChildren(this.deps.clock, () => this.onChildBack());
 
@@ -60,6 +57,15 @@ export class FastCgiBackend extends LentBackend {
       onStray,
       log: deps.log,
       buffers: deps.buffers,
+    });
+    this.#unread = new UnreadRequests({
+      backend: this,
+      capacity: program.app.concurrency,
+      socket: this.#socket,
+      owner,
+      deps,
+      atWork: () => this.busy + this.leftAtWork,
+      onNoneFree: () => this.goAway(),
     });
     try {
       this.#process = new ProgramProcess(program, deps, {
@@ -130,14 +136,14 @@ export class FastCgiBackend extends LentBackend {
   }
 
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
-    const link = this.#socket.connect(fresh, this.busy);
+    const link = this.#socket.connect(fresh, this.busy + this.leftAtWork);
     if (!(link instanceof SocketLink)) {
       // Nobody will reach it.
       if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
       return link;
     }
     link.writeRequest(records, body);
-    if (link.requestId === 1) this.#readers.onConnected(lease.since, this.served === 0);
+    if (link.requestId === 1) this.#unread.onConnected(lease.since);
     this.deps.unread.add(lease);
     return link;
   }
@@ -147,32 +153,15 @@ export class FastCgiBackend extends LentBackend {
   }
 
   isUnread(link: Link): boolean {
-    // The first request on a connection is read when that is accepted, as far as anybody is concerned.
-    return link instanceof SocketLink && link.requestId > 1 ? link.isUnread : this.#socket.isUnaccepted(link);
+    return this.#unread.isUnread(link);
   }
 
   takeBack(lease: Lease): void {
-    const { link } = lease;
-    if (!link || this.capacity > 1) return;
-    // One that has ended may have accepted it before.
-    const onTaken = () => {
-      if (this.state !== "gone") lease.user?.onTakenBack();
-    };
-    this.#socket.takeBack(link, this.deps.acceptor, onTaken, () => this.stop("takes connections away", 0));
+    this.#unread.takeBack(lease);
   }
 
   onUnread(lease: Lease): void {
-    if (this.capacity > 1) return;
-    const now = this.deps.clock.now();
-    const hindrance = hindranceOf(this.pid, lease, now);
-    if (hindrance) this.owner.onBackendUnread(lease, hindrance);
-    const { link, since } = lease;
-    if (!hindrance || !(link instanceof SocketLink) || link.requestId === 1) return;
-    const waitedMs = now - since;
-    if (hindrance === "stopped") {
-      if (waitedMs >= STOPPED_MS) lease.user?.onStopped();
-    } else if (this.#readers.areGone(this.pid, link.peerInode, waitedMs, now))
-      link.onClosed("it has closed it, and a child of it has a copy");
+    this.#unread.onUnread(lease);
   }
 
   override workerOf({ link }: Lease): number | undefined {
@@ -287,7 +276,7 @@ export class FastCgiBackend extends LentBackend {
     else this.conduct.onBack(now - this.aloneSince);
     this.onBack();
     // Nobody had a request for it: a silent connection would keep the program from accepting another.
-    if (this.busy > 0 || this.conduct.diesOfSilence) return;
+    if (this.busy >= this.capacity || this.conduct.diesOfSilence) return;
     this.#socket.dropSilent();
     this.#silentUntil = now;
   }

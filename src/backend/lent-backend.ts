@@ -209,8 +209,7 @@ export abstract class LentBackend implements Backend {
   }
 
   doubt(): void {
-    if (this.#state !== "free" || !this.isIdle) return;
-    this.#goAway();
+    if (this.#state === "free" && this.isIdle) this.goAway();
   }
 
   get children(): readonly number[] {
@@ -254,13 +253,22 @@ export abstract class LentBackend implements Backend {
     this.timers.cancel("abort");
     if (this.#isStopping) return;
     if (this.#state === "leaving") {
-      this.#stopNow();
+      this.#stopWhenDone();
       return;
     }
     this.idleSince = this.deps.clock.now();
     this.enter("accepted");
     if (wasAway) this.owner.onBackendBack(this);
     else this.owner.onBackendReady(this);
+  }
+
+  /** It is on its own until it comes back; requests that it works on go on. */
+  protected goAway(): void {
+    if (this.#state === "on its own") return;
+    this.#isAway = true;
+    this.aloneSince = this.deps.clock.now();
+    if (this.#state !== "leaving") this.enter("left alone");
+    this.awaitReturn();
   }
 
   /** The process has ended. */
@@ -330,14 +338,7 @@ export abstract class LentBackend implements Backend {
 
   #leaveAlone(lease: Lease, how: Ending): void {
     if (how === "left") this.#limitWork(lease.since);
-    this.#goAway();
-  }
-
-  #goAway(): void {
-    this.#isAway = true;
-    this.aloneSince = this.deps.clock.now();
-    if (this.#state !== "leaving") this.enter("left alone");
-    this.awaitReturn();
+    this.goAway();
   }
 
   /** Nobody waits for what it does now, but its limits go on. */

@@ -153,9 +153,8 @@ export class ProgramProcess implements StartListener {
   onExit(ending: Ending): void {
     this.#lastRequest = this.#options.requestInFlight();
     this.#phase = "ended";
-    // What it has started on purpose goes on, unless it did not come to an end of its own.
-    const { signal: by } = ending;
-    if (this.#isForced || (by !== null && by !== "SIGTERM")) sendSignal(-this.#pid, "SIGKILL");
+    // What it has started on purpose goes on, also after a crash, or SIGPIPE as its client has left; not where it was killed.
+    if (this.#isForced || ending.signal === "SIGKILL") sendSignal(-this.#pid, "SIGKILL");
     this.#timers.cancelAll();
     if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
       this.#print("stderr", this.complaint);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { statesOfThreads } from "../base/proc-stat.ts";
 import type { Lease } from "./backend.ts";
 import { cpuUsageOf, stateOf } from "./usage.ts";
 
@@ -16,7 +17,7 @@ export type Hindrance = "at work" | "stopped";
  * things; or somebody has stopped it. Undefined where it may merely wait for a CPU.
  */
 export function hindranceOf(pid: number, lease: Lease, now: number): Hindrance | undefined {
-  if (now - lease.since < STARVED_MS && runnable() > availableParallelism()) return undefined;
+  if (mayBeStarved(lease, now)) return undefined;
   const state = stateOf(pid);
   if (state === undefined) return undefined;
   if (state === "T" || state === "t") return "stopped";
@@ -25,6 +26,19 @@ export function hindranceOf(pid: number, lease: Lease, now: number): Hindrance |
   if (runMs === undefined) return undefined;
   lease.unreadRunMs ??= runMs;
   return runMs - lease.unreadRunMs > WORK_MS ? "at work" : undefined;
+}
+
+/** The same of a process with several threads, of which it is not known which one has the connection: where one of them runs, nobody can tell. */
+export function hindranceAmongThreads(pid: number, lease: Lease, now: number): Hindrance | undefined {
+  if (mayBeStarved(lease, now)) return undefined;
+  const states = statesOfThreads(pid);
+  if (states.length === 0 || states.includes("R")) return undefined;
+  return states.includes("T") || states.includes("t") ? "stopped" : "at work";
+}
+
+/** Whether a program may have had no CPU since it was lent to a request: so many want one. */
+export function mayBeStarved({ since }: Lease, now: number): boolean {
+  return now - since < STARVED_MS && runnable() > availableParallelism();
 }
 
 /** How many threads of the machine run or want to, this one among them (proc(5), /proc/loadavg). */

@@ -78,6 +78,19 @@ export function childrenOfAll(pid: number): number[] {
   );
 }
 
+/** The state letters of a process's threads, of the first ones where there are very many; none when it has gone. */
+export function statesOfThreads(pid: number): string[] {
+  const folder = `/proc/${pid}/task`;
+  try {
+    return readdirSync(folder)
+      .slice(0, MOST_THREADS)
+      .map((thread) => parseStat(readFileSync(`${folder}/${thread}/stat`, "latin1"))?.state ?? "");
+  } catch {
+    // One of them has ended meanwhile, or all.
+    return [];
+  }
+}
+
 function childrenOfThreads(pid: number, threads: () => readonly string[]): number[] {
   try {
     return threads().flatMap((thread) =>

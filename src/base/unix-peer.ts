@@ -46,6 +46,12 @@ export function unreadByPeer(inode: number): number | undefined {
   return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
 }
 
+/** How many connections wait to be accepted on a listening Unix socket, given by its inode; undefined where the kernel does not tell. */
+export function unacceptedOn(inode: number): number | undefined {
+  const lengths = ask(inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);
+  return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
+}
+
 /** The inode of the other end of a connected Unix socket, given by its own; 0 where there is none, or the kernel does not tell. */
 export function peerOf(inode: number): number {
   const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);

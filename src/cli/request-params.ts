@@ -15,7 +15,7 @@ export interface RequestDescription {
 
 /** The parameters a web server would send for it (CGI 1.1, RFC 3875), a character a byte. */
 export function requestParams(request: RequestDescription): [string, string][] {
-  const script = resolve(request.script);
+  const script = absolute(request.script);
   const uri = request.query === "" ? script : `${script}?${request.query}`;
   const params = new Map<string, string>([
     ["GATEWAY_INTERFACE", "CGI/1.1"],
@@ -44,6 +44,14 @@ export function requestParams(request: RequestDescription): [string, string][] {
     params.set(pair.slice(0, equals), pair.slice(equals + 1));
   }
   return [...params].map(([name, value]) => [byteString(name), byteString(value)]);
+}
+
+/** From the caller's folder; what may be PATH_INFO stays as it is. */
+function absolute(script: string): string {
+  if (script.startsWith("/")) return script;
+  const [, above = "", rest = ""] = /^((?:\.{1,2}\/+)*)(.*)$/s.exec(script) ?? [];
+  const folder = resolve(above);
+  return folder === "/" ? `/${rest}` : `${folder}/${rest}`;
 }
 
 function byteString(text: string): string {

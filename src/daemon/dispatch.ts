@@ -233,6 +233,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
       this.#refuse(error);
       return;
     }
+    // While a program worked on it, it did not wait.
+    if (failure === "lost" || failure === "stale") this.#waitingSince = undefined;
     const pool = this.#pool as Pool;
     pool.tally.retries++;
     if (failure === "taken back") pool.tally.takenBack++;

@@ -293,7 +293,7 @@ export class Population {
     const until = this.#clock.now() - ms;
     let oldest: Backend | undefined;
     for (const backend of this.#chances.keys()) {
-      if (backend.state !== "on its own" || backend.aloneSince > until) continue;
+      if (backend.state !== "on its own" || backend.busy > 0 || backend.aloneSince > until) continue;
       if (!oldest || backend.aloneSince < oldest.aloneSince) oldest = backend;
     }
     return oldest;

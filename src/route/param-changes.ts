@@ -24,7 +24,7 @@ export function changesFor(head: RequestHead, { told, pathInfo, app }: Candidate
   const name = withoutInfo(given, pathInfo) ?? given;
   if (name !== given) changes.set("SCRIPT_NAME", name);
   const root = head.parameter("DOCUMENT_ROOT") || rootOf(told, name);
-  if (root !== undefined) changes.set("PATH_TRANSLATED", root.replace(/\/+$/, "") + pathInfo);
+  if (root !== undefined) changes.set("PATH_TRANSLATED", withoutSlashes(root) + pathInfo);
   if (app.command && !app.anyPath) keepOriginals(head, changes);
   return changes;
 }
@@ -34,6 +34,13 @@ function keepOriginals(head: RequestHead, changes: Map<string, string>): void {
     const given = withoutPrefix(head.value(name) ?? "");
     if (given !== "" && changes.has(name) && changes.get(name) !== given) changes.set(`ORIG_${name}`, given);
   }
+}
+
+/** Without slashes at its end, however many a web server may send. */
+function withoutSlashes(root: string): string {
+  let { length } = root;
+  while (root[length - 1] === "/") length--;
+  return root.slice(0, length);
 }
 
 /** Where the site begins, if the script's name in the URL is where its file lies. */

@@ -23,7 +23,7 @@ export interface Candidate {
   readonly asked: string;
   /** What is run, and what the program is told: the same, or with every link resolved. */
   readonly path: string;
-  /** What it is told of `path`, and what follows it: a character a byte. */
+  /** What it is told of `path`, and what follows it: a character a byte. Many are tried, and one is told. */
   readonly told: string;
   readonly pathInfo: string;
   readonly app: AppConfig;
@@ -67,8 +67,7 @@ export function readPath(path: string, appFor: AppFor): Reading {
 function waysOf(script: GivenScript, decoded: GivenScript | undefined, appFor: AppFor): Candidate[][] {
   const parts = pathParts(script.path);
   if (!decoded) return [candidatesOf(parts, appFor)];
-  const withInfoDecoded = parts.map(({ path, rest }) => ({ path, rest: percentDecode(rest) }));
-  return [candidatesOf(withInfoDecoded, appFor), candidatesOf(pathParts(decoded.path), appFor)];
+  return [candidatesOf(parts, appFor, percentDecode), candidatesOf(pathParts(decoded.path), appFor)];
 }
 
 function decodedForm(script: GivenScript): GivenScript | undefined {
@@ -76,12 +75,12 @@ function decodedForm(script: GivenScript): GivenScript | undefined {
   return path === script.path ? undefined : { ...script, path };
 }
 
-function candidatesOf(parts: readonly PathPart[], appFor: AppFor): Candidate[] {
+function candidatesOf(parts: readonly PathPart[], appFor: AppFor, infoOf = asItCame): Candidate[] {
   const candidates: Candidate[] = [];
   for (const part of parts) {
     const app = appFor(part.path);
     if (app.anyPath || !isProgramName(part.path, app)) continue;
-    candidates.push(candidateAt(part, app));
+    candidates.push(candidateAt(part, app, infoOf));
     if (candidates.length === MAX_CANDIDATES) break;
   }
   return candidates;
@@ -97,6 +96,18 @@ function virtualOf({ path }: GivenScript, appFor: AppFor): Candidate | undefined
   return part && candidateAt(part, appFor(part.path));
 }
 
-function candidateAt({ path, rest }: PathPart, app: AppConfig): Candidate {
-  return { asked: path, path, told: pathBytes(path), pathInfo: rest, app };
+function candidateAt({ path, rest }: PathPart, app: AppConfig, infoOf = asItCame): Candidate {
+  return {
+    asked: path,
+    path,
+    told: pathBytes(path),
+    get pathInfo() {
+      return infoOf(rest);
+    },
+    app,
+  };
+}
+
+function asItCame(rest: string): string {
+  return rest;
 }

@@ -6,6 +6,8 @@ import type { RequestHead } from "../fcgi/head.ts";
 const APACHE_PREFIX = /^proxy:(?:unix:[^|]*\|)?(?:fcgi|balancer):\/\/[^/]*/;
 /** path_resolution(7), without the NUL at its end. */
 const LONGEST_PATH = 4095;
+/** A program lies in no more folders than this: whoever asks for more has slashes in PATH_INFO. */
+const MOST_PARTS = 256;
 
 /** What a web server says of the script, a character a byte. */
 export interface GivenScript {
@@ -69,7 +71,7 @@ export function pathParts(bytes: string): PathPart[] {
   const parts: PathPart[] = [];
   let path = "";
   let length = 0;
-  for (let start = 1; start <= bytes.length; ) {
+  for (let start = 1; start <= bytes.length && parts.length < MOST_PARTS; ) {
     const slash = bytes.indexOf("/", start);
     const end = slash === -1 ? bytes.length : slash;
     const name = bytes.slice(start, end);

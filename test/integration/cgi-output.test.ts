@@ -40,6 +40,9 @@ env_file = "$ROOT/secrets"
       "through.cgi": `#!/bin/sh\n${HEAD}\n(for n in 1 2 3 4 5 6; do sleep 0.4; echo "line $n"; done) &\nexit 0\n`,
       "silent.cgi": `#!/bin/sh\n${HEAD}\necho answered\n(sleep 2; echo late) &\nexit 0\n`,
       "half.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\nX-Half: yes'\necho ran >> $PWD/ran\n",
+      "crash-half.cgi":
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n'\necho ran >> $PWD/ran-half\nkill -SEGV $$\n",
+      "crash-word.cgi": "#!/bin/sh\nprintf Hello\necho ran >> $PWD/ran-word\nkill -SEGV $$\n",
       "closes.cgi": `#!/bin/sh\n${HEAD}\nprintf short\nexec >&- 2>&-\nsleep 3\n`,
       "client/err.cgi": `#!/bin/sh\n${HEAD}\necho "to the client" >&2\nsleep 0.1\necho answered\n`,
       "both/err.cgi": `#!/bin/sh\n${HEAD}\necho "to both" >&2\nsleep 0.1\necho answered\n`,
@@ -114,6 +117,15 @@ describe("a CGI program", () => {
     await logged(site.fpm, 'printed no whole header: its first line is "Content-Type: text/plain"');
     expect(await Bun.file(`${site.root}/ran`).text()).toBe("ran\n");
   });
+
+  test.each(["half", "word"])(
+    "that breaks off by a signal before its header ends runs once: %s",
+    async (name) => {
+      expect((await site.ask(`crash-${name}.cgi`)).status).toBe(502);
+      await logged(site.fpm, "ended by SIGSEGV and printed no whole header");
+      expect(await Bun.file(`${site.root}/ran-${name}`).text()).toBe("ran\n");
+    },
+  );
 
   test("is passed on as it comes, also of a program that usually ends at once", async () => {
     using client = await connectFcgi(site.fpm.socket);

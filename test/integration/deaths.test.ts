@@ -58,6 +58,15 @@ describe("a process that is killed", () => {
     expect([status, Number.isInteger(Number(text()))]).toEqual([200, true]);
   });
 
+  test("after it has worked on a GET for longer than queue_timeout is replaced as well: the GET has not waited", async () => {
+    await using site = await startSite({ app: 'queue_timeout = "300ms"' });
+    const { answer, pid } = await working(site, "op=sleep&ms=700");
+    await Bun.sleep(450);
+    process.kill(pid, "SIGKILL");
+    const { status, text } = await answer;
+    expect([status, Number.isInteger(Number(text()))]).toEqual([200, true]);
+  });
+
   test("while it works on a POST is a 502, not a second execution", async () => {
     await using site = await startSite();
     const { answer, pid } = await working(site, "op=sleep&ms=3000", "direct", Buffer.from("pay once"));

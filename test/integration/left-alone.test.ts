@@ -211,6 +211,7 @@ describe("a program whose client has left", () => {
 
   test("hears of it with its next write: PHP runs its shutdown functions", async () => {
     await using noting = await notingSite();
+    await noting.site.ask("page.fcgi?warm");
     await noting.site.ask("page.fcgi?download", { leaveAfterMs: 500 });
     expect(await noting.until("download", "shutdown, aborted 1")).not.toContain("finished");
   });

@@ -44,7 +44,33 @@ const zombiesOf = ({ fpm }: Site) =>
     }
   });
 
+/** Leaves a job, and prints more than its client reads. */
+const PRINTS = `#!/bin/sh
+${JOB} ${QUIET} &
+${HEAD}
+for i in $(seq 1 60); do printf '%08000d' 0; sleep 0.01; done
+`;
+
 describe("a job that a CGI program leaves on purpose", () => {
+  test.each([
+    ["is of HEAD, of which nginx reads the header only", { method: "HEAD" }],
+    ["has left in the middle of the answer", { leaveAfter: 100 }],
+  ] as const)(
+    "comes to its end where the request %s, and the program ends by SIGPIPE",
+    async (_how, request) => {
+      await using site = await startSite({ app: CGI, files: { "prints.cgi": PRINTS } });
+      await site.ask("prints.cgi?1", request);
+      await waitUntil("the job is done", () => doneIn(site) === 1);
+    },
+  );
+
+  test("comes to its end after a crash of the program", async () => {
+    const crashes = `#!/bin/sh\n${JOB} ${QUIET} &\n${HEAD}\nkill -SEGV $$\n`;
+    await using site = await startSite({ app: CGI, files: { "crashes.cgi": crashes } });
+    await site.ask("crashes.cgi?1");
+    await waitUntil("the job is done", () => doneIn(site) === 1);
+  });
+
   test.each(Object.keys(CGI_WAYS))(
     "by %s comes to its end, and the answer does not wait for it",
     async (way) => {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { requestParams } from "../../src/cli/request-params.ts";
 import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_STDERR, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
 import { configIn, run } from "../support/run-cli.ts";
@@ -127,5 +129,21 @@ describe("request", () => {
     expect(text).toContain("REQUEST_METHODPOST");
     expect(text).toContain("SERVER_NAMEother");
     expect(text).not.toContain("SERVER_NAMElocalhost");
+  });
+});
+
+describe("the script of a request", () => {
+  const pathOf = (script: string) => {
+    const params = requestParams({ script, query: "", method: "GET", length: undefined, extra: [] });
+    return new Map(params).get("SCRIPT_FILENAME");
+  };
+
+  test("is looked for from the caller's folder, and what may be PATH_INFO stays as it is written", () => {
+    const here = process.cwd();
+    expect(pathOf("x.cgi")).toBe(`${here}/x.cgi`);
+    expect(pathOf("./x.cgi/")).toBe(`${here}/x.cgi/`);
+    expect(pathOf(".././x.cgi//a/./b/../c/")).toBe(`${dirname(here)}/x.cgi//a/./b/../c/`);
+    expect(pathOf("/srv/x.cgi/a//")).toBe("/srv/x.cgi/a//");
+    expect(pathOf(`${"../".repeat(40)}x.cgi`)).toBe("/x.cgi");
   });
 });

@@ -126,3 +126,32 @@ describe("parts, roots and names", () => {
     expect(isUnder("/x", "/")).toBe(true);
   });
 });
+
+describe("a path that somebody has made as costly as it can be", () => {
+  /** How long it takes to find where it goes, in milliseconds; the first time counts what is compiled. */
+  async function costOf(params: Params): Promise<number> {
+    await route({ "/srv/x.fcgi": "x" }, params);
+    const start = performance.now();
+    await route({ "/srv/x.fcgi": "x" }, params);
+    return performance.now() - start;
+  }
+
+  test("has its PATH_INFO decoded once, however many parts it has", async () => {
+    const SCRIPT_FILENAME = `proxy:fcgi://h/srv/x.fcgi${"/a".repeat(2000)}${"%20".repeat(20_000)}`;
+    expect(await costOf({ SCRIPT_FILENAME })).toBeLessThan(100);
+    const { changes } = await route({ "/srv/x.fcgi": "x" }, { SCRIPT_FILENAME });
+    expect(changes.get("PATH_INFO")).toBe("/a".repeat(2000) + " ".repeat(20_000));
+  });
+
+  test("may have DOCUMENT_ROOT with however many slashes", async () => {
+    const params = { SCRIPT_FILENAME: "/srv/x.fcgi/info", DOCUMENT_ROOT: `${"/".repeat(60_000)}a//` };
+    expect(await costOf(params)).toBeLessThan(100);
+    const { changes } = await route({ "/srv/x.fcgi": "x" }, params);
+    expect(changes.get("PATH_TRANSLATED")).toBe(`${"/".repeat(60_000)}a/info`);
+  });
+
+  test("names a program in 256 folders at the most", () => {
+    expect(pathParts("/a".repeat(300)).length).toBe(256);
+    expect(pathParts("/a".repeat(300)).at(-1)).toEqual({ path: "/a".repeat(256), rest: "/a".repeat(44) });
+  });
+});

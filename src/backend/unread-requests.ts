@@ -1,0 +1,97 @@
+import type { Backend, Lease } from "./backend.ts";
+import type { BackendSocket } from "./backend-socket.ts";
+import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
+import { LinkReaders } from "./link-readers.ts";
+import { SocketLink } from "./socket-link.ts";
+import { type Hindrance, hindranceAmongThreads, hindranceOf, mayBeStarved } from "./work-signs.ts";
+
+/** A tracer stops a process for a moment only, again and again. */
+const STOPPED_MS = 50;
+/** Where a process serves several at once, one of its workers may just be about to accept a connection. */
+const ACCEPT_MS = 20;
+
+export interface UnreadOptions {
+  readonly backend: Backend;
+  /** Requests that it serves at once. */
+  readonly capacity: number;
+  readonly socket: BackendSocket;
+  readonly owner: BackendOwner;
+  readonly deps: BackendDeps;
+  /** How many of its workers are at something, those included that work on for clients that have left. */
+  atWork(): number;
+  /** It accepts nothing although it should: until it does, it gets no request. */
+  onNoneFree(): void;
+}
+
+/**
+ * What becomes of requests that one process was handed and has not read: it works on after its last answer, was stopped, or has fewer workers
+ * that accept than it is said to have.
+ */
+export class UnreadRequests {
+  readonly #options: UnreadOptions;
+  readonly #readers = new LinkReaders();
+
+  constructor(options: UnreadOptions) {
+    this.#options = options;
+  }
+
+  /** A request went out on a new connection. */
+  onConnected(since: number): void {
+    this.#readers.onConnected(since, this.#options.backend.served === 0);
+  }
+
+  isUnread(link: unknown): boolean {
+    // The first request on a connection is read when that is accepted, as far as anybody is concerned.
+    if (link instanceof SocketLink && link.requestId > 1) return link.isUnread;
+    return this.#options.socket.isUnaccepted(link as SocketLink);
+  }
+
+  onUnread(lease: Lease): void {
+    const { backend, capacity, owner, deps } = this.#options;
+    const { link, since } = lease;
+    const now = deps.clock.now();
+    const isNew = !(link instanceof SocketLink) || link.requestId === 1;
+    if (isNew && capacity > 1) {
+      this.#onUnacceptedByWorkers(lease, now);
+      return;
+    }
+    const hindrance = this.#hindranceOf(lease, now);
+    if (hindrance) owner.onBackendUnread(lease, hindrance);
+    if (!hindrance || isNew) return;
+    const waitedMs = now - since;
+    if (hindrance === "stopped") {
+      if (waitedMs >= STOPPED_MS) lease.user?.onStopped();
+    } else if (capacity === 1 && this.#readers.areGone(backend.pid, link.peerInode, waitedMs, now))
+      link.onClosed("it has closed it, and a child of it has a copy");
+  }
+
+  takeBack(lease: Lease): void {
+    const { backend, capacity, socket, deps } = this.#options;
+    const { link } = lease;
+    // Of several that wait it is not known which one is accepted.
+    if (!link || (capacity > 1 && !socket.isOneUnaccepted)) return;
+    const onTaken = () => {
+      // One that has ended may have accepted it before.
+      if (backend.state === "gone") return;
+      if (capacity > 1) this.#options.onNoneFree();
+      lease.user?.onTakenBack();
+    };
+    socket.takeBack(link, deps.acceptor, onTaken, () => backend.stop("takes connections away", 0));
+  }
+
+  /** Those that wait for the next request of a kept connection accept it; where there are none, it goes elsewhere. */
+  #onUnacceptedByWorkers(lease: Lease, now: number): void {
+    const { socket } = this.#options;
+    if (mayBeStarved(lease, now)) return;
+    if (!socket.freeWorkers(this.#options.atWork()) && now - lease.since >= ACCEPT_MS) lease.takeBack();
+  }
+
+  #hindranceOf(lease: Lease, now: number): Hindrance | undefined {
+    const { backend, capacity } = this.#options;
+    const { children, pid } = backend;
+    if (capacity === 1) return hindranceOf(pid, lease, now);
+    if (children.length === 0) return hindranceAmongThreads(pid, lease, now);
+    const worker = backend.workerOf(lease);
+    return worker === undefined ? undefined : hindranceOf(worker, lease, now);
+  }
+}
