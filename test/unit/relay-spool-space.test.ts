@@ -61,7 +61,8 @@ describe("without a limit of its own", () => {
   test("on a large disk it is the body that is too large, on a full one the disk", async () => {
     const GIB = 2 ** 30;
     expect(await diskOf(4 * GIB).take(GIB, 1)).toBe("BODY_TOO_LARGE");
-    expect(await diskOf(0.4 * GIB).take(0.1 * GIB, 1)).toBe("SPOOL_FULL");
+    expect(await diskOf(0.5 * GIB).take(0.2 * GIB, 1)).toBe("BODY_TOO_LARGE");
+    expect(await diskOf(0.5 * GIB - 2).take(0.2 * GIB, 1)).toBe("SPOOL_FULL");
   });
 
   test("the disk is asked once a second at most, once for all who ask at the same time", async () => {

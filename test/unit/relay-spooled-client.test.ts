@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import type { ClientListener, ClientStream } from "../../src/relay/client-stream.ts";
@@ -8,19 +9,38 @@ import { SpooledClient } from "../../src/relay/spooled-client.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-/** A client, and a listener that notes what it hears. */
+/** A client and a listener, which note what they hear. */
 function world() {
   const notes: string[] = [];
-  const client = { listen() {} } as unknown as ClientStream;
+  const asked: unknown[] = [];
+  let heard: ClientListener | undefined;
+  const note =
+    (what: string) =>
+    (...args: unknown[]) =>
+      void asked.push([what, ...args]);
+  const client = {
+    isGone: true,
+    isAnswered: true,
+    listen(next: ClientListener | undefined) {
+      heard = next;
+    },
+    whenLeft: note("whenLeft"),
+    limitBody: note("limitBody"),
+    complete: note("complete"),
+    refuse: note("refuse"),
+    truncate: note("truncate"),
+    respond: (...part: unknown[]) => asked.push(["respond", ...part]) > 0,
+    forwardStderr: (...part: unknown[]) => asked.push(["stderr", ...part]) > 0,
+  } as unknown as ClientStream;
   const listener: ClientListener = {
     onBody: (_chunk, start, end) => void notes.push(`body ${end - start}`),
     onBodyEnd: () => void notes.push("end"),
-    onClientDrain() {},
+    onClientDrain: () => void notes.push("drain"),
     onClientLeft: () => void notes.push("left"),
     onBodyFailed: (error) => void notes.push(`failed: ${error.code}`),
     mayBeUnseen: false,
   };
-  return { notes, client, listener };
+  return { notes, asked, heard: () => heard, client, listener };
 }
 
 async function fileOf(bytes: number): Promise<SpoolFile> {
@@ -87,5 +107,67 @@ describe("a body in a file", () => {
     spooled.listen(listener);
     await waitUntil("it is noticed", () => notes.length > 0);
     expect(notes).toEqual(["failed: SPOOL_FAILED"]);
+  });
+});
+
+test("a body in memory is there at once, and its room is given back when it is given up", () => {
+  const { notes, client, listener } = world();
+  const budget = new ByteBudget(1000);
+  const records = new ByteQueue(budget);
+  records.push(new Uint8Array(100), 0, 100);
+  const spooled = new SpooledClient(client, { contentBytes: 92, records, file: undefined });
+  spooled.listen(listener);
+  expect([spooled.body.bytes, spooled.bodyBytes, spooled.isBodyComplete, notes]).toEqual([100, 92, true, []]);
+  spooled.close();
+  expect(budget.heldBytes).toBe(0);
+});
+
+describe("a client whose body was taken whole", () => {
+  const spooledWorld = () => {
+    const all = world();
+    const body = { contentBytes: 0, records: new ByteQueue(), file: undefined };
+    return { ...all, spooled: new SpooledClient(all.client, body) };
+  };
+
+  test("is what it was in all other things", () => {
+    const { spooled, asked } = spooledWorld();
+    const error = new FpmError("QUEUE_FULL", "daemon", "x");
+    const part = new Uint8Array(3);
+    expect([spooled.isGone, spooled.isAnswered]).toEqual([true, true]);
+    expect([spooled.respond(part, 1, 2), spooled.forwardStderr(part, 0, 3)]).toEqual([true, true]);
+    spooled.whenLeft(undefined);
+    spooled.limitBody(7);
+    spooled.complete();
+    spooled.refuse(error);
+    spooled.truncate();
+    expect(asked).toEqual([
+      ["respond", part, 1, 2],
+      ["stderr", part, 0, 3],
+      ["whenLeft", undefined],
+      ["limitBody", 7],
+      ["complete"],
+      ["refuse", error],
+      ["truncate"],
+    ]);
+  });
+
+  test("is heard of by who listens, and no more when nobody does", () => {
+    const { spooled, heard, listener, notes } = spooledWorld();
+    spooled.listen(listener);
+    heard()?.onClientDrain();
+    heard()?.onBodyFailed(new FpmError("BODY_TOO_LARGE", "client", "x"));
+    heard()?.onClientLeft();
+    expect(notes.splice(0)).toEqual(["drain", "failed: BODY_TOO_LARGE", "left"]);
+    const before = heard();
+    spooled.listen(undefined);
+    before?.onClientLeft();
+    expect([heard(), notes]).toEqual([undefined, []]);
+  });
+
+  test("keeps its body, which is sent as often as need be", () => {
+    const { spooled, heard, listener } = spooledWorld();
+    spooled.listen(listener);
+    // The client itself need keep nothing of it, whether the program has seen it or not.
+    expect([spooled.isHeld, heard()?.mayBeUnseen]).toEqual([true, false]);
   });
 });
