@@ -46,6 +46,17 @@ export class FakeClock implements Clock {
     this.#now = until;
   }
 
+  /** Lets time pass as for a process that does not run: what is due then fires late, each once. */
+  sleep(forMs: number): void {
+    this.#now += forMs;
+    for (const planned of [...this.#planned]) {
+      if (planned.at > this.#now) continue;
+      if (planned.everyMs === undefined) this.#planned.delete(planned);
+      else planned.at = this.#now + planned.everyMs;
+      planned.fire();
+    }
+  }
+
   #plan(planned: Planned) {
     this.#planned.add(planned);
     return { cancel: () => void this.#planned.delete(planned) };
