@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { isClientAddress } from "../../src/config/listen-address.ts";
 import { Admission } from "../../src/front/admission.ts";
 import type { FrontSocket } from "../../src/front/connection.ts";
+import { socketPair } from "../support/socket-pair.ts";
 
 const from = (remoteAddress: string) => ({ remoteAddress }) as FrontSocket;
 
@@ -24,6 +25,21 @@ describe("who may connect over TCP", () => {
 
   test("is anybody with an empty list", () => {
     expect(new Admission([], []).refusal(from("8.8.8.8"), false)).toBeUndefined();
+  });
+});
+
+describe("who may connect over a Unix socket", () => {
+  test("is anybody with an empty list, and our own user always", () => {
+    using pair = socketPair();
+    const own = { fd: pair.fd } as FrontSocket;
+    for (const users of [[], [12_345]]) expect(new Admission([], users).refusal(own, true)).toBeUndefined();
+    expect(new Admission(["10.0.0.1"], []).refusal(own, true)).toBeUndefined();
+  });
+
+  test("is not somebody of whom the kernel does not tell who it is", () => {
+    const unknown = { fd: -1 } as FrontSocket;
+    expect(new Admission([], [12_345]).refusal(unknown, true)).toBe("user undefined is not in allowed_users");
+    expect(new Admission([], []).refusal(unknown, true)).toBeUndefined();
   });
 });
 

@@ -85,6 +85,47 @@ describe("at the limit", () => {
     expect(happened()).toEqual(["last in", "open"]);
   });
 
+  test("nothing is accepted until the last one has gone that waits, also where they give up", () => {
+    const { places, come, happened } = world(1);
+    come("first").work();
+    const waiting = Array.from({ length: 16 }, (_, i) => come(`${i}`));
+    happened();
+    for (const each of waiting) {
+      expect(happened()).toEqual([]);
+      places.leave(each);
+    }
+    expect(happened()).toEqual(["open"]);
+  });
+
+  test("the longest idle ones give way, no more of them than have to, and no one twice", () => {
+    const { clock, places, come, happened } = world(3);
+    const gone = come("gone");
+    for (const name of ["a", "b"]) come(name).rest();
+    places.leave(gone);
+    come("c").rest();
+    clock.advance(5000);
+    happened();
+    come("d").work();
+    expect([happened(), clock.timers]).toEqual([["d waits", "a gives way", "d in"], 0]);
+    for (const name of ["e", "f", "g", "h"]) come(name).work();
+    expect(happened()).toEqual([
+      ...["e waits", "b gives way", "e in", "f waits", "c gives way", "f in"],
+      ...["g waits", "h waits"],
+    ]);
+    expect(clock.timers).toBe(1);
+  });
+
+  test("sixteen are asked at a time, at the most, whether they can", () => {
+    const { clock, come, happened } = world(17);
+    // With something that waits to be read.
+    for (let i = 0; i < 16; i++) come(`${i}`).isIdle = false;
+    come("idle");
+    clock.advance(5000);
+    happened();
+    come("next");
+    expect(happened()).toEqual(["next waits"]);
+  });
+
   test("the one that is idle for longest gives way, a second after its last request at the earliest", () => {
     const { clock, come, happened } = world(3);
     const [a, b, c] = [come("a"), come("b"), come("c")];
@@ -129,6 +170,7 @@ describe("at the limit", () => {
 describe("the log", () => {
   test("has one line when connections begin to wait, and one when none has had to for ten seconds", () => {
     const { clock, places, come, lines } = world(1);
+    clock.advance(100_000);
     let current = come("first");
     current.work();
     for (let i = 0; i < 100; i++) {
@@ -143,7 +185,10 @@ describe("the log", () => {
     clock.advance(9000);
     places.look();
     expect(lines.length).toBe(1);
-    clock.advance(1000);
+    clock.advance(949);
+    places.look();
+    expect(lines.length).toBe(1);
+    clock.advance(1);
     places.look();
     expect(lines[1]).toEqual(["connections wait no more", { times: 100, seconds: 5 }]);
     expect(places.waited).toBe(100);
@@ -170,6 +215,22 @@ describe("when descriptors run out", () => {
     places.use({ maxConnections: 100, descriptors: 10_000 });
     places.look();
     expect(happened()).toEqual(["open"]);
+  });
+
+  test("are an eighth of all of them where there are few", () => {
+    const { come, happened } = world(100, 100);
+    come("a", 87);
+    come("b", 88);
+    expect(happened()).toEqual(["a in", "b waits"]);
+  });
+
+  test("nothing is accepted until they are looked for again, whoever leaves", () => {
+    const { places, come, happened } = world(100);
+    const a = come("a");
+    places.use({ maxConnections: 100, descriptors: 0 });
+    places.look();
+    places.leave(a);
+    expect(happened()).toEqual(["a in", "close"]);
   });
 
   test("accepting begins again when it can, not when it was tried", () => {

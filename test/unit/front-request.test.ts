@@ -254,7 +254,8 @@ describe("a head", () => {
       for (let left = MAX_HEAD_BYTES + over; left > 0; left -= 60_000) {
         intake.push(encodeRecord(FCGI_PARAMS, 1, new Uint8Array(Math.min(left, 60_000))));
       }
-      expect(sent()).toContain(answer);
+      if (answer === "") expect(sent()).toBe("");
+      else expect(sent()).toContain(answer);
       expect(ready.length).toBe(0);
     }
   });
