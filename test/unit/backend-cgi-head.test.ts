@@ -71,6 +71,22 @@ describe("the header of what a CGI program prints", () => {
     expect(passed([...output])).toEqual({ output: "", problem });
   });
 
+  test("has a first line of 8 KiB at the most", () => {
+    const most = `A: ${"b".repeat(8192 - 3)}`;
+    expect(passed([most]).problem).toStartWith("printed no whole header");
+    expect(passed([most, "b"]).problem).toStartWith("printed no header");
+    expect(passed([most, "\n\n"]).output).toBe(`${most}\n\n`);
+  });
+
+  test("has begun with its first byte", () => {
+    const head = new CgiHead();
+    expect(head.hasBegun).toBe(false);
+    head.push(bytes("A"));
+    expect(head.hasBegun).toBe(true);
+    head.push(bytes(": b\n\n"));
+    expect([head.hasBegun, head.isComplete]).toEqual([true, true]);
+  });
+
   test("may come a byte at a time: that takes no longer than its bytes do", () => {
     const head = new CgiHead();
     head.push(bytes(`X: y\n${"a\n".repeat(30_000)}`));
@@ -84,6 +100,9 @@ describe("the header of what a CGI program prints", () => {
   test("is handed on as it comes from 64 KiB on", () => {
     const long = `A: ${"b".repeat(64 * 1024 - 3)}`;
     expect(passed([`A: b\n${"c: d\n".repeat(13_200)}`]).output).toHaveLength(5 + 66_000);
+    const line = `A: b\n`;
+    const most = `${line}${"c".repeat(64 * 1024 - line.length)}`;
+    expect([passed([most]).output.length, passed([`${most}c`]).output.length]).toEqual([0, 64 * 1024 + 1]);
     expect(passed([long]).problem).toStartWith("printed no header");
   });
 });

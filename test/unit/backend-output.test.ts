@@ -5,6 +5,7 @@ import type { Lease } from "../../src/backend/backend.ts";
 import { InFlight } from "../../src/backend/in-flight.ts";
 import { OutputReader } from "../../src/backend/output.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
+import { OutputLines } from "../../src/backend/output-lines.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import type { Log } from "../../src/base/log.ts";
@@ -51,6 +52,48 @@ describe("what a program prints", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  test("is a line also where nothing but a part of a character comes last, and none where nothing does", async () => {
+    expect(await linesOf([Buffer.from("one\n"), Buffer.of(0xc3)])).toEqual(["one", "\ufffd"]);
+    expect(await linesOf([Buffer.concat([Buffer.alloc(8191, "x"), Buffer.of(0xc3)])])).toEqual([
+      "x".repeat(8191),
+      "\ufffd",
+    ]);
+    expect(await linesOf([Buffer.alloc(8192, "x")])).toEqual(["x".repeat(8192)]);
+  });
+
+  test("has pieces of 8 KiB where a line is long, however it comes", () => {
+    const lengths: number[] = [];
+    const lines = new OutputLines({
+      wantsLine: () => true,
+      onLine: (line) => void lengths.push(line.length),
+    });
+    for (let i = 0; i < 4; i++) lines.push(Buffer.alloc(5000, "x"));
+    lines.push(Buffer.from("\n"));
+    expect(lengths).toEqual([8192, 8192, 3616]);
+  });
+
+  test("and is not wanted is counted by its lines, and goes on or ends with its last", () => {
+    let dropped = 0;
+    const lines: string[] = [];
+    let wants = false;
+    const output = new OutputLines({
+      wantsLine: () => wants,
+      onLine: (line) => void lines.push(line),
+      onDropped(more) {
+        dropped += more;
+      },
+    });
+    output.push(Buffer.from("\n".repeat(100)));
+    expect(dropped).toBe(100 - 65);
+    wants = true;
+    output.push(Buffer.from("wanted\n"));
+    wants = false;
+    output.push(Buffer.from(`${"\n".repeat(100)}begun `));
+    wants = true;
+    output.push(Buffer.from("and not wanted\nwanted\n"));
+    expect([dropped, lines]).toEqual([2 * 35 + 1, ["wanted", "wanted"]]);
   });
 
   test("is replaced, not lost, where it is no UTF-8", async () => {
@@ -129,9 +172,13 @@ describe("the limit of what a program may print", () => {
   });
 
   test("is none with 0", () => {
-    const { clock, taken } = limitWithLog();
+    const { clock, limit, taken } = limitWithLog();
     expect(taken(100_000, program(0))).toBe(100_000);
     expect(clock.timers).toBe(0);
+    expect(taken(1, program(100))).toBe(1);
+    // As long as there is none, nothing is charged for when there will be one.
+    limit.charge(program(0), 1e6);
+    expect(taken(99, program(100))).toBe(99);
   });
 });
 
@@ -140,6 +187,7 @@ describe("the request in flight", () => {
 
   test("is the only one at work, or for a moment the one that ended", () => {
     const clock = new FakeClock();
+    clock.advance(5000);
     const inFlight = new InFlight(clock);
     const [first, second] = [lease("GET /1"), lease("GET /2")];
     expect(inFlight.only([])).toBeUndefined();

@@ -42,6 +42,7 @@ describe("a body for a program that works on its request", () => {
     const heard = listenTo(request);
     const record = stdin(1000, false);
     intake.push(record.subarray(0, 300));
+    expect(heard).toEqual(["body 300"]);
     intake.push(record.subarray(300));
     intake.push(stdin(0, true));
     expect(heard).toEqual(["body 300", `body ${record.length - 300}`, "body 8", "end"]);
