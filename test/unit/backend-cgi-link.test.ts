@@ -246,4 +246,22 @@ describe("a link to a CGI process", () => {
     await Bun.sleep(10);
     expect([closed.heard, closed.got().length]).toEqual([[], 0]);
   });
+
+  test("that was paused is read on with by whoever has it next", async () => {
+    await using all = world();
+    all.link.pause();
+    all.link.use(all.user);
+    expect(all.link.isPaused).toBe(false);
+  });
+
+  test("ends with a word about it after an exception of ours", async () => {
+    await using all = world();
+    all.user.onLinkData = () => {
+      throw new Error("oops");
+    };
+    all.print("A: b\n\n");
+    all.end();
+    await waitUntil("it is told", () => all.heard.length > 1);
+    expect(all.heard).toEqual(["a bug in std-fpm: oops", "closed: a bug in std-fpm"]);
+  });
 });
