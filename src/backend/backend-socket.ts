@@ -74,6 +74,11 @@ export class BackendSocket {
     return this.#isTaking;
   }
 
+  /** Whether this is the one. */
+  isBeingTaken(link: Link): boolean {
+    return this.#isTaking && link === this.#newest;
+  }
+
   /**
    * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. Nothing is heard when
    * the program was faster, or others may wait before it. `onStands`: the program keeps us from coming back from there.

@@ -69,6 +69,8 @@ export interface Backend extends Linked<Backend> {
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   /** Whether a connection is known to wait for the program to accept it. */
   isUnaccepted(link: Link): boolean;
+  /** Whether a connection is being taken back: until that has come out, nobody knows whether the program has accepted it. */
+  isBeingTaken(link: Link): boolean;
   /** Whether the program has read nothing of what was sent for the present request of a link. */
   isUnread(link: Link): boolean;
   /** See Lease.takeBack. */
@@ -184,6 +186,11 @@ export class Lease {
   /** Whether the program is known not to have accepted the request's connection: what was sent on it was never seen. */
   get isUnaccepted(): boolean {
     return this.#link !== undefined && this.backend.isUnaccepted(this.#link);
+  }
+
+  /** Whether it may turn out that the program has never seen the request. */
+  get mayBeUnseen(): boolean {
+    return this.isUnaccepted || (this.#link !== undefined && this.backend.isBeingTaken(this.#link));
   }
 
   /** Whether the program has read nothing of the request, as far as the kernel tells. */

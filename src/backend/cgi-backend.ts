@@ -135,6 +135,10 @@ export class CgiBackend extends LentBackend {
     return false;
   }
 
+  isBeingTaken(): boolean {
+    return false;
+  }
+
   isUnread(): boolean {
     return false;
   }

@@ -152,6 +152,10 @@ export class FastCgiBackend extends LentBackend {
     return this.#socket.isUnaccepted(link);
   }
 
+  isBeingTaken(link: Link): boolean {
+    return this.#socket.isBeingTaken(link);
+  }
+
   isUnread(link: Link): boolean {
     return this.#unread.isUnread(link);
   }

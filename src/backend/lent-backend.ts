@@ -132,6 +132,7 @@ export abstract class LentBackend implements Backend {
 
   abstract open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   abstract isUnaccepted(link: Link): boolean;
+  abstract isBeingTaken(link: Link): boolean;
   abstract isUnread(link: Link): boolean;
   abstract takeBack(lease: Lease): void;
   abstract onUnread(lease: Lease): void;

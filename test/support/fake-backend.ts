@@ -80,6 +80,10 @@ export class FakeBackend extends LentBackend {
     return false;
   }
 
+  isBeingTaken(): boolean {
+    return false;
+  }
+
   isUnread(): boolean {
     return true;
   }

@@ -84,8 +84,13 @@ function notedBackend(notes: string[], app: Partial<AppConfig>) {
     /** What it has sent on its error stream. */
     errors: "",
     hasAccepted: true,
+    /** Its connection is being taken back. */
+    isTaken: false,
     isUnaccepted(): boolean {
       return !this.hasAccepted;
+    },
+    isBeingTaken(): boolean {
+      return this.isTaken;
     },
     workerOf: () => 99,
     onEcho: () => void notes.push("echo"),

@@ -22,6 +22,7 @@ function lent(clock = new FakeClock()) {
     looks: 0,
     open: () => (backend.opens ? ({} as Link) : new FpmError("CONNECT_FAILED", "backend", "x")),
     isUnaccepted: () => !backend.isSeen,
+    isBeingTaken: () => false,
     isUnread() {
       backend.looks++;
       return !backend.isSeen;

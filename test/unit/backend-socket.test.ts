@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
+import type { AcceptListener } from "../../src/backend/acceptor.ts";
 import { BackendSocket } from "../../src/backend/backend-socket.ts";
+import type { Link } from "../../src/backend/link.ts";
+import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
 let dir: TempDir;
@@ -24,6 +27,35 @@ function sockets(): number[] {
 /** Accepts the first connection on its descriptor 0, and prints what it reads there within two seconds. */
 const READER = `accept my $c, STDIN or die; my $r = ''; vec($r, fileno $c, 1) = 1;
   print select($r, undef, undef, 2) ? (sysread($c, my $x, 1) ? "a byte" : "the end") : "nothing"`;
+
+describe("a connection that is taken back", () => {
+  test("is in nobody's hands until that has come out, and not accepted either", () => {
+    let answer: ((isAccepted: boolean) => void) | undefined;
+    const acceptor = {
+      accept: (_fd: number, _key: string, hears: AcceptListener) => (answer = hears.onAnswer),
+    };
+    const buffers = new ByteBudget(2 ** 20);
+    const socket = new BackendSocket(dir.at("s"), 1, { buffers } as never);
+    try {
+      socket.dropSilent();
+      const link = socket.connect(true, 1) as Link;
+      const taken: string[] = [];
+      expect([socket.isBeingTaken(link), socket.isTaking]).toEqual([false, false]);
+      for (let i = 0; i < 2; i++)
+        socket.takeBack(
+          link,
+          acceptor as never,
+          () => taken.push("taken"),
+          () => taken.push("stands"),
+        );
+      expect([socket.isBeingTaken(link), socket.isTaking, taken]).toEqual([true, true, []]);
+      answer?.(true);
+      expect([socket.isBeingTaken(link), socket.isTaking, taken]).toEqual([false, false, ["taken"]]);
+    } finally {
+      socket.close();
+    }
+  });
+});
 
 describe("the silent connection to a program", () => {
   test("ends for the program at once, also while a process that is being started has a copy of it", async () => {

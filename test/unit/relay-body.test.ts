@@ -67,6 +67,22 @@ describe("a body for a program that has not accepted the connection", () => {
     expect(flow(world)).toEqual(["resume body"]);
   });
 
+  test("is held as long as the connection is being taken back, and whatever the runtime says of room", () => {
+    const { world, come } = waiting();
+    come(129 * KIB);
+    expect(flow(world)).toEqual(["pause body"]);
+    world.link.user?.onLinkDrain();
+    expect(flow(world)).toEqual([]);
+    // Whoever accepts it for us is not back yet.
+    Object.assign(world.backend, { hasAccepted: true, isTaken: true });
+    expect(world.client.listener?.mayBeUnseen).toBe(true);
+    world.clock.advance(1000);
+    expect(flow(world)).toEqual([]);
+    world.backend.isTaken = false;
+    world.clock.advance(100);
+    expect([flow(world), world.client.listener?.mayBeUnseen]).toEqual([["resume body"], false]);
+  });
+
   test("goes on only when what was sent is taken, too", () => {
     const { world, come } = waiting();
     come(129 * KIB);
