@@ -1,5 +1,6 @@
 import type { Exit, StopReason } from "../../src/backend/exit.ts";
 import { type BackendDeps, type BackendOwner, LentBackend } from "../../src/backend/lent-backend.ts";
+import type { Link } from "../../src/backend/link.ts";
 import type { Usage } from "../../src/backend/usage.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import type { AppConfig } from "../../src/config/config.ts";
@@ -40,6 +41,8 @@ export class FakeBackend extends LentBackend {
   usage: Usage | undefined = { runMs: 0, cpuWaitMs: 0 };
   death: string | undefined = undefined;
   isDead = false;
+  /** What a request is sent on; without it there are no connections. */
+  link: Link | undefined;
   /** It goes on after END_REQUEST. */
   worksOn = false;
   /** How long its process was given each time it was told to end; 0: it was killed. */
@@ -72,8 +75,8 @@ export class FakeBackend extends LentBackend {
     return super.stopReason;
   }
 
-  open(): FpmError {
-    return new FpmError("BACKEND_BROKEN", "backend", "it has no connections");
+  open(): Link | FpmError {
+    return this.link ?? new FpmError("BACKEND_BROKEN", "backend", "it has no connections");
   }
 
   isUnaccepted(): boolean {
