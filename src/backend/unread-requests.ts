@@ -1,3 +1,4 @@
+import { statesOfThreads } from "../base/proc-stat.ts";
 import type { Backend, Lease } from "./backend.ts";
 import type { BackendSocket } from "./backend-socket.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
@@ -9,6 +10,8 @@ import { type Hindrance, hindranceAmongThreads, hindranceOf, mayBeStarved } from
 const STOPPED_MS = 50;
 /** Where a process serves several at once, one of its workers may just be about to accept a connection. */
 const ACCEPT_MS = 20;
+/** One whose threads compute may come late to its accept(). */
+const COMPUTING_MS = 1000;
 
 export interface UnreadOptions {
   readonly backend: Backend;
@@ -81,9 +84,16 @@ export class UnreadRequests {
 
   /** Those that wait for the next request of a kept connection accept it; where there are none, it goes elsewhere. */
   #onUnacceptedByWorkers(lease: Lease, now: number): void {
-    const { socket } = this.#options;
-    if (mayBeStarved(lease, now)) return;
-    if (!socket.freeWorkers(this.#options.atWork()) && now - lease.since >= ACCEPT_MS) lease.takeBack();
+    const { socket, atWork } = this.#options;
+    if (mayBeStarved(lease, now) || socket.freeWorkers(atWork())) return;
+    const waitedMs = now - lease.since;
+    if (waitedMs >= COMPUTING_MS || (waitedMs >= ACCEPT_MS && !this.#isComputing)) lease.takeBack();
+  }
+
+  /** Whether one of its threads runs, or wants to. */
+  get #isComputing(): boolean {
+    const { children, pid } = this.#options.backend;
+    return children.length === 0 && statesOfThreads(pid).includes("R");
   }
 
   #hindranceOf(lease: Lease, now: number): Hindrance | undefined {
