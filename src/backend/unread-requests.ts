@@ -4,13 +4,14 @@ import type { BackendSocket } from "./backend-socket.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LinkReaders } from "./link-readers.ts";
 import { SocketLink } from "./socket-link.ts";
+import { stateOf } from "./usage.ts";
 import { type Hindrance, hindranceAmongThreads, hindranceOf, mayBeStarved } from "./work-signs.ts";
 
 /** A tracer stops a process for a moment only, again and again. */
 const STOPPED_MS = 50;
 /** Where a process serves several at once, one of its workers may just be about to accept a connection. */
 const ACCEPT_MS = 20;
-/** One whose threads compute may come late to its accept(). */
+/** One whose threads or children compute may come late to its accept(). */
 const COMPUTING_MS = 1000;
 
 export interface UnreadOptions {
@@ -90,10 +91,11 @@ export class UnreadRequests {
     if (waitedMs >= COMPUTING_MS || (waitedMs >= ACCEPT_MS && !this.#isComputing)) lease.takeBack();
   }
 
-  /** Whether one of its threads runs, or wants to. */
+  /** Whether one of its threads or children runs, or wants to. */
   get #isComputing(): boolean {
     const { children, pid } = this.#options.backend;
-    return children.length === 0 && statesOfThreads(pid).includes("R");
+    const states = children.length > 0 ? children.map(stateOf) : statesOfThreads(pid);
+    return states.includes("R");
   }
 
   #hindranceOf(lease: Lease, now: number): Hindrance | undefined {
