@@ -164,7 +164,8 @@ export class AdminServer {
       return Bun.serve({
         ...where,
         development: false,
-        idleTimeout: UNREAD_S,
+        // On a Unix socket it holds also for who waits: `timeout` does nothing there (Bun 1.4.5). Strangers do not get to it.
+        idleTimeout: address.kind === "tcp" ? UNREAD_S : 0,
         maxRequestBodySize: MAX_BODY_BYTES,
         fetch: (request: Request, server: Bun.Server<undefined>) => this.#answer(request, server),
         error(thrown: unknown) {

@@ -138,18 +138,23 @@ describe("on a TCP address", () => {
 
   test("a connection is for one answer; who waits for the end or for events stays", async () => {
     const port = freePort();
-    await using site = await startSite({ apps: `[admin]\nlisten = "127.0.0.1:${port}"\n` });
+    await using site = await startSite({ apps: `[admin]\nlisten = ["admin.sock", "127.0.0.1:${port}"]\n` });
     const descriptors = () => readdirSync(`/proc/${site.fpm.pid}/fd`).length;
     const before = descriptors();
-    const [ended, events] = await Promise.all(["/ended", "/events"].map((path) => holdOpen(port, path)));
-    const askers = await Promise.all(Array.from({ length: 100 }, () => holdOpen(port, "/healthz")));
+    const there = { hostname: "127.0.0.1", port };
+    // As `std-fpm stop` waits, while requests are finished.
+    const stopping = await holdOpen({ unix: `${site.fpm.runtimeDir}/admin.sock` }, "/ended");
+    const [ended, events] = await Promise.all(["/ended", "/events"].map((path) => holdOpen(there, path)));
+    const askers = await Promise.all(Array.from({ length: 100 }, () => holdOpen(there, "/healthz")));
     await waitUntil("all have their answer and are let go", () => askers.every(({ isOpen }) => !isOpen));
     expect(askers.map(({ text }) => text.slice(-3))).toEqual(Array(100).fill("ok\n"));
-    await waitUntil("their descriptors are free", () => descriptors() <= before + 2);
+    await waitUntil("their descriptors are free", () => descriptors() <= before + 3);
     // Longer than an answer may be unread.
     const heard = events?.text.length ?? 0;
     await Bun.sleep(13_000);
     expect([ended?.isOpen, events?.isOpen, ended?.text]).toEqual([true, true, ""]);
+    expect([stopping.isOpen, stopping.text]).toEqual([true, ""]);
+    stopping.socket.end();
     expect(events?.text.length).toBeGreaterThan(heard);
     ended?.socket.end();
     events?.socket.end();
@@ -290,20 +295,19 @@ function freePort(): number {
 }
 
 /** Asks over a connection that the client does not close. */
-async function holdOpen(port: number, path: string) {
+async function holdOpen(where: { hostname: string; port: number } | { unix: string }, path: string) {
   const held = { isOpen: true, text: "" };
-  const socket = await Bun.connect({
-    hostname: "127.0.0.1",
-    port,
-    socket: {
-      data(_, chunk) {
-        held.text += chunk.toString();
-      },
-      close() {
-        held.isOpen = false;
-      },
+  const handlers = {
+    data(_: unknown, chunk: Uint8Array) {
+      held.text += Buffer.from(chunk).toString();
     },
-  });
+    close() {
+      held.isOpen = false;
+    },
+  };
+  const socket = await ("unix" in where
+    ? Bun.connect({ ...where, socket: handlers })
+    : Bun.connect({ ...where, socket: handlers }));
   socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   return Object.assign(held, { socket });
 }
