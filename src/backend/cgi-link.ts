@@ -236,10 +236,10 @@ export class CgiLink implements Link, RecordSink {
       return;
     }
     const { code, signal } = exit;
-    const isUntouched = !this.#head.isComplete && !this.hasOutput;
-    // Where nothing came, it may be asked once more.
-    if (signal !== null && (this.#head.isComplete || isUntouched)) this.onClosed(`ended by ${signal}`);
-    else if (!this.#head.isComplete) this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}`);
+    // Where a signal has ended it before anything came, it may be asked once more.
+    if (!this.#head.isComplete && (signal === null || this.hasOutput))
+      this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}`);
+    else if (signal !== null) this.onClosed(howItEnded(exit));
     else {
       const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);

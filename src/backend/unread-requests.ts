@@ -2,6 +2,7 @@ import { statesOfThreads } from "../base/proc-stat.ts";
 import type { Backend, Lease } from "./backend.ts";
 import type { BackendSocket } from "./backend-socket.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
+import type { Link } from "./link.ts";
 import { LinkReaders } from "./link-readers.ts";
 import { SocketLink } from "./socket-link.ts";
 import { stateOf } from "./usage.ts";
@@ -44,10 +45,10 @@ export class UnreadRequests {
     this.#readers.onConnected(since, this.#options.backend.served === 0);
   }
 
-  isUnread(link: unknown): boolean {
+  isUnread(link: Link): boolean {
     // The first request on a connection is read when that is accepted, as far as anybody is concerned.
     if (link instanceof SocketLink && link.requestId > 1) return link.isUnread;
-    return this.#options.socket.isUnaccepted(link as SocketLink);
+    return this.#options.socket.isUnaccepted(link);
   }
 
   onUnread(lease: Lease): void {

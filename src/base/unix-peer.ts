@@ -42,20 +42,24 @@ export function unixPeerPath(inode: number): string | undefined {
 /** How many bytes the other end of a connected Unix socket, given by its inode, has not read; undefined where the kernel does not tell. */
 export function unreadByPeer(inode: number): number | undefined {
   const peer = peerOf(inode);
-  const lengths = peer === 0 ? undefined : ask(peer, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);
-  return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
+  return peer === 0 ? undefined : queuedOn(peer);
 }
 
 /** How many connections wait to be accepted on a listening Unix socket, given by its inode; undefined where the kernel does not tell. */
 export function unacceptedOn(inode: number): number | undefined {
-  const lengths = ask(inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);
-  return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
+  return queuedOn(inode);
 }
 
 /** The inode of the other end of a connected Unix socket, given by its own; 0 where there is none, or the kernel does not tell. */
 export function peerOf(inode: number): number {
   const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
   return peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
+}
+
+/** What waits in a socket's queue: bytes that were not read, or connections that were not accepted. */
+function queuedOn(inode: number): number | undefined {
+  const lengths = ask(inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);
+  return lengths?.byteLength === 8 ? lengths.getUint32(0, true) : undefined;
 }
 
 /** One attribute of the socket with this inode. */

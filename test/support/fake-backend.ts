@@ -1,4 +1,4 @@
-import type { Exit, StopReason } from "../../src/backend/exit.ts";
+import type { Exit } from "../../src/backend/exit.ts";
 import { type BackendDeps, type BackendOwner, LentBackend } from "../../src/backend/lent-backend.ts";
 import type { Link } from "../../src/backend/link.ts";
 import type { Usage } from "../../src/backend/usage.ts";
@@ -69,10 +69,6 @@ export class FakeBackend extends LentBackend {
     this.onGone();
     this.owner.onBackendExit(this, { code: 0, signal: null, wasStarted, reason: this.stopReason, ...how });
     this.#finished.resolve();
-  }
-
-  override get stopReason(): StopReason | undefined {
-    return super.stopReason;
   }
 
   open(): Link | FpmError {

@@ -54,13 +54,13 @@ export class FakeWaiter implements Waiter {
 }
 
 /** What pools need, with processes that do what a test says; `made`: these, in the order of their starts. */
-export function fakeDeps(cores = 64) {
+export function fakeDeps() {
   const clock = new FakeClock();
   const log = new KeptLog();
   const made: FakeBackend[] = [];
   /** While it is set every start fails with it. */
   const hindrance: { error: FpmError | undefined } = { error: undefined };
-  const machine = { cores, memoryBudgetBytes: 2 ** 40 };
+  const machine = { cores: 64, memoryBudgetBytes: 2 ** 40 };
   const deps = {
     clock,
     log,

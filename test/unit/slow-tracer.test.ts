@@ -13,10 +13,12 @@ function tracerOf(...command: string[]) {
     lines.push(fields?.["stream"] === undefined ? message : `${fields["pid"]} ${message}`);
   };
   const log: Log = { isDebug: true, debug: write, info: write, warn: write, error: write };
-  const tracer = new Tracer({ clock, log, instance: "test", reaper: { leave() {} } });
+  const left: unknown[] = [];
+  const reaper = { leave: (child: unknown) => void left.push(child) };
+  const tracer = new Tracer({ clock, log, instance: "test", reaper });
   tracer.command = command;
   const trace = (program: string, pid = 7) => tracer.trace({ pid, program, request: "GET /" });
-  return { clock, lines, tracer, trace };
+  return { clock, lines, left, tracer, trace };
 }
 
 /** Leaves a process behind that has left its group and holds its output. */
@@ -80,13 +82,8 @@ describe("the tracer", () => {
   });
 
   test("leaves the process that it was to whoever reaps it", async () => {
-    const left: unknown[] = [];
-    const silent = () => undefined;
-    const log: Log = { isDebug: false, debug: silent, info: silent, warn: silent, error: silent };
-    const reaper = { leave: (child: unknown) => void left.push(child) };
-    const tracer = new Tracer({ clock: new FakeClock(), log, instance: "test", reaper } as never);
-    tracer.command = ["/bin/true"];
-    tracer.trace({ pid: 7, program: "/a.fcgi", request: "GET /" });
+    const { left, tracer, trace } = tracerOf("/bin/true");
+    trace("/a.fcgi");
     await tracer.close();
     expect(left.length).toBe(1);
   });
