@@ -56,6 +56,8 @@ export class CgiLink implements Link, RecordSink {
   #outputBytes = 0;
   /** It waits for more output: nothing is left in the pipe. */
   #isReading = false;
+  /** The last of its output, which goes out together with its end: the web server is woken once. */
+  #last: Uint8Array = NOTHING;
   #type = 0;
   #length = 0;
 
@@ -214,19 +216,25 @@ export class CgiLink implements Link, RecordSink {
     for (;;) {
       if (this.#resumed) await this.#resumed.promise;
       this.#isReading = true;
-      const { done, value } = await this.#stdout.read();
+      const { done, value, isLast } = await this.#stdout.read();
       this.#isReading = false;
       if (done || !this.#isOpen) return;
-      this.#onOutput(value);
+      this.#onOutput(value, isLast);
+      if (isLast) return;
       if (turns.isOver(value.length)) await turns.next();
     }
   }
 
-  #onOutput(bytes: Uint8Array): void {
+  #onOutput(bytes: Uint8Array, isLast: boolean): void {
     this.#outputBytes += bytes.length;
     const output = this.#head.isComplete ? bytes : this.#head.push(bytes);
     if (this.#head.problem !== undefined) this.#fail(this.#head.problem);
-    else if (output) this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, output, false));
+    else if (output && isLast) this.#last = output;
+    else if (output) this.#passOn(output);
+  }
+
+  #passOn(output: Uint8Array): void {
+    this.#user?.onLinkData(encodeStream(FCGI_STDOUT, this.#requestId, output, false));
   }
 
   #onEnd(exit: CgiExit): void {
@@ -239,9 +247,11 @@ export class CgiLink implements Link, RecordSink {
     // Where a signal has ended it before anything came, it may be asked once more.
     if (!this.#head.isComplete && (signal === null || this.hasOutput))
       this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}`);
-    else if (signal !== null) this.onClosed(howItEnded(exit));
-    else {
-      const closing = encodeStream(FCGI_STDOUT, this.#requestId, NOTHING, true);
+    else if (signal !== null) {
+      if (this.#last.length > 0) this.#passOn(this.#last);
+      this.onClosed(howItEnded(exit));
+    } else {
+      const closing = encodeStream(FCGI_STDOUT, this.#requestId, this.#last, true);
       const end = encodeEndRequest(this.#requestId, code ?? 0, FCGI_REQUEST_COMPLETE);
       this.#user?.onLinkData(Buffer.concat([closing, end]));
     }

@@ -1,13 +1,15 @@
 import { readSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 import { errnoOf } from "../base/errors.ts";
-import { setNonBlocking } from "../base/libc.ts";
+import { isDrained, setNonBlocking } from "../base/libc.ts";
 import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 
-/** What one read came to: bytes, or the end. */
-export type PipeRead = { readonly done: false; readonly value: Uint8Array } | typeof ENDED;
+/** What one read came to: bytes, or the end; `isLast`: nothing comes after it. */
+export type PipeRead =
+  | { readonly done: false; readonly value: Uint8Array; readonly isLast: boolean }
+  | typeof ENDED;
 
-const ENDED = { done: true, value: undefined } as const;
+const ENDED = { done: true, value: undefined, isLast: true } as const;
 /** A pipe holds no more (pipe(7)). */
 const MOST_BYTES = 64 * 1024;
 /** All reads of a turn go through it; what they bring is copied. */
@@ -82,7 +84,8 @@ export class PipeReader {
       if (!this.#isNonBlocking) setNonBlocking(this.#fd);
       this.#isNonBlocking = true;
       const length = readSync(this.#fd, shared);
-      return length === 0 ? ENDED : { done: false, value: shared.slice(0, length) };
+      if (length === 0) return ENDED;
+      return { done: false, value: shared.slice(0, length), isLast: isDrained(this.#fd) };
     } catch (error) {
       if (errnoOf(error) !== "EAGAIN") return ENDED;
       // Somebody else still holds the other end.
@@ -96,7 +99,7 @@ export class PipeReader {
       try {
         this.#stream ??= streamOf(this.#fd);
         const { done, value } = await this.#stream.read();
-        return done ? ENDED : { done, value };
+        return done ? ENDED : { done, value, isLast: false };
       } catch (error) {
         // The runtime reads a duplicate of the descriptor (Bun 1.4.5).
         if (this.#stream || !isShortage(error)) return ENDED;

@@ -221,6 +221,11 @@ export function isHungUp(fd: number): boolean {
   return (pollNow(fd, 0) & POLLHUP) !== 0;
 }
 
+/** Whether nothing is left in a pipe, and nobody holds its other end any more. */
+export function isDrained(fd: number): boolean {
+  return (pollNow(fd, POLLIN) & (POLLIN | POLLHUP)) === POLLHUP;
+}
+
 export interface Pipe {
   readonly readFd: number;
   readonly writeFd: number;

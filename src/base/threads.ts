@@ -28,6 +28,8 @@ export interface ThreadsOptions<Message> {
   readonly deadlineMs: number;
   /** Without a thread until the first task: few daemons need one. */
   readonly isLazy?: boolean;
+  /** As many work side by side, at most, where tasks go on having to wait; 1 if undefined. */
+  readonly atOnce?: number;
   /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
   onNotice?(message: Message): boolean;
 }
@@ -55,7 +57,7 @@ interface Queued<Answer> {
 
 /**
  * Threads that do, one thing at a time each, what may stand for as long as a stranger likes: an exec, a look at a disk. While one stands others take its
- * place, a few at most, and what belongs to whom it stands for waits for it.
+ * place, a few at most, and what belongs to whom it stands for waits for it. They are one until that is too few.
  */
 export class Threads<Answer extends object> {
   readonly #options: ThreadsOptions<Answer>;
@@ -83,7 +85,7 @@ export class Threads<Answer extends object> {
 
   #giveOut(): void {
     if (this.#threads.length === 0) this.#addThread();
-    for (const thread of this.#threads) if (!thread.at) this.#giveTo(thread);
+    for (const thread of this.#threads) if (thread.isFree) this.#giveTo(thread);
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
   }
 
@@ -98,6 +100,15 @@ export class Threads<Answer extends object> {
     return this.#threads.some(({ at, isStanding }) => isStanding && at?.task.key === key);
   }
 
+  /** All stand; or none is free, though something waits, and more may be at work at once. */
+  #areTooFew(): boolean {
+    const { atOnce = 1 } = this.#options;
+    const working = this.#threads.filter(({ isStanding }) => !isStanding);
+    if (this.#threads.length >= MOST_THREADS) return false;
+    if (working.length === 0) return true;
+    return working.length < atOnce && this.#waiting.length > 0 && working.every(({ isFree }) => !isFree);
+  }
+
   #look(now: number): void {
     const { deadlineMs } = this.#options;
     for (const thread of this.#threads) {
@@ -105,10 +116,8 @@ export class Threads<Answer extends object> {
       thread.isStanding = true;
       if (now - thread.since >= deadlineMs) giveUp(thread.at, true);
     }
-    const isStuck = this.#threads.every(({ isStanding }) => isStanding);
     // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
-    if (isStuck && this.#threads.length < MOST_THREADS && hasDescriptors(THREAD_DESCRIPTORS))
-      this.#tryAddThread();
+    if (this.#areTooFew() && hasDescriptors(THREAD_DESCRIPTORS)) this.#tryAddThread();
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);
       giveUp(late, false);
@@ -128,6 +137,7 @@ export class Threads<Answer extends object> {
   #addThread(): void {
     const thread: Thread<Answer> = new Thread(
       this.#options.file,
+      () => this.#giveOut(),
       (message) => this.#onMessage(thread, message),
       (problem) => this.#onBroken(thread, problem),
     );
@@ -160,12 +170,27 @@ class Thread<Answer> {
   since = 0;
   isStanding = false;
   readonly #worker: Worker;
+  /** Its module has been read, which takes longer than most tasks. */
+  #isReady = false;
 
-  constructor(file: string, onMessage: (message: Answer) => void, onBroken: (problem: string) => void) {
+  constructor(
+    file: string,
+    onReady: () => void,
+    onMessage: (message: Answer) => void,
+    onBroken: (problem: string) => void,
+  ) {
     this.#worker = new Worker(file);
+    this.#worker.addEventListener("open", () => {
+      this.#isReady = true;
+      onReady();
+    });
     this.#worker.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data));
     this.#worker.onerror = ({ message }) => onBroken(message);
     this.#worker.unref();
+  }
+
+  get isFree(): boolean {
+    return this.#isReady && this.at === undefined;
   }
 
   begin(queued: Queued<Answer>, now: number): void {

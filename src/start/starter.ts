@@ -17,6 +17,8 @@ export interface StartListener {
 
 /** A start that takes longer has failed; a process that comes of it later is ended at once. */
 const DEADLINE_MS = 10_000;
+/** A thread waits for its child to execute a program for longer than it works itself: with two cores three started a third more CGI programs than one. */
+const MOST_AT_ONCE = 4;
 
 export interface StarterDeps {
   readonly clock: Clock;
@@ -26,7 +28,7 @@ export interface StarterDeps {
 
 /**
  * Starts processes, off the daemon's thread: until a child has executed its program, the thread that starts it stands, and whoever owns the
- * program can make that long. One order at a time; while it stands, other threads take the others, of other programs.
+ * program can make that long. A thread has one order at a time; while it stands, other threads take the others, of other programs.
  */
 export class Starter {
   readonly #deps: StarterDeps;
@@ -44,6 +46,7 @@ export class Starter {
       file: threadFile("start/starter-thread"),
       name: "starter",
       deadlineMs: DEADLINE_MS,
+      atOnce: MOST_AT_ONCE,
     };
     this.#threads = new Threads({ ...options, onNotice: (reply) => this.#onExit(reply) });
   }

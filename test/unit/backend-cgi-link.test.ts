@@ -31,8 +31,10 @@ function world() {
     buffers: new ByteBudget(1e9),
   });
   let got = Buffer.alloc(0);
+  let pieces = 0;
   const user = {
     onLinkData(chunk: Uint8Array) {
+      pieces++;
       got = Buffer.concat([got, chunk]);
     },
     onLinkDrain: () => void heard.push("drain"),
@@ -53,6 +55,8 @@ function world() {
   return {
     ...{ link, user, clock, conduct, process, heard },
     got: () => got,
+    /** In how many pieces it came. */
+    pieces: () => pieces,
     print: (words: string) => void writeSync(stdout.writeFd, words),
     /** The process ends, in this way. */
     end(exit: CgiExit = process.exit) {
@@ -95,6 +99,23 @@ describe("what a CGI process prints", () => {
     await waitUntil("the end", () => all.got().length > 40);
     expect(all.got()).toEqual(Buffer.concat([stdout("A: b\n\nbody"), END(3)]));
     expect([all.link.hasOutput, all.link.outputBytes, all.heard]).toEqual([true, 10, []]);
+  });
+
+  test("goes out together with its end where the process has ended", async () => {
+    await using all = world();
+    all.print("A: b\n\nbody");
+    all.end();
+    await waitUntil("the end", () => all.got().length > 40);
+    expect(all.pieces()).toBe(1);
+  });
+
+  test("is passed on as far as it came where a signal has ended it", async () => {
+    await using all = world();
+    all.print("A: b\n\nbody");
+    all.end({ code: null, signal: "SIGKILL" });
+    await waitUntil("it is told", () => all.heard.length > 0);
+    expect(all.heard).toEqual(["closed: ended by SIGKILL"]);
+    expect(all.got()).toEqual(Buffer.from(stdout("A: b\n\nbody")));
   });
 
   test("takes a while, which says how long the next one may take", async () => {

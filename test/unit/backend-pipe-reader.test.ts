@@ -50,6 +50,19 @@ describe("a pipe's reader", () => {
     expect(await textOf(pipe.reader)).toBe("(end)");
   });
 
+  test("says of the last piece that it is, where nobody else holds the other end", async () => {
+    using alone = opened(new FakeClock());
+    alone.print("all");
+    alone.close();
+    alone.reader.onWriterEnded();
+    expect((await alone.reader.read()).isLast).toBe(true);
+    using shared = opened(new FakeClock());
+    shared.print("first");
+    shared.reader.onWriterEnded();
+    expect((await shared.reader.read()).isLast).toBe(false);
+    shared.close();
+  });
+
   test("goes on as a stream where somebody else still holds the other end", async () => {
     using pipe = opened(new FakeClock());
     pipe.print("first");

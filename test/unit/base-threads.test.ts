@@ -61,8 +61,8 @@ describe("threads", () => {
     const { heard, ask } = threadsWith(600);
     ask("slow", 2000, "alice");
     ask("next", 0, "alice");
-    await waitUntil("both are late", () => heard.includes("late: next"));
-    expect(heard).toEqual(["begun: slow", "late: slow", "late: next"]);
+    await waitUntil("both are late", () => heard.length === 3);
+    expect(heard.toSorted()).toEqual(["begun: slow", "late: next", "late: slow"]);
     await waitUntil("it answers after all", () => heard.includes("slow"));
     ask("again", 0, "alice");
     await waitUntil("the next one has answered", () => heard.includes("again"));
@@ -87,10 +87,10 @@ const COUNTING = `
   const { Threads } = await import(${JSON.stringify(resolve("src/base/threads.ts"))});
   const comm = (task) => readFileSync("/proc/self/task/" + task + "/comm", "latin1").trim();
   const count = () => readdirSync("/proc/self/task").filter((task) => comm(task) === "Worker").length;
-  const [isLazy, standing] = JSON.parse(process.argv[1]);
+  const [isLazy, standing, atOnce, tasks] = JSON.parse(process.argv[1]);
   const file = new URL(${JSON.stringify(`file://${resolve("test/support/standing-thread.ts")}`)}).href;
   const onNotice = (message) => "notice" in message;
-  const threads = new Threads({ clock: systemClock, log: console, file, name: "test", deadlineMs: 60_000, isLazy, onNotice });
+  const threads = new Threads({ clock: systemClock, log: console, file, name: "test", deadlineMs: 60_000, isLazy, atOnce, onNotice });
   const ask = (who, ms) =>
     new Promise((onAnswer) => threads.ask({ text: JSON.stringify({ who, ms }), key: who, onAnswer, onLate() {}, onBroken() {} }));
   await Bun.sleep(200);
@@ -99,14 +99,16 @@ const COUNTING = `
   counts.push(count());
   for (let i = 0; i < standing; i++) void ask("who " + i, 8000);
   if (standing > 0) await Bun.sleep(4000);
+  for (let i = 0; i < tasks; i += 8) await Promise.all(Array.from({ length: 8 }, () => ask("short", 5)));
   counts.push(count());
   console.log(JSON.stringify(counts));
   if (standing > 0) process.exit(0);
 `;
 
 describe("a process with threads", () => {
-  const countsOf = async (isLazy: boolean, standing: number) => {
-    const child = Bun.spawn([process.execPath, "-e", COUNTING, JSON.stringify([isLazy, standing])], {
+  const countsOf = async (isLazy: boolean, standing: number, atOnce = 1, tasks = 0) => {
+    const options = JSON.stringify([isLazy, standing, atOnce, tasks]);
+    const child = Bun.spawn([process.execPath, "-e", COUNTING, options], {
       stdout: "pipe",
       stderr: "inherit",
       timeout: 20_000,
@@ -122,5 +124,14 @@ describe("a process with threads", () => {
 
   test("has eight at the most, however many stand", async () => {
     expect(await countsOf(true, 20)).toEqual([0, 1, 8, 0]);
+  });
+
+  test("has as many side by side as it may where tasks go on having to wait, and one where they do not", async () => {
+    expect(await countsOf(false, 0, 3, 400)).toEqual([1, 1, 3, 0]);
+    expect(await countsOf(false, 0, 1, 400)).toEqual([1, 1, 1, 0]);
+  });
+
+  test("has those that stand beside those that work", async () => {
+    expect(await countsOf(false, 2, 3, 400)).toEqual([1, 1, 5, 0]);
   });
 });
