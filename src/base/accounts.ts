@@ -1,4 +1,4 @@
-import { CString, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { cLibrary } from "./c-library.ts";
 
 /** A user, as passwd(5) has it. */
@@ -18,13 +18,22 @@ export interface Identity {
   readonly groups: readonly number[];
 }
 
-const { i32, u32, ptr: pointer } = FFIType;
+const { i32, u32, u64, ptr: pointer } = FFIType;
+/** Those with _r: the others have one answer for all threads, and starters look up several users at a time. */
 const libc = cLibrary({
-  getpwnam: { args: [pointer], returns: pointer },
-  getpwuid: { args: [u32], returns: pointer },
-  getgrnam: { args: [pointer], returns: pointer },
+  getpwnam_r: { args: [pointer, pointer, pointer, u64, pointer], returns: i32 },
+  getpwuid_r: { args: [u32, pointer, pointer, u64, pointer], returns: i32 },
+  getgrnam_r: { args: [pointer, pointer, pointer, u64, pointer], returns: i32 },
   getgrouplist: { args: [pointer, u32, pointer, pointer], returns: i32 },
 });
+/** struct passwd is name, password, uid, gid, comment, home, shell; struct group is name, password, gid, members. */
+const STRUCT_BYTES = 64;
+const [NAME_AT, UID_AT, GID_AT, HOME_AT, SHELL_AT] = [0, 16, 20, 32, 40];
+const GROUP_GID_AT = 16;
+const ERANGE = 34;
+/** Room for the texts of an entry: nearly always enough, and so much that only a group with ten thousands of members needs more. */
+const USUAL_ROOM = 16 * 1024;
+const MOST_ROOM = 16 * 1024 * 1024;
 /** What nearly every user has less of. */
 const FEW_GROUPS = 64;
 /** NGROUPS_MAX of Linux. */
@@ -38,16 +47,19 @@ export function accountOf(user: string | number): Account | undefined {
   const named = String(user);
   const id = idIn(named);
   if (isNumber(named) && id === undefined) return undefined;
-  const entry = id === undefined ? libc().getpwnam(ptr(cString(named))) : libc().getpwuid(id);
-  if (entry === null) return undefined;
-  // struct passwd: name, password, uid, gid, comment, home, shell.
-  const text = (offset: number) => String(new CString(read.ptr(entry as Pointer, offset) as Pointer));
+  const name = cString(named);
+  const { getpwnam_r, getpwuid_r } = libc();
+  const entry =
+    id === undefined
+      ? entryBy((...room) => getpwnam_r(ptr(name), ...room))
+      : entryBy((...room) => getpwuid_r(id, ...room));
+  if (entry === undefined) return undefined;
   return {
-    name: text(0),
-    uid: read.u32(entry as Pointer, 16),
-    gid: read.u32(entry as Pointer, 20),
-    home: text(32),
-    shell: text(40),
+    name: entry.text(NAME_AT),
+    uid: entry.number(UID_AT),
+    gid: entry.number(GID_AT),
+    home: entry.text(HOME_AT),
+    shell: entry.text(SHELL_AT),
   };
 }
 
@@ -59,9 +71,8 @@ export function userId(user: string): number | undefined {
 /** The number of a group, given by name or number; undefined when there is none. */
 export function groupId(group: string): number | undefined {
   if (isNumber(group)) return idIn(group);
-  const entry = libc().getgrnam(ptr(cString(group)));
-  // struct group: name, password, gid.
-  return entry === null ? undefined : read.u32(entry as Pointer, 16);
+  const name = cString(group);
+  return entryBy((...room) => libc().getgrnam_r(ptr(name), ...room))?.number(GROUP_GID_AT);
 }
 
 /** The groups that a user is in (initgroups(3)), `gid` among them. */
@@ -72,6 +83,35 @@ export function groupsOf(user: string, gid: number): number[] {
     const count = new Int32Array([room]);
     const isWhole = libc().getgrouplist(ptr(name), gid, ptr(groups), ptr(count)) >= 0;
     if (isWhole || room === MAX_GROUPS) return [...groups.subarray(0, count[0])];
+  }
+}
+
+/** An entry of the user database, by the offset of its fields. */
+interface Entry {
+  number(at: number): number;
+  text(at: number): string;
+}
+
+/** Where a look-up is to put what it finds: the struct, its texts, how many bytes these may take, and a pointer to the struct, or null. */
+type Room = [struct: Pointer, texts: Pointer, bytes: number, found: Pointer];
+
+/** What a look-up finds; undefined where there is none, or where nobody can be asked. */
+function entryBy(lookUp: (...room: Room) => number): Entry | undefined {
+  for (let room = USUAL_ROOM; ; room *= 8) {
+    const struct = new DataView(new ArrayBuffer(STRUCT_BYTES));
+    const texts = Buffer.alloc(room);
+    const found = new BigUint64Array(1);
+    const error = lookUp(ptr(struct), ptr(texts), room, ptr(found));
+    if (error === ERANGE && room < MOST_ROOM) continue;
+    if (error !== 0 || found[0] === 0n) return undefined;
+    const start = BigInt(ptr(texts));
+    return {
+      number: (at) => struct.getUint32(at, true),
+      text(at) {
+        const from = Number(struct.getBigUint64(at, true) - start);
+        return texts.toString("utf8", from, texts.indexOf(0, from));
+      },
+    };
   }
 }
 

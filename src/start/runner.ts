@@ -32,7 +32,8 @@ function runnerNow(program: Program): Runner | undefined {
     throw cannotStart(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
   if (user === "" && group === "") return undefined;
   const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
-  const uid = account?.uid ?? program.owner ?? userId(user);
+  // The number that was checked: never another one, whatever the user database says.
+  const uid = program.owner ?? account?.uid ?? userId(user);
   if (uid === undefined) throw cannotStart(program, `there is no user ${JSON.stringify(user)}`);
   const gid = group === "" ? account?.gid : groupId(group);
   if (gid === undefined) {

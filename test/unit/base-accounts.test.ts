@@ -26,3 +26,16 @@ describe("users and groups", () => {
     expect(groupsOf("nobody", 65534)).toEqual([65534]);
   });
 });
+
+test("threads that look users up at the same time each find their own", async () => {
+  // These have their numbers on every Debian, and groups of the same name and number.
+  const users = { root: 0, daemon: 1, sys: 3, mail: 8 };
+  const looking = Object.entries(users).map(([name, uid]) => {
+    const worker = new Worker(new URL("../support/account-thread.ts", import.meta.url).href);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
+    worker.postMessage(JSON.stringify({ name, uid, times: 3000 }));
+    return promise.finally(() => worker.terminate());
+  });
+  expect(await Promise.all(looking)).toEqual([0, 0, 0, 0]);
+});
