@@ -65,6 +65,8 @@ export class ProgramProcess implements StartListener {
   readonly #finished = Promise.withResolvers<void>();
   #pid = 0;
   #uid = 0;
+  /** False: what it prints is its own, from the first line on. */
+  #hasChain = true;
   #phase: "ordered" | "running" | "ended" = "ordered";
   /** What it worked on when it ended: what it printed last is of that. */
   #lastRequest: Requested | undefined;
@@ -134,9 +136,10 @@ export class ProgramProcess implements StartListener {
     return this.#finished.promise;
   }
 
-  onStarted(pid: number, uid: number): void {
+  onStarted(pid: number, uid: number, hasChain: boolean): void {
     this.#pid = pid;
     this.#uid = uid;
+    this.#hasChain = hasChain;
     this.#phase = "running";
     this.#closeOurEnds();
     if (this.#isForced) this.kill();
@@ -156,8 +159,9 @@ export class ProgramProcess implements StartListener {
     // What it has started on purpose goes on, also after a crash, or SIGPIPE as its client has left; not where it was killed.
     if (this.#isForced || ending.signal === "SIGKILL") sendSignal(-this.#pid, "SIGKILL");
     this.#timers.cancelAll();
-    if (this.complaint !== "" && !chainFailure(this.complaint, ending.code))
+    if (this.complaint !== "" && !(this.#hasChain && chainFailure(this.complaint, ending.code)))
       this.#print("stderr", this.complaint);
+    if (!this.#hasChain) this.complaint = "";
     this.#options.onExit(ending);
     void this.#finishOutput();
   }
@@ -223,7 +227,7 @@ export class ProgramProcess implements StartListener {
   #onLine(stream: "stdout" | "stderr", line: string): void {
     // The log has several characters for a control character.
     this.#deps.outputLimit.charge(this.#program, escapeControls(line).length);
-    if (stream === "stderr" && this.lastStderr === "" && isComplaint(line)) {
+    if (stream === "stderr" && this.#hasChain && this.lastStderr === "" && isComplaint(line)) {
       this.complaint = line;
       return;
     }

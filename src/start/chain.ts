@@ -3,7 +3,7 @@ import type { Runner } from "./runner.ts";
 
 /** Where the tools of the chain are; see `findTools`. */
 export type Tools = Readonly<Record<ToolName, string>>;
-export type ToolName = "prlimit" | "nice" | "setpriv";
+export type ToolName = "prlimit" | "nice" | "setpriv" | "env";
 
 /** What is set of a process before the first instruction of its program. */
 export interface Confinement {
@@ -27,7 +27,11 @@ export interface Confinement {
 const LIMITS = ["nofile", "nproc", "core", "as", "cpu"] as const;
 /** What env(1), nice(1), prlimit(1) and setpriv(1) end with when they fail themselves, or cannot execute what follows. */
 const TOOL_STATUSES: readonly (number | null)[] = [1, 125, 126, 127];
-const COMPLAINT = /^(prlimit|nice|setpriv): (.+)$/;
+/** env(1) executes the program by its path, in quotes; of a command that a `#!` line names it says the same without one. */
+const COMPLAINT = /^(prlimit|nice|setpriv|env(?=: .?\/)): (.+)$/;
+/** Variables by which one decides what a process loads before its first instruction, or while it prints a message (ld.so(8), setlocale(3), iconv(1), catopen(3)). */
+const LOADS =
+  /^(?:(?:LD_\w+|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|(?:LANG|LANGUAGE|LC_\w+|OUTPUT_CHARSET)=[^=]*\/)/;
 
 /**
  * The tools that are put in front of a program, each of which executes the next. What root may only do comes first: prlimit(1) where a hard
@@ -44,6 +48,19 @@ export function chainOf(confinement: Confinement, tools: Tools): string[] {
   if (options.length > 0) chain.push(tools.setpriv, ...options, "--");
   if (limits.length > 0) chain.push(tools.prlimit, ...limits, "--");
   return chain;
+}
+
+/** Whether a variable, as "NAME=value", is not for the tools of the chain: they are still root's where the program is not. */
+export function decidesWhatIsLoaded(variable: string): boolean {
+  return LOADS.test(variable);
+}
+
+/** The end of a chain that gives its program, and nobody before it, these variables. It comes last: from then on the process is the program's. */
+export function handOver(variables: readonly string[], file: string, tools: Tools): string[] {
+  if (variables.length === 0) return [];
+  // env(1) takes whatever has a "=" for a variable.
+  const byName = file.includes("=") ? [tools.nice, "-n", "0", "--"] : [];
+  return [tools.env, "--", ...variables, ...byName];
 }
 
 function limitOptions({ limits, softNofile }: Confinement): string[] {
@@ -100,8 +117,8 @@ export function chainFailure(complaint: string, status: number | null): ChainFai
   if (tool === "" || !TOOL_STATUSES.includes(status)) return undefined;
   const reason = words.slice(words.lastIndexOf(": ") + 2);
   const errno = REASONS[reason] ?? "";
-  if (/^failed to execute /.test(words) || (tool === "nice" && !words.startsWith("cannot set")))
-    return { errno, problem: undefined };
+  const isOfProgram = tool === "env" || (tool === "nice" && !words.startsWith("cannot set"));
+  if (isOfProgram || /^failed to execute /.test(words)) return { errno, problem: undefined };
   return { errno, problem: problemOf(tool, words, reason) };
 }
 

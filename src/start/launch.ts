@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { Account } from "../base/accounts.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
-import { type Confinement, chainOf, type Tools } from "./chain.ts";
+import { type Confinement, chainOf, decidesWhatIsLoaded, handOver, type Tools } from "./chain.ts";
 import { readEnvFile } from "./env-file.ts";
 import { explainExec } from "./exec-failure.ts";
 import { hasNoFormat } from "./executable-format.ts";
@@ -74,11 +74,15 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const [tool] = chain;
   if (tool !== undefined && hasNoFormat(app.wrapper[0] ?? program.argv[0], tool))
     throw cannotStart(program, explainExec(program, "ENOEXEC"));
-  const argv = [...chain, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const account = runner ? runner.account : around.ownAccount();
-  const env = environmentOf(program, account, request ?? [], instance);
+  const variables = environmentOf(program, account, request ?? [], instance);
+  const isLate = (variable: string) => chain.length > 0 && decidesWhatIsLoaded(variable);
+  const file = app.wrapper[0] ?? program.argv[0];
+  const front = [...chain, ...handOver(variables.filter(isLate).map(textOf), file, around.tools)];
+  const argv = [...front, ...app.wrapper, ...program.argv] as [string, ...string[]];
+  const env = variables.filter((variable) => !isLate(variable));
   const uid = runner?.uid ?? process.geteuid?.() ?? 0;
-  return { argv, chainLength: chain.length, env, uid, lowersNofile: !isConfined };
+  return { argv, chainLength: front.length, env, uid, lowersNofile: !isConfined };
 }
 
 /** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */
@@ -149,6 +153,11 @@ function secretsOf(program: Program): Record<string, string> {
   } catch (error) {
     throw cannotStart(program, messageOf(error));
   }
+}
+
+/** What `bytesOf` has made. */
+function textOf(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString();
 }
 
 /** The text's bytes in UTF-8, a character each. */

@@ -38,6 +38,8 @@ export type StarterReply =
       readonly isBuns: boolean;
       /** Whom it runs as. */
       readonly uid: number;
+      /** Whether tools execute the program. */
+      readonly hasChain: boolean;
     }
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
   | { readonly kind: "explained"; readonly id: number; readonly why: string }

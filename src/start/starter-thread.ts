@@ -70,7 +70,7 @@ function start(id: number, order: StartOrder): void {
     const { pid, isBuns } = withUmask(order, () =>
       spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
     );
-    reply({ kind: "started", id, pid, isBuns, uid: launch.uid });
+    reply({ kind: "started", id, pid, isBuns, uid: launch.uid, hasChain: launch.chainLength > 0 });
   } catch (error) {
     reply({ kind: "failed", id, failure: failureOf(error, order) });
   }

@@ -9,7 +9,8 @@ import type { Reaper } from "./reaper.ts";
 
 /** Hears what became of an order: its process began and ended, or never began. */
 export interface StartListener {
-  onStarted(pid: number, uid: number): void;
+  /** `hasChain`: tools execute its program, and may say on its stderr that they have failed. */
+  onStarted(pid: number, uid: number, hasChain: boolean): void;
   /** What was to become its descriptors may be closed. */
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
@@ -90,9 +91,9 @@ export class Starter {
   }
 
   #onStarted(started: Extract<StarterReply, { kind: "started" }>, listener: StartListener): void {
-    const { id, pid, isBuns, uid } = started;
+    const { id, pid, isBuns, uid, hasChain } = started;
     if (isBuns) this.#running.set(id, { pid, listener });
-    listener.onStarted(pid, uid);
+    listener.onStarted(pid, uid, hasChain);
     this.#deps.reaper.watch(pid, !isBuns, (ending) => {
       this.#running.delete(id);
       listener.onExit(ending);

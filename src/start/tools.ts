@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { FpmError } from "../base/errors.ts";
-import type { ToolName, Tools } from "./chain.ts";
+import { decidesWhatIsLoaded, type ToolName, type Tools } from "./chain.ts";
 
 /** Where an administrator's tools are; no folder of the environment's PATH is looked into. */
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
@@ -8,6 +8,7 @@ const PACKAGES: Readonly<Record<ToolName, string>> = {
   prlimit: "util-linux",
   setpriv: "util-linux",
   nice: "coreutils",
+  env: "coreutils",
 };
 
 /** The tools of the chain, looked up once. @throws FpmError SPAWN_FAILED when one is not there that is asked for. */
@@ -29,6 +30,9 @@ export function findTools(): Tools {
     get setpriv() {
       return path("setpriv");
     },
+    get env() {
+      return path("env");
+    },
   };
 }
 
@@ -38,14 +42,17 @@ export interface Demands {
   readonly group?: string;
   readonly limits?: object;
   readonly nice?: number;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What is missing of the tools that programs with these settings are started with, in words. */
 export function missingTools(demands: readonly Demands[]): string[] {
   const names = new Set<ToolName>(["setpriv"]);
-  for (const { user = "", group = "", limits = {}, nice = 0 } of demands) {
+  for (const { user = "", group = "", limits = {}, nice = 0, env = {} } of demands) {
     if (user !== "" || group !== "" || Object.keys(limits).length > 0) names.add("prlimit");
     if (nice !== 0) names.add("nice");
+    if (Object.entries(env).some(([name, value]) => decidesWhatIsLoaded(`${name}=${value}`)))
+      names.add("env");
   }
   return [...names].filter((name) => locate(name) === undefined).map(missing);
 }

@@ -1,10 +1,21 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { canSpawnIntoGroup } from "../../src/start/posix-spawn.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { type Site, type SiteOptions, startSite } from "../support/site.ts";
 import { edit, logged } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const isRoot = process.geteuid?.() === 0;
@@ -316,6 +327,21 @@ describe("what a process may use", () => {
     expect(environment).toContain("TZ=Europe/Vienna");
     expect(environment).not.toContain("SECRET");
     expect(environment).not.toContain("NOT_SET");
+  });
+
+  test("env names libraries for the program, and for nobody who starts it", async () => {
+    using seen = makeTempDir();
+    chmodSync(seen.path, 0o777);
+    const programEnv = { LD_DEBUG: "files", LD_DEBUG_OUTPUT: seen.at("of") };
+    await using site = await openSite({ app: isRoot ? 'user = "www-data"' : "", programEnv });
+    site.put("a=b.fcgi", { copyOf: "dist/test-programs/lab" });
+    for (const program of ["lab.fcgi", "a=b.fcgi"]) {
+      expect(await site.text(`${program}?op=env`)).toContain(`LD_DEBUG_OUTPUT=${seen.at("of")}`);
+    }
+    // The loader writes one for each process that it loads something for, as the process's user.
+    const owners = readdirSync(seen.path).map((file) => statSync(seen.at(file)).uid);
+    const user = isRoot ? 33 : process.geteuid?.();
+    expect(owners).toEqual([user, user] as number[]);
   });
 
   test("cwd is where it works", async () => {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { type Confinement, chainFailure, chainOf, isComplaint } from "../../src/start/chain.ts";
+import {
+  type Confinement,
+  chainFailure,
+  chainOf,
+  decidesWhatIsLoaded,
+  handOver,
+  isComplaint,
+} from "../../src/start/chain.ts";
 
-const TOOLS = { prlimit: "/prlimit", nice: "/nice", setpriv: "/setpriv" };
+const TOOLS = { prlimit: "/prlimit", nice: "/nice", setpriv: "/setpriv", env: "/env" };
 const NOTHING: Confinement = {
   runner: undefined,
   limits: {},
@@ -49,6 +56,31 @@ describe("the chain of tools", () => {
   });
 });
 
+describe("variables that decide what is loaded", () => {
+  test("are those by which libraries, modules and messages are found", () => {
+    const named = ["LD_PRELOAD=/a", "LD_LIBRARY_PATH=a:", "GLIBC_TUNABLES=x", "GCONV_PATH=/a", "LOCPATH=/a"];
+    const paths = ["LANG=../a", "LC_ALL=/a/b", "LANGUAGE=../../a"];
+    expect([...named, ...paths, "NLSPATH="].every(decidesWhatIsLoaded)).toBe(true);
+    const others = [
+      "LANG=C.UTF-8",
+      "LDX_A=1",
+      "OLD_LD_PRELOAD=1",
+      "PATH=/a",
+      "LC_ALL=de_DE",
+      "A=LD_PRELOAD=/a",
+    ];
+    expect(others.filter(decidesWhatIsLoaded)).toEqual([]);
+  });
+
+  test("are handed over last, and a file with a = in its path is not taken for one", () => {
+    expect(handOver([], "/a", TOOLS)).toEqual([]);
+    expect(handOver(["LD_X=1"], "/a", TOOLS).join(" ")).toBe("/env -- LD_X=1");
+    expect(handOver(["LD_X=1", "LD_Y=2"], "/a=b", TOOLS).join(" ")).toBe(
+      "/env -- LD_X=1 LD_Y=2 /nice -n 0 --",
+    );
+  });
+});
+
 describe("what a tool of the chain says when it fails", () => {
   test.each([
     ["setpriv: failed to execute /a.fcgi: No such file or directory", 127, "ENOENT", undefined],
@@ -64,6 +96,8 @@ describe("what a tool of the chain says when it fails", () => {
     ],
     ["nice: cannot set niceness: Permission denied", 126, "EACCES", "nice cannot be set: Permission denied"],
     ["nice: '/usr/bin/setpriv': No such file or directory", 127, "ENOENT", undefined],
+    ["env: \u2018/a.fcgi\u2019: No such file or directory", 127, "ENOENT", undefined],
+    ["env: '/a.fcgi': Permission denied", 126, "EACCES", undefined],
     [
       "setpriv: setresuid failed: Operation not permitted",
       127,
