@@ -54,6 +54,11 @@ interface KnownRoute {
   readonly route: Route;
 }
 
+/** A program as made, and of what: under the same name a link may lead to another file tomorrow, for which other tables hold. */
+interface KnownProgram extends Pick<FoundScript, "app" | "path"> {
+  readonly program: Program;
+}
+
 /** A SCRIPT_FILENAME as read, and where the last request went that asked for it. */
 interface ReadScript {
   readonly reading: Reading;
@@ -72,7 +77,7 @@ export class PathRouter {
   readonly #disk: RouterDisk;
   /** A site asks for the same few scripts again and again. */
   readonly #readings = new Map<string, ReadScript>();
-  readonly #programs = new Map<string, Program>();
+  readonly #programs = new Map<string, KnownProgram>();
 
   constructor(role: Role, appFor: AppFor, disk: RouterDisk) {
     this.#role = role;
@@ -248,15 +253,18 @@ export class PathRouter {
 
   /** The same object for the same version of the same program. */
   #programOf(found: FoundScript, watched: readonly Watched[]): Program {
-    const { app, facts, asked, owner } = found;
+    const { app, facts, asked, path, owner } = found;
     const isRead = !app.command && app.protocol === "fastcgi";
     const own = isRead ? (facts?.identity ?? "") : "";
     const version = [own, ...watched.map((each) => each.version)].join(" ");
     const known = this.#programs.get(asked);
-    if (known?.version === version && known.owner === owner && known.ownedFile === ownedFileOf(found))
-      return known;
+    if (known?.app === app && known.path === path) {
+      const { program } = known;
+      if (program.version === version && program.owner === owner && program.ownedFile === ownedFileOf(found))
+        return program;
+    }
     const program = programOf(found, version, this.#role);
-    remember(this.#programs, asked, program);
+    remember(this.#programs, asked, { program, app, path });
     return program;
   }
 

@@ -1,4 +1,5 @@
 import type { Role } from "../config/app-for.ts";
+import type { AppConfig } from "../config/config.ts";
 import { launchSettingsOf, type Program } from "../start/program.ts";
 import type { Candidate } from "./reading.ts";
 import { folderOf } from "./script-path.ts";
@@ -13,7 +14,8 @@ export type Routed = Candidate & {
 export function programOf(found: Routed, version: string, role: Role): Program {
   const { asked, path, app, owner } = found;
   const ownedFile = ownedFileOf(found);
-  const generation = `${version} ${owner ?? ""} ${ownedFile ?? ""} ${launchSettingsOf(app)}`;
+  const file = isShared(app) ? "" : path;
+  const generation = JSON.stringify([version, owner, ownedFile, file, launchSettingsOf(app)]);
   const common = {
     script: asked,
     cwd: workingFolder(found),
@@ -45,11 +47,15 @@ function keyOf(what: string, role: Role): string {
 
 /** Where its processes begin, and what `restart_on_change` is relative to. */
 export function workingFolder({ path, app }: Candidate): string {
-  return app.cwd || (app.command && app.protocol === "fastcgi" ? "/" : folderOf(path));
+  return app.cwd || (isShared(app) ? "/" : folderOf(path));
 }
 
 /** The file that every process of it runs as its owner. */
 export function ownedFileOf({ path, app, owner }: Routed): string | undefined {
-  const isShared = app.command !== undefined && app.protocol === "fastcgi";
-  return owner === undefined || isShared ? undefined : path;
+  return owner === undefined || isShared(app) ? undefined : path;
+}
+
+/** Whether one process of it serves any file. */
+function isShared({ command, protocol }: AppConfig): boolean {
+  return command !== undefined && protocol === "fastcgi";
 }

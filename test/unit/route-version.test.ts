@@ -37,6 +37,37 @@ describe("the program's version", () => {
     expect(await generationOf(router)).toBe(changed);
   });
 
+  test.each<[string, Partial<AppConfig>]>([
+    ["plain CGI", { protocol: "cgi" }],
+    ["an interpreter for each script", { protocol: "cgi", command: ["/php"] }],
+    ["an interpreter for many", { command: ["/php"] }],
+  ])("of %s is another one where a link leads to what other tables hold for", async (_what, settings) => {
+    const [alice, mallory] = ["1001", "1002"].map((user) => appConfig({ ...settings, user, id: user }));
+    const files: Record<string, string> = { "/s/x.fcgi": "x->/alice/x.fcgi" };
+    const appFor = (_asked: string, real = "") =>
+      (real.startsWith("/mallory/") ? mallory : alice) as AppConfig;
+    const router = new Router(appFor, routerDisk(files));
+    const before = await router.find("/s/x.fcgi");
+    files["/s/x.fcgi"] = "x->/mallory/x.fcgi";
+    const after = await router.find("/s/x.fcgi");
+    expect([before.app.user, after.app.user]).toEqual(["1001", "1002"]);
+    expect([after.key, after.generation]).not.toEqual([before.key, before.generation]);
+  });
+
+  test("of plain CGI under a table for the real path is another one when the link is switched", async () => {
+    const [asked, real] = [appConfig({}), appConfig({ protocol: "cgi" })];
+    const files: Record<string, string> = { "/s/current/x.fcgi": "x->/s/1/x.fcgi" };
+    const router = new Router(
+      (_asked, path = "") => (path.startsWith("/s/") ? real : asked),
+      routerDisk(files),
+    );
+    const before = await router.find("/s/current/x.fcgi");
+    files["/s/current/x.fcgi"] = "x->/s/2/x.fcgi";
+    const after = await router.find("/s/current/x.fcgi");
+    expect([after.argv, after.cwd]).toEqual([["/s/2/x.fcgi"], "/s/2"]);
+    expect(after.generation).not.toBe(before.generation);
+  });
+
   test("changes with settings that only a new process takes on, not with the others", async () => {
     const base = await generationOf(routerFor(disk));
     const other = (changes: Partial<AppConfig>) => generationOf(routerFor(disk, appConfig(changes)));
