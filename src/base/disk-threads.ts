@@ -82,6 +82,6 @@ export class DiskThreads {
 }
 
 /** Whose place a path lies in: what stands there keeps others who share it waiting, and nobody else. */
-function placeOf(path: string): string {
+export function placeOf(path: string): string {
   return path.split("/", OWN_DEPTH + 1).join("/");
 }

@@ -11,6 +11,8 @@ export interface Task<Answer> {
   readonly text: string;
   /** Whose it is: while one thread stands over something of the same key, no other one takes more of it. */
   readonly key: string;
+  /** Several keys may be of one owner: so that others find a thread, half of them may stand for one at the most. */
+  readonly owner?: string;
   onAnswer(answer: Answer): void;
   /** The thread has stood for as long as the deadline; or the task has waited for one as long, and is not begun any more. */
   onLate(isBegun: boolean): void;
@@ -37,6 +39,7 @@ export interface ThreadsOptions<Message> {
 /** A thread that has not answered for so long is left alone, and another takes its place. */
 const STANDS_MS = 250;
 const MOST_THREADS = 8;
+const MOST_OF_OWNER = MOST_THREADS / 2;
 /** More than a thread takes: an epoll, an eventfd, a timer. */
 const THREAD_DESCRIPTORS = 12;
 const LOOK_MS = 50;
@@ -89,15 +92,21 @@ export class Threads<Answer extends object> {
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
   }
 
-  /** The first that waits, unless another thread stands over the like of it. */
+  /** The first that waits, unless another thread stands over the like of it, or too many for its owner. */
   #giveTo(thread: Thread<Answer>): void {
-    const index = this.#waiting.findIndex(({ task }) => !this.#stands(task.key));
+    const index = this.#waiting.findIndex(({ task }) => !this.#isHeldUp(task));
     const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);
     if (next) thread.begin(next, this.#options.clock.now());
   }
 
-  #stands(key: string): boolean {
-    return this.#threads.some(({ at, isStanding }) => isStanding && at?.task.key === key);
+  #isHeldUp({ key, owner }: Task<Answer>): boolean {
+    let ofOwner = 0;
+    for (const { at, isStanding } of this.#threads) {
+      if (!isStanding || !at) continue;
+      if (at.task.key === key) return true;
+      if (owner !== undefined && at.task.owner === owner) ofOwner++;
+    }
+    return ofOwner >= MOST_OF_OWNER;
   }
 
   /** All stand; or none is free, though something waits, and more may be at work at once. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { placeOf } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { sendSignal } from "../base/signal.ts";
@@ -20,6 +21,9 @@ export interface StartListener {
 const DEADLINE_MS = 10_000;
 /** A thread waits for its child to execute a program for longer than it works itself: with two cores three started a third more CGI programs than one. */
 const MOST_AT_ONCE = 4;
+
+const STANDS = `executing it has taken longer than ${DEADLINE_MS / 1000} s; its file, or the disk that it is on, does not answer`;
+const NO_STARTER = `no starter was free for ${DEADLINE_MS / 1000} s; they stand over files that do not answer, of this program or of others of its user`;
 
 export interface StarterDeps {
   readonly clock: Clock;
@@ -58,12 +62,11 @@ export class Starter {
     let heard = listener;
     this.#threads.ask({
       text: requestText(textOf(program), { kind: "start", id: this.#nextId++, order: rest }),
-      key: program.key,
+      ...whoseIs(program),
       onAnswer: (reply) => this.#onAnswer(reply, heard),
-      onLate: () => {
+      onLate: (isBegun) => {
         heard = NOBODY;
-        const what = `executing it has taken longer than ${DEADLINE_MS / 1000} s; its file, or the disk that it is on, does not answer`;
-        listener.onStartFailed(cannotStart(program, what));
+        listener.onStartFailed(cannotStart(program, isBegun ? STANDS : NO_STARTER));
       },
       onBroken: (problem) => heard.onStartFailed(brokenThread(problem)),
     });
@@ -74,7 +77,7 @@ export class Starter {
     return new Promise((resolve) => {
       this.#threads.ask({
         text: requestText(textOf(program), { kind: "explain", id: this.#nextId++, errno }),
-        key: program.key,
+        ...whoseIs(program),
         onAnswer: (reply) => resolve(reply.kind === "explained" ? reply.why : ""),
         onLate: () => resolve("its file does not answer"),
         onBroken: (problem) => resolve(brokenThread(problem).message),
@@ -107,6 +110,11 @@ export class Starter {
     if (running) this.#deps.reaper.onEnded(running.pid, reply.ending);
     return true;
   }
+}
+
+/** Over a program no more than one thread stands, and not all over the programs of one user in one place. */
+function whoseIs({ key, owner, app, argv }: Program): { readonly key: string; readonly owner: string } {
+  return { key, owner: `${owner ?? app.user} ${placeOf(argv[0])}` };
 }
 
 const texts = new WeakMap<Program, string>();

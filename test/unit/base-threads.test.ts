@@ -28,10 +28,11 @@ function threadsWith(deadlineMs: number) {
       return true;
     },
   });
-  const ask = (who: string, ms: number, key = who) =>
+  const ask = (who: string, ms: number, key = who, owner?: string) =>
     threads.ask({
       text: JSON.stringify({ who, ms }),
       key,
+      ...(owner === undefined ? {} : { owner }),
       onAnswer: (answer) => void heard.push("who" in answer ? answer.who : "?"),
       onLate: () => void heard.push(`late: ${who}`),
       onBroken: (problem) => void heard.push(`broken: ${who}: ${problem}`),
@@ -55,6 +56,16 @@ describe("threads", () => {
     ask("other", 0, "bob");
     await waitUntil("all have answered", () => heard.includes("next"));
     expect(heard.filter((each) => !each.startsWith("begun"))).toEqual(["other", "slow", "next"]);
+  });
+
+  test("do not all stand for one owner, whatever it asks for", async () => {
+    const { heard, ask } = threadsWith(60_000);
+    for (let i = 0; i < 9; i++) ask(`slow ${i}`, 2500, `alice ${i}`, "alice");
+    await Bun.sleep(1500);
+    ask("other", 0, "bob", "bob");
+    await waitUntil("the other one's has been answered", () => heard.includes("other"));
+    expect(heard.filter((each) => each.startsWith("begun: slow"))).toHaveLength(4);
+    await waitUntil("all have answered", () => heard.includes("slow 8"), 20_000);
   });
 
   test("are given up when they stand for too long, and so is what waits for them", async () => {
