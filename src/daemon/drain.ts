@@ -8,7 +8,7 @@ const LOOK_MS = 10;
 /** What is to come to its end. */
 export interface Draining {
   readonly front: Front;
-  /** Requests at work. */
+  /** Requests at work, and what else is waited for. */
   inFlight(): number;
   readonly timeoutMs: number;
   readonly clock: Clock;

@@ -77,6 +77,13 @@ export class Registry implements PoolOwner {
     return this.#pools.get(program.key)?.status;
   }
 
+  /** Processes at work that nobody waits for any more. */
+  get alone(): number {
+    let alone = 0;
+    for (const pool of this.#pools.values()) alone += pool.alone;
+    return alone;
+  }
+
   get maxProcesses(): number {
     return this.#sharing.cap;
   }

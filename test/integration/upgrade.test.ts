@@ -97,6 +97,36 @@ describe("SIGUSR2", () => {
     expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
   });
 
+  test("lets what programs do of their own finish in the old one", async () => {
+    const works = (name: string) =>
+      `for i in 1 2 3 4 5 6 7 8; do sleep 0.25; echo $i > ${name}; done; echo done > ${name}\n`;
+    const answers = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nok\\n'\nexec >&- 2>&-\n";
+    const perl = `#!/usr/bin/perl
+      use FCGI; my $r = FCGI::Request();
+      while ($r->Accept() >= 0) {
+        print "Content-Type: text/plain\\r\\n\\r\\nok\\n"; $r->Finish();
+        for my $i (1..8, "done") { select undef, undef, undef, 0.25; open my $o, ">", "fcgi"; print $o $i; close $o }
+      }\n`;
+    const apps = '[[apps]]\nmatch = "**/*.cgi"\nextensions = [".cgi"]\nprotocol = "cgi"\n';
+    await using site = await startSite({ apps, app: 'stop_timeout = "200ms"' });
+    site.put("answered.cgi", `${answers}${works("answered")}`);
+    site.put("left.cgi", `#!/bin/sh\n${works("left")}`);
+    site.put("works.fcgi", perl);
+    expect(await site.text("answered.cgi")).toBe("ok\n");
+    expect(await site.text("works.fcgi")).toBe("ok\n");
+    using client = await connectFcgi(site.fpm.socket);
+    await client.send(client.encode(`${site.root}/left.cgi`, {}));
+    const read = (name: string) => readFileSync(`${site.root}/${name}`, "latin1").trim();
+    await waitUntil("all are at work", () =>
+      ["answered", "left", "fcgi"].every((name) => existsSync(`${site.root}/${name}`)),
+    );
+    client[Symbol.dispose]();
+    const old = site.fpm.pid;
+    await handOver(site.fpm);
+    await waitUntil("the old one has ended", () => !isAlive(old));
+    expect(["answered", "left", "fcgi"].map(read)).toEqual(["done", "done", "done"]);
+  });
+
   test("passes on no descriptor and no variable to programs, and leaves none open", async () => {
     await using site = await startSite();
     await handOver(site.fpm);
