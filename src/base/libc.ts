@@ -1,8 +1,8 @@
 import { FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { readdirSync } from "node:fs";
 import { cLibrary } from "./c-library.ts";
+import { descriptorLimit, noteDescriptor } from "./descriptor-limit.ts";
 import { FpmError } from "./errors.ts";
-import { resourceLimit } from "./rlimits.ts";
 import { noDescriptors } from "./shortage.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./socket-path.ts";
 
@@ -99,7 +99,9 @@ export function setBacklog(fd: number, backlog: number): void {
 /** A socket that closes on exec and belongs to the caller; undefined where there is none, as when descriptors have run out. */
 export function openSocket(family: number, type: number, protocol = 0): number | undefined {
   const fd = libc().socket(family, type | SOCK_CLOEXEC, protocol);
-  return fd < 0 ? undefined : fd;
+  if (fd < 0) return undefined;
+  noteDescriptor(fd);
+  return fd;
 }
 
 /** The number that the next descriptor gets: they are given out from below. Undefined when none is left. */
@@ -112,7 +114,9 @@ export function nextDescriptor(): number | undefined {
 /** One that stands for nothing new, which is the cheapest: the runtime sees to it that there is a descriptor 0. */
 function anotherDescriptor(): number | undefined {
   const fd = libc().fcntl(0, F_DUPFD_CLOEXEC, 0);
-  return fd < 0 ? undefined : fd;
+  if (fd < 0) return undefined;
+  noteDescriptor(fd);
+  return fd;
 }
 
 /** It stays as it is while this process lives. */
@@ -120,7 +124,7 @@ let knownLimit: number | undefined;
 
 /** Whether so many more descriptors are to be had. They are given out from below: below half of the limit nobody need count. */
 export function hasDescriptors(count: number): boolean {
-  knownLimit ??= resourceLimit(0, "nofile")?.soft ?? 0;
+  knownLimit ??= descriptorLimit();
   const fds: number[] = [];
   let isEnough = false;
   while (!isEnough) {
@@ -235,6 +239,7 @@ export interface Pipe {
 export function openPipe(): Pipe {
   const fds = new Int32Array(2);
   check("pipe2", libc().pipe2(ptr(fds), O_CLOEXEC), "a pipe");
+  noteDescriptor(fds[1] as number);
   return { readFd: fds[0] as number, writeFd: fds[1] as number };
 }
 

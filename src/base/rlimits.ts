@@ -31,11 +31,10 @@ export function resourceLimit(pid: number, resource: Resource): ResourceLimit | 
   return { soft: Number(limits[0]), hard: Number(limits[1]) };
 }
 
-/** Sets a child's soft limit, never above its hard one, which stays. False when the child has gone. */
-export function lowerSoftLimit(pid: number, resource: Resource, value: number): boolean {
+/** Sets our own soft limit; the hard one stays. False where the system does not let us. */
+export function setSoftLimit(resource: Resource, value: number): boolean {
   const limits = new BigUint64Array(2);
-  if (!prlimit(pid, resource, null, limits)) return false;
-  const hard = limits[1] as bigint;
-  limits[0] = BigInt(value) < hard ? BigInt(value) : hard;
-  return prlimit(pid, resource, limits, null);
+  if (!prlimit(0, resource, null, limits)) return false;
+  limits[0] = BigInt(value);
+  return prlimit(0, resource, limits, null);
 }

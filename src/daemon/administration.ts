@@ -5,10 +5,10 @@ import { treeMemoryOf } from "../backend/process-tree.ts";
 import { residentOf } from "../backend/usage.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
+import { descriptorLimit } from "../base/descriptor-limit.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { openDescriptors } from "../base/open-descriptors.ts";
-import { resourceLimit } from "../base/rlimits.ts";
 import type { Turns } from "../base/turns.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Registry } from "../pool/registry.ts";
@@ -191,7 +191,7 @@ export class Administration implements Control {
       connections,
       maxConnections: places.limit,
       descriptors: openDescriptors(),
-      maxDescriptors: resourceLimit(0, "nofile")?.soft ?? 0,
+      maxDescriptors: descriptorLimit(),
       connectionsWaiting: places.waiting,
       connectionsWaited: places.waited,
       bufferedBytes: buffers.heldBytes,

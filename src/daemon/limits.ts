@@ -1,5 +1,5 @@
+import { descriptorLimit } from "../base/descriptor-limit.ts";
 import type { LogFields } from "../base/log.ts";
-import { resourceLimit } from "../base/rlimits.ts";
 import type { ServerConfig } from "../config/config.ts";
 import { DESCRIPTORS_PER_PROCESS, DESCRIPTORS_RESERVED } from "../config/descriptors.ts";
 import type { Machine } from "../pool/cap.ts";
@@ -95,5 +95,5 @@ function automaticBufferBytes(memoryBytes: number): number {
 }
 
 function openFileLimit(): number {
-  return Math.min(resourceLimit(0, "nofile")?.soft ?? 0, MOST_DESCRIPTORS);
+  return Math.min(descriptorLimit(), MOST_DESCRIPTORS);
 }

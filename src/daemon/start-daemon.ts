@@ -6,6 +6,7 @@ import { groupId } from "../base/accounts.ts";
 import { ByteBudget } from "../base/byte-budget.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Deadlines } from "../base/deadlines.ts";
+import { restDescriptorLimit } from "../base/descriptor-limit.ts";
 import { DiskThreads } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup, createVersionLookup } from "../base/file-facts.ts";
@@ -46,6 +47,7 @@ import { keepWarm } from "./warm.ts";
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   requireProc();
   adoptOrphans();
+  restDescriptorLimit();
   const { config, log, clock = systemClock, policy = LEARNED, inheritance, operator } = options;
   const machine = new MachineWatch(new MachineLook(), clock);
   const limits = limitsOf(config.server, machine.facts);

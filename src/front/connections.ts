@@ -1,4 +1,5 @@
 import type { Timer } from "../base/clock.ts";
+import { noteDescriptor } from "../base/descriptor-limit.ts";
 import { FpmError } from "../base/errors.ts";
 import { RareLine } from "../base/rare-line.ts";
 import type { Admission } from "./admission.ts";
@@ -70,6 +71,7 @@ export class Connections {
   open(socket: FrontSocket, isUnix: boolean): void {
     const connection = new Connection(socket, this.#deps);
     socket.data = connection;
+    noteDescriptor(socket.fd);
     const refusal = this.#admission.refusal(socket, isUnix);
     if (refusal) {
       const { log } = this.#deps;

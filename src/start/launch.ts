@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Account } from "../base/accounts.ts";
+import { SOFT_NOFILE } from "../base/descriptor-limit.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
 import { type Confinement, chainOf, decidesWhatIsLoaded, handOver, type Tools } from "./chain.ts";
@@ -14,8 +15,6 @@ import { type Runner, runnerOf } from "./runner.ts";
 
 /** In every program's environment: whose child it is, for the next start after a crash of the daemon. */
 export const INSTANCE_VARIABLE = "STD_FPM_INSTANCE";
-/** Programs built with an old libfcgi crash on descriptors from 1024 on. */
-export const SOFT_NOFILE = 1024;
 
 /** What is executed for an order. */
 export interface Launch {
@@ -27,8 +26,6 @@ export interface Launch {
   readonly env: readonly string[];
   /** Whom it runs as. */
   readonly uid: number;
-  /** Whether the soft limit of descriptors is to be lowered by the parent: no tool of the chain does it. */
-  readonly lowersNofile: boolean;
 }
 
 /** The part of an environment that is the same for all processes of a program. */
@@ -63,7 +60,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const confinement: Confinement = {
     runner: isOther ? runner : undefined,
     limits: app.limits,
-    softNofile: isConfined ? Math.min(SOFT_NOFILE, hardLimit("nofile")) : undefined,
+    softNofile: isConfined || !isAsProgramsHaveIt() ? Math.min(SOFT_NOFILE, hardLimit("nofile")) : undefined,
     raisesLimits: Object.entries(app.limits).some(([name, value]) => value > hardLimit(name as Resource)),
     nice: app.nice,
     noNewPrivileges: app.noNewPrivileges,
@@ -82,7 +79,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const argv = [...front, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const env = variables.filter((variable) => !isLate(variable));
   const uid = runner?.uid ?? process.geteuid?.() ?? 0;
-  return { argv, chainLength: front.length, env, uid, lowersNofile: !isConfined };
+  return { argv, chainLength: front.length, env, uid };
 }
 
 /** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */
@@ -97,6 +94,11 @@ function isOurselves({ uid, gid, groups }: Runner): boolean {
   const own = new Set([gid, ...(process.getgroups?.() ?? [])]);
   const wanted = new Set([gid, ...groups]);
   return own.size === wanted.size && [...wanted].every((group) => own.has(group));
+}
+
+/** Whether a process would have a soft limit of descriptors for programs anyway. */
+function isAsProgramsHaveIt(): boolean {
+  return (resourceLimit(0, "nofile")?.soft ?? 0) <= SOFT_NOFILE;
 }
 
 function hardLimit(resource: Resource): number {

@@ -1,11 +1,10 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
-import { lowerSoftLimit } from "../base/rlimits.ts";
 import { isShortage, noDescriptors } from "../base/shortage.ts";
 import { utf8 } from "../base/utf8.ts";
 import { explainExec } from "./exec-failure.ts";
-import { type Launch, SOFT_NOFILE } from "./launch.ts";
+import type { Launch } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
 import { canSpawnIntoGroup, posixSpawn } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
@@ -39,7 +38,6 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
     // Either has the kernel put it into its control group when it is born.
     const isBuns = protocol === "fastcgi" || (cgroup !== "" && isText(launch.env));
     const pid = isBuns ? spawnByBun(launch, order, onExit) : spawnInBytes(launch, order);
-    if (launch.lowersNofile) lowerSoftLimit(pid, "nofile", SOFT_NOFILE);
     return { pid, isBuns };
   } catch (error) {
     if (error instanceof FpmError) throw error;

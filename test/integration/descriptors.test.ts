@@ -35,6 +35,33 @@ function limitOpenFiles(pid: number, most: number): void {
   Bun.spawnSync(["prlimit", "--pid", String(pid), `--nofile=${most}:`]);
 }
 
+describe("programs have a soft limit of 1,024 from their first instruction on", () => {
+  const LIMIT_PAGE = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'; ulimit -Sn\n";
+  const limitsSeen = async (site: Site) => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 20; i++)
+      for (const text of await Promise.all(Array.from({ length: 5 }, () => site.text("limit.cgi"))))
+        seen.add(text);
+    return [...seen];
+  };
+
+  test("whatever std-fpm itself may have", async () => {
+    await using site = await siteOf({});
+    site.put("limit.cgi", LIMIT_PAGE);
+    expect(await limitsSeen(site)).toEqual(["1024\n"]);
+  });
+
+  test("also while std-fpm has more open", async () => {
+    await using site = await siteOf({ server: "max_connections = 2000" });
+    site.put("limit.cgi", LIMIT_PAGE);
+    const connections = await Promise.all(Array.from({ length: 1200 }, () => connectFcgi(site.fpm.socket)));
+    await waitUntil("all are open", () => readdirSync(`/proc/${site.fpm.pid}/fd`).length > 1200);
+    expect(await limitsSeen(site)).toEqual(["1024\n"]);
+    expect(await site.text("a.fcgi")).toMatch(/^\d+$/);
+    for (const connection of connections) connection[Symbol.dispose]();
+  });
+});
+
 describe("with few descriptors", () => {
   test.each([
     [64, ""],
