@@ -98,11 +98,6 @@ export class Pool implements StartsOwner, Sharer {
     return this.size + this.waiting + this.#lent + this.wanted === 0 && this.#starts.waitMs === 0;
   }
 
-  /** Processes at work that nobody waits for any more. */
-  get alone(): number {
-    return this.#population.alone;
-  }
-
   get living(): number {
     return this.#population.living;
   }

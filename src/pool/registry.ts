@@ -80,7 +80,8 @@ export class Registry implements PoolOwner {
   /** Processes at work that nobody waits for any more. */
   get alone(): number {
     let alone = 0;
-    for (const pool of this.#pools.values()) alone += pool.alone;
+    for (const { backends } of this.#pools.values())
+      for (const { state } of backends) if (state === "on its own") alone++;
     return alone;
   }
 
