@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import packageJson from "../../package.json" with { type: "json" };
 import type { ActionResult, Control } from "../admin/control.ts";
-import { treeMemoryOf } from "../backend/process-tree.ts";
+import { ownTreeMemoryOf } from "../backend/process-tree.ts";
 import { residentOf } from "../backend/usage.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
@@ -204,7 +204,7 @@ export class Administration implements Control {
     const { others, forgotten } = tallies;
     const gone = [...tallies.gone];
     const pools = registry.status;
-    return { now: () => clock.now(), daemon, pools, gone, others, forgotten, memoryOf: treeMemoryOf };
+    return { now: () => clock.now(), daemon, pools, gone, others, forgotten, memoryOf: ownTreeMemoryOf };
   }
 }
 

@@ -1,7 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import type { Identity } from "../base/accounts.ts";
 import { isOnNoexec } from "../base/mounts.ts";
+import { blockedAt, modeText } from "./permission.ts";
 import type { Program } from "./program.ts";
+import { runnerOf } from "./runner.ts";
 
 /** A look at a program must not wait for it: a FIFO in its place would never open. */
 const LOOK = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -21,12 +24,9 @@ export function explainExec(program: Program, errno: string): string {
       return `${file}, its loader or its working folder ${program.cwd} is missing`;
     case "ENOTDIR":
       return `its working folder ${program.cwd} is no folder`;
-    case "EACCES": {
-      const blocked = [file, interpreter].find((each) => each !== "" && liesOnNoexec(each));
-      if (blocked !== undefined) return `${blocked} lies on a file system that is mounted noexec`;
-      const who = program.app.user === "" ? "" : ` for user ${program.owner ?? program.app.user}`;
-      return `no permission${who} to execute ${interpreter && `${interpreter} for `}${file}, or to enter ${program.cwd}`;
-    }
+    case "EACCES":
+      if (script?.isUnnamed) return `the #! line of ${file} names no interpreter`;
+      return noPermission(program, file, interpreter);
     case "ENOEXEC":
       return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
     case "EAGAIN":
@@ -37,6 +37,38 @@ export function explainExec(program: Program, errno: string): string {
       return `${file} is open for writing`;
     default:
       return errno === "" ? `${file} cannot be executed` : `${file} cannot be executed: ${errno}`;
+  }
+}
+
+function noPermission(program: Program, file: string, interpreter: string): string {
+  const executed = [file, interpreter].filter((each) => each !== "");
+  const onNoexec = executed.find(liesOnNoexec);
+  if (onNoexec !== undefined) return `${onNoexec} lies on a file system that is mounted noexec`;
+  const who = program.app.user === "" ? "" : ` for user ${program.owner ?? program.app.user}`;
+  const identity = identityOf(program);
+  const blocked =
+    identity && [...executed, program.cwd].map((path) => blockedAt(path, identity)).find(Boolean);
+  if (blocked?.isFolder) return `no permission${who} to enter the folder ${blocked.path}`;
+  if (blocked) {
+    const whose = blocked.path === file ? "" : `, the interpreter of ${file}`;
+    return `no permission${who} to execute ${blocked.path}${whose}: its mode is ${modeText(blocked.mode)}, its owner user ${blocked.uid}`;
+  }
+  if (interpreter !== "" && statSync(interpreter, { throwIfNoEntry: false })?.isDirectory())
+    return `interpreter ${interpreter} of ${file} is a folder`;
+  return `no permission${who} to execute ${interpreter && `${interpreter} for `}${file}, or to enter ${program.cwd}`;
+}
+
+/** Whom it was to run as; undefined where that cannot be told. */
+function identityOf(program: Program): Identity | undefined {
+  try {
+    const ourselves = {
+      uid: process.geteuid?.() ?? 0,
+      gid: process.getegid?.() ?? 0,
+      groups: process.getgroups?.() ?? [],
+    };
+    return runnerOf(program) ?? ourselves;
+  } catch {
+    return undefined;
   }
 }
 
@@ -62,6 +94,8 @@ interface ScriptFacts {
   /** With env(1) whether there are options behind the command, which the kernel passes on together with it as one word (execve(2)). */
   readonly isOneWord?: boolean;
   readonly hasCarriageReturn: boolean;
+  /** There is such a line, and it is empty. */
+  readonly isUnnamed?: boolean;
 }
 
 /** What the `#!` line of a file says, undefined when it is no file, or cannot be read. */
@@ -72,7 +106,8 @@ function scriptFacts(path: string): ScriptFacts | undefined {
   const words = line.slice(2).trim().split(/\s+/);
   const interpreter = words[0] ?? "";
   const hasCarriageReturn = line.endsWith("\r");
-  if (basename(interpreter) !== "env") return { interpreter, wanted: undefined, hasCarriageReturn };
+  if (basename(interpreter) !== "env")
+    return { interpreter, wanted: undefined, hasCarriageReturn, isUnnamed: interpreter === "" };
   const [first = "", ...more] = words.slice(1);
   const isOneWord = !first.startsWith("-") && more.length > 0;
   return {

@@ -78,7 +78,7 @@ export function* collecting(source: StatusSource, isFull: boolean): Generator<vo
   total.add(others, nothing());
   const programs: ProgramStatus[] = [];
   for (const pool of source.pools) {
-    const program = programStatus(pool, source.now(), total);
+    const program = programStatus(pool, source.now(), total, daemon.maxProcesses.value);
     programs.push(program);
     if (isFull) yield* listProcesses(program, pool, source, looks);
     yield;
@@ -172,8 +172,10 @@ function presentOf({ backends, waiting, oldestWaitMs }: PoolStatus): Present {
   return present;
 }
 
-function programStatus(pool: PoolStatus, now: number, total: Total): ProgramStatus {
-  const { program, tally, measures, cap } = pool;
+/** `most`: processes of all programs together. */
+function programStatus(pool: PoolStatus, now: number, total: Total, most: number): ProgramStatus {
+  const { program, tally, measures } = pool;
+  const limit = Math.min(pool.cap, most);
   const present = presentOf(pool);
   total.add(tally, present);
   return {
@@ -181,7 +183,7 @@ function programStatus(pool: PoolStatus, now: number, total: Total): ProgramStat
     settings: program.app.id,
     is_gone: false,
     ...numbersOf(tally, present),
-    limit: Number.isFinite(cap) ? cap : null,
+    limit: Number.isFinite(limit) ? limit : null,
     failed_in_a_row: pool.failures,
     next_start_seconds: seconds(pool.retryInMs),
     learned: {

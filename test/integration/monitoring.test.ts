@@ -114,6 +114,62 @@ test("the alerts fire for the programs that they are for, with the series of a r
   expect(promtool("test", "rules", file)).toBe("");
 }, 60_000);
 
+test("what clients do wrong is no error of a program, and all that std-fpm may have is all that a program may", () => {
+  const of = (name: string, labels: string, values: string) => ({
+    series: `${name}{instance="i",${labels}}`,
+    values,
+  });
+  const program = 'program="p"';
+  const fired = (expected: readonly string[]) => (alertname: string) => ({
+    eval_time: "15m",
+    alertname,
+    exp_alerts: expected.includes(alertname)
+      ? [
+          {
+            exp_labels: {
+              severity: "warn",
+              instance: "i",
+              ...(alertname === "StdFpmNoRoom" ? {} : { program: "p" }),
+            },
+          },
+        ]
+      : [],
+  });
+  using dir = makeTempDir();
+  const file = dir.at("rules.test.yml");
+  const tests = [
+    {
+      interval: "15s",
+      input_series: [
+        of("std_fpm_program_requests_total", `${program},outcome="answered"`, "0+90x80"),
+        of("std_fpm_program_requests_total", `${program},outcome="refused"`, "0+10x80"),
+        of("std_fpm_program_failures_total", `${program},code="BODY_TOO_LARGE"`, "0+10x80"),
+        of("std_fpm_program_responses_total", `${program},class="5xx"`, "0+0x80"),
+        of("std_fpm_program_processes", `${program},state="busy"`, "2x80"),
+        of("std_fpm_program_processes_limit", program, "2x80"),
+        { series: 'std_fpm_processes_limit{instance="i"}', values: "2x80" },
+        of("std_fpm_program_queue_length", program, "3x80"),
+      ],
+      alert_rule_test: ["StdFpmServerErrors", "StdFpmSaturated", "StdFpmNoRoom"].map(
+        fired(["StdFpmSaturated", "StdFpmNoRoom"]),
+      ),
+    },
+  ];
+  const rules = readFileSync(`${FOLDER}/rules.yml`, "utf8").replaceAll(
+    /^ +annotations:\n(?: {10,}.*\n)+/gm,
+    "",
+  );
+  writeFileSync(dir.at("rules.yml"), rules);
+  writeFileSync(
+    file,
+    JSON.stringify({ rule_files: [dir.at("rules.yml")], evaluation_interval: "15s", tests }),
+  );
+  expect(promtool("test", "rules", file)).toBe("");
+  const codes = readFileSync("docs/errors.md", "utf8").matchAll(/^\| `(\w+)` \| client \|/gm);
+  const named = /code!~"([^"]+)"/.exec(rules)?.[1]?.split("|");
+  expect(named).toEqual(Array.from(codes, ([, code]) => code as string).sort());
+});
+
 test("rules and configuration are right, and the expressions of the dashboard are, with metrics that there are", () => {
   expect(promtool("check", "rules", "rules.yml")).toBe("");
   expect(promtool("check", "config", "prometheus.yml")).toBe("");

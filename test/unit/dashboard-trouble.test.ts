@@ -37,6 +37,13 @@ function judge(before: readonly ProgramStatus[], now: readonly ProgramStatus[]) 
 }
 
 describe("trouble", () => {
+  test("of a program that has all processes that all may have names the setting for all", () => {
+    const full = { processes: { ...idle, idle: 0, busy: 3 }, queue_length: 1, queue_oldest_seconds: 9 };
+    const reason = (limit: number) => judge([of("a")], [of("a", { ...full, limit })])[0]?.[2];
+    expect(reason(sample.max_processes)).toContain("raise max_processes of [server], or look at");
+    expect(reason(3)).toContain("raise max_processes, or look at");
+  });
+
   test("is in the order of how bad it is, with a reason and since when", () => {
     const names = ["quiet", "busy", "slow", "full", "errors", "boots"];
     const now = [

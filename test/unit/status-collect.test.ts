@@ -62,6 +62,16 @@ describe("a snapshot", () => {
     expect(total.queue_length).toBe(4);
   });
 
+  test("says of no program that it may have more processes than all together", () => {
+    const source = sampleSource();
+    const limitOf = (cap: number, most: number) => {
+      const pools = [{ ...source.pools[0], cap } as (typeof source.pools)[number]];
+      const daemon = { ...source.daemon, maxProcesses: { value: most, from: "the setting max_processes" } };
+      return collect({ ...source, pools, daemon }, false).programs[0]?.limit;
+    };
+    expect([limitOf(28_246, 2), limitOf(2, 750), limitOf(Number.POSITIVE_INFINITY, 9)]).toEqual([2, 2, 9]);
+  });
+
   test("looks at 256 processes at most", () => {
     const source = sampleSource();
     const backends = Array.from({ length: 300 }, (_, index) => backendOf("free", index + 1));

@@ -57,7 +57,7 @@ export class Troubles {
   }
 
   /** Takes in the next snapshot. */
-  add({ programs, uptime_seconds, pid }: Snapshot): void {
+  add({ programs, uptime_seconds, pid, max_processes }: Snapshot): void {
     const absentAt = this.#last?.pid === pid ? this.#last.atSeconds : undefined;
     this.#last = { pid, atSeconds: uptime_seconds };
     const [histories, since] = [this.#histories, this.#since];
@@ -70,7 +70,7 @@ export class Troubles {
         const history = histories.get(key) ?? new History(absentAt);
         history.add(uptime_seconds, program, memoryOf(program));
         this.#histories.set(key, history);
-        const { state, reason, weight, forSeconds } = verdictOn(program, history.recent);
+        const { state, reason, weight, forSeconds } = verdictOn(program, history.recent, max_processes);
         weights.set(key, weight);
         const known = since.get(key);
         const isSame = known?.state === state && known.atSeconds <= uptime_seconds;
@@ -102,9 +102,13 @@ export function keyOf({ name, settings }: ProgramStatus): string {
   return `${name}\n${settings}`;
 }
 
-function verdictOn(program: ProgramStatus, recent: LastMinute): Verdict {
+/** `most`: processes that all programs may have together. */
+function verdictOn(program: ProgramStatus, recent: LastMinute, most: number): Verdict {
   return (
-    failing(program, recent) ?? saturated(program, recent) ?? slow(program, recent) ?? well(program, recent)
+    failing(program, recent) ??
+    saturated(program, recent, most) ??
+    slow(program, recent) ??
+    well(program, recent)
   );
 }
 
@@ -145,7 +149,7 @@ function failing(program: ProgramStatus, recent: LastMinute): Verdict | undefine
   return undefined;
 }
 
-function saturated(program: ProgramStatus, recent: LastMinute): Verdict | undefined {
+function saturated(program: ProgramStatus, recent: LastMinute, most: number): Verdict | undefined {
   const { queue_length, queue_oldest_seconds, processes } = program;
   if (queue_length === 0 || queue_oldest_seconds < WAIT_SECONDS) return undefined;
   const waits = `${queue_length} ${queue_length === 1 ? "waits" : "wait"}, the oldest for ${formatSeconds(queue_oldest_seconds)}`;
@@ -163,7 +167,8 @@ function saturated(program: ProgramStatus, recent: LastMinute): Verdict | undefi
     );
   if (atWork === 0) return verdict(all === 0 ? "no process runs" : "no process is ready yet");
   const busy = `${all === 1 ? "its one process is" : `all ${all} processes are`} busy`;
-  return verdict(`${busy}; raise max_processes, or look at ${longestOf(program) ?? "what they do"}`);
+  const setting = program.limit === most ? "max_processes of [server]" : "max_processes";
+  return verdict(`${busy}; raise ${setting}, or look at ${longestOf(program) ?? "what they do"}`);
 }
 
 function slow(_program: ProgramStatus, recent: LastMinute): Verdict | undefined {
