@@ -150,8 +150,12 @@ export const appSchema = Type.Object(
     }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
     max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),
-    max_memory: size("A process that holds more memory (resident, with what it shares) ends when it is free; 0 = no limit."),
-    max_memory_hard: size("A process that holds more memory (resident, with what it shares) is killed, also at work; 0 = no limit."),
+    max_memory: size(
+      "A process that holds more memory (resident, with what it shares) ends when it is free; 0 = no limit.",
+    ),
+    max_memory_hard: size(
+      "A process that holds more memory (resident, with what it shares) is killed, also at work; 0 = no limit.",
+    ),
     idle_timeout: duration("3m", "Idle processes above `min_processes` end after this time."),
     queue_timeout: duration("30s", "Longest wait of a request for a free process.", "positive"),
     queue_length: integer(0, 1_000_000, 0, "Most requests waiting for one program; 0 = 1024."),

@@ -158,7 +158,9 @@ const programSchema = Type.Composite([
   numbersSchema,
   Type.Object({
     limit: orNull(
-      count("Most processes it may have now: from what it costs, its `max_processes`, or that of all programs; null = no limit."),
+      count(
+        "Most processes it may have now: from what it costs, its `max_processes`, or that of all programs; null = no limit.",
+      ),
     ),
     failed_in_a_row: count("Starts that failed one after the other; at three requests are refused."),
     next_start_seconds: number("How long it is until the next start may be tried; 0 = now."),
