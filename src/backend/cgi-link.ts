@@ -1,19 +1,17 @@
 import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
-import { BugError, type FpmError } from "../base/errors.ts";
+import type { FpmError } from "../base/errors.ts";
 import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
-import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
-import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
-import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../fcgi/protocol.ts";
+import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Ending } from "../start/order.ts";
 import { CgiHead } from "./cgi-head.ts";
+import { CgiInput } from "./cgi-input.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { PipeReader, ReadTurns } from "./pipe-reader.ts";
-import { PipeWriter } from "./pipe-writer.ts";
 
 /** How a CGI process ended, or why it never began. */
 export type CgiExit = Ending | { readonly failure: FpmError };
@@ -41,11 +39,12 @@ const WORKS_ON: Ending = { code: 0, signal: null };
  * A CGI process with the face of a FastCGI program (RFC 3875): the content of STDIN records goes into its stdin, what it
  * prints comes back as STDOUT records, its end as END_REQUEST with its exit status.
  */
-export class CgiLink implements Link, RecordSink {
+export class CgiLink implements Link {
   readonly #requestId: number;
   readonly #pipes: CgiPipes;
-  readonly #decoder = new Decoder(this);
-  readonly #stdin: PipeWriter;
+  readonly #input: CgiInput;
+  /** Somebody else sees to what is left of the body. */
+  #isOutlived = false;
   readonly #stdout: PipeReader;
   #user: LinkUser | undefined;
   #isOpen = true;
@@ -58,13 +57,11 @@ export class CgiLink implements Link, RecordSink {
   #isReading = false;
   /** The last of its output, which goes out together with its end: the web server is woken once. */
   #last: Uint8Array = NOTHING;
-  #type = 0;
-  #length = 0;
 
   constructor(requestId: number, pipes: CgiPipes) {
     this.#requestId = requestId;
     this.#pipes = pipes;
-    this.#stdin = new PipeWriter(pipes.stdinFd, pipes.buffers, pipes.clock, () => this.#user?.onLinkDrain());
+    this.#input = new CgiInput(pipes.stdinFd, pipes.buffers, pipes.clock, () => this.#user?.onLinkDrain());
     this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, pipes.conduct.awaitEndMs);
     this.#startedAt = pipes.clock.now();
     void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
@@ -105,11 +102,11 @@ export class CgiLink implements Link, RecordSink {
   }
 
   get isCongested(): boolean {
-    return this.#stdin.waiting > OUTBOX_HIGH_WATER;
+    return this.#input.isCongested;
   }
 
   get isWaiting(): boolean {
-    return this.#stdin.waiting > 0;
+    return this.#input.waiting > 0;
   }
 
   use(user: LinkUser | undefined): void {
@@ -118,12 +115,20 @@ export class CgiLink implements Link, RecordSink {
   }
 
   write(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#isOpen) this.#decoder.push(chunk.subarray(start, end));
+    if (this.#isOpen) this.#input.write(chunk, start, end);
   }
 
   /** No body comes: an authorizer gets none (specification §6.3), whatever its client sends. */
   endInput(): void {
-    this.#stdin.end();
+    this.#input.end();
+  }
+
+  /** Whoever has the rest of the body may go on to send it, also when the link is closed; undefined where nobody reads it. */
+  outlive(): CgiInput | undefined {
+    if (!this.#isOpen || this.#input.isClosed) return undefined;
+    this.#isOutlived = true;
+    this.#input.outlive();
+    return this.#input;
   }
 
   spoil(): void {}
@@ -143,7 +148,7 @@ export class CgiLink implements Link, RecordSink {
     this.#isOpen = false;
     this.#user = undefined;
     this.resume();
-    this.#stdin.close();
+    if (!this.#isOutlived) this.#input.leave();
     this.#stdout.cancel();
   }
 
@@ -177,24 +182,6 @@ export class CgiLink implements Link, RecordSink {
   endIfRead(): boolean {
     if (this.#isReading) this.#stdout.cancel();
     return this.#isReading;
-  }
-
-  onRecord(type: number, _requestId: number, contentLength: number): RawSink | null {
-    this.#type = type;
-    this.#length = contentLength;
-    return null;
-  }
-
-  onContent(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#type === FCGI_STDIN) this.#stdin.write(chunk, start, end);
-  }
-
-  onRecordEnd(): void {
-    if (this.#type === FCGI_STDIN && this.#length === 0) this.#stdin.end();
-  }
-
-  onMalformed(problem: string): void {
-    throw new BugError(`a request went on to a CGI program with ${problem}`);
   }
 
   async #relayOutput(): Promise<void> {

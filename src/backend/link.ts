@@ -13,6 +13,18 @@ export interface LinkUser {
   onLinkFailed(error: FpmError): void;
 }
 
+/** Takes what is left of a body when the answer is over. */
+export interface BodyReader {
+  readonly isCongested: boolean;
+  /** Nobody reads any more. */
+  readonly isClosed: boolean;
+  /** Hears when what had to wait was taken, or nobody reads any more. */
+  onDrain: () => void;
+  write(chunk: Uint8Array, start: number, end: number): void;
+  /** The request is over, and nothing more comes. */
+  leave(): void;
+}
+
 /** A connection that carries FastCGI records to a program and its answer back. */
 export interface Link {
   /** The id that its request has here; the first one on a connection has 1. */
@@ -36,6 +48,8 @@ export interface Link {
   write(chunk: Uint8Array, start: number, end: number): void;
   /** It carries no other request after this one. */
   spoil(): void;
+  /** The answer is over, and its program may read on: who takes the rest of the body; undefined where nobody does. */
+  outlive(): BodyReader | undefined;
   /** Sends what any program drops that reads on: it then reads for its next request (`isAllRead`). */
   probe(): void;
   pause(): void;

@@ -11,6 +11,9 @@ import { Outbox } from "../base/outbox.ts";
  */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 16;
+/** And how seldom when nobody waits for it any more; after so long without a byte that was taken it is given up. */
+const LEFT_RETRY_MS = 250;
+const LEFT_MS = 10 * 60_000;
 
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
@@ -26,6 +29,8 @@ export class PipeWriter {
   #isBroken = false;
   /** ending: nothing follows what waits. */
   #phase: "open" | "ending" | "closed" = "open";
+  /** Nobody waits for what is read any more; when the last byte was taken, since then. */
+  #leftAt: number | undefined;
 
   /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: what had to wait does so no more. */
   constructor(fd: number, buffers: ByteBudget, clock: Clock, onDrain: () => void) {
@@ -38,6 +43,10 @@ export class PipeWriter {
   /** Bytes that were not taken yet. */
   get waiting(): number {
     return this.#outbox?.bytes ?? 0;
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === "closed";
   }
 
   /** By reference. Dropped when the reader has gone, or after end(). */
@@ -59,6 +68,17 @@ export class PipeWriter {
     if (this.waiting === 0) this.close();
   }
 
+  /** Nobody waits any more for what is read. */
+  outlive(): void {
+    this.#leftAt ??= this.#clock.now();
+  }
+
+  /** The same, and nothing more comes: what was sent to its end is still brought to whoever reads it, something begun is broken off. */
+  leave(): void {
+    this.outlive();
+    if (this.#phase === "open") this.close();
+  }
+
   /** Closes the pipe now. */
   close(): void {
     if (this.#phase === "closed") return;
@@ -73,13 +93,22 @@ export class PipeWriter {
       this.#retry = undefined;
       const before = this.waiting;
       const isDone = this.#outbox?.flush() ?? true;
-      this.#retryMs = this.waiting < before ? FIRST_RETRY_MS : Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
-      if (!isDone && !this.#isBroken) this.#awaitRoom();
+      const isTaken = this.waiting < before;
+      const lastMs = this.#leftAt === undefined ? LAST_RETRY_MS : LEFT_RETRY_MS;
+      this.#retryMs = isTaken ? FIRST_RETRY_MS : Math.min(lastMs, 2 * this.#retryMs);
+      if (!isDone && !this.#isBroken && !this.#isForgotten(isTaken)) this.#awaitRoom();
       else {
-        if (this.#isBroken || this.#phase === "ending") this.close();
+        if (!isDone || this.#isBroken || this.#phase === "ending") this.close();
         this.#onDrain();
       }
     });
+  }
+
+  #isForgotten(isTaken: boolean): boolean {
+    if (this.#leftAt === undefined) return false;
+    const now = this.#clock.now();
+    if (isTaken) this.#leftAt = now;
+    return now - this.#leftAt > LEFT_MS;
   }
 
   /** As a socket does: bytes taken, 0 where there is no room, -1 where nobody reads. */

@@ -193,6 +193,9 @@ export class SocketLink implements Link {
     this.#isSpoiled = true;
   }
 
+  /** Whoever ends a request leaves the rest of its body (specification §3.5). */
+  outlive(): undefined {}
+
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;

@@ -197,6 +197,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   onRelayed(relayed: Relayed): void {
     const now = this.#deps.clock.now();
     try {
+      if (relayed.kind !== "unanswered" && relayed.kind !== "refused")
+        this.#spooled?.readOn(this.#lease?.link);
       this.#release(relayed.ending, now);
       if (relayed.kind === "unanswered") this.#onUnanswered(relayed, now);
       else this.#conclude(relayed, now);

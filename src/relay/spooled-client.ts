@@ -1,8 +1,10 @@
+import type { BodyReader, Link } from "../backend/link.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { CollectedBody } from "./body-collector.ts";
 import type { ClientListener, ClientStream, LeaveListener } from "./client-stream.ts";
+import type { SpoolFile } from "./spool-file.ts";
 
 const READ_BYTES = 128 * 1024;
 const NOTHING = new ByteQueue();
@@ -16,6 +18,8 @@ export class SpooledClient implements ClientStream, ClientListener {
   #position = 0;
   /** Settles when more of the file is wanted. */
   #resumed: PromiseWithResolvers<void> | undefined;
+  /** The program gets the rest although the request is over. */
+  #isReadOn = false;
 
   constructor(client: ClientStream, collected: CollectedBody) {
     this.#client = client;
@@ -100,11 +104,26 @@ export class SpooledClient implements ClientStream, ClientListener {
     this.#client.truncate();
   }
 
-  /** Gives up the body. */
+  /** The answer is over, and the program may read on: it gets the rest of the file, which is given up then. */
+  readOn(link: Link | undefined): void {
+    const { file } = this.#collected;
+    const reader = file && !this.isBodyComplete ? link?.outlive() : undefined;
+    if (!file || !reader) return;
+    this.#isReadOn = true;
+    const onDrain = () => this.resumeBody();
+    reader.onDrain = onDrain;
+    void this.#feed(file, reader).finally(() => {
+      reader.leave();
+      file.close();
+    });
+  }
+
+  /** Gives up the body, unless somebody reads on. */
   close(): void {
     this.#listener = undefined;
-    this.resumeBody();
     this.#collected.records.clear();
+    if (this.#isReadOn) return;
+    this.resumeBody();
     this.#collected.file?.close();
   }
 
@@ -127,6 +146,21 @@ export class SpooledClient implements ClientStream, ClientListener {
 
   onClientLeft(): void {
     this.#listener?.onClientLeft();
+  }
+
+  /** What cannot be read ends it: the program's client has gone, or has been answered. */
+  async #feed(file: SpoolFile, reader: BodyReader): Promise<void> {
+    while (this.#position < file.size && !reader.isClosed) {
+      if (reader.isCongested) {
+        this.pauseBody();
+        await this.#resumed?.promise;
+        continue;
+      }
+      const piece = await file.read(this.#position, READ_BYTES).catch(() => undefined);
+      if (!piece) return;
+      this.#position += piece.length;
+      reader.write(piece, 0, piece.length);
+    }
   }
 
   /** Reads the file, as fast as the program takes it. */

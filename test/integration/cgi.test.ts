@@ -129,6 +129,38 @@ describe("a plain CGI program", () => {
     expect(answer.status).toBe(200);
   });
 
+  test.each([100_000, 3_000_000])(
+    "gets all %i bytes of its body, also after its answer, or when its client has left",
+    async (bytes) => {
+      const head = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nok\\n'\n";
+      const taken = (name: string) => `sleep 0.3; cat > ${name}.part; mv ${name}.part ${name}`;
+      site.put("closes.cgi", `${head}exec >&- 2>&-\n${taken("closed")}\n`);
+      site.put("job.cgi", `${head}exec 3<&0\n( exec 0<&3; ${taken("job")} ) >&- 2>&- &\n`);
+      site.put("slow.cgi", `#!/bin/sh\n${taken("left")}\n`);
+      const sizeOf = async (name: string) => {
+        const file = Bun.file(`${site.root}/${name}`);
+        await waitUntil(`${name} has read`, () => file.exists());
+        await file.stat().then(({ size }) => expect(size).toBe(bytes));
+        await file.delete();
+      };
+      const body = new Uint8Array(bytes).fill(97);
+      for (const [program, file] of [
+        ["closes.cgi", "closed"],
+        ["job.cgi", "job"],
+      ] as const) {
+        expect((await site.ask(program, { body })).status).toBe(200);
+        await sizeOf(file);
+      }
+      const client = await connectFcgi(site.fpm.socket);
+      const params = { REQUEST_METHOD: "POST", CONTENT_LENGTH: String(bytes) };
+      await client.send(client.encode(`${site.root}/slow.cgi`, { params, body }));
+      await waitUntil("it is at work", () => site.fpm.backends().length > 0);
+      await Bun.sleep(100);
+      client[Symbol.dispose]();
+      await sizeOf("left");
+    },
+  );
+
   test("may answer much to a slow reader", async () => {
     const answer = await site.ask("ops.cgi?op=large&n=200");
     expect(answer.text().length).toBeGreaterThan(200 * 65536);

@@ -67,6 +67,39 @@ describe("the writing end of a program's stdin", () => {
     closeFd(readFd);
   });
 
+  test("is left to who reads it where all was sent, and closed where not", () => {
+    const { readFd, clock, buffers, writer, write, isClosed } = openWriter();
+    write(new Uint8Array(3 * PIPE_BYTES));
+    writer.end();
+    writer.leave();
+    clock.advance(60_000);
+    expect([isClosed(), writer.isClosed, buffers.heldBytes]).toEqual([false, false, 2 * PIPE_BYTES]);
+    for (let i = 0; i < 3; i++) {
+      readAll(readFd, 3 * PIPE_BYTES);
+      clock.advance(300);
+    }
+    expect([isClosed(), buffers.heldBytes, clock.timers]).toEqual([true, 0, 0]);
+    closeFd(readFd);
+    const begun = openWriter();
+    begun.write(new Uint8Array(3 * PIPE_BYTES));
+    begun.writer.leave();
+    expect([begun.isClosed(), begun.buffers.heldBytes, begun.clock.timers]).toEqual([true, 0, 0]);
+    closeFd(begun.readFd);
+  });
+
+  test("is given up when nobody waits any more and nothing has been read for ten minutes", () => {
+    const { readFd, clock, buffers, writer, write, drains, isClosed } = openWriter();
+    write(new Uint8Array(3 * PIPE_BYTES));
+    writer.outlive();
+    clock.advance(9 * 60_000);
+    readAll(readFd, PIPE_BYTES);
+    clock.advance(9 * 60_000);
+    expect([isClosed(), buffers.heldBytes, drains()]).toEqual([false, PIPE_BYTES, 0]);
+    clock.advance(2 * 60_000);
+    expect([isClosed(), buffers.heldBytes, drains(), clock.timers]).toEqual([true, 0, 1, 0]);
+    closeFd(readFd);
+  });
+
   test("drops what a reader does not want that has gone", () => {
     const { readFd, clock, buffers, writer, write, drains, isClosed } = openWriter();
     write(new Uint8Array(2 * PIPE_BYTES));

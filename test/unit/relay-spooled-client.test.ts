@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Link } from "../../src/backend/link.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { FpmError } from "../../src/base/errors.ts";
@@ -99,6 +100,63 @@ describe("a body in a file", () => {
     await Bun.sleep(20);
     expect(notes.length).toBe(2);
     spooled.close();
+  });
+
+  /** Somebody who reads on after the answer; notes what comes. */
+  function readerOn() {
+    const notes: string[] = [];
+    const reader = {
+      isCongested: false,
+      isClosed: false,
+      onDrain: () => {},
+      write: (_chunk: Uint8Array, start: number, end: number) => void notes.push(`body ${end - start}`),
+      leave: () => void notes.push("left"),
+    };
+    return { notes, reader, link: { outlive: () => reader } as unknown as Link };
+  }
+
+  test("goes on to who reads on when the request is over, as fast as he takes it, and is given up then", async () => {
+    const { client, listener } = world();
+    const file = await fileOf(300_000);
+    const spooled = new SpooledClient(client, { contentBytes: 300_000, records: new ByteQueue(), file });
+    spooled.listen(listener);
+    spooled.pauseBody();
+    spooled.listen(undefined);
+    const { notes, reader, link } = readerOn();
+    reader.isCongested = true;
+    spooled.readOn(link);
+    spooled.close();
+    await Bun.sleep(20);
+    expect(notes).toEqual([]);
+    reader.isCongested = false;
+    reader.onDrain();
+    await waitUntil("all has come", () => notes.includes("left"));
+    expect(notes).toEqual(["body 131072", "body 131072", "body 37856", "left"]);
+    expect(file.read(0, 1)).rejects.toThrow();
+  });
+
+  test("is given up when he who read on has gone, when it cannot be read, and where nobody reads on", async () => {
+    const { client } = world();
+    const { notes, reader, link } = readerOn();
+    const spooledOf = (file: SpoolFile) =>
+      new SpooledClient(client, { contentBytes: 9, records: new ByteQueue(), file });
+    const file = await fileOf(300_000);
+    const gone = spooledOf(file);
+    reader.isCongested = true;
+    gone.readOn(link);
+    gone.close();
+    reader.isClosed = true;
+    reader.onDrain();
+    await waitUntil("it is left", () => notes.length === 1);
+    expect(file.read(0, 1)).rejects.toThrow();
+    const other = readerOn();
+    let closes = 0;
+    spooledOf({ ...BROKEN, close: () => void closes++ } as unknown as SpoolFile).readOn(other.link);
+    await waitUntil("it is left", () => other.notes.length === 1);
+    const nobodys = spooledOf({ ...BROKEN, close: () => void closes++ } as unknown as SpoolFile);
+    nobodys.readOn({ outlive: () => undefined } as unknown as Link);
+    nobodys.close();
+    expect([notes, other.notes, closes]).toEqual([["left"], ["left"], 2]);
   });
 
   test("that cannot be read any more is not taken for whole", async () => {
