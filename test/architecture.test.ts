@@ -70,6 +70,7 @@ const PURE = [
 const PURE_BASE = [
   "base/errors.ts",
   "base/byte-queue.ts",
+  "base/path-pattern.ts",
   "base/socket-path.ts",
   "base/utf8.ts",
   "base/histogram.ts",

@@ -1,6 +1,7 @@
 import { FpmError } from "../base/errors.ts";
 import { remember } from "../base/remembering.ts";
 import type { AppConfig, AppFor } from "./config.ts";
+import { absoluteGlob } from "./match-samples.ts";
 import type { AppsRole } from "./schema.ts";
 
 /** Paths whose answer is remembered; the oldest makes room. */
@@ -33,7 +34,7 @@ export function createAppFor(
   const isMeant = rules.map((rule) => rule.role === undefined || rule.role === "any" || rule.role === role);
   const servesAnyPath = app.anyPath || rules.some(({ any_path: says }) => says);
   if (!isMeant.includes(true)) return Object.assign(() => app, { servesAnyPath });
-  const compiled = rules.map(({ match }) => new Bun.Glob(match.startsWith("/") ? match : `/${match}`));
+  const compiled = rules.map(({ match }) => new Bun.Glob(absoluteGlob(match)));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 

@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { firstPatternProblem } from "../base/path-pattern.ts";
 import { reservedProblem, VARIABLE_NAME } from "../base/variable-names.ts";
 import { command, duration, integer, name, oneOf, path, size, TABLE } from "./keys.ts";
 import { parseDuration, parseSize } from "./units.ts";
@@ -147,6 +148,7 @@ export const appSchema = Type.Object(
       description:
         "Files, folders, links and patterns (`lib/**/*.pm`) whose change replaces the processes, as that of the program does; relative to `cwd`.",
       expected: 'a list of paths and patterns, such as ["config.yml", "lib/**/*.pm"]',
+      verify: firstPatternProblem,
     }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
     max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),

@@ -1,14 +1,11 @@
-/** A pattern with more alternatives than that is not looked at further. */
-const MOST_SAMPLES = 64;
-/** With no list in it. */
-const LIST = /^(.*?)\{([^{}]*)\}(.*)$/s;
+import { alternativesOf } from "../base/path-pattern.ts";
 
 /**
  * Paths that a `match` glob is there for, one for each of its alternatives: with `x` for what may be anything. Empty where that is not to
  * be told.
  */
 export function samplesOf(match: string): string[] {
-  const glob = match.startsWith("/") ? match : `/${match}`;
+  const glob = absoluteGlob(match);
   if (/[!\\]/.test(glob)) return [];
   const matcher = new Bun.Glob(glob);
   return alternativesOf(glob)
@@ -21,19 +18,9 @@ export function samplesOf(match: string): string[] {
     .filter((path) => matcher.match(path));
 }
 
-/** `/a/{b,c}` as `/a/b` and `/a/c`; none where they are too many. Each list multiplies them, so they are counted after each. */
-function alternativesOf(glob: string): string[] {
-  let all = [glob];
-  while (all.length <= MOST_SAMPLES) {
-    if (!all.some((each) => LIST.test(each))) return all;
-    all = all.flatMap(withoutFirstList);
-  }
-  return [];
-}
-
-function withoutFirstList(glob: string): string[] {
-  const [, before = "", list, after = ""] = LIST.exec(glob) ?? [];
-  return list === undefined ? [glob] : list.split(",").map((each) => `${before}${each}${after}`);
+/** A `match` as it is compared with paths: `**` at its beginning is below the root folder. */
+export function absoluteGlob(match: string): string {
+  return match.startsWith("/") ? match : `/${match}`;
 }
 
 /** The part of a `match` glob that is no pattern: a folder, without a slash at its end. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { patternProblem } from "../base/path-pattern.ts";
 import { parseAccessFormat } from "./access-format.ts";
 import { adminSchema } from "./admin-schema.ts";
 import { appSchema } from "./app-schema.ts";
@@ -83,6 +84,7 @@ export const matchSchema = Type.String({
   description:
     "Glob on the absolute requested path; * stays within a folder, ** does not. `**/*.php` is every folder's.",
   expected: 'a glob that begins with "/" or "**/", such as "/srv/www/**/*.php"',
+  verify: patternProblem,
 });
 
 /** `name` of `[[apps]]`. */

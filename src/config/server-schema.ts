@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { patternProblem } from "../base/path-pattern.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../base/socket-path.ts";
 import { duration, integer, name, path, size, TABLE } from "./keys.ts";
 import { byteLength, isClientAddress, parseListenAddress } from "./listen-address.ts";
@@ -59,6 +60,7 @@ export const serverSchema = Type.Object(
       description:
         "Glob of files read after this one, in the order of their names; empty for none, as for any file but the default one.",
       expected: 'an absolute path that may contain *, such as "/etc/std-fpm/conf.d/*.toml", or ""',
+      verify: patternProblem,
     }),
     spool_dir: Type.String({
       ...path("/var/tmp", "Folder for request bodies that are taken whole and have more than 64 KiB."),

@@ -16,6 +16,9 @@ beforeEach(() => {
     touch(path);
   linkSync(dir.at("releases/1/x"), dir.at("releases/2/x"));
   symlinkSync("releases/1", dir.at("current"));
+  mkdirSync(dir.at("sites/shop"), { recursive: true });
+  symlinkSync("../../releases/1", dir.at("sites/shop/current"));
+  symlinkSync("..", dir.at("sites/loop"));
 });
 afterEach(() => dir[Symbol.dispose]());
 
@@ -25,9 +28,19 @@ function touch(path: string): void {
   utimesSync(dir.at(path), ++seconds, seconds);
 }
 
+function hidden(): void {
+  mkdirSync(dir.at("lib/.hidden"));
+  touch("lib/.hidden/x");
+}
+
 function switchTo(release: string): void {
   symlinkSync(release, dir.at("next"));
   renameSync(dir.at("next"), dir.at("current"));
+}
+
+function switchShopTo(release: string): void {
+  symlinkSync(`../../releases/${release}`, dir.at("sites/shop/next"));
+  renameSync(dir.at("sites/shop/next"), dir.at("sites/shop/current"));
 }
 
 const versionOf = async (path: string) => (await readWatched(dir.at(path), pooledDisk)).version;
@@ -49,6 +62,18 @@ describe("what is watched", () => {
     ["lib/{a,z}.pm", "one of several", () => touch("lib/a.pm")],
     ["lib/su?/[ab].pm", "a file in a folder of the pattern", () => touch("lib/sub/b.pm")],
     ["*/a.pm", "a file in any folder", () => touch("lib/a.pm")],
+    ["lib", "a hidden file in the folder", () => touch("lib/.env")],
+    [".env*", "a hidden file that comes", () => touch(".env.local")],
+    ["**/.env", "a hidden file in any folder", () => touch("lib/sub/.env")],
+    [".h*/*", "a file in a hidden folder", () => touch(".hidden/x")],
+    ["*/.hidden/x", "a file in a hidden folder of that name", () => hidden()],
+    ["sites/*/current/x", "a file below the link in the middle", () => touch("releases/1/x")],
+    ["sites/*/current/x", "the link in the middle, to a hard-linked file", () => switchShopTo("2")],
+    ["sites/*/cur*/*", "a link that a pattern covers, to a hard-linked file", () => switchShopTo("2")],
+    ["{current,lib}/*", "one of several links", () => switchTo("releases/2")],
+    ["{current,lib}/**/*", "a file below one of several links", () => touch("releases/1/x")],
+    ["{lib/sub,current}/*", "a file of an alternative with folders", () => touch("lib/sub/b.pm")],
+    ["lib/**", "all that is below", () => touch("lib/sub/deep/c.pm")],
   ] as const)("%s: %s makes another version", async (path, _what, change) => {
     const before = await versionOf(path);
     expect(await versionOf(path)).toBe(before);
@@ -61,6 +86,8 @@ describe("what is watched", () => {
     ["lib/*.pm", "another folder", () => touch("lib/sub/b.pm")],
     ["lib/**/*.pm", "a file of another kind", () => touch("lib/notes.txt")],
     ["**/*.pm", "what is hidden", () => touch(".hidden/x.pm")],
+    ["lib/*", "a hidden file", () => touch("lib/.env")],
+    ["sites/shop/**/y", "what is behind a link that nobody names", () => touch("releases/1/y")],
     ["current/x", "another release that nothing leads to", () => touch("releases/2/y")],
   ] as const)("%s: %s makes none", async (path, _what, change) => {
     const before = await versionOf(path);
@@ -80,6 +107,16 @@ describe("what is watched", () => {
     await readWatched(dir.at("lib/s*/*.pm"), disk as never);
     expect(looked).not.toContain("lib/sub/deep");
     expect(looked).toContain("lib/sub");
+  });
+
+  test("links in a circle come to an end, at the limit of names where a pattern goes through them again and again", async () => {
+    const about = async (path: string) => await readWatched(dir.at(path), pooledDisk);
+    expect((await about("**/*.pm")).problem).toBeUndefined();
+    expect((await about("*/loop/*/loop/*")).problem).toBeUndefined();
+    for (let i = 0; i < 20; i++) symlinkSync(".", dir.at(`sites/${i}`));
+    expect((await about(`sites${"/*".repeat(12)}`)).problem).toBe(
+      "there are more than 20000 names to look at",
+    );
   });
 
   test("2,000 files are compared, of one more it is told", async () => {

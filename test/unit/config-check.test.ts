@@ -46,6 +46,12 @@ describe("values of the wrong kind", () => {
     ['app.cwd = "www"', 'app.cwd: expected an absolute path or "", found "www"'],
     ['server.include = "conf.d/*"', "server.include: expected an absolute path that may contain *"],
     ['server.runtime_dir = "run"', 'server.runtime_dir: expected an absolute path, found "run"'],
+    [
+      '[[apps]]\nmatch = "/srv/**.php"',
+      'apps[0].match: "/srv/**.php": "**" stands for folders only as a whole part of a path; write "/srv/**/*.php"',
+    ],
+    ['app.restart_on_change = ["a", "lib/**.pm"]', 'app.restart_on_change: "lib/**.pm": "**" stands for'],
+    ['server.include = "/etc/{a,b.toml"', 'server.include: "/etc/{a,b.toml": a "{" has no "}" after it'],
     ["server.listen = 9000", 'server.listen: expected an absolute path, "127.0.0.1:9000"'],
     ["server.listen = []", 'server.listen: expected an absolute path, "127.0.0.1:9000"'],
     ["server.listen_backlog = 0", "server.listen_backlog: expected a whole number from 1 to 65535, found 0"],
