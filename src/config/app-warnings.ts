@@ -1,11 +1,10 @@
-import { open, realpath } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { appSchema } from "./app-schema.ts";
 import type { AppConfig, Config } from "./config.ts";
-import { isFolder } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
-import { fixedFolderOf, samplesOf } from "./match-samples.ts";
-import { isProgramName, isUnder } from "./program-path.ts";
+import { matchWarnings, mayHold, placeOf } from "./match-warnings.ts";
+import { setElsewhere } from "./overlaps.ts";
 import type { AppsTable, AppTable } from "./schema.ts";
 import type { Tables } from "./tables.ts";
 
@@ -26,13 +25,15 @@ const HEAD_BYTES = 256;
 
 /** Where every request that settings are for will fail, and settings that do nothing, a line each. Looks at the file system. */
 export async function settingWarnings(tables: Tables, config: Config): Promise<string[]> {
-  const warnings = ofSettings(tables.app, config.app, "app");
+  const elsewhere = setElsewhere(tables.apps);
+  const warnings = await ofSettings(tables.app, config.app, "app", anywhere(tables, config));
   for (const [index, table] of tables.apps.entries()) {
     const name = `apps[${index}]`;
-    const samples = samplesOf(table.match);
-    const settings = config.appFor(samples[0] ?? "/");
-    warnings.push(...(await ofMatch(table.match, samples, config, `${name}.match`)));
-    if (samples.length > 0) warnings.push(...ofSettings(table, settings, name));
+    const place = placeOf(table, index, config, elsewhere);
+    const settings = place.lookups[0]?.(place.samples[0] ?? "/") ?? config.app;
+    warnings.push(...(await matchWarnings(place, config)));
+    const inPlace: Finder = async (...which) => await mayHold(place, ...which);
+    if (place.samples.length > 0) warnings.push(...(await ofSettings(table, settings, name, inPlace)));
     if (table.concurrency !== undefined && settings.concurrency > 1)
       warnings.push(...(await ofConcurrency(table.match, settings, name)));
   }
@@ -40,68 +41,50 @@ export async function settingWarnings(tables: Tables, config: Config): Promise<s
   return warnings;
 }
 
+/** Whether there may be programs with such a setting among those that a table is for. */
+type Finder = <Key extends keyof AppTable>(
+  isSeen: (settings: AppConfig) => boolean,
+  key: Key,
+  isSuch: (value: AppTable[Key]) => boolean,
+) => Promise<boolean>;
+
+/** `[app]` is for all programs. */
+function anywhere({ apps }: Tables, { app }: Config): Finder {
+  return async (isSeen, key, isSuch) =>
+    isSeen(app) ||
+    apps.some((table) => table[key] !== undefined && isSuch(table[key] as AppTable[typeof key]));
+}
+
 /** `table` is what is written, `settings` what holds there. */
-function ofSettings(table: Partial<AppsTable>, settings: AppConfig, name: string): string[] {
+async function ofSettings(
+  table: Partial<AppsTable>,
+  settings: AppConfig,
+  name: string,
+  mayHold: Finder,
+): Promise<string[]> {
   const warnings: string[] = [];
-  if (settings.protocol === "cgi") {
-    for (const key of NOT_FOR_CGI)
-      if (isSet(table, key, name))
-        warnings.push(`${name}.${key}: it means nothing with protocol = "cgi": each request is a process`);
-  }
+  const speaks = (wanted: AppConfig["protocol"]) =>
+    mayHold(
+      ({ protocol }) => protocol === wanted,
+      "protocol",
+      (protocol) => protocol === wanted,
+    );
+  const notForCgi = NOT_FOR_CGI.filter((key) => isSet(table, key, name));
+  if (notForCgi.length > 0 && !(await speaks("fastcgi")))
+    for (const key of notForCgi)
+      warnings.push(`${name}.${key}: it means nothing with protocol = "cgi": each request is a process`);
+  if (isSet(table, "stderr", name) && !(await speaks("cgi")))
+    warnings.push(`${name}.stderr: it is for protocol = "cgi"; of FastCGI programs log_stderr decides`);
+  const isOwner = (user: string) => user === "owner";
+  if (isSet(table, "lowest_uid", name) && !(await mayHold(({ user }) => isOwner(user), "user", isOwner)))
+    warnings.push(`${name}.lowest_uid: it means nothing without user = "owner"`);
   const [soft, hard] = [settings.maxMemoryBytes, settings.maxMemoryHardBytes];
   if ((table.max_memory ?? table.max_memory_hard) !== undefined && hard > 0 && soft > hard)
     warnings.push(`${name}.max_memory: it is above max_memory_hard, at which a process is killed first`);
-  if (table.name !== undefined && settings.command === undefined)
+  const hasCommand = ({ command }: AppConfig) => command !== undefined;
+  if (table.name !== undefined && !(await mayHold(hasCommand, "command", (words) => words.length > 0)))
     warnings.push(`${name}.name: only the processes of a \`command\` are called by it; others by their path`);
   return warnings;
-}
-
-async function ofMatch(
-  match: string,
-  samples: readonly string[],
-  config: Config,
-  name: string,
-): Promise<string[]> {
-  const isPlain = config.literalMatches.includes(match);
-  if (/\/(?:\.{0,2}\/|\.{0,2}$)/.test(match) && !isPlain)
-    return [
-      `${name}: it matches nothing: paths have no empty part, no "." and "..", and no slash at the end`,
-    ];
-  const servesAnyPath = [config.appFor, config.authorizerFor].some((each) => each(match).anyPath);
-  if (isPlain && !servesAnyPath && (await isFolder(match)))
-    return [`${name}: ${match} is a folder; for the programs in it write "${match.replace(/\/+$/, "")}/**"`];
-  const problems = samples.map((path) => problemOf(path, config.appFor(path)));
-  const problem =
-    problems.length > 0 && problems.every((each) => each !== undefined) ? problems[0] : undefined;
-  if (problem !== undefined) return [`${name}: ${problem}`];
-  return await ofRoots(match, samples, config, name);
-}
-
-/** Why a file of this name never runs. */
-function problemOf(path: string, app: AppConfig): string | undefined {
-  if (app.anyPath || isProgramName(path, app)) return undefined;
-  const [, ending] = /(\.[^.]+)$/.exec(basename(path)) ?? [];
-  // Without an ending a pattern may stand for anything that has one.
-  if (ending === undefined) return undefined;
-  return `every request is answered with 404: no file that it matches has one of the extensions ${app.extensions.join(", ")}; set extensions = ["${ending}"] there`;
-}
-
-async function ofRoots(
-  match: string,
-  [sample]: readonly string[],
-  config: Config,
-  name: string,
-): Promise<string[]> {
-  const fixed = fixedFolderOf(match);
-  if (sample === undefined || fixed === "") return [];
-  const { roots } = config.appFor(sample);
-  const real = await realpath(fixed).catch(() => fixed);
-  const isNear = (root: string) =>
-    [fixed, real].some((path) => path === root || isUnder(path, root) || isUnder(root, path));
-  if (roots.length === 0 || roots.some(isNear)) return [];
-  return [
-    `${name}: every request is answered with 404: ${fixed} lies under none of the roots ${roots.join(", ")}`,
-  ];
 }
 
 async function ofConcurrency(match: string, settings: AppConfig, name: string): Promise<string[]> {

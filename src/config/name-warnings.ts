@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { endingsToChoose, isDefaultList } from "./match-warnings.ts";
 import type { AppTable } from "./schema.ts";
 
 /** What people write who forget the dot. */
@@ -18,6 +19,8 @@ export function nameWarnings(table: Partial<AppTable>, merged: AppTable, name: s
     warnings.push(
       `${name}.extensions: with "" ${interpreter} gets every file there, and may show what it holds`,
     );
+  if (name === "app" && isDefaultList(merged.extensions) && !merged.any_path)
+    warnings.push(`${name}.command: ${endingsToChoose(interpreter)}`);
   const showsFiles = basename(interpreter).startsWith("php");
   if (showsFiles && merged.any_path && (table.any_path || table.command))
     warnings.push(`${name}.any_path: ${interpreter} shows every file that it may read and is asked for`);

@@ -12,13 +12,11 @@ import type {
   ServerConfig,
 } from "./config.ts";
 import { parseListenAddress } from "./listen-address.ts";
+import { GLOB } from "./overlaps.ts";
 import { type AdminTable, type AppTable, BASE_NAME, type LogTable, type ServerTable } from "./schema.ts";
 import { tableNames } from "./table-names.ts";
 import { layApp, type Tables } from "./tables.ts";
 import { parseDuration, parseSize } from "./units.ts";
-
-/** What makes a path a glob (Bun.Glob). */
-const GLOB = /[*?[\]{}!\\]/;
 
 /** The configuration that checked tables mean. `files` are those they were read from. */
 export function resolveTables(tables: Tables, files: readonly string[]): Config {
