@@ -1,6 +1,7 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 import packageJson from "../../package.json" with { type: "json" };
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { escapeControls } from "../base/escape-controls.ts";
 import { nearest } from "../config/nearest.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, type CommandData, EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./command.ts";
@@ -98,7 +99,12 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
     if (errno === "EPIPE") return EXIT_FAILED;
     // What the system refuses is no bug: a full disk, a missing right, a file that is none.
     if (!(thrown instanceof FpmError) && errno === "") throw thrown;
-    terminal.err(`std-fpm: ${messageOf(thrown).replaceAll("\n", "\nstd-fpm: ")}\n`);
+    terminal.err(
+      messageOf(thrown)
+        .split("\n")
+        .map((line) => `std-fpm: ${escapeControls(line)}\n`)
+        .join(""),
+    );
     return EXIT_FAILED;
   }
 }

@@ -1,4 +1,5 @@
 import { defineCommand } from "citty";
+import { escapeControls } from "../base/escape-controls.ts";
 import defaultText from "../config/default.toml" with { type: "text" };
 import { renderTables } from "../config/tables.ts";
 import { UsageError } from "./arguments.ts";
@@ -20,7 +21,7 @@ export const configCommand = defineCommand({
       return EXIT_OK;
     }
     const { tables, config, warnings } = await loadForCommand(args.config);
-    for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+    for (const warning of warnings) terminal.err(`warning: ${escapeControls(warning)}\n`);
     const sources = config.files.length === 0 ? "the bundled default" : config.files.join(", ");
     await terminal.out(`# from ${sources}\n\n${renderTables(tables)}`);
     return EXIT_OK;

@@ -2,6 +2,7 @@ import { normalize } from "node:path";
 import type { ListenAddress } from "./config.ts";
 import { formatListenAddress, isLocal, parseListenAddress } from "./listen-address.ts";
 import { adminAddresses, serverAddresses } from "./resolve.ts";
+import { RUNTIME_NAMES } from "./runtime-folder.ts";
 import type { AdminTable, ServerTable } from "./schema.ts";
 import { place, type SourceFile } from "./source-file.ts";
 
@@ -26,7 +27,7 @@ export function openAddresses(
   return [place(source, "server.listen", why)];
 }
 
-/** Of two sockets at one address the second cannot be made. */
+/** Of two sockets at one address the second cannot be made, and none where std-fpm has something else. */
 export function takenAddresses(
   sources: readonly SourceFile[],
   server: ServerTable,
@@ -38,7 +39,12 @@ export function takenAddresses(
     ...serverAddresses(server).map((address) => ["server.listen", inOneForm(address)] as const),
     ...adminAddresses(admin, server).map((address) => ["admin.listen", inOneForm(address)] as const),
   ];
+  const own = Object.values(RUNTIME_NAMES).map((name) => normalize(`${server.runtime_dir}/${name}`));
   return addresses.flatMap(([key, address], index) => {
+    if (own.includes(address)) {
+      const by = sources.findLast(({ table }) => table[key === "server.listen" ? "server" : "admin"]?.listen);
+      return [place(by ?? source, key, `${address} is std-fpm's own, in runtime_dir; take another name`)];
+    }
     const before = addresses.slice(0, index).find(([, other]) => other === address);
     if (!before) return [];
     const [at, other] = source.table.admin?.listen === undefined ? [before[0], key] : [key, before[0]];

@@ -3,6 +3,9 @@ import { dirname } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { plainTrail } from "../base/file-trail.ts";
 
+/** What std-fpm itself has in its runtime folder. */
+export const RUNTIME_NAMES = { pidFile: "std-fpm.pid", instance: "instance", backends: "backends" } as const;
+
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 /** In such a folder only the owner of a file may rename or remove it. */

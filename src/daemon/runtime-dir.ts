@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { tryLock } from "../base/libc.ts";
-import { runtimeFolderProblem } from "../config/runtime-folder.ts";
+import { RUNTIME_NAMES, runtimeFolderProblem } from "../config/runtime-folder.ts";
 
 /** A locked runtime folder. */
 export interface Lock {
@@ -28,9 +28,7 @@ export interface Lock {
   readonly instance: string;
 }
 
-const PID_FILE = "std-fpm.pid";
-const INSTANCE_FILE = "instance";
-const BACKENDS_DIR = "backends";
+const { pidFile: PID_FILE, instance: INSTANCE_FILE, backends: BACKENDS_DIR } = RUNTIME_NAMES;
 const { O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /**

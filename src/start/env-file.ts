@@ -20,9 +20,9 @@ export function readEnvFile(path: string): Record<string, string> {
   for (const [index, line] of textOf(path).split(/\r?\n/).entries()) {
     if (line.trim() === "" || line.startsWith("#")) continue;
     const [, name, value = ""] = LINE.exec(line) ?? [];
-    if (name === undefined) throw new Error(`env_file: ${path}:${index + 1}: expected NAME=value`);
+    if (name === undefined) throw new Error(`${path}:${index + 1}: expected NAME=value`);
     const problem = reservedProblem([name]);
-    if (problem !== undefined) throw new Error(`env_file: ${path}:${index + 1}: ${problem}`);
+    if (problem !== undefined) throw new Error(`${path}:${index + 1}: ${problem}`);
     variables[name] = QUOTED.exec(value)?.[2] ?? value;
   }
   return variables;
@@ -33,17 +33,14 @@ function textOf(path: string): string {
   try {
     fd = openSync(path, LOOK);
   } catch (error) {
-    throw new Error(`env_file: ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new Error(`${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
   try {
     const facts = fstatSync(fd);
-    if (!facts.isFile() || facts.size > MAX_BYTES)
-      throw new Error(`env_file: ${path} is no file of at most 1 MiB`);
+    if (!facts.isFile() || facts.size > MAX_BYTES) throw new Error(`${path} is no file of at most 1 MiB`);
     if (facts.uid !== ROOT && facts.uid !== process.geteuid?.())
-      throw new Error(
-        `env_file: ${path} belongs to user ${facts.uid}: it must be root's, or of the user of std-fpm`,
-      );
-    if ((facts.mode & OTHERS) !== 0) throw new Error(`env_file: others may read ${path}: chmod 600`);
+      throw new Error(`${path} belongs to user ${facts.uid}: it must be root's, or of the user of std-fpm`);
+    if ((facts.mode & OTHERS) !== 0) throw new Error(`others may read ${path}: chmod 600`);
     return readFileSync(fd, "utf8");
   } finally {
     closeSync(fd);

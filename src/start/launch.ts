@@ -153,7 +153,7 @@ function secretsOf(program: Program): Record<string, string> {
   try {
     return envFile === "" ? {} : readEnvFile(envFile);
   } catch (error) {
-    throw cannotStart(program, messageOf(error));
+    throw cannotStart(program, `env_file: ${messageOf(error)}`);
   }
 }
 

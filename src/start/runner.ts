@@ -1,4 +1,6 @@
 import { type Account, accountOf, groupId, groupsOf, type Identity, userId } from "../base/accounts.ts";
+import { messageOf } from "../base/errors.ts";
+import type { AppConfig } from "../config/config.ts";
 import { NAME_A_USER } from "../config/root-user.ts";
 import { cannotStart, type Program } from "./program.ts";
 
@@ -27,26 +29,35 @@ export function runnerOf(program: Program): Runner | undefined {
 }
 
 function runnerNow(program: Program): Runner | undefined {
-  const { user, group } = program.app;
-  if (user === "" && process.geteuid?.() === 0)
-    throw cannotStart(program, `std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
+  try {
+    return runnerFor(program.app, program.owner);
+  } catch (error) {
+    throw cannotStart(program, messageOf(error));
+  }
+}
+
+/** Whom these settings name; `owner` is who owns the program's file. @throws Error that says why nobody. */
+export function runnerFor(
+  { user, group }: Pick<AppConfig, "user" | "group">,
+  owner: number | undefined,
+): Runner | undefined {
+  const ownUid = process.geteuid?.() ?? 0;
+  if (user === "" && ownUid === 0)
+    throw new Error(`std-fpm runs as root, and no setting names a user for it: ${NAME_A_USER}`);
   if (user === "" && group === "") return undefined;
-  const account = accountOf(program.owner ?? (user === "" ? (process.geteuid?.() ?? 0) : user));
+  const account = accountOf(owner ?? (user === "" ? ownUid : user));
   // The number that was checked: never another one, whatever the user database says.
-  const uid = program.owner ?? account?.uid ?? userId(user);
-  if (uid === undefined) throw cannotStart(program, `there is no user ${JSON.stringify(user)}`);
+  const uid = owner ?? account?.uid ?? userId(user);
+  if (uid === undefined) throw new Error(`there is no user ${JSON.stringify(user)}`);
   const gid = group === "" ? account?.gid : groupId(group);
-  if (gid === undefined) {
-    throw cannotStart(
-      program,
+  if (gid === undefined)
+    throw new Error(
       group === "" ? `user ${uid} has no group: set \`group\`` : `there is no group ${JSON.stringify(group)}`,
     );
-  }
   const groups = account === undefined ? [gid] : groupsOf(account.name, gid);
-  if (process.geteuid?.() !== 0) {
-    if (uid === process.geteuid?.() && gid === process.getegid?.()) return undefined;
-    throw cannotStart(
-      program,
+  if (ownUid !== 0) {
+    if (uid === ownUid && gid === process.getegid?.()) return undefined;
+    throw new Error(
       `only a std-fpm that runs as root can run it as user ${account?.name ?? uid} and group ${gid}`,
     );
   }

@@ -32,8 +32,8 @@ export interface Spawned {
 export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending) => void): Spawned {
   const { program } = order;
   const { cgroup, protocol } = program.app;
-  if (cgroup !== "" && !existsSync(join(cgroup, "cgroup.procs")))
-    throw cannotStart(program, `cgroup: there is no control group ${cgroup}`);
+  const groupProblem = controlGroupProblem(cgroup);
+  if (groupProblem !== undefined) throw cannotStart(program, `cgroup: ${groupProblem}`);
   try {
     // Either has the kernel put it into its control group when it is born.
     const isBuns = protocol === "fastcgi" || (cgroup !== "" && isText(launch.env));
@@ -43,6 +43,12 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
     if (error instanceof FpmError) throw error;
     throw spawnError(launch, order, error);
   }
+}
+
+/** Why no process can be started in a control group, "" for std-fpm's own; undefined: one can. */
+export function controlGroupProblem(folder: string): string | undefined {
+  if (folder === "" || existsSync(join(folder, "cgroup.procs"))) return undefined;
+  return `there is no control group ${folder}`;
 }
 
 function spawnByBun({ argv, env }: Launch, order: StartOrder, onExit: (ending: Ending) => void): number {

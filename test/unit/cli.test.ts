@@ -155,6 +155,33 @@ describe("check", () => {
     expect((await runAs(true, "check", "--config", file)).err).toBe("");
   });
 
+  test("what a start would find out is told", async () => {
+    const file = config('app.env_file = "/none/secrets"\napp.cgroup = "/none"');
+    const { err, status } = await run("check", "--config", file);
+    expect(status).toBe(0);
+    expect(err).toContain("warning: app.env_file: /none/secrets cannot be read");
+    expect(err).toContain("warning: app.cgroup: there is no control group /none: programs will not start");
+  });
+
+  test("another file in the place of a socket is an error", async () => {
+    const [taken, socket] = [folder.at("taken"), folder.at("x.sock")];
+    writeFileSync(taken, "");
+    const check = async (listen: string, admin: string) => {
+      const file = config(`server.listen = "${listen}"\nadmin.listen = "${admin}"`);
+      return await run("check", "--config", file);
+    };
+    const there = `Cannot listen on ${taken}: a file that is not a socket is there.\n`;
+    expect(await check(taken, socket)).toEqual({ out: "", err: `server.listen: ${there}`, status: 1 });
+    expect(await check(socket, taken)).toEqual({ out: "", err: `admin.listen: ${there}`, status: 1 });
+  });
+
+  test("what a file says does not steer the terminal", async () => {
+    const { err } = await run("check", "--config", config('[[apps]]\nmatch = "/srv/\\u001b]0;x/*.php"'));
+    expect(err).not.toContain("\x1b");
+    const wrong = await run("check", "--config", config('app."\\u001b[2J" = 1'));
+    expect(wrong.err).toContain("\\x1b[2J");
+  });
+
   const only = "only a std-fpm that root runs can run programs";
   const table = (settings: string) => `[[apps]]\nmatch = "/srv/a/**"\n${settings}`;
   const others: [text: string, warnings: string[]][] = [

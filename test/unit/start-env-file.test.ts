@@ -31,14 +31,14 @@ describe("env_file", () => {
     "a line %j is an error with its number",
     (line) => {
       using file = fileOf(`A=1\n${line}\n`);
-      expect(() => readEnvFile(file.path)).toThrow(`env_file: ${file.path}:2: expected NAME=value`);
+      expect(() => readEnvFile(file.path)).toThrow(`${file.path}:2: expected NAME=value`);
     },
   );
 
   test.each(["LISTEN_FDS", "NOTIFY_SOCKET", "FCGI_WEB_SERVER_ADDRS"])("never passes %s on", (name) => {
     using file = fileOf(`A=1\n${name}=x\n`);
     expect(() => readEnvFile(file.path)).toThrow(
-      `env_file: ${file.path}:2: ${name} would make programs misbehave and is never passed on`,
+      `${file.path}:2: ${name} would make programs misbehave and is never passed on`,
     );
   });
 
@@ -46,7 +46,7 @@ describe("env_file", () => {
     "of mode %o is refused: others must not read or write it",
     (mode) => {
       using file = fileOf("A=1\n", mode);
-      expect(() => readEnvFile(file.path)).toThrow(`env_file: others may read ${file.path}: chmod 600`);
+      expect(() => readEnvFile(file.path)).toThrow(`others may read ${file.path}: chmod 600`);
     },
   );
 
@@ -64,7 +64,7 @@ describe("env_file", () => {
     if (process.geteuid?.() !== 0) return;
     using file = fileOf("A=1\n");
     chownSync(file.path, 5, 60);
-    expect(() => readEnvFile(file.path)).toThrow(`env_file: ${file.path} belongs to user 5`);
+    expect(() => readEnvFile(file.path)).toThrow(`${file.path} belongs to user 5`);
   });
 
   test("may have 1 MiB, not a byte more", () => {
