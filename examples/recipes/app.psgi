@@ -2,9 +2,9 @@
 use strict;
 use warnings;
 use Plack::Request;
+use Answer;
 
 sub {
     my $request = Plack::Request->new(shift);
-    my $text = join " ", $request->method, $request->script_name, $request->path_info;
-    return $request->new_response( 200, [ 'Content-Type' => 'text/plain' ], "$text\n" )->finalize;
+    return $request->new_response( 200, [ 'Content-Type' => 'text/plain' ], Answer::text($request) )->finalize;
 };

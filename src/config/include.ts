@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 
 /** What an `include` glob covers. */
@@ -11,8 +11,11 @@ export interface Included {
 
 const NOTHING: Included = { files: [], problems: [] };
 
-/** Looks for the files of an `include` glob; none when the folder is missing or the glob is "". Folders that it matches are passed over. */
-export async function findIncluded(glob: string): Promise<Included> {
+/**
+ * Looks for the files of an `include` glob; none when the folder is missing or the glob is "". Folders that it matches are passed over. Of several
+ * names of one file, by links, the first counts; `main` is the file that includes, which is read already.
+ */
+export async function findIncluded(glob: string, main?: string): Promise<Included> {
   if (glob === "") return NOTHING;
   const fixed = /^(?:[^*?[\]{}\\]*\/)/.exec(glob)?.[0] ?? "/";
   const found: string[] = [];
@@ -29,12 +32,20 @@ export async function findIncluded(glob: string): Promise<Included> {
   found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const files: string[] = [];
   const problems: string[] = [];
+  const seen = new Set(main === undefined ? [] : [await realPathOf(main)]);
   for (const path of found) {
     const looked = await lookAt(path);
-    if (looked === "a file") files.push(path);
-    else if (looked !== "a folder") problems.push(`${path}: ${looked}`);
+    if (looked === "a file") {
+      const real = await realPathOf(path);
+      if (!seen.has(real)) files.push(path);
+      seen.add(real);
+    } else if (looked !== "a folder") problems.push(`${path}: ${looked}`);
   }
   return { files, problems };
+}
+
+async function realPathOf(path: string): Promise<string> {
+  return await realpath(path).catch(() => path);
 }
 
 async function lookAt(path: string): Promise<string> {

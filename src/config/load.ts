@@ -51,7 +51,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const report: Report = { problems: [], unreadable: 0 };
   const main = await readMain(options, report);
   const include = main === undefined ? "" : (main.table.server?.include ?? defaultInclude(main, options));
-  const { files: included, problems } = await findIncluded(include);
+  const { files: included, problems } = await findIncluded(include, main?.path);
   report.problems.push(...problems);
   report.unreadable += problems.length;
   const sources = main === undefined || main.path === "" ? [] : [main];

@@ -6,7 +6,8 @@ import { isFolder, openToAll } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
 import { childHardLimit, descriptorWarnings, limitWarnings, ownHardLimit } from "./limit-warnings.ts";
 import { nameWarnings } from "./name-warnings.ts";
-import type { AppTable } from "./schema.ts";
+import { serverAddresses } from "./resolve.ts";
+import type { AppTable, ServerTable } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
 import { socketWarnings } from "./socket-warnings.ts";
 import { layApp, type Tables } from "./tables.ts";
@@ -20,17 +21,8 @@ export async function warningsOf(
   includedCount: number,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  const { include } = tables.server;
-  if (
-    includedCount === 0 &&
-    include !== "" &&
-    include !== annotationsOf(serverSchema.properties.include).default
-  ) {
-    warnings.push(`server.include: no file matches ${include}`);
-  }
-  const { ping_path, status_path } = tables.server;
-  if (status_path !== "" && status_path === ping_path)
-    warnings.push("server.status_path: ping_path is the same, and is what answers");
+  if (includedCount === 0) warnings.push(...(await includeWarnings(tables.server)));
+  warnings.push(...serverWarnings(tables.server));
   for (const file of files) {
     const facts = await stat(file).catch(() => undefined);
     if (facts?.isFile() && (facts.mode & WRITABLE_BY_ALL) !== 0) {
@@ -54,6 +46,37 @@ export async function warningsOf(
     warnings.push(...(await appWarnings(table, name)));
     warnings.push(...nameWarnings(table, layApp(tables.app, table), name));
   }
+  return warnings;
+}
+
+/** Of an `include` that covers no file. */
+async function includeWarnings({ include }: ServerTable): Promise<string[]> {
+  if (include === "" || include === annotationsOf(serverSchema.properties.include).default) return [];
+  if (!(await isFolder(include))) return [`server.include: no file matches ${include}`];
+  const glob = `${include.replace(/\/+$/, "")}/*.toml`;
+  return [`server.include: ${include} is a folder; for the files in it write ${JSON.stringify(glob)}`];
+}
+
+/** Settings that do nothing beside others. */
+function serverWarnings(server: ServerTable): string[] {
+  const { ping_path, status_path, allowed_clients, allowed_users } = server;
+  const warnings: string[] = [];
+  if (status_path !== "" && status_path === ping_path)
+    warnings.push("server.status_path: ping_path is the same, and is what answers");
+  for (const key of ["status_path", "ping_path"] as const)
+    if (server[key].includes("?"))
+      warnings.push(
+        `server.${key}: SCRIPT_NAME ends before the "?" of a URL: write ${server[key].split("?")[0]}`,
+      );
+  const kinds = serverAddresses(server).map(({ kind }) => kind);
+  if (allowed_clients.length > 0 && !kinds.includes("tcp"))
+    warnings.push(
+      "server.allowed_clients: it is for addresses with a port, and listen has none; for sockets it is allowed_users",
+    );
+  if (allowed_users.length > 0 && !kinds.includes("unix"))
+    warnings.push(
+      "server.allowed_users: it is for Unix sockets, and listen has none; for addresses with a port it is allowed_clients",
+    );
   return warnings;
 }
 

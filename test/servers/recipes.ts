@@ -221,6 +221,7 @@ function preparePsgi(dir: TempDir) {
   for (const release of ["1", "2"]) {
     mkdirSync(dir.at(`app/releases/${release}/lib`), { recursive: true });
     copyFileSync("examples/recipes/app.psgi", dir.at(`app/releases/${release}/app.psgi`));
+    copyFileSync("examples/recipes/Answer.pm", dir.at(`app/releases/${release}/lib/Answer.pm`));
   }
   symlinkSync("releases/1", dir.at("app/current"));
   return [

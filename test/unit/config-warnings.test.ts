@@ -307,6 +307,17 @@ test("two pages at one path are pointed out", async () => {
   ]);
 });
 
+test("settings of the sockets that do nothing are pointed out", async () => {
+  const [tcp, unix] = ['server.listen = "127.0.0.1:9000"\n', `server.listen = "${folder}/x.sock"\n`];
+  const [clients, users] = ['server.allowed_clients = ["10.0.0.7"]', 'server.allowed_users = ["root"]'];
+  expect((await warningsOf(unix + clients))[0]).toStartWith("server.allowed_clients: it is for addresses");
+  expect((await warningsOf(tcp + users))[0]).toStartWith("server.allowed_users: it is for Unix sockets");
+  expect([...(await warningsOf(tcp + clients)), ...(await warningsOf(unix + users))]).toEqual([]);
+  expect(await warningsOf('server.status_path = "/status?full"')).toEqual([
+    'server.status_path: SCRIPT_NAME ends before the "?" of a URL: write /status',
+  ]);
+});
+
 test("a match with very many alternatives is not looked at, however they are written", () => {
   const startedAt = performance.now();
   expect(samplesOf(`/srv/${"{a,b}".repeat(6)}/x.php`)).toHaveLength(64);
