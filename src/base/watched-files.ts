@@ -65,6 +65,7 @@ class Search {
   problem: string | undefined;
   readonly #root: string;
   readonly #disk: Disk;
+  readonly #globs = new Map<string, Bun.Glob>();
   readonly #entries = new Map<string, readonly Dirent[]>();
   #files = 0;
   #names = 0;
@@ -101,8 +102,7 @@ class Search {
   async #step(folder: string, part: string, isLast: boolean): Promise<string[]> {
     if (part === "**") return await this.#foldersBelow(folder);
     if (!/[*?[\\]/.test(part)) return await this.#named(below(folder, part), isLast);
-    // With a slash in front, as a "!" there would mean all others.
-    const glob = new Bun.Glob(`/${part}`);
+    const glob = this.#globOf(part);
     const isHidden = part.startsWith(".");
     const paths: string[] = [];
     for (const entry of await this.#entriesOf(folder)) {
@@ -113,6 +113,13 @@ class Search {
       paths.push(path);
     }
     return paths;
+  }
+
+  #globOf(part: string): Bun.Glob {
+    // With a slash in front, as a "!" there would mean all others.
+    const glob = this.#globs.get(part) ?? new Bun.Glob(`/${part}`);
+    this.#globs.set(part, glob);
+    return glob;
   }
 
   async #named(path: string, isLast: boolean): Promise<string[]> {

@@ -41,7 +41,7 @@ export function takenAddresses(
   ];
   const own = Object.values(RUNTIME_NAMES).map((name) => normalize(`${server.runtime_dir}/${name}`));
   return addresses.flatMap(([key, address], index) => {
-    if (own.includes(address)) {
+    if (own.some((each) => address === each || address.startsWith(`${each}/`))) {
       const by = sources.findLast(({ table }) => table[key === "server.listen" ? "server" : "admin"]?.listen);
       return [place(by ?? source, key, `${address} is std-fpm's own, in runtime_dir; take another name`)];
     }

@@ -1,7 +1,7 @@
 import { groupId, userId } from "../base/accounts.ts";
 import { messageOf } from "../base/errors.ts";
 import { type SetElsewhere, setElsewhere } from "../config/overlaps.ts";
-import type { AppsTable, AppTable } from "../config/schema.ts";
+import type { AppTable } from "../config/schema.ts";
 import { layApp, type Tables } from "../config/tables.ts";
 import { readEnvFile } from "./env-file.ts";
 import { runnerFor } from "./runner.ts";
@@ -25,16 +25,16 @@ export async function startProblems({ app, apps }: Tables, isRoot: boolean): Pro
     problems.push(...ofFiles(table, name));
     const merged = layApp(app, table);
     if (!isRoot || (merged.user === "" && !isNamed)) continue;
-    if (await isItsOwn(table, index, elsewhere)) problems.push(...ofRunner(merged, name, table));
+    const ofOwn = (table.user ?? table.group) === undefined ? [] : ofRunner(merged, name, table);
+    if (ofOwn.length > 0 && !(await isSetElsewhere(index, elsewhere))) problems.push(...ofOwn);
   }
   return problems.map((problem) => `${problem}: ${CONSEQUENCE}`);
 }
 
-/** Whether what holds there of user and group is for this table to say, and no other one's. */
-async function isItsOwn(table: AppsTable, index: number, elsewhere: SetElsewhere): Promise<boolean> {
-  if ((table.user ?? table.group) === undefined) return false;
+/** Whether another table may name user or group for some of the paths. */
+async function isSetElsewhere(index: number, elsewhere: SetElsewhere): Promise<boolean> {
   const others = [...(await elsewhere(index, "user")), ...(await elsewhere(index, "group"))];
-  return others.every((each) => each === "");
+  return others.some((each) => each !== "");
 }
 
 function ofFiles({ env_file = "", cgroup = "" }: Partial<AppTable>, name: string): string[] {

@@ -227,9 +227,9 @@ describe("programs", () => {
       expect(await problemsOf(`server.runtime_dir = "/run/x"\nadmin.listen = "${name}"`)).toEqual([
         `:2: admin.listen: /run/x/${name} is std-fpm's own, in runtime_dir; take another name`,
       ]);
-    expect(await problemsOf('server.runtime_dir = "/run/x"\nserver.listen = "/run/x/instance"')).toHaveLength(
-      1,
-    );
+    expect(
+      await problemsOf('server.runtime_dir = "/run/x"\nserver.listen = "/run/x/backends/a"'),
+    ).toHaveLength(1);
     const apart =
       'server.listen = "/run/x/admin.sock"\nserver.runtime_dir = "/run/x"\nadmin.listen = "other.sock"';
     expect((await load(apart)).config.admin.listen).toEqual([{ kind: "unix", path: "/run/x/other.sock" }]);
