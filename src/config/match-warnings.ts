@@ -126,18 +126,10 @@ async function inheritedEndings(place: Place): Promise<string | undefined> {
   const [interpreter] = table.command ?? [];
   if (interpreter === undefined || table.extensions || samples.length === 0 || fixesEnding(table.match))
     return undefined;
-  const isChosen = (extensions: readonly string[]) => !isDefaultList(extensions);
-  const isFree = (anyPath: boolean) => anyPath;
-  if (
-    await mayHold(
-      place,
-      (settings) => isChosen(settings.extensions),
-      "extensions",
-      () => true,
-    )
-  )
-    return undefined;
-  if (await mayHold(place, (settings) => settings.anyPath, "any_path", isFree)) return undefined;
+  const isChosen = ({ extensions }: AppConfig) => !isDefaultList(extensions);
+  const hasChosen = await mayHold(place, isChosen, "extensions", () => true);
+  const isFree = ({ anyPath }: AppConfig) => anyPath;
+  if (hasChosen || (await mayHold(place, isFree, "any_path", (anyPath) => anyPath))) return undefined;
   return endingsToChoose(interpreter);
 }
 
