@@ -1,15 +1,17 @@
 import { realpath, stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { alternativesOf } from "../base/path-pattern.ts";
 import { appSchema } from "./app-schema.ts";
 import type { AppConfig, AppFor, Config } from "./config.ts";
 import { isFolder } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
-import { fixedFolderOf, samplesOf } from "./match-samples.ts";
+import { absoluteGlob, fixedFolderOf, samplesOf } from "./match-samples.ts";
 import type { SetElsewhere } from "./overlaps.ts";
-import { hasExtension, isProgramName, isUnder } from "./program-path.ts";
+import { hasExtension, isUnder, type ProgramNames } from "./program-path.ts";
 import type { AppsTable, AppTable } from "./schema.ts";
+
+const ENDING = /\.[^.]+$/;
 
 /** An `[[apps]]` table, and what holds where it does. */
 export interface Place {
@@ -78,32 +80,50 @@ async function isMissing(path: string): Promise<boolean> {
 
 /** Why no file of such a name ever runs. */
 async function endingProblem(place: Place): Promise<string | undefined> {
-  const { samples, lookups, elsewhere, index } = place;
-  const missing = lookups.map((lookup) => samples.map((path) => missingEnding(path, lookup(path))));
-  if (samples.length === 0 || missing.flat().includes(undefined)) return undefined;
+  const { table, samples, lookups, elsewhere, index } = place;
+  const missing = lookups.map((lookup) =>
+    samples.map((path) => missingEnding(path, table.match, lookup(path))),
+  );
+  const [ending] = missing.flat();
+  if (ending === undefined || missing.flat().includes(undefined)) return undefined;
   if ((await elsewhere(index, "any_path")).includes(true)) return undefined;
-  const lists = await elsewhere(index, "extensions");
-  if ((await elsewhere(index, "extensions_ignore_case")).includes(true))
-    lists.push(...lookups.map((lookup) => [...lookup(samples[0] ?? "").extensions]));
-  const isOneOf = (path: string, extensions: readonly string[]) =>
-    hasExtension(path, { extensions, extensionsIgnoreCase: true });
-  if (samples.some((path) => lists.some((extensions) => isOneOf(path, extensions)))) return undefined;
-  const { extensions = [] } = lookups[0]?.(samples[0] ?? "") ?? {};
-  return `every request is answered with 404: no file that it matches has one of the extensions ${listed(extensions)}; ${adviceFor(place.table.match, missing.flat()[0] ?? "")}`;
+  const extensions = lookups[0]?.(samples[0] ?? "").extensions ?? [];
+  const lists: (readonly string[])[] = await elsewhere(index, "extensions");
+  if ((await elsewhere(index, "extensions_ignore_case")).includes(true)) lists.push(extensions);
+  const isCovered = (path: string) =>
+    lists.some((each) => covers(table.match, path, { extensions: each, extensionsIgnoreCase: true }));
+  if (samples.some(isCovered)) return undefined;
+  return `every request is answered with 404: no file that it matches has one of the extensions ${listed(extensions)}; ${adviceFor(table.match, ending)}`;
 }
 
-/** In other globs alternatives stand in parentheses. */
-function adviceFor(match: string, ending: string): string {
-  if (!/[(|]/.test(ending)) return `set extensions = [${JSON.stringify(ending)}] there`;
-  const right = match.replace(/[@?*+]?\(([^()]*)\)/g, (_, list: string) => `{${list.replaceAll("|", ",")}}`);
-  return `alternatives are written in braces: ${JSON.stringify(right)}`;
-}
-
-/** The ending that keeps a file of this name from running. */
-function missingEnding(path: string, app: AppConfig): string | undefined {
-  if (app.anyPath || isProgramName(path, app)) return undefined;
+/** The ending that keeps files like this one from running. */
+function missingEnding(path: string, match: string, app: AppConfig): string | undefined {
+  if (app.anyPath || app.namesPath || covers(match, path, app)) return undefined;
   // Without an ending a pattern may stand for anything that has one.
-  return /\.[^.]+$/.exec(basename(path))?.[0];
+  return ENDING.exec(basename(path))?.[0];
+}
+
+/** Whether a `match` covers this path, or another one in its folder, with such an extension. */
+function covers(match: string, path: string, names: Omit<ProgramNames, "namesPath">): boolean {
+  if (hasExtension(path, names)) return true;
+  const glob = new Bun.Glob(absoluteGlob(match));
+  const [folder, stem] = [dirname(path), basename(path).replace(ENDING, "")];
+  return names.extensions.some((each) =>
+    glob.match(`${folder}/${each.startsWith(".") ? `${stem}${each}` : each}`),
+  );
+}
+
+function adviceFor(match: string, ending: string): string {
+  // In other globs alternatives stand in parentheses.
+  const inBraces = match.replace(
+    /[@?*+]?\(([^()]*)\)/g,
+    (_, list: string) => `{${list.replaceAll("|", ",")}}`,
+  );
+  if (/[(|]/.test(ending)) return `alternatives are written in braces: ${JSON.stringify(inBraces)}`;
+  const isWritten = alternativesOf(match.replace(/\[(.)\]/g, "$1")).some((each) => each.endsWith(ending));
+  return isWritten
+    ? `set extensions = [${JSON.stringify(ending)}] there`
+    : "set `extensions` there to the endings of these files";
 }
 
 async function rootsProblem(place: Place): Promise<string | undefined> {

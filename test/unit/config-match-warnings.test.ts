@@ -143,6 +143,23 @@ test("a match without a pattern whose file does not exist is pointed out", async
   expect(await warningsOf(table('match = "F/php-cgi"'))).toEqual([]);
 });
 
+test("a match whose ending is a pattern is judged by all that it covers", async () => {
+  for (const [match, extensions] of [
+    ["/srv/**/*.*", ".fcgi"],
+    ["/srv/*.ph?", ".php"],
+    ["/srv/*.p*", ".php"],
+    ["/srv/*.[fc]gi", ".cgi"],
+    ["/srv/*.me", "run.me"],
+    ["/srv/{a,b}/*.[a-z]*", ".php"],
+  ])
+    expect(await warningsOf(`app.extensions = ["${extensions}"]\n${table(`match = "${match}"`)}`)).toEqual(
+      [],
+    );
+  expect((await warningsOf(table('match = "/srv/*.ph?"')))[0]).toEndWith(
+    "set `extensions` there to the endings of these files",
+  );
+});
+
 test("extensions and alternatives are shown so that they can be written", async () => {
   expect(
     (await warningsOf(`app.extensions = ["", ".fcgi"]\n${table('match = "/srv/**/.php"')}`))[0],
