@@ -13,7 +13,7 @@ const NOTHING: Included = { files: [], problems: [] };
 
 /**
  * Looks for the files of an `include` glob; none when the folder is missing or the glob is "". Folders that it matches are passed over. Of several
- * names of one file, by links, the first counts; `main` is the file that includes, which is read already.
+ * names of one file, by links, the one in the fewest folders counts, and of these the first; `main` is the file that includes, which is read already.
  */
 export async function findIncluded(glob: string, main?: string): Promise<Included> {
   if (glob === "") return NOTHING;
@@ -32,16 +32,25 @@ export async function findIncluded(glob: string, main?: string): Promise<Include
   found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const files: string[] = [];
   const problems: string[] = [];
-  const seen = new Set(main === undefined ? [] : [await realPathOf(main)]);
   for (const path of found) {
     const looked = await lookAt(path);
-    if (looked === "a file") {
-      const real = await realPathOf(path);
-      if (!seen.has(real)) files.push(path);
-      seen.add(real);
-    } else if (looked !== "a folder") problems.push(`${path}: ${looked}`);
+    if (looked === "a file") files.push(path);
+    else if (looked !== "a folder") problems.push(`${path}: ${looked}`);
   }
-  return { files, problems };
+  return { files: await withoutSecondNames(files, main), problems };
+}
+
+async function withoutSecondNames(files: readonly string[], main: string | undefined): Promise<string[]> {
+  const names = new Map<string, string>();
+  const depthOf = (path: string) => path.split("/").length;
+  for (const path of files) {
+    const real = await realPathOf(path);
+    const known = names.get(real);
+    if (known === undefined || depthOf(path) < depthOf(known)) names.set(real, path);
+  }
+  if (main !== undefined) names.delete(await realPathOf(main));
+  const kept = new Set(names.values());
+  return files.filter((path) => kept.has(path));
 }
 
 async function realPathOf(path: string): Promise<string> {

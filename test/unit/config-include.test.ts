@@ -25,11 +25,16 @@ test("the main file is not read again where the glob covers it", async () => {
   expect((await including("*.toml")).files).toEqual(["F/main.toml", "F/a.toml"]);
 });
 
-test("a file with several names is read once, by the first one", async () => {
+test("a file with several names is read once, by the one in the fewest folders, of these the first", async () => {
   writeFileSync(dir.at("conf.d/b.toml"), '[[apps]]\nmatch = "/srv/**"\nname = "x"\n');
   symlinkSync("b.toml", dir.at("conf.d/a.toml"));
   symlinkSync(".", dir.at("conf.d/loop"));
-  expect((await including("conf.d/**/*.toml")).files).toEqual(["F/main.toml", "F/conf.d/a.toml"]);
+  writeFileSync(dir.at("conf.d/z.toml"), "[log]\n");
+  expect((await including("conf.d/**/*.toml")).files).toEqual([
+    "F/main.toml",
+    "F/conf.d/a.toml",
+    "F/conf.d/z.toml",
+  ]);
 });
 
 test("of a folder it is said what to write", async () => {
