@@ -37,7 +37,7 @@ export const stopCommand = defineCommand({
   args: ADMIN_FLAGS,
   async run({ args, data }) {
     const { terminal } = data as CommandData;
-    const client = await AdminClient.open("stop", args);
+    const client = await AdminClient.open("stop", args, terminal);
     const done = await client.act("stop");
     const { pid } = done;
     if (!done.isDone || pid === undefined) return await report(done, terminal);
@@ -53,8 +53,9 @@ function plainAction(name: string, description: string): CommandDef<typeof ADMIN
     meta: { name, description },
     args: ADMIN_FLAGS,
     async run({ args, data }) {
-      const client = await AdminClient.open(name, args);
-      return await report(await client.act(name), (data as CommandData).terminal);
+      const { terminal } = data as CommandData;
+      const client = await AdminClient.open(name, args, terminal);
+      return await report(await client.act(name), terminal);
     },
   });
 }
@@ -67,10 +68,11 @@ function actionOn(name: string, description: string, on: { name: string; descrip
       ...ADMIN_FLAGS,
     } as const,
     async run({ args, data }) {
-      const client = await AdminClient.open(name, args);
+      const { terminal } = data as CommandData;
+      const client = await AdminClient.open(name, args, terminal);
       const of = String(args[on.name]);
       const done = await client.act(name, on.name === "program" ? programName(of) : of);
-      return await report(done, (data as CommandData).terminal);
+      return await report(done, terminal);
     },
   });
 }

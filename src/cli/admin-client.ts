@@ -1,9 +1,12 @@
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { connectProblem } from "../client/connect-problem.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
 import type { Snapshot } from "../status/snapshot.ts";
-import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { configuredAddress, otherAddressHint } from "./daemon-address.ts";
+import { CONFIG_FLAG } from "./load-for-command.ts";
 import { socketAddress } from "./socket-flag.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** The flags of every command that asks the daemon. */
 export const ADMIN_FLAGS = {
@@ -37,14 +40,23 @@ export interface Done {
 /** The admin server of a running daemon. */
 export class AdminClient {
   readonly #address: ListenAddress;
+  /** What to do when nobody is there. */
+  readonly #hint: () => string;
 
-  /** `flags` are those of ADMIN_FLAGS. @throws UsageError; FpmError NOT_RUNNING when the configuration names no address. */
-  static async open(command: string, flags: Flags): Promise<AdminClient> {
-    if (flags.socket !== undefined) return new AdminClient(socketAddress(command, flags.socket));
-    const { config } = await loadForCommand(flags.config);
-    const { listen } = config.admin;
-    const address = listen.find(({ kind }) => kind === "unix") ?? listen[0];
-    if (address) return new AdminClient(address);
+  /**
+   * `flags` are those of ADMIN_FLAGS. A mistake in the configuration is a warning, except where the daemon itself will tell it.
+   * @throws UsageError; FpmError NOT_RUNNING when the configuration names no address, CONFIG_INVALID and the like when it cannot be found out.
+   */
+  static async open(command: string, flags: Flags, terminal: Terminal): Promise<AdminClient> {
+    const { socket, config } = flags;
+    if (socket !== undefined)
+      return new AdminClient(
+        socketAddress(command, socket),
+        () => "std-fpm does not run, or with another address",
+      );
+    const warn = command === "reload" ? () => {} : terminal.err;
+    const address = await configuredAddress("admin", config, warn);
+    if (address) return new AdminClient(address, () => otherAddressHint(config));
     throw new FpmError(
       "NOT_RUNNING",
       "daemon",
@@ -52,8 +64,9 @@ export class AdminClient {
     );
   }
 
-  private constructor(address: ListenAddress) {
+  private constructor(address: ListenAddress, hint: () => string) {
     this.#address = address;
+    this.#hint = hint;
   }
 
   /** @throws FpmError NOT_RUNNING. */
@@ -137,8 +150,12 @@ export class AdminClient {
   }
 
   #unheard(thrown: unknown): FpmError {
-    const what = `nobody answers at ${this.#place}: ${reasonOf(thrown)}`;
-    return new FpmError("NOT_RUNNING", "daemon", what, { cause: thrown });
+    const path = this.#address.kind === "unix" ? this.#address.path : undefined;
+    const problem = isForbidden(thrown) ? undefined : connectProblem(path, thrown);
+    const why = problem === undefined ? reasonOf(thrown) : `${problem}; ${this.#hint()}`;
+    return new FpmError("NOT_RUNNING", "daemon", `nobody answers at ${this.#place}: ${why}`, {
+      cause: thrown,
+    });
   }
 
   get #place(): string {
@@ -157,14 +174,15 @@ function isTimeout(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === "TimeoutError";
 }
 
+function isForbidden(thrown: unknown): boolean {
+  return /^(?:EACCES|EPERM)$/.test(errnoOf(thrown));
+}
+
+/** Of somebody who is there. */
 function reasonOf(thrown: unknown): string {
   if (isTimeout(thrown)) return `no answer in ${ANSWER_MS / 1000} s; its log may say what it is at`;
-  const errno = errnoOf(thrown);
-  if (errno === "ENOENT")
-    return "there is no such socket; std-fpm does not run, or with another `admin.listen`";
-  if (errno === "EACCES" || errno === "EPERM") return "permission denied; only its own user and root may ask";
-  if (errno === "ECONNREFUSED" || errno === "ConnectionRefused") return "std-fpm does not run";
-  if (errno === "ENOTSOCK" || errno === "ConnectionClosed" || errno === "ECONNRESET")
+  if (isForbidden(thrown)) return "permission denied; only its own user and root may ask";
+  if (/^(?:ENOTSOCK|ConnectionClosed|ECONNRESET)$/.test(errnoOf(thrown)))
     return "what is there does not speak HTTP; --socket is for the address of `[admin] listen`";
   return messageOf(thrown);
 }

@@ -9,7 +9,8 @@ import {
 } from "../fcgi/protocol.ts";
 import { UsageError } from "./arguments.ts";
 import { type CommandData, EXIT_FAILED, EXIT_HTTP, EXIT_OK } from "./command.ts";
-import { CONFIG_FLAG, loadForCommand } from "./load-for-command.ts";
+import { configuredAddress } from "./daemon-address.ts";
+import { CONFIG_FLAG } from "./load-for-command.ts";
 import { requestParams } from "./request-params.ts";
 import { socketAddress } from "./socket-flag.ts";
 import type { Terminal } from "./terminal.ts";
@@ -56,7 +57,7 @@ export const requestCommand = defineCommand({
       length: body?.length,
       extra: values.get("param") ?? [],
     });
-    const address = await addressOf(args.socket, args.config);
+    const address = await addressOf(args, terminal);
     const response = await sendFastCgi(address, { params, body: body?.stream ?? null });
     const status = await printAnswer(response, terminal);
     const isError = (response.head?.status ?? 0) > HIGHEST_GOOD_STATUS;
@@ -64,12 +65,15 @@ export const requestCommand = defineCommand({
   },
 });
 
-async function addressOf(socket: string | undefined, configFile: string | undefined) {
+async function addressOf(
+  { socket, config }: { socket?: string | undefined; config?: string | undefined },
+  terminal: Terminal,
+) {
   if (socket !== undefined) return socketAddress("request", socket);
-  const { config } = await loadForCommand(configFile);
-  const [first] = config.server.listen;
-  if (first === undefined) throw new UsageError("request: the configuration names no address: give --socket");
-  return first;
+  const address = await configuredAddress("listen", config, terminal.err);
+  if (address === undefined)
+    throw new UsageError("request: the configuration names no address: give --socket");
+  return address;
 }
 
 /** A body and, where it is known, its length. */

@@ -27,7 +27,7 @@ export const statusCommand = defineCommand({
   },
   async run({ args, data }) {
     const { terminal } = data as CommandData;
-    const client = await AdminClient.open("status", args);
+    const client = await AdminClient.open("status", args, terminal);
     if (args.ready) {
       await terminal.out(await client.text("/readyz"));
       return EXIT_OK;

@@ -14,6 +14,7 @@ import {
   FCGI_STDOUT,
 } from "../fcgi/protocol.ts";
 import { type CgiHead, CgiHeadParser } from "./cgi-response.ts";
+import { connectProblem } from "./connect-problem.ts";
 
 export type FastCgiAddress =
   | { readonly kind: "unix"; readonly path: string }
@@ -78,9 +79,9 @@ export async function sendFastCgi(
     return await exchange.start(socket);
   } catch (thrown) {
     const where = address.kind === "unix" ? address.path : `${address.host}:${address.port}`;
-    throw new FpmError("CONNECT_FAILED", "daemon", `cannot connect to ${where}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
+    const path = address.kind === "unix" ? address.path : undefined;
+    const why = connectProblem(path, thrown) ?? messageOf(thrown);
+    throw new FpmError("CONNECT_FAILED", "daemon", `cannot connect to ${where}: ${why}`, { cause: thrown });
   }
 }
 

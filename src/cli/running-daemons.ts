@@ -1,0 +1,60 @@
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
+
+/** A daemon of this machine that can be asked, as the kernel knows it. */
+export interface RunningDaemon {
+  readonly pid: number;
+  /** The file that it was started with, absolute. */
+  readonly configFile: string;
+  /** Path of its Unix socket for those who ask. */
+  readonly socket: string;
+}
+
+/** A listening socket in /proc/net/unix (flags, type, state, inode), bound under the name that it has until it is ready: with the pid. */
+const LISTENING = /^\S+ \S+ \S+ 00010000 0001 01 +\d+ (\/.*)\.([1-9]\d{0,6})$/gm;
+
+/** Every daemon with a Unix socket in `[admin] listen`, those that one may act on first; what /proc does not show is left out. */
+export function runningDaemons(): RunningDaemon[] {
+  const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid]) => {
+    return {
+      socket,
+      pid: Number(pid),
+      mode: modeOf(socket),
+      words: textOf(`/proc/${pid}/cmdline`).split("\0"),
+    };
+  });
+  return found
+    .filter(({ mode, words }) => mode !== undefined && words.length > 1)
+    .sort((a, b) => openness(a.mode) - openness(b.mode))
+    .map(({ socket, pid, words }) => ({ socket, pid, configFile: configFileOf(words) }));
+}
+
+/** What others than its owner may do with it. */
+function openness(mode = 0): number {
+  return mode & 0o077;
+}
+
+/** As `serve` understands its command line. */
+function configFileOf(words: readonly string[]): string {
+  const at = words.findIndex((word) => /^(?:--config|-c)(?:=|$)/.test(word));
+  const word = words[at];
+  if (word === undefined) return DEFAULT_CONFIG_FILE;
+  return resolve(word.includes("=") ? word.slice(word.indexOf("=") + 1) : (words[at + 1] ?? ""));
+}
+
+/** The mode of a socket's file; undefined where there is none. */
+function modeOf(path: string): number | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats?.isSocket() ? stats.mode : undefined;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "") throw thrown;
+    return "";
+  }
+}
