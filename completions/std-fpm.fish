@@ -62,7 +62,7 @@ complete -c std-fpm -n __fish_use_subcommand -a request -d 'Send one FastCGI req
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -F
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l query -x -d 'Query string, without the ?'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l method -x -d 'Method; GET, or POST with a body'
-complete -c std-fpm -n '__fish_seen_subcommand_from request' -l body -rF -d 'File to send as the body; - is standard input'
+complete -c std-fpm -n '__fish_seen_subcommand_from request' -l body -rF -d 'File, pipe or device to send as the body; - is standard input'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l param -x -d 'One more parameter; may be repeated, and wins'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l socket -rF -d 'Address of the daemon instead of the configured one'
 complete -c std-fpm -n '__fish_seen_subcommand_from request' -l fail -d 'End with status 22 where the answers status is above 399'

@@ -45,6 +45,9 @@ const SIGNALS: readonly (readonly [string, string])[] = [
   ],
 ];
 
+const FINDING =
+  "Commands that talk to the daemon find it by `runtime_dir` and `listen` of the configuration. A mistake in its files is a warning to them, not an end. A daemon that was started with other values is found by `--socket`; where nobody answers the message names that of the daemon that was started with the same file.";
+
 /** std-fpm(8): the program. */
 export async function programPage(): Promise<string> {
   let page = title("std-fpm", 8, packageJson.version, DATE);
@@ -61,6 +64,7 @@ export async function programPage(): Promise<string> {
   }
   page += item(bold("std-fpm --help"), "Print the commands; behind a command, its options.");
   page += item(bold("std-fpm --version"), "Print the version, and that of the runtime in it.");
+  page += `.SH FINDING THE DAEMON\n${marked(FINDING)}\n`;
   page += `.SH SIGNALS\n${SIGNALS.map(([signal, text]) => item(bold(signal), marked(text))).join("")}`;
   page += `.SH EXIT STATUS\n${item("0", "All went well.")}`;
   page += item(

@@ -11,6 +11,7 @@ import { UsageError } from "./arguments.ts";
 import { type CommandData, EXIT_FAILED, EXIT_HTTP, EXIT_OK } from "./command.ts";
 import { configuredAddress } from "./daemon-address.ts";
 import { CONFIG_FLAG } from "./load-for-command.ts";
+import { openBody } from "./request-body.ts";
 import { requestParams } from "./request-params.ts";
 import { socketAddress } from "./socket-flag.ts";
 import type { Terminal } from "./terminal.ts";
@@ -37,7 +38,11 @@ export const requestCommand = defineCommand({
     },
     query: { type: "string", valueHint: "Q", description: "Query string, without the ?" },
     method: { type: "string", valueHint: "M", description: "Method; GET, or POST with a body" },
-    body: { type: "string", valueHint: "FILE", description: "File to send as the body; - is standard input" },
+    body: {
+      type: "string",
+      valueHint: "FILE",
+      description: "File, pipe or device to send as the body; - is standard input",
+    },
     param: { type: "string", valueHint: "K=V", description: "One more parameter; may be repeated, and wins" },
     socket: {
       type: "string",
@@ -50,18 +55,22 @@ export const requestCommand = defineCommand({
   async run({ args, data }) {
     const { terminal, values } = data as CommandData;
     const body = args.body === undefined ? undefined : await openBody(args.body);
-    const params = requestParams({
-      script: args.script,
-      query: args.query ?? "",
-      method: args.method ?? (body === undefined ? "GET" : "POST"),
-      length: body?.length,
-      extra: values.get("param") ?? [],
-    });
-    const address = await addressOf(args, terminal);
-    const response = await sendFastCgi(address, { params, body: body?.stream ?? null });
-    const status = await printAnswer(response, terminal);
-    const isError = (response.head?.status ?? 0) > HIGHEST_GOOD_STATUS;
-    return args.fail && isError ? EXIT_HTTP : status;
+    try {
+      const params = requestParams({
+        script: args.script,
+        query: args.query ?? "",
+        method: args.method ?? (body === undefined ? "GET" : "POST"),
+        length: body?.length,
+        extra: values.get("param") ?? [],
+      });
+      const address = await addressOf(args, terminal);
+      const response = await sendFastCgi(address, { params, body: body?.content ?? null });
+      const status = await printAnswer(response, terminal);
+      const isError = (response.head?.status ?? 0) > HIGHEST_GOOD_STATUS;
+      return args.fail && isError ? EXIT_HTTP : status;
+    } finally {
+      await body?.close();
+    }
   },
 });
 
@@ -74,16 +83,6 @@ async function addressOf(
   if (address === undefined)
     throw new UsageError("request: the configuration names no address: give --socket");
   return address;
-}
-
-/** A body and, where it is known, its length. */
-async function openBody(
-  file: string,
-): Promise<{ stream: ReadableStream<Uint8Array>; length: number | undefined }> {
-  if (file === "-") return { stream: Bun.stdin.stream(), length: undefined };
-  const blob = Bun.file(file);
-  if (await blob.exists()) return { stream: blob.stream(), length: blob.size };
-  throw new UsageError(`request: --body: there is no file ${file}`);
 }
 
 async function printAnswer(response: FastCgiResponse, terminal: Terminal): Promise<number> {

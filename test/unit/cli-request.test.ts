@@ -112,6 +112,36 @@ describe("request", () => {
     }
   });
 
+  test("a body may be a pipe or a device, whose length nobody knows, and a file that does not say its own", async () => {
+    const socket = serve(stdout("\n"), encodeEndRequest(1, 0, 0));
+    const sent = async (file: string) => {
+      received = Buffer.alloc(0);
+      const { err, status } = await run("request", "/x", "--body", file, "--socket", socket);
+      expect([err, status]).toEqual(["FCGI_REQUEST_COMPLETE, application status 0\n", 0]);
+      return received.toString("latin1");
+    };
+    Bun.spawnSync(["mkfifo", folder.at("pipe")]);
+    const writer = Bun.spawn(["/bin/sh", "-c", 'echo hello >"$0"', folder.at("pipe")]);
+    const piped = await sent(folder.at("pipe"));
+    expect(piped).toContain("hello\n");
+    expect(piped).toContain("CONTENT_LENGTH\x0c\0CONTENT_TYPE");
+    await writer.exited;
+    const comm = await Bun.file("/proc/self/comm").text();
+    const read = await sent("/proc/self/comm");
+    expect(read).toContain(`CONTENT_LENGTH${comm.length}`);
+    expect(read).toContain(comm);
+    await sent("/dev/null");
+  });
+
+  test.each([
+    ["/nonexistent/body", "there is no file /nonexistent/body"],
+    ["/etc/passwd/x", "there is no file /etc/passwd/x"],
+    ["/etc", "/etc is a folder"],
+  ])("a body that cannot be had is named: %p", async (file, why) => {
+    const { err, status } = await run("request", "/x", "--body", file);
+    expect([err, status]).toEqual([`std-fpm: request: --body: ${why}\nTry: std-fpm --help\n`, 2]);
+  });
+
   test("a body makes it a POST, and a given parameter replaces the usual one", async () => {
     const socket = serve(stdout("\n"), encodeEndRequest(1, 0, 0));
     writeFileSync(folder.at("body"), "b");
