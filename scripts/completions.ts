@@ -58,19 +58,54 @@ export async function bashCompletion(): Promise<string> {
       ),
     ].join("|");
   return `# Completion of std-fpm for bash.
+# Reads a line up to the cursor as the shell does, "=" and ":" in words and quotes around them: into words, without their quotes, quote, which is
+# still open, and kept, what of the last word stands before that which readline replaces.
+_std_fpm_read() {
+  local line=$1 at char before= is_word=
+  words=('') quote= kept=
+  for ((at = 0; at < \${#line}; at++)); do
+    char=\${line:at:1}
+    case $quote$char in
+      ' '|$'\\t')
+        [[ -z $is_word ]] || words+=('')
+        is_word= kept=
+        continue ;;
+      \\'|\\") quote=$char before=\${words[-1]} ;;
+      \\'\\'|\\"\\") quote= ;;
+      \\\\|\\"\\\\)
+        at=$((at + 1)) char=\${line:at:1}
+        [[ -z $quote || $char == [\\$\\\`\\"\\\\] ]] || char=\\\\$char
+        words[-1]+=$char ;;
+      ?) words[-1]+=$char; [[ $COMP_WORDBREAKS != *"$char"* ]] || kept=\${words[-1]} ;;
+      *) words[-1]+=$char ;;
+    esac
+    is_word=1
+  done
+  [[ -z $quote ]] || kept=$before
+}
+# A name as it is written in place of the last word.
+_std_fpm_quoted() {
+  local rest=\${1#"$kept"} mark=\\'
+  case $quote in
+    '') printf %q "$rest" ;;
+    \\') printf %s "\${rest//$mark/$mark\\\\$mark$mark}" ;;
+    *) sed 's/[\\\\"$\`]/\\\\&/g' <<<"$rest" ;;
+  esac
+}
 _std_fpm() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command= flags= kind=commands at word line
-  local -a asked=()
-  # "=" is a word of its own.
-  if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=\${COMP_WORDS[COMP_CWORD-2]}; fi
-  for ((at = 1; at < COMP_CWORD; at++)); do
-    word=\${COMP_WORDS[at]}
+  local -a words=() asked=()
+  local quote kept command= flags= kind=commands at word line current previous=
+  _std_fpm_read "\${COMP_LINE:0:COMP_POINT}"
+  current=\${words[-1]}
+  for ((at = 1; at < \${#words[@]} - 1; at++)); do
+    word=\${words[at]}
     case $word in
       -c|${valued("file")}|${valued("any")})
-        [[ \${COMP_WORDS[at+1]} != = ]] || at=$((at + 1))
         at=$((at + 1))
-        [[ $word != -c && $word != --config && $word != --socket ]] || ((at >= COMP_CWORD)) || asked+=("$word" "\${COMP_WORDS[at]/#\\~/$HOME}") ;;
-      -*|=) ;;
+        if ((at == \${#words[@]} - 1)); then previous=$word
+        elif [[ $word == -c || $word == --config || $word == --socket ]]; then asked+=("$word" "\${words[at]/#\\~/$HOME}"); fi ;;
+      --config=*|--socket=*) asked+=("$word") ;;
+      -*) ;;
       *) command=\${command:-$word} ;;
     esac
   done
@@ -80,22 +115,25 @@ ${cases.join("\n")}
     *) kind=nothing ;;
   esac
   COMPREPLY=()
+  [[ $current != --*=* ]] || previous=\${current%%=*}
   case $previous in
-    -c|${valued("file")}) kind=file flags= ;;
+    -c|${valued("file")}) kind=file ;;
     ${valued("any")}) return ;;
+    *)
+      if [[ $current == -* ]]; then
+        [[ -n $command ]] || flags="--config --help --version"
+        mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$current")
+        return
+      fi ;;
   esac
-  if [[ $current == -* ]]; then
-    [[ -n $command ]] || flags="--config --help --version"
-    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$current")
-    return
-  fi
   case $kind in
-    file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    # Readline's own completion knows all about the quotes of files.
+    file) compopt -o bashdefault -o default ;;
     commands|command) mapfile -t COMPREPLY < <(compgen -W "${commands.map(({ name }) => name).join(" ")}" -- "$current") ;;
     program|pid)
       while IFS= read -r line; do
         line=\${line%%$'\\t'*}
-        [[ $line != "$current"* ]] || COMPREPLY+=("$(printf %q "$line")")
+        [[ $line != "$current"* ]] || COMPREPLY+=("$(_std_fpm_quoted "$line")")
       done < <(std-fpm status "--\${kind}s" "\${asked[@]}" 2>/dev/null) ;;
   esac
 }
@@ -106,7 +144,7 @@ complete -F _std_fpm std-fpm
 /** For zsh's compsys (zshcompsys(1)). */
 export async function zshCompletion(): Promise<string> {
   const commands = await completed();
-  const list = commands.map(({ name, description }) => `    '${name}:${quoted(description)}'`);
+  const list = commands.map(({ name, description }) => `    '${name}:${inZsh(description)}'`);
   const behind = {
     nothing: "'*: : '",
     program: "'*:program:_std_fpm_programs'",
@@ -117,7 +155,7 @@ export async function zshCompletion(): Promise<string> {
   const cases = commands.map(({ name, flags, positional }) => {
     const options = flags.map(({ flag, description, value }) => {
       const what = { none: "", file: ":file:_files", any: ":value:" }[value];
-      return `'${flag}${value === "none" ? "" : "="}[${quoted(description)}]${what}'`;
+      return `'${flag}${value === "none" ? "" : "="}[${flagInZsh(description)}]${what}'`;
     });
     return `    ${name}) _arguments ${[...options, behind[positional]].join(" ").trim()} ;;`;
   });
@@ -195,19 +233,29 @@ end`,
     command: commands.map(({ name }) => name).join(" "),
   };
   for (const { name, description, flags, positional } of commands) {
-    lines.push(`complete -c std-fpm -n __fish_use_subcommand -a ${name} -d '${quoted(description)}'`);
+    lines.push(`complete -c std-fpm -n __fish_use_subcommand -a ${name} -d '${inFish(description)}'`);
     const seen = `complete -c std-fpm -n '__fish_seen_subcommand_from ${name}'`;
     if (sources[positional] !== "") lines.push(`${seen} -a '${sources[positional]}'`);
     else if (positional === "file") lines.push(`${seen} -F`);
     for (const { flag, description: about, value } of flags) {
       const rest = { none: "", file: " -rF", any: " -x" }[value];
-      lines.push(`${seen} -l ${flag.slice(2)}${rest} -d '${quoted(about)}'`);
+      lines.push(`${seen} -l ${flag.slice(2)}${rest} -d '${inFish(about)}'`);
     }
   }
   return `${lines.join("\n")}\n`;
 }
 
-/** Inside single quotes; square brackets and colons would end a description of zsh. */
-function quoted(text: string): string {
-  return text.replaceAll("'", "").replace(/[[\]:]/g, " ");
+/** A text inside single quotes of zsh. */
+function inZsh(text: string): string {
+  return text.replaceAll("'", "'\\''");
+}
+
+/** A description of a flag for zsh's `_arguments`: square brackets would end it. */
+function flagInZsh(text: string): string {
+  return inZsh(text.replace(/[[\]:\\]/g, "\\$&"));
+}
+
+/** A text inside single quotes of fish. */
+function inFish(text: string): string {
+  return text.replace(/['\\]/g, "\\$&");
 }

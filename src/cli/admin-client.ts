@@ -183,6 +183,6 @@ function reasonOf(thrown: unknown): string {
   if (isTimeout(thrown)) return `no answer in ${ANSWER_MS / 1000} s; its log may say what it is at`;
   if (isForbidden(thrown)) return "permission denied; only its own user and root may ask";
   if (/^(?:ENOTSOCK|ConnectionClosed|ECONNRESET)$/.test(errnoOf(thrown)))
-    return "what is there does not speak HTTP; --socket is for the address of `[admin] listen`";
+    return "what is there does not speak HTTP; --socket is for the address of `[admin] listen`, admin.sock in the runtime folder unless told otherwise";
   return messageOf(thrown);
 }

@@ -12,13 +12,14 @@ export function connectProblem(path: string | undefined, thrown: unknown): strin
   if (errno === "EACCES" || errno === "EPERM")
     return "permission denied: whoever connects must be able to write to the socket, and to search the folders above";
   if (errno !== "ECONNREFUSED" && errno !== "ConnectionRefused") return undefined;
-  return path !== undefined && isOtherFile(path) ? "what is there is no socket" : "nobody listens there";
+  return (path !== undefined && fileProblem(path)) || "nobody listens there";
 }
 
-function isOtherFile(path: string): boolean {
+/** The runtime says of other files, too, that they refuse. */
+function fileProblem(path: string): string | undefined {
   try {
-    return !statSync(path).isSocket();
+    return statSync(path).isSocket() ? undefined : "what is there is no socket";
   } catch {
-    return false;
+    return "there is no such socket";
   }
 }

@@ -73,6 +73,23 @@ describe("the command line", () => {
     );
   });
 
+  const long = `/tmp/${"x".repeat(200)}`;
+  test.each([
+    [long, "the path of a socket has at most 107 bytes, and this one has 205"],
+    ["/nonexistent/s", "there is no such socket"],
+    ["/etc/passwd/s", "there is no such socket"],
+    ["/etc/passwd", "what is there is no socket"],
+    ["127.0.0.1:1", "nobody listens there"],
+  ])("why nobody is reached is told in words: %p", async (socket, why) => {
+    const asked = await run("status", "--socket", socket);
+    expect([asked.err, asked.status]).toEqual([
+      `std-fpm: nobody answers at ${socket}: ${why}; std-fpm does not run, or with another address\n`,
+      1,
+    ]);
+    const sent = await run("request", "/x", "--socket", socket);
+    expect([sent.err, sent.status]).toEqual([`std-fpm: cannot connect to ${socket}: ${why}\n`, 1]);
+  });
+
   test("--help lists the commands and the exit statuses, without colours where no person reads", async () => {
     for (const words of [["--help"], ["-h"], ["help"]]) {
       const { out, status } = await run(...words);
