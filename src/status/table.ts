@@ -72,6 +72,45 @@ export function endOf(text: string, places: number): string {
   return `…${kept}`;
 }
 
+/** The beginning of a text in so many places, with what stands in parentheses at its end: of a request that is its time. */
+export function startOf(text: string, places: number): string {
+  if (widthOf(text) <= places) return text;
+  const [tail = ""] = / \([^()]*\)$/.exec(text) ?? [];
+  const kept = widthOf(tail) + 2 <= places ? tail : "";
+  return `${firstPlaces(text, places - 1 - widthOf(kept))}…${kept}`;
+}
+
+/** A text in lines of so many places, from its words where these are not longer themselves; what follows the first has two places more before it. */
+export function wrapped(text: string, places: number, indent = ""): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  let isBegun = false;
+  for (let word of text.split(" ")) {
+    if (isBegun && widthOf(line) + 1 + widthOf(word) > places) {
+      lines.push(line);
+      [line, isBegun] = [`${indent}  `, false];
+    }
+    while (!isBegun && widthOf(line) + widthOf(word) > places) {
+      const part = firstPlaces(word, places - widthOf(line));
+      lines.push(line + part);
+      [line, word] = [`${indent}  `, word.slice(part.length)];
+    }
+    line += isBegun ? ` ${word}` : word;
+    isBegun = true;
+  }
+  return [...lines, line];
+}
+
+function firstPlaces(text: string, places: number): string {
+  let [kept, width] = ["", 0];
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    width += widthOf(segment);
+    if (width > places) break;
+    kept += segment;
+  }
+  return kept;
+}
+
 /** How many places of a terminal a text takes, as far as its characters tell (Unicode, East Asian Width). */
 export function widthOf(text: string): number {
   if (ASCII.test(text)) return text.length;

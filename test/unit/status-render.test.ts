@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { METRICS } from "../../src/status/metrics.ts";
 import { renderText } from "../../src/status/render-text.ts";
-import { renderTable } from "../../src/status/table.ts";
+import { renderTable, widthOf } from "../../src/status/table.ts";
 import { formatBytes, formatSeconds, formatShare } from "../../src/status/units.ts";
 import { collect } from "../support/collect.ts";
 import { sampleSource } from "../support/sample-snapshot.ts";
@@ -98,4 +98,49 @@ test("in a terminal no line of the table is longer than that, and the letters ar
   expect(renderText(long, 200)).toContain("S: time of a request\nB: time of a start\n");
   expect(renderText(long, 60)).not.toContain("B: time of a start");
   expect(renderText(long)).not.toContain("time of a request");
+});
+
+describe("in a terminal of any width", () => {
+  const long = "/srv/www/a/long/way/to/the/program.fcgi";
+  const source = sampleSource();
+  const whole = collect(source, true);
+  const programs = whole.programs.map((program) => ({
+    ...program,
+    name: long,
+    process_list: (program.process_list ?? []).map((process) => ({
+      ...process,
+      requests: process.requests.map((request) => ({ ...request, uri: `/${"x".repeat(150)}` })),
+    })),
+    last_error: program.last_error && {
+      ...program.last_error,
+      message: `${"y".repeat(150)} and much more 漢字`,
+    },
+  }));
+  const snapshot = { ...whole, programs };
+
+  test("no line is wider, from 20 columns on", () => {
+    for (let places = 20; places <= 200; places++)
+      for (const line of renderText(snapshot, places).split("\n"))
+        expect([places, line, widthOf(line) <= places]).toEqual([places, line, true]);
+    expect(renderText(snapshot, 5)).toBe(renderText(snapshot, 20));
+  });
+
+  test("a readable part of names and requests stays, with the time that these take", () => {
+    const lines = (places: number) => renderText(snapshot, places).split("\n");
+    expect(lines(40)).toContainEqual(expect.stringMatching(/^BUSY {2}QUEUE {2}PROGRAM$/));
+    for (const places of [20, 30, 40, 60, 80]) {
+      expect(lines(places)).toContainEqual(expect.stringMatching(/^ .*\d.* …?\S*am\.fcgi$/));
+      expect(lines(places)).toContainEqual(expect.stringMatching(/^ +13 .*POST.*… \(1 s\)$/));
+    }
+    expect(lines(80)[1]).toBe(
+      "6 of 64 processes on 2 cores, 3 connections, 2 requests at work, 4 waiting, 3",
+    );
+    expect(lines(80)[2]).toBe("  since the start");
+  });
+
+  test("a pipe gets every line whole", () => {
+    const text = renderText(snapshot);
+    for (const part of ["y".repeat(150), "x".repeat(150), `\n${long}\n`, " waiting, 3 since the start\n"])
+      expect(text).toContain(part);
+  });
 });

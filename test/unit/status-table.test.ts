@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { endOf, renderTable, widthOf } from "../../src/status/table.ts";
+import { endOf, renderTable, startOf, widthOf, wrapped } from "../../src/status/table.ts";
 
 describe("the end of a text", () => {
   test("is the whole text where it fits, and as much of it as fits after a sign for the rest", () => {
@@ -39,4 +39,18 @@ describe("a table", () => {
     );
     expect(lines).toEqual(["   N  NAME       WORD", "   1  a          x", "1234  long name"]);
   });
+});
+
+test("a text in lines breaks between words, and within those that are too long", () => {
+  expect(wrapped("one two three", 9)).toEqual(["one two", "  three"]);
+  expect(wrapped("one two", 7)).toEqual(["one two"]);
+  expect(wrapped("abcdefghij k", 6, " ")).toEqual([" abcde", "   fgh", "   ij", "   k"]);
+  expect(wrapped("漢字漢字", 5)).toEqual(["漢字", "  漢", "  字"]);
+  expect(wrapped("", 5)).toEqual([""]);
+});
+
+test("the beginning of a text is kept with what is in parentheses at its end", () => {
+  expect(startOf("GET /a/long/path (1 s)", 14)).toBe("GET /a/l… (1 s)".replace("/l", "/"));
+  expect(startOf("GET /a (1 s)", 12)).toBe("GET /a (1 s)");
+  expect(startOf("GET /a (1 s)", 5)).toBe("GET …");
 });
