@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { FpmError } from "../base/errors.ts";
+import { escapeControls } from "../base/escape-controls.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 import { adminAddresses, serverAddresses } from "../config/resolve.ts";
@@ -40,7 +41,7 @@ export function otherAddressHint(configFile: string | undefined): string {
   const daemon = runningDaemons().find((each) => each.configFile === absolute(configFile));
   return daemon === undefined
     ? "std-fpm does not run, or was started with another `runtime_dir` or `[admin] listen`: then give its address with --socket"
-    : `the std-fpm with this configuration (pid ${daemon.pid}) was started with another address: give --socket ${daemon.socket}`;
+    : `the std-fpm with this configuration (pid ${daemon.pid}) was started with another address: give --socket ${escapeControls(daemon.socket)}`;
 }
 
 function addressIn(tables: AddressTables, purpose: Purpose): ListenAddress | undefined {

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 
@@ -26,9 +26,14 @@ export function runningDaemons(): RunningDaemon[] {
     };
   });
   return found
-    .filter(({ mode, words }) => mode !== undefined && words.length > 1)
+    .filter(({ mode, words }) => mode !== undefined && isStdFpm(words))
     .sort((a, b) => openness(a.mode) - openness(b.mode))
     .map(({ socket, pid, words }) => ({ socket, pid, configFile: configFileOf(words) }));
+}
+
+/** Others, too, make a socket under another name first. */
+function isStdFpm(words: readonly string[]): boolean {
+  return words.includes("serve") || basename(words[0] ?? "") === "std-fpm";
 }
 
 /** What others than its owner may do with it. */

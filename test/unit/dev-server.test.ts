@@ -80,6 +80,25 @@ function saying(text: string): Answer {
   return (socket) => void socket.end(Buffer.concat([stdout(text), encodeEndRequest(1, 0, 0)]));
 }
 
+/** The beginning of the answer to a head of HTTP as it is written; "" where the connection is closed without one. */
+async function raw(origin: string, head: string): Promise<string> {
+  const url = new URL(origin);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  await Bun.connect({
+    hostname: url.hostname,
+    port: Number(url.port),
+    socket: {
+      open: (socket) => void socket.write(`${head}\r\n\r\n`),
+      data: (socket, answer) => {
+        resolve(String(answer));
+        socket.end();
+      },
+      close: () => resolve(""),
+    },
+  });
+  return await promise;
+}
+
 describe("the development front", () => {
   test("it runs a program through the daemon and hands its answer on", async () => {
     const url = await start(
@@ -173,20 +192,21 @@ describe("failures", () => {
   });
 
   test("a request whose Host makes no sense is refused, and the reason is said", async () => {
-    const url = new URL(await start(saying("\n\nx")));
-    const { promise, resolve } = Promise.withResolvers<string>();
-    await Bun.connect({
-      hostname: url.hostname,
-      port: Number(url.port),
-      socket: {
-        open: (socket) => void socket.write("GET /a.txt HTTP/1.1\r\nHost: a b\r\n\r\n"),
-        data: (socket, answer) => {
-          resolve(String(answer));
-          socket.end();
-        },
-      },
+    expect(await raw(await start(saying("\n\nx")), "GET /a.txt HTTP/1.1\r\nHost: a b")).toStartWith(
+      "HTTP/1.1 400 ",
+    );
+  });
+
+  test("the runtime resolves paths, and closes the connection of a method that it does not know, as docs/servers.md says", async () => {
+    let received = "";
+    const url = await start((socket, bytes) => {
+      received = bytes.toString("latin1");
+      saying("\n\nx")(socket, bytes, silent);
     });
-    expect(await promise).toStartWith("HTTP/1.1 400 ");
+    await raw(url, "REPORT /x.fcgi/a/./b/%2e/c HTTP/1.1\r\nHost: localhost");
+    expect(received).toContain("REQUEST_URI/x.fcgi/a/b/c");
+    expect(received).toContain("PATH_INFO/a/b/c");
+    expect(await raw(url, "FOO /x.fcgi HTTP/1.1\r\nHost: localhost")).toBe("");
   });
 
   test("a daemon that cannot be reached is told", async () => {
