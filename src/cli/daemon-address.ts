@@ -30,7 +30,7 @@ export async function configuredAddress(
     const { tables, namesAdmin, namesListen } = await readLeniently(file);
     const isNamed = purpose === "admin" ? namesAdmin : namesListen;
     const asked = addressIn(tables, "admin");
-    if (!isNamed && asked !== undefined && !isOfFile(asked, file)) throw unknownDaemon(thrown, file);
+    if (!isNamed && !isOfFile(asked, file)) throw unknownDaemon(thrown, file);
     warn(mistakeLine(thrown.message));
     return addressIn(tables, purpose);
   }
@@ -38,10 +38,18 @@ export async function configuredAddress(
 
 /** What it may be, and what to do, where nobody answers at the address of a configuration file. */
 export function otherAddressHint(configFile: string | undefined): string {
-  const daemon = runningDaemons().find((each) => each.configFile === absolute(configFile));
-  return daemon === undefined
-    ? "std-fpm does not run, or was started with another `runtime_dir` or `[admin] listen`: then give its address with --socket"
-    : `the std-fpm with this configuration (pid ${daemon.pid}) was started with another address: give --socket ${escapeControls(daemon.socket)}`;
+  return (
+    startedElsewhere(absolute(configFile)) ??
+    "std-fpm does not run, or was started with another `runtime_dir` or `[admin] listen`: then give its address with --socket"
+  );
+}
+
+/** Where the daemon is that was started with this file; undefined where none is known. */
+function startedElsewhere(file: string): string | undefined {
+  const daemon = runningDaemons().find(({ configFile }) => configFile === file);
+  if (daemon === undefined) return undefined;
+  const { pid, socket } = daemon;
+  return `the std-fpm with this configuration (pid ${pid}) was started with another address: give --socket ${escapeControls(socket)}`;
 }
 
 function addressIn(tables: AddressTables, purpose: Purpose): ListenAddress | undefined {
@@ -54,15 +62,16 @@ function addressIn(tables: AddressTables, purpose: Purpose): ListenAddress | und
  * Whether the address, which is a default, may be taken for that of this file's daemon. The default file has no other; of a file that was
  * named the address may be in what cannot be read, and at the default one may be somebody else's daemon, which nobody wants to stop.
  */
-function isOfFile(address: ListenAddress, file: string): boolean {
+function isOfFile(address: ListenAddress | undefined, file: string): boolean {
   const isThere = (path: string) =>
     runningDaemons().some(({ socket, configFile }) => socket === path && configFile === file);
-  return file === DEFAULT_CONFIG_FILE || (address.kind === "unix" && isThere(address.path));
+  return file === DEFAULT_CONFIG_FILE || (address?.kind === "unix" && isThere(address.path));
 }
 
 function unknownDaemon({ code, message, cause }: FpmError, file: string): FpmError {
   const what = `which daemon is meant cannot be told from ${file}`;
-  return new FpmError(code, "daemon", `${message}\n${what}; ${otherAddressHint(file)}`, { cause });
+  const hint = startedElsewhere(file) ?? "none that runs is known to have it: give its address with --socket";
+  return new FpmError(code, "daemon", `${message}\n${what}; ${hint}`, { cause });
 }
 
 /** The first of the mistakes, and how many more there are. */

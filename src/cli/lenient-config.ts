@@ -36,7 +36,7 @@ export async function readLeniently(file: string): Promise<LenientlyRead> {
   const names = [admin["listen"] ?? []].flat();
   return {
     tables: { server: { ...base.server, ...server }, admin: { ...base.admin, ...admin } },
-    namesAdmin: "runtime_dir" in server || names.some((name) => /[/:]/.test(String(name))),
+    namesAdmin: "runtime_dir" in server || names.some((name) => /^$|[/:]/.test(String(name))),
     namesListen: "listen" in server,
   };
 }

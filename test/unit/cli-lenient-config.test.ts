@@ -25,6 +25,7 @@ describe("of a configuration with mistakes", () => {
     ['[server]\nruntime_dir = "/a"\nx = 1\n[nonsense]', ["/a", SOCK, ADMIN, true, false]],
     ['server.listen = "/l"\n[admin]\nlisten = ["/a", "b.sock"]', [RUN, "/l", ["/a", "b.sock"], true, true]],
     ['[admin]\nlisten = "127.0.0.1:1"', [RUN, SOCK, "127.0.0.1:1", true, false]],
+    ['[admin]\nlisten = ""', [RUN, SOCK, "", true, false]],
     // A name is in the runtime folder, wherever that is.
     ['[admin]\nlisten = "b.sock"', [RUN, SOCK, "b.sock", false, false]],
     // What is wrong in itself does not count.
