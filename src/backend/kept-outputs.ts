@@ -1,6 +1,9 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { RareLine } from "../base/rare-line.ts";
 import type { OutputReader } from "./output.ts";
 
-const MOST_OF_PROGRAM = 64;
+const MOST_OF_PROGRAM = 256;
 const MOST_IN_ALL = 1024;
 /** Of the descriptors of this process all of them may take this part. */
 const MOST_DESCRIPTORS = 1 / 8;
@@ -24,9 +27,13 @@ export class KeptOutputs {
   /** The oldest first. */
   readonly #kept = new Map<OutputReader, OutputHolder>();
   readonly #most: number;
+  readonly #log: Log;
+  readonly #closed: RareLine;
 
   /** `descriptors`: how many may be open in this process. */
-  constructor(descriptors: number) {
+  constructor(descriptors: number, log: Log, clock: Clock) {
+    this.#log = log;
+    this.#closed = new RareLine(clock);
     const fitting = Math.floor((descriptors * MOST_DESCRIPTORS) / DESCRIPTORS_PER_OUTPUT);
     this.#most = Math.max(1, Math.min(fitting, MOST_IN_ALL));
   }
@@ -41,8 +48,14 @@ export class KeptOutputs {
   }
 
   #closeOldest(kept: readonly Kept[]): void {
-    const [output] = kept[0] ?? [];
-    if (!output) return;
+    const [output, holder] = kept[0] ?? [];
+    if (!output || !holder) return;
+    const { program } = holder;
+    this.#closed.add((times) => {
+      const what =
+        "too many jobs were left that can still print: the oldest is not read any more, and ends if it prints; let jobs print elsewhere (>/dev/null 2>&1)";
+      this.#log.warn(what, { program, times });
+    });
     // Its end is told later: nobody is to close it a second time instead of another one.
     this.#kept.delete(output);
     output.cancel();

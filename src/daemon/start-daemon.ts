@@ -125,7 +125,7 @@ function createStarting(clock: Clock, log: Log, reaper: Reaper, descriptors: num
     turns: new Turns(clock),
     acceptor: new Acceptor(clock, log),
     unread: new UnreadWatch(clock),
-    keptOutputs: new KeptOutputs(descriptors),
+    keptOutputs: new KeptOutputs(descriptors, log, clock),
     memoryKiller: ownMemoryKiller(),
   };
 }

@@ -79,7 +79,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     instance: "test",
     nextSocketPath,
     outputLimit: new OutputLimit(clock, log),
-    keptOutputs: new KeptOutputs(1024),
+    keptOutputs: new KeptOutputs(1024, log, systemClock),
     naming: new RequestNaming(),
     memoryKiller: new MemoryKiller("/none", () => undefined),
     conduct: new Conduct(),

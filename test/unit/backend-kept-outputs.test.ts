@@ -3,6 +3,8 @@ import { KeptOutputs, type OutputHolder } from "../../src/backend/kept-outputs.t
 import { OutputReader } from "../../src/backend/output.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
+import { createLog } from "../../src/base/log.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** Keeps outputs that somebody has who goes on; by their names those that are still read. */
@@ -10,9 +12,12 @@ class Keeping implements Disposable {
   readonly #kept: KeptOutputs;
   readonly #open = new Map<string, { readonly output: OutputReader; readonly writeFd: number }>();
   readonly #names: string[] = [];
+  readonly lines: string[] = [];
 
   constructor(descriptors: number) {
-    this.#kept = new KeptOutputs(descriptors);
+    const write = (line: string) => void this.lines.push(line);
+    const log = createLog({ level: "warn", format: "plain", reader: () => "other", write });
+    this.#kept = new KeptOutputs(descriptors, log, new FakeClock());
   }
 
   /** As many as `times`, of this program. */
@@ -76,12 +81,15 @@ describe("outputs that somebody has who goes on", () => {
     await keeping.isOpen("a1", "a2", "d1", "e1");
   });
 
-  test("of one program are 64 at the most, also when they come at once", async () => {
+  test("of one program are 256 at the most, also when they come at once, and that is told", async () => {
     using keeping = new Keeping(100_000);
-    keeping.add(66, "a");
+    keeping.add(258, "a");
     keeping.add(1, "b");
-    const last = Array.from({ length: 64 }, (_, index) => `a${index + 3}`);
+    const last = Array.from({ length: 256 }, (_, index) => `a${index + 3}`);
     await keeping.isOpen(...last, "b1");
+    expect(keeping.lines.join()).toMatch(
+      /^\S+ warn too many jobs were left that can still print: .* program=a times=1\n$/,
+    );
   });
 
   test("count no more when they have ended", async () => {
