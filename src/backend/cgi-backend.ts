@@ -103,7 +103,12 @@ export class CgiBackend extends LentBackend {
           closeFd(readFd);
           this.#onStartFailed(process, error);
         },
-        onExit: (ending) => this.#onExit(process, ending, exited.resolve),
+        onExit: (ending) => {
+          this.#onExit(process, ending);
+          exited.resolve(ending);
+          link.onProcessEnded();
+          this.#onOver(process);
+        },
         onStderr: (line) => this.#printError(link, line),
         wake() {},
       });
@@ -187,7 +192,7 @@ export class CgiBackend extends LentBackend {
   }
 
   /** It is a zombie: what it has used is still to be read. */
-  #onExit(process: ProgramProcess, exited: Exited, resolve: (exited: Exited) => void): void {
+  #onExit(process: ProgramProcess, exited: Exited): void {
     const { code } = exited;
     const { lastStderr, pid } = process;
     this.#usedBefore = this.#usageAtEnd(exited.cpuMs);
@@ -199,9 +204,11 @@ export class CgiBackend extends LentBackend {
     const level = this.stopReason === undefined && code !== 0 ? "warn" : "debug";
     this.deps.log[level](this.#death, { program: this.program.name, pid, reason: this.stopReason });
     this.owner.onProcessExited(pid, exit);
-    resolve(exited);
-    this.#link?.onProcessEnded();
-    this.#awaitOutput(pid, 0, this.deps.clock.now());
+  }
+
+  /** It has ended, and its request may be waiting for the rest of its output. */
+  #onOver(process: ProgramProcess): void {
+    this.#awaitOutput(process.pid, 0, this.deps.clock.now());
     if (this.isStopping) void process.finished.then(() => this.#leave());
     else if (this.busy === 0) this.onBack();
   }

@@ -48,6 +48,11 @@ export class CgiInput implements RecordSink {
     this.#pipe.end();
   }
 
+  /** Its process has ended. */
+  onProcessEnded(): void {
+    this.#pipe.onReaderEnded();
+  }
+
   /** The answer is over, and more comes. */
   outlive(): void {
     this.#pipe.outlive();

@@ -173,9 +173,10 @@ export class CgiLink implements Link {
     return true;
   }
 
-  /** Its process has ended. */
+  /** Its process has ended; told also of one that was closed before. */
   onProcessEnded(): void {
     this.#stdout.onWriterEnded();
+    this.#input.onProcessEnded();
   }
 
   /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. False: more of it is there. */

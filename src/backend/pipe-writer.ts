@@ -11,9 +11,13 @@ import { Outbox } from "../base/outbox.ts";
  */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 16;
-/** And how seldom when nobody waits for it any more; after so long without a byte that was taken it is given up. */
+/**
+ * And how seldom when nobody waits for it any more. After so long without a byte that was taken it is given up; much sooner where the process has ended
+ * that it was meant for: what it has started holds the pipe often, and reads it seldom.
+ */
 const LEFT_RETRY_MS = 250;
 const LEFT_MS = 10 * 60_000;
+const ENDED_MS = 2000;
 
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
@@ -31,6 +35,7 @@ export class PipeWriter {
   #phase: "open" | "ending" | "closed" = "open";
   /** Nobody waits for what is read any more; when the last byte was taken, since then. */
   #leftAt: number | undefined;
+  #leftMs = LEFT_MS;
 
   /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: what had to wait does so no more. */
   constructor(fd: number, buffers: ByteBudget, clock: Clock, onDrain: () => void) {
@@ -66,6 +71,12 @@ export class PipeWriter {
     if (this.#phase !== "open") return;
     this.#phase = "ending";
     if (this.waiting === 0) this.close();
+  }
+
+  /** The process that was given the other end has ended; whoever it has passed that on to may read on. */
+  onReaderEnded(): void {
+    this.#leftMs = ENDED_MS;
+    if (this.#leftAt !== undefined) this.#leftAt = this.#clock.now();
   }
 
   /** Nobody waits any more for what is read. */
@@ -108,7 +119,7 @@ export class PipeWriter {
     if (this.#leftAt === undefined) return false;
     const now = this.#clock.now();
     if (isTaken) this.#leftAt = now;
-    return now - this.#leftAt > LEFT_MS;
+    return now - this.#leftAt > this.#leftMs;
   }
 
   /** As a socket does: bytes taken, 0 where there is no room, -1 where nobody reads. */

@@ -100,6 +100,26 @@ describe("the writing end of a program's stdin", () => {
     closeFd(readFd);
   });
 
+  test("is given up soon where nobody waits, nothing is read, and the process has ended that it was meant for", () => {
+    for (const isFirst of [true, false]) {
+      const { readFd, clock, buffers, writer, write, isClosed } = openWriter();
+      write(new Uint8Array(3 * PIPE_BYTES));
+      writer.end();
+      if (isFirst) writer.onReaderEnded();
+      clock.advance(60_000);
+      expect(isClosed()).toBe(false);
+      writer.leave();
+      if (!isFirst) writer.onReaderEnded();
+      clock.advance(1500);
+      readAll(readFd, PIPE_BYTES);
+      clock.advance(1500);
+      expect([isClosed(), buffers.heldBytes]).toEqual([false, PIPE_BYTES]);
+      clock.advance(1000);
+      expect([isClosed(), buffers.heldBytes, clock.timers]).toEqual([true, 0, 0]);
+      closeFd(readFd);
+    }
+  });
+
   test("drops what a reader does not want that has gone", () => {
     const { readFd, clock, buffers, writer, write, drains, isClosed } = openWriter();
     write(new Uint8Array(2 * PIPE_BYTES));
