@@ -13,6 +13,8 @@ export interface Task<Answer> {
   readonly key: string;
   /** Several keys may be of one owner: so that others find a thread, half of them may stand for one at the most. */
   readonly owner?: string;
+  /** Whether a thread may do it that ends afterwards: nothing that comes of it needs the thread. */
+  readonly isLoose?: boolean;
   onAnswer(answer: Answer): void;
   /** The thread has stood for as long as the deadline; or the task has waited for one as long, and is not begun any more. */
   onLate(isBegun: boolean): void;
@@ -30,7 +32,7 @@ export interface ThreadsOptions<Message> {
   readonly deadlineMs: number;
   /** Without a thread until the first task: few daemons need one. */
   readonly isLazy?: boolean;
-  /** As many work side by side, at most, where tasks go on having to wait; 1 if undefined. */
+  /** As many work side by side, at most, where loose tasks go on having to wait; 1 if undefined. */
   readonly atOnce?: number;
   /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
   onNotice?(message: Message): boolean;
@@ -43,6 +45,8 @@ const MOST_OF_OWNER = MOST_THREADS / 2;
 /** More than a thread takes: an epoll, an eventfd, a timer. */
 const THREAD_DESCRIPTORS = 12;
 const LOOK_MS = 50;
+/** A helper that has had nothing to do for so long ends: each takes some 5 MiB. */
+const HELPER_IDLE_MS = 10_000;
 /** In the executable all modules are one file at the root of the file system in it (Bun 1.4.5). */
 const IN_EXECUTABLE = "/$bunfs/root";
 
@@ -60,7 +64,8 @@ interface Queued<Answer> {
 
 /**
  * Threads that do, one thing at a time each, what may stand for as long as a stranger likes: an exec, a look at a disk. While one stands others take its
- * place, a few at most, and what belongs to whom it stands for waits for it. They are one until that is too few.
+ * place, a few at most, and what belongs to whom it stands for waits for it. They are one; as long as
+ * that is too few for loose tasks, helpers take those as well.
  */
 export class Threads<Answer extends object> {
   readonly #options: ThreadsOptions<Answer>;
@@ -90,11 +95,14 @@ export class Threads<Answer extends object> {
     if (this.#threads.length === 0) this.#addThread();
     for (const thread of this.#threads) if (thread.isFree) this.#giveTo(thread);
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
+    else if (this.#threads.some(({ isHelper }) => isHelper)) this.#looking.within(HELPER_IDLE_MS);
   }
 
   /** The first that waits, unless another thread stands over the like of it, or too many for its owner. */
   #giveTo(thread: Thread<Answer>): void {
-    const index = this.#waiting.findIndex(({ task }) => !this.#isHeldUp(task));
+    const index = this.#waiting.findIndex(
+      ({ task }) => (task.isLoose || !thread.isHelper) && !this.#isHeldUp(task),
+    );
     const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);
     if (next) thread.begin(next, this.#options.clock.now());
   }
@@ -109,13 +117,14 @@ export class Threads<Answer extends object> {
     return ofOwner >= MOST_OF_OWNER;
   }
 
-  /** All stand; or none is free, though something waits, and more may be at work at once. */
-  #areTooFew(): boolean {
+  /** A thread where all stand; a helper where none is free, though something waits for one, and more may be at work at once. */
+  #missing(): "thread" | "helper" | undefined {
     const { atOnce = 1 } = this.#options;
+    if (this.#threads.length >= MOST_THREADS) return undefined;
     const working = this.#threads.filter(({ isStanding }) => !isStanding);
-    if (this.#threads.length >= MOST_THREADS) return false;
-    if (working.length === 0) return true;
-    return working.length < atOnce && this.#waiting.length > 0 && working.every(({ isFree }) => !isFree);
+    if (working.every(({ isHelper }) => isHelper)) return "thread";
+    const areBusy = working.length < atOnce && working.every(({ isFree }) => !isFree);
+    return areBusy && this.#waiting.some(({ task }) => task.isLoose) ? "helper" : undefined;
   }
 
   #look(now: number): void {
@@ -125,44 +134,56 @@ export class Threads<Answer extends object> {
       thread.isStanding = true;
       if (now - thread.since >= deadlineMs) giveUp(thread.at, true);
     }
+    this.#endIdleHelpers(now);
+    const missing = this.#missing();
     // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
-    if (this.#areTooFew() && hasDescriptors(THREAD_DESCRIPTORS)) this.#tryAddThread();
+    if (missing !== undefined && hasDescriptors(THREAD_DESCRIPTORS)) this.#tryAddThread(missing);
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);
       giveUp(late, false);
     }
   }
 
+  #endIdleHelpers(now: number): void {
+    for (const thread of this.#threads.filter(({ isHelper, isFree }) => isHelper && isFree)) {
+      if (now - thread.since < HELPER_IDLE_MS) continue;
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      thread.terminate();
+    }
+  }
+
   /** Where the system gives none, for want of tasks, those that wait still hear in time. */
-  #tryAddThread(): void {
+  #tryAddThread(kind: "thread" | "helper"): void {
     try {
-      this.#addThread();
+      this.#addThread(kind === "helper");
     } catch (error) {
       const { log, name } = this.#options;
       this.#refused.add((times) => log.warn(`no further ${name}'s thread: ${messageOf(error)}`, { times }));
     }
   }
 
-  #addThread(): void {
+  #addThread(isHelper = false): void {
     const thread: Thread<Answer> = new Thread(
       this.#options.file,
+      isHelper,
       () => this.#giveOut(),
       (message) => this.#onMessage(thread, message),
       (problem) => this.#onBroken(thread, problem),
     );
+    thread.since = this.#options.clock.now();
     this.#threads.push(thread);
   }
 
   #onMessage(thread: Thread<Answer>, message: Answer): void {
     if (this.#options.onNotice?.(message)) return;
-    thread.end()?.task.onAnswer(message);
+    thread.end(this.#options.clock.now())?.task.onAnswer(message);
     this.#giveOut();
   }
 
   #onBroken(thread: Thread<Answer>, problem: string): void {
     this.#options.log.error(`a bug in std-fpm: a ${this.#options.name}'s thread has failed: ${problem}`);
     this.#threads.splice(this.#threads.indexOf(thread), 1);
-    thread.end()?.task.onBroken(problem);
+    thread.end(this.#options.clock.now())?.task.onBroken(problem);
   }
 }
 
@@ -175,19 +196,22 @@ function giveUp<Answer>(late: Queued<Answer>, isBegun: boolean): void {
 class Thread<Answer> {
   /** What it is at. */
   at: Queued<Answer> | undefined;
-  /** Since when. */
+  /** Since when; or since when it has been at nothing. */
   since = 0;
   isStanding = false;
+  readonly isHelper: boolean;
   readonly #worker: Worker;
   /** Its module has been read, which takes longer than most tasks. */
   #isReady = false;
 
   constructor(
     file: string,
+    isHelper: boolean,
     onReady: () => void,
     onMessage: (message: Answer) => void,
     onBroken: (problem: string) => void,
   ) {
+    this.isHelper = isHelper;
     this.#worker = new Worker(file);
     this.#worker.addEventListener("open", () => {
       this.#isReady = true;
@@ -209,10 +233,15 @@ class Thread<Answer> {
   }
 
   /** It has answered. */
-  end(): Queued<Answer> | undefined {
+  end(now: number): Queued<Answer> | undefined {
     const { at } = this;
     this.at = undefined;
+    this.since = now;
     this.isStanding = false;
     return at;
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
   }
 }

@@ -12,8 +12,8 @@ import { cannotStart, type Program } from "./program.ts";
 import { spawn } from "./spawn.ts";
 import { findTools } from "./tools.ts";
 
-// The entry of a starter's thread: see `Starter`. Whatever waits for a program's file, disk or user waits here. It ends with the daemon, never
-// before: the kernel ends the programs of a thread together with it (PR_SET_PDEATHSIG, prctl(2)).
+// The entry of a starter's thread: see `Starter`. Whatever waits for a program's file, disk or user waits here. One that starts
+// FastCGI programs ends with the daemon, never before: the kernel ends these together with the thread (PR_SET_PDEATHSIG, prctl(2)).
 
 declare const self: Worker;
 

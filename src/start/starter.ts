@@ -19,7 +19,7 @@ export interface StartListener {
 
 /** A start that takes longer has failed; a process that comes of it later is ended at once. */
 const DEADLINE_MS = 10_000;
-/** A thread waits for its child to execute a program for longer than it works itself: with two cores three started a third more CGI programs than one. */
+/** A thread waits for its child to execute a program for longer than it works itself: on two cores three of them started a fifth more CGI programs than one. */
 const MOST_AT_ONCE = 4;
 
 const STANDS = `executing it has taken longer than ${DEADLINE_MS / 1000} s; its file, or the disk that it is on, does not answer`;
@@ -63,6 +63,7 @@ export class Starter {
     this.#threads.ask({
       text: requestText(textOf(program), { kind: "start", id: this.#nextId++, order: rest }),
       ...whoseIs(program),
+      isLoose: isItsOwn(program),
       onAnswer: (reply) => this.#onAnswer(reply, heard),
       onLate: (isBegun) => {
         heard = NOBODY;
@@ -78,6 +79,7 @@ export class Starter {
       this.#threads.ask({
         text: requestText(textOf(program), { kind: "explain", id: this.#nextId++, errno }),
         ...whoseIs(program),
+        isLoose: true,
         onAnswer: (reply) => resolve(reply.kind === "explained" ? reply.why : ""),
         onLate: () => resolve("its file does not answer"),
         onBroken: (problem) => resolve(brokenThread(problem).message),
@@ -115,6 +117,11 @@ export class Starter {
 /** Over a program no more than one thread stands, and not all over the programs of one user in one place. */
 function whoseIs({ key, owner, app, argv }: Program): { readonly key: string; readonly owner: string } {
   return { key, owner: `${owner ?? app.user} ${placeOf(argv[0])}` };
+}
+
+/** Whether its process lives on without the thread that has started it: neither does it end with that, nor does Bun wait for it there. */
+function isItsOwn({ app }: Program): boolean {
+  return app.protocol === "cgi" && app.cgroup === "";
 }
 
 const texts = new WeakMap<Program, string>();

@@ -98,27 +98,31 @@ const COUNTING = `
   const { Threads } = await import(${JSON.stringify(resolve("src/base/threads.ts"))});
   const comm = (task) => readFileSync("/proc/self/task/" + task + "/comm", "latin1").trim();
   const count = () => readdirSync("/proc/self/task").filter((task) => comm(task) === "Worker").length;
-  const [isLazy, standing, atOnce, tasks] = JSON.parse(process.argv[1]);
+  const [isLazy, standing, atOnce, tasks, kind = "short"] = JSON.parse(process.argv[1]);
+  /** In which time goes ten times as fast. */
+  const clock = { ...systemClock, now: () => 10 * systemClock.now(), after: (ms, then) => systemClock.after(ms / 10, then) };
   const file = new URL(${JSON.stringify(`file://${resolve("test/support/standing-thread.ts")}`)}).href;
   const onNotice = (message) => "notice" in message;
-  const threads = new Threads({ clock: systemClock, log: console, file, name: "test", deadlineMs: 60_000, isLazy, atOnce, onNotice });
+  const threads = new Threads({ clock: tasks > 0 && standing === 0 ? clock : systemClock, log: console, file, name: "test", deadlineMs: 60_000, isLazy, atOnce, onNotice });
   const ask = (who, ms) =>
-    new Promise((onAnswer) => threads.ask({ text: JSON.stringify({ who, ms }), key: who, onAnswer, onLate() {}, onBroken() {} }));
+    new Promise((onAnswer) => threads.ask({ text: JSON.stringify({ who, ms }), key: who, isLoose: who === "short", onAnswer, onLate() {}, onBroken() {} }));
   await Bun.sleep(200);
   const counts = [count()];
   await ask("first", 0);
   counts.push(count());
   for (let i = 0; i < standing; i++) void ask("who " + i, 8000);
   if (standing > 0) await Bun.sleep(4000);
-  for (let i = 0; i < tasks; i += 8) await Promise.all(Array.from({ length: 8 }, () => ask("short", 5)));
+  for (let i = 0; i < tasks; i += 8) await Promise.all(Array.from({ length: 8 }, () => ask(kind, 5)));
   counts.push(count());
+  if (tasks > 0 && standing === 0) await Bun.sleep(2500);
+  if (tasks > 0 && standing === 0) counts.push(count());
   console.log(JSON.stringify(counts));
   if (standing > 0) process.exit(0);
 `;
 
 describe("a process with threads", () => {
-  const countsOf = async (isLazy: boolean, standing: number, atOnce = 1, tasks = 0) => {
-    const options = JSON.stringify([isLazy, standing, atOnce, tasks]);
+  const countsOf = async (isLazy: boolean, standing: number, atOnce = 1, tasks = 0, kind = "short") => {
+    const options = JSON.stringify([isLazy, standing, atOnce, tasks, kind]);
     const child = Bun.spawn([process.execPath, "-e", COUNTING, options], {
       stdout: "pipe",
       stderr: "inherit",
@@ -137,9 +141,10 @@ describe("a process with threads", () => {
     expect(await countsOf(true, 20)).toEqual([0, 1, 8, 0]);
   });
 
-  test("has as many side by side as it may where tasks go on having to wait, and one where they do not", async () => {
-    expect(await countsOf(false, 0, 3, 400)).toEqual([1, 1, 3, 0]);
-    expect(await countsOf(false, 0, 1, 400)).toEqual([1, 1, 1, 0]);
+  test("has helpers where loose tasks go on having to wait, which end when they have nothing to do, and one thread where they do not", async () => {
+    expect(await countsOf(false, 0, 3, 400)).toEqual([1, 1, 3, 1, 0]);
+    expect(await countsOf(false, 0, 1, 400)).toEqual([1, 1, 1, 1, 0]);
+    expect(await countsOf(false, 0, 3, 400, "bound")).toEqual([1, 1, 1, 1, 0]);
   });
 
   test("has those that stand beside those that work", async () => {
