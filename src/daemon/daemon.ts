@@ -224,11 +224,10 @@ export class Daemon implements RunningDaemon {
   async handOver(): Promise<number | undefined> {
     const { log } = this.#deps;
     const command = this.#command;
-    if (this.#state !== "running" || this.#successor || !command) {
-      const isUnderWay = this.#state === "running" && this.#successor;
-      const why = isUnderWay ? "one is being started already" : "std-fpm is stopping";
-      this.#handOverProblem = command ? why : "it is not known how";
-      log.warn(`not starting a new executable: ${this.#handOverProblem}`);
+    const problem = this.#whyNoHandOver();
+    if (problem !== undefined || !command) {
+      this.#handOverProblem = problem;
+      log.warn(`not starting a new executable: ${problem}`);
       return undefined;
     }
     const executable = command[0];
@@ -247,6 +246,16 @@ export class Daemon implements RunningDaemon {
     // It may have got that far.
     this.#runtimeDir.writePid();
     log.info("going on as before");
+    return undefined;
+  }
+
+  #whyNoHandOver(): string | undefined {
+    if (!this.#command) return "it is not known how";
+    if (this.#state !== "running") return "std-fpm is stopping";
+    if (this.#successor) return "one is being started already";
+    // With the first process of a PID namespace the kernel ends all others (pid_namespaces(7)).
+    if (process.pid === 1)
+      return "std-fpm is the first process of its container, which would end with it; start another container";
     return undefined;
   }
 

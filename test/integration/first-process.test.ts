@@ -106,6 +106,16 @@ describe("as the first process of a container std-fpm", () => {
     await site.text("lab.fcgi");
   });
 
+  test("does not hand over: all others would end with it", async () => {
+    // Without a namespace it is no first process.
+    if (ISOLATED.length === 0) return;
+    await using first = await startFirst();
+    const { site, pid } = first;
+    process.kill(pid, "SIGUSR2");
+    await logged(site.fpm, "not starting a new executable: std-fpm is the first process of its container");
+    expect(await site.text("lab.fcgi")).toMatch(/^\d+$/);
+  });
+
   test("ends with status 1 when it cannot start", async () => {
     const { exited, stderr } = Bun.spawn([...ISOLATED, EXECUTABLE, "serve", "--config", "/nonexistent"], {
       stdio: ["ignore", "ignore", "pipe"],
