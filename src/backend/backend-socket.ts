@@ -19,8 +19,10 @@ export class BackendSocket {
   readonly inode: number;
   readonly path: string;
   readonly #owner: LinkOwner;
-  /** How many connections the program takes at once, as it is said to, or as it was seen. */
-  #concurrency: number;
+  /** How many connections the program takes at once, as it is said to … */
+  readonly #concurrency: number;
+  /** … and as it was seen. */
+  #mostAtOnce: number;
   /** The silent connection by which a boot, or a return, is noticed. */
   #silentFd: number | undefined;
   /** Connections that wait for the next request, the most recently used last. */
@@ -36,6 +38,7 @@ export class BackendSocket {
     this.path = path;
     this.#owner = owner;
     this.#concurrency = concurrency;
+    this.#mostAtOnce = concurrency;
     this.fd = listenUnix(path, concurrency + SPARE_BACKLOG);
     this.inode = fstatSync(this.fd).ino;
     const problem = this.knock();
@@ -105,7 +108,7 @@ export class BackendSocket {
    */
   freeWorkers(busy: number): boolean {
     const kept = this.#kept.splice(0);
-    if (kept.length > 0) this.#concurrency = Math.max(1, kept.length + busy - 1);
+    if (kept.length > 0) this.#mostAtOnce = Math.max(1, kept.length + busy - 1);
     for (const link of kept) link.close();
     return kept.length > 0;
   }
@@ -119,7 +122,8 @@ export class BackendSocket {
       if (kept.isOpen) return kept;
     }
     // A program takes no more connections than it serves requests.
-    while (this.#kept.length > this.#concurrency - busy) this.#kept.shift()?.close();
+    const most = Math.max(0, this.#mostAtOnce - busy);
+    while (this.#kept.length > most) this.#kept.shift()?.close();
     // One that was silent for long may have been closed by the program.
     if (this.#silentFd !== undefined && isReadable(this.#silentFd)) this.dropSilent();
     const silentFd = this.#silentFd;

@@ -3,6 +3,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import type { AcceptListener } from "../../src/backend/acceptor.ts";
 import { BackendSocket } from "../../src/backend/backend-socket.ts";
 import type { Link } from "../../src/backend/link.ts";
+import type { SocketLink } from "../../src/backend/socket-link.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
@@ -55,6 +56,26 @@ describe("a connection that is taken back", () => {
       socket.close();
     }
   });
+});
+
+test("kept connections of workers that accept no more are given up, however many are lent from then on", () => {
+  const socket = new BackendSocket(dir.at("s"), 3, { buffers: new ByteBudget(2 ** 20) } as never);
+  try {
+    const [kept, others] = [1, 2].map((busy) => socket.connect(true, busy) as SocketLink) as [
+      SocketLink,
+      SocketLink,
+    ];
+    socket.keep(kept);
+    expect([socket.freeWorkers(1), kept.isOpen]).toEqual([true, false]);
+    expect(socket.freeWorkers(1)).toBe(false);
+    // As many as its settings say: more than it was seen to take.
+    for (const busy of [2, 3]) (socket.connect(true, busy) as SocketLink).close();
+    socket.keep(others);
+    expect(socket.connect(true, 3)).not.toBe(others);
+    expect(others.isOpen).toBe(false);
+  } finally {
+    socket.close();
+  }
 });
 
 describe("the silent connection to a program", () => {
