@@ -21,8 +21,8 @@ import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
  */
 const NUDGE_EVERY_MS = 250;
 const GROUP_TURNS: readonly number[] = [4, 8];
-/** A process takes seven descriptors, and while it starts three more, beside those of a file or a folder that is read. */
-const START_DESCRIPTORS = 12;
+/** A process takes seven descriptors, and while it starts six more, beside those of a file or a folder that is read. */
+const START_DESCRIPTORS = 15;
 /** What a process that works on one request prints on stderr may wait until it ends, or for so long. */
 const ERRORS_AFTER_MS = 100;
 /** So long the end of a process waits for those that it has left its pipes to; what they print later is still logged. */

@@ -183,7 +183,9 @@ export function closeFd(fd: number): void {
 
 /** Another descriptor of the same open file; closes on exec. */
 export function duplicate(fd: number): number {
-  return check("fcntl", libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `descriptor ${fd}`);
+  const copy = check("fcntl", libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `descriptor ${fd}`);
+  noteDescriptor(copy);
+  return copy;
 }
 
 /** A descriptor that was inherited is not passed on to children. */

@@ -1,6 +1,9 @@
 import type { ErrorCode, Fault } from "../base/errors.ts";
 import type { Program } from "./program.ts";
 
+/** A start that takes longer has failed. */
+export const START_DEADLINE_MS = 10_000;
+
 /** A process that is to be started. */
 export interface StartOrder {
   readonly program: Program;

@@ -6,7 +6,13 @@ import { remember } from "../base/remembering.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
-import { readRequest, type StarterReply, type StartFailure, type StartOrder } from "./order.ts";
+import {
+  readRequest,
+  START_DEADLINE_MS,
+  type StarterReply,
+  type StartFailure,
+  type StartOrder,
+} from "./order.ts";
 import { setUmask, unshareUmask } from "./posix-spawn.ts";
 import { cannotStart, type Program } from "./program.ts";
 import { spawn } from "./spawn.ts";
@@ -66,7 +72,10 @@ function start(id: number, order: StartOrder): void {
   try {
     // Without one the user database, too, would say that there is nobody.
     if (!hasDescriptors(LOOK_DESCRIPTORS)) throw noDescriptors(`${order.program.name} cannot be started`);
+    const begunAt = performance.now();
     const launch = launchOf(order, around);
+    // Nobody waits for it any more.
+    if (performance.now() - begunAt > START_DEADLINE_MS) throw cannotStart(order.program, "it is too late");
     const { pid, isBuns } = withUmask(order, () =>
       spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
     );

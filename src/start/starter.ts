@@ -1,10 +1,18 @@
 import type { Clock } from "../base/clock.ts";
 import { placeOf } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
+import { closeFd, duplicate } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
-import { type Ending, requestText, type StarterReply, type StartOrder } from "./order.ts";
+import {
+  START_DEADLINE_MS as DEADLINE_MS,
+  type Ending,
+  requestText,
+  type StarterReply,
+  type StartOrder,
+} from "./order.ts";
 import { cannotStart, type Program } from "./program.ts";
 import type { Reaper } from "./reaper.ts";
 
@@ -17,8 +25,6 @@ export interface StartListener {
   onExit(ending: Ending): void;
 }
 
-/** A start that takes longer has failed; a process that comes of it later is ended at once. */
-const DEADLINE_MS = 10_000;
 /** A thread waits for its child to execute a program for longer than it works itself: on two cores three of them started a fifth more CGI programs than one. */
 const MOST_AT_ONCE = 4;
 
@@ -58,18 +64,36 @@ export class Starter {
 
   /** Starts a process; the listener hears of it later, never at once. */
   start(order: StartOrder, listener: StartListener): void {
-    const { program, ...rest } = order;
+    const { program, stdio, ...rest } = order;
+    const copies = copiesOf(stdio);
+    if (!copies) {
+      const error = noDescriptors(`${program.name} cannot be started`);
+      this.#deps.clock.after(0, () => listener.onStartFailed(error));
+      return;
+    }
     let heard = listener;
+    const close = () => copies.forEach(closeFd);
     this.#threads.ask({
-      text: requestText(textOf(program), { kind: "start", id: this.#nextId++, order: rest }),
+      text: requestText(textOf(program), {
+        kind: "start",
+        id: this.#nextId++,
+        order: { ...rest, stdio: copies },
+      }),
       ...whoseIs(program),
       isLoose: isItsOwn(program),
-      onAnswer: (reply) => this.#onAnswer(reply, heard),
+      onAnswer: (reply) => {
+        close();
+        this.#onAnswer(reply, heard);
+      },
       onLate: (isBegun) => {
+        if (!isBegun) close();
         heard = NOBODY;
         listener.onStartFailed(cannotStart(program, isBegun ? STANDS : NO_STARTER));
       },
-      onBroken: (problem) => heard.onStartFailed(brokenThread(problem)),
+      onBroken: (problem) => {
+        close();
+        heard.onStartFailed(brokenThread(problem));
+      },
     });
   }
 
@@ -124,6 +148,25 @@ function isItsOwn({ app }: Program): boolean {
   return app.protocol === "cgi" && app.cgroup === "";
 }
 
+/**
+ * The descriptors that a thread passes on: until it has answered they stay what they are, whoever gives up meanwhile and closes its own. A number that is
+ * somebody else's by then would go to the program. Undefined when none are left.
+ */
+function copiesOf([stdin, stdout, stderr]: StartOrder["stdio"]): StartOrder["stdio"] | undefined {
+  const made: number[] = [];
+  const copy = (fd: number) => {
+    const another = duplicate(fd);
+    made.push(another);
+    return another;
+  };
+  try {
+    return [copy(stdin), copy(stdout), copy(stderr)];
+  } catch {
+    made.forEach(closeFd);
+    return undefined;
+  }
+}
+
 const texts = new WeakMap<Program, string>();
 
 /** The program as it crosses threads. */
@@ -139,7 +182,7 @@ function brokenThread(problem: string): FpmError {
   return new FpmError("SPAWN_FAILED", "daemon", `A bug in std-fpm: ${problem}.`);
 }
 
-/** What comes too late is ended at once. */
+/** What comes too late is ended at once: its thread cannot know in the last moment. */
 const NOBODY: StartListener = {
   onStarted: (pid) => void sendSignal(-pid, "SIGKILL"),
   onStartFailed() {},

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { systemClock } from "../../src/base/clock.ts";
+import { closeFd, openPipe } from "../../src/base/libc.ts";
+import { createLog } from "../../src/base/log.ts";
+import type { Program } from "../../src/start/program.ts";
+import { Reaper } from "../../src/start/reaper.ts";
+import { Starter } from "../../src/start/starter.ts";
+import { appConfig } from "../support/app-config.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+test("a process gets what its order named, whatever becomes of those descriptors before it is started", async () => {
+  using dir = makeTempDir();
+  const reaper = new Reaper(systemClock, { adopts: false });
+  const log = createLog({ level: "error", format: "plain", reader: () => "other", write: () => {} });
+  const starter = new Starter({ clock: systemClock, log, reaper });
+  const argv = ["/bin/sh", "-c", "cat; echo said >&2"] as const;
+  const user = process.geteuid?.() === 0 ? "root" : "";
+  const app = appConfig({ protocol: "cgi", user });
+  const common = { key: "k", name: "k", script: argv[0], owner: undefined, ownedFile: undefined };
+  const program = {
+    ...common,
+    argv,
+    cwd: "/",
+    version: "",
+    generation: "",
+    role: "responder",
+    app,
+  } as Program;
+  writeFileSync(dir.at("input"), "what it was sent");
+  const stdin = openSync(dir.at("input"), "r");
+  const [stdout, stderr] = [openPipe(), openPipe()];
+  const ended = Promise.withResolvers<unknown>();
+  starter.start(
+    { program, stdio: [stdin, stdout.writeFd, stderr.writeFd], request: [], instance: "test" },
+    {
+      onStarted() {},
+      onStartFailed: (error) => ended.resolve(error.message),
+      onExit: ({ code }) => ended.resolve(code),
+    },
+  );
+  for (const fd of [stdin, stdout.writeFd, stderr.writeFd]) closeFd(fd);
+  // The numbers are others' now.
+  const others = Array.from({ length: 3 }, (_, i) => openSync(dir.at(`other${i}`), "w+"));
+  expect(await ended.promise).toBe(0);
+  expect(readFileSync(stdout.readFd, "latin1")).toBe("what it was sent");
+  expect(readFileSync(stderr.readFd, "latin1")).toBe("said\n");
+  expect([0, 1, 2].map((i) => readFileSync(dir.at(`other${i}`), "latin1"))).toEqual(["", "", ""]);
+  for (const fd of [stdout.readFd, stderr.readFd]) closeFd(fd);
+  others.forEach(closeSync);
+  reaper.close();
+});
