@@ -1,6 +1,7 @@
 import type { Timer } from "../base/clock.ts";
 import { noteDescriptor } from "../base/descriptor-limit.ts";
 import { FpmError } from "../base/errors.ts";
+import { nextDescriptor } from "../base/libc.ts";
 import { RareLine } from "../base/rare-line.ts";
 import type { Admission } from "./admission.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
@@ -10,6 +11,8 @@ import { type Gate, type PlaceLimits, Places } from "./places.ts";
 const LOOK_MS = 1000;
 /** After so long without a word of it a web server's machine is asked whether it is still there. */
 const KEEP_ALIVE_MS = 60_000;
+/** What a request may take at once, before anybody has counted: its connection, a file for its body, a connection to its program. */
+const DESCRIPTORS_PER_REQUEST = 3;
 /** What is asked of the connections. */
 export interface FrontLimits extends PlaceLimits {
   readonly headTimeoutMs: number;
@@ -71,7 +74,7 @@ export class Connections {
   open(socket: FrontSocket, isUnix: boolean): void {
     const connection = new Connection(socket, this.#deps);
     socket.data = connection;
-    noteDescriptor(socket.fd);
+    noteDescriptor(DESCRIPTORS_PER_REQUEST * socket.fd);
     const refusal = this.#admission.refusal(socket, isUnix);
     if (refusal) {
       const { log } = this.#deps;
@@ -106,6 +109,8 @@ export class Connections {
       const now = clock.now();
       const wasAway = now - lookedAt > 2 * everyMs;
       lookedAt = now;
+      // For those that nobody has noted.
+      nextDescriptor();
       // When it is us who did not run, what the clients have sent meanwhile is read first.
       if (wasAway) return;
       for (const connection of this.#connections) connection.checkOverdue(now);

@@ -1,5 +1,6 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { noteDescriptor } from "../base/descriptor-limit.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { isShortage, noDescriptors } from "../base/shortage.ts";
 import type { SpoolSpace } from "./spool-space.ts";
@@ -24,6 +25,7 @@ export class SpoolFile {
     let handle: FileHandle | undefined;
     try {
       handle = await open(path, "wx+", 0o600);
+      noteDescriptor(handle.fd);
       await unlink(path);
       return new SpoolFile(handle, space);
     } catch (error) {

@@ -51,6 +51,19 @@ describe("programs have a soft limit of 1,024 from their first instruction on", 
     expect(await limitsSeen(site)).toEqual(["1024\n"]);
   });
 
+  test("which is no limit for bodies that are kept in files", async () => {
+    await using site = await siteOf({});
+    const body = new Uint8Array(100_000).fill(97);
+    const params = { REQUEST_METHOD: "POST", CONTENT_LENGTH: String(body.length) };
+    const ask = async () => {
+      using connection = await connectFcgi(site.fpm.socket);
+      return (await connection.request(`${site.root}/d.cgi`, { params, body })).stdout.length > body.length;
+    };
+    const answers = await Promise.all(Array.from({ length: 600 }, ask));
+    expect(answers.filter((isWhole) => !isWhole)).toEqual([]);
+    expect(site.fpm.log()).not.toContain("no descriptors are left");
+  });
+
   test("also while std-fpm has more open", async () => {
     await using site = await siteOf({ server: "max_connections = 2000" });
     site.put("limit.cgi", LIMIT_PAGE);
