@@ -1,10 +1,12 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import { BugError } from "../base/errors.ts";
-import { OUTBOX_HIGH_WATER } from "../base/outbox.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { FCGI_STDIN } from "../fcgi/protocol.ts";
 import { PipeWriter } from "./pipe-writer.ts";
+
+/** As much as a pipe holds (pipe(7)). */
+const MOST_WAITING = 64 * 1024;
 
 /**
  * The stdin of a CGI process: the content of STDIN records goes there, and their end closes it. It outlives the answer: a program may read what it was
@@ -15,6 +17,7 @@ export class CgiInput implements RecordSink {
   readonly #pipe: PipeWriter;
   /** Hears when what had to wait was taken, or when nobody reads any more. */
   onDrain: () => void;
+  #isOutlived = false;
   #type = 0;
   #length = 0;
 
@@ -29,8 +32,9 @@ export class CgiInput implements RecordSink {
     return this.#pipe.waiting;
   }
 
+  /** When nobody waits for it any more, what can be read once more need not be held. */
   get isCongested(): boolean {
-    return this.waiting > OUTBOX_HIGH_WATER;
+    return this.waiting > (this.#isOutlived ? 0 : MOST_WAITING);
   }
 
   /** Whether nothing more goes there: it was closed, or nobody reads. */
@@ -55,6 +59,7 @@ export class CgiInput implements RecordSink {
 
   /** The answer is over, and more comes. */
   outlive(): void {
+    this.#isOutlived = true;
     this.#pipe.outlive();
   }
 

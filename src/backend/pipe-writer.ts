@@ -119,6 +119,8 @@ export class PipeWriter {
     if (this.#leftAt === undefined) return false;
     const now = this.#clock.now();
     if (isTaken) this.#leftAt = now;
+    // Others have better use for the room.
+    if (this.#leftMs === ENDED_MS && this.#buffers.isTight) return true;
     return now - this.#leftAt > this.#leftMs;
   }
 

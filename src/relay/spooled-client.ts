@@ -7,6 +7,8 @@ import type { ClientListener, ClientStream, LeaveListener } from "./client-strea
 import type { SpoolFile } from "./spool-file.ts";
 
 const READ_BYTES = 128 * 1024;
+/** For who reads on when nobody waits any more: no more of it is held than a pipe takes (pipe(7)). */
+const READ_ON_BYTES = 64 * 1024;
 const NOTHING = new ByteQueue();
 
 /** A client whose whole body was collected before: it can be sent as often as need be. */
@@ -156,7 +158,7 @@ export class SpooledClient implements ClientStream, ClientListener {
         await this.#resumed?.promise;
         continue;
       }
-      const piece = await file.read(this.#position, READ_BYTES).catch(() => undefined);
+      const piece = await file.read(this.#position, READ_ON_BYTES).catch(() => undefined);
       if (!piece) return;
       this.#position += piece.length;
       reader.write(piece, 0, piece.length);

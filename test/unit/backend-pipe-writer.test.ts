@@ -7,10 +7,10 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 const PIPE_BYTES = 64 * 1024;
 
-function openWriter() {
+function openWriter(roomBytes = 2 ** 30) {
   const { readFd, writeFd } = openPipe();
   const clock = new FakeClock();
-  const buffers = new ByteBudget(2 ** 30);
+  const buffers = new ByteBudget(roomBytes);
   let drains = 0;
   const writer = new PipeWriter(writeFd, buffers, clock, () => void drains++);
   return {
@@ -118,6 +118,19 @@ describe("the writing end of a program's stdin", () => {
       expect([isClosed(), buffers.heldBytes, clock.timers]).toEqual([true, 0, 0]);
       closeFd(readFd);
     }
+  });
+
+  test("is given up at once where the process has ended and the room is needed", () => {
+    const { readFd, clock, buffers, writer, write, isClosed } = openWriter(3 * PIPE_BYTES);
+    write(new Uint8Array(3 * PIPE_BYTES));
+    writer.end();
+    writer.leave();
+    clock.advance(5000);
+    expect(isClosed()).toBe(false);
+    writer.onReaderEnded();
+    clock.advance(300);
+    expect([isClosed(), buffers.heldBytes, clock.timers]).toEqual([true, 0, 0]);
+    closeFd(readFd);
   });
 
   test("drops what a reader does not want that has gone", () => {
