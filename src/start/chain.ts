@@ -27,8 +27,11 @@ export interface Confinement {
 const LIMITS = ["nofile", "nproc", "core", "as", "cpu"] as const;
 /** What env(1), nice(1), prlimit(1) and setpriv(1) end with when they fail themselves, or cannot execute what follows. */
 const TOOL_STATUSES: readonly (number | null)[] = [1, 125, 126, 127];
-/** env(1) executes the program by its path, in quotes; of a command that a `#!` line names it says the same without one. */
-const COMPLAINT = /^(prlimit|nice|setpriv|env(?=: .?\/)): (.+)$/;
+/**
+ * nice(1) and env(1) call themselves as they were called, which is by their paths here and seldom so elsewhere. env(1) executes the program by its path;
+ * of a command that a `#!` line names it says the same without one.
+ */
+const COMPLAINT = /^(?:(prlimit|setpriv)|\/(?:usr\/)?s?bin\/(nice|env(?=: [^\w/]?\/))): (.+)$/;
 /** Variables by which one decides what a process loads before its first instruction, or while it prints a message (ld.so(8), setlocale(3), iconv(1), catopen(3)). */
 const LOADS =
   /^(?:(?:LD_\w+|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|(?:LANG|LANGUAGE|LC_\w+|OUTPUT_CHARSET)=[^=]*\/)/;
@@ -113,7 +116,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** What a tool's last words and its exit status say; undefined: that was the program itself. */
 export function chainFailure(complaint: string, status: number | null): ChainFailure | undefined {
-  const [, tool = "", words = ""] = COMPLAINT.exec(complaint) ?? [];
+  const [, ofLinux, ofCore, words = ""] = COMPLAINT.exec(complaint) ?? [];
+  const tool = ofLinux ?? ofCore ?? "";
   if (tool === "" || !TOOL_STATUSES.includes(status)) return undefined;
   const reason = words.slice(words.lastIndexOf(": ") + 2);
   const errno = REASONS[reason] ?? "";

@@ -94,10 +94,15 @@ describe("what a tool of the chain says when it fails", () => {
       "EPERM",
       "limits.nproc cannot be set: Operation not permitted; only root with CAP_SYS_RESOURCE, which containers lack, may raise a hard limit",
     ],
-    ["nice: cannot set niceness: Permission denied", 126, "EACCES", "nice cannot be set: Permission denied"],
-    ["nice: '/usr/bin/setpriv': No such file or directory", 127, "ENOENT", undefined],
-    ["env: \u2018/a.fcgi\u2019: No such file or directory", 127, "ENOENT", undefined],
-    ["env: '/a.fcgi': Permission denied", 126, "EACCES", undefined],
+    [
+      "/usr/bin/nice: cannot set niceness: Permission denied",
+      126,
+      "EACCES",
+      "nice cannot be set: Permission denied",
+    ],
+    ["/usr/bin/nice: '/usr/bin/setpriv': No such file or directory", 127, "ENOENT", undefined],
+    ["/usr/bin/env: \u2018/a.fcgi\u2019: No such file or directory", 127, "ENOENT", undefined],
+    ["/bin/env: '/a.fcgi': Permission denied", 126, "EACCES", undefined],
     [
       "setpriv: setresuid failed: Operation not permitted",
       127,
@@ -114,6 +119,13 @@ describe("what a tool of the chain says when it fails", () => {
     ["it was killed", "setpriv: failed to execute /a: Permission denied", null],
     ["the program said something else", "perl: failed to execute /a: Permission denied", 127],
     ["nobody said anything", "", 127],
+    [
+      "a script said it, which calls tools by their names",
+      "env: \u2018/opt/server\u2019: No such file or directory",
+      127,
+    ],
+    ["a script said it, which may not be nicer", "nice: cannot set niceness: Permission denied", 126],
+    ["it was the command of a #! line", "/usr/bin/env: \u2018perl6\u2019: No such file or directory", 127],
   ])("is not believed where %s", (_what, line, status) => {
     expect(chainFailure(line, status)).toBeUndefined();
   });
