@@ -187,7 +187,7 @@ export const appSchema = Type.Object(
       0,
       1_000_000,
       1000,
-      "Most lines a second that the log takes of what a program prints; 0 = all.",
+      "Most lines a second that the log takes of what a program prints, and the web server of its `stderr`; 0 = all.",
     ),
     stderr: oneOf(
       ["log", "client", "both"],

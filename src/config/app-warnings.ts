@@ -37,7 +37,9 @@ export async function settingWarnings(tables: Tables, config: Config): Promise<s
     if (table.concurrency !== undefined && settings.concurrency > 1)
       warnings.push(...(await ofConcurrency(table.match, settings, name)));
   }
-  if (config.app.concurrency > 1) warnings.push(...(await ofConcurrency("", config.app, "app")));
+  // With `children` it is theirs.
+  if (config.app.concurrency > 1 && config.app.children === 0)
+    warnings.push(...(await ofConcurrency("", config.app, "app")));
   return warnings;
 }
 

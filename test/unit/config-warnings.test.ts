@@ -189,6 +189,12 @@ test("any_path without what it needs is an error", async () => {
   );
 });
 
+test("children of php-cgi are no concurrency that it cannot have, also in [app]", async () => {
+  const app = `[app]\ncommand = ["${phpCgi}"]\nextensions = [".php"]`;
+  expect(await warningsOf(`${app}\nchildren = 3`)).toEqual([]);
+  expect((await warningsOf(`${app}\nconcurrency = 3`)).join()).toContain("app.concurrency: ");
+});
+
 test("children without a command is an error", async () => {
   const failure = async (text: string) =>
     await warningsOf(text).then(
