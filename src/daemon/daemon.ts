@@ -26,7 +26,7 @@ import type { DaemonEnd, DaemonOptions, RunningDaemon } from "./running-daemon.t
 import type { RuntimeDir } from "./runtime-dir.ts";
 import { type DaemonState, nextDaemonState } from "./states.ts";
 import { endLeftBehind, endStraysOf } from "./strays.ts";
-import { type Started, Successor } from "./successor.ts";
+import { type Started, Successor, whyNoSuccessor } from "./successor.ts";
 import { Upkeep } from "./upkeep.ts";
 import { keepWarm } from "./warm.ts";
 
@@ -224,7 +224,7 @@ export class Daemon implements RunningDaemon {
   async handOver(): Promise<number | undefined> {
     const { log } = this.#deps;
     const command = this.#command;
-    const problem = this.#whyNoHandOver();
+    const problem = whyNoSuccessor(command, this.#state === "running", this.#successor);
     if (problem !== undefined || !command) {
       this.#handOverProblem = problem;
       log.warn(`not starting a new executable: ${problem}`);
@@ -246,16 +246,6 @@ export class Daemon implements RunningDaemon {
     // It may have got that far.
     this.#runtimeDir.writePid();
     log.info("going on as before");
-    return undefined;
-  }
-
-  #whyNoHandOver(): string | undefined {
-    if (!this.#command) return "it is not known how";
-    if (this.#state !== "running") return "std-fpm is stopping";
-    if (this.#successor) return "one is being started already";
-    // With the first process of a PID namespace the kernel ends all others (pid_namespaces(7)).
-    if (process.pid === 1)
-      return "std-fpm is the first process of its container, which would end with it; start another container";
     return undefined;
   }
 

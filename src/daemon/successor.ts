@@ -16,6 +16,21 @@ export type Started =
   | { readonly kind: "serving"; readonly pid: number; readonly isElsewhere: boolean }
   | { readonly kind: "failed"; readonly why: string };
 
+/** Why a daemon is to have none now. `present`: the one that is being started. */
+export function whyNoSuccessor(
+  command: readonly string[] | undefined,
+  isRunning: boolean,
+  present: Successor | undefined,
+): string | undefined {
+  if (!command) return "it is not known how";
+  if (!isRunning) return "std-fpm is stopping";
+  if (present) return "one is being started already";
+  // With the first process of a PID namespace the kernel ends all others (pid_namespaces(7)).
+  if (process.pid === 1)
+    return "std-fpm is the first process of its container, which would end with it; start another container";
+  return undefined;
+}
+
 /** The process that is to take a daemon's place. */
 export class Successor {
   readonly #process: Subprocess;
