@@ -186,7 +186,9 @@ export class FastCgiBackend extends LentBackend {
     link.use(undefined);
     const isOver = this.state === "leaving" || this.state === "gone";
     const { isTaking } = this.#socket;
-    const isKept = how === "kept" && this.conduct.keepsConnections && !isOver && !isTaking;
+    // Whoever reads on a kept connection does not come back to accept the one that is waited for, and those before it.
+    const isAwaited = this.state === "on its own";
+    const isKept = how === "kept" && this.conduct.keepsConnections && !isOver && !isTaking && !isAwaited;
     if (isKept && wasOpen && link instanceof SocketLink) {
       this.#socket.keep(link);
       return false;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { snapshotOf } from "../support/admin.ts";
 import { type Site, startSite } from "../support/site.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
 
 /** A program with so many threads, each with one connection at a time, which it keeps. Works on for a second and a half after its answer to "work". */
 const threads = (count: number) => `#!/usr/bin/python3
@@ -33,6 +33,13 @@ def serve():
         except EOFError: connection.close()
 for _ in range(${count - 1}): threading.Thread(target=serve, daemon=True).start()
 serve()
+`;
+/** Takes its time to begin, as most programs do that load modules. */
+const ONE = `#!/usr/bin/perl
+use FCGI;
+select undef, undef, undef, 0.15;
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) { select undef, undef, undef, 0.005; print "Content-Type: text/plain\\r\\n\\r\\nok" }
 `;
 const PHP = `[[apps]]
 match = "/**/*.php"
@@ -66,6 +73,20 @@ describe("a process that serves several requests at once", () => {
       await Promise.all([1, 2, 3].map(() => site.text("few.fcgi")));
       await expectAtOnce(site, "few.fcgi");
     }
+  });
+
+  test("with one worker leaves nobody behind where several clients go on asking, and std-fpm goes on", async () => {
+    const files = { "one.fcgi": ONE, "two.fcgi": ONE, "three.fcgi": ONE };
+    await using site = await startSite({ app: "concurrency = 3", files });
+    const times: number[] = [];
+    const end = performance.now() + 2500;
+    const client = async (program: string) => {
+      while (performance.now() < end) times.push(await timeOf(site, program, { way: "kept" }));
+    };
+    const clients = Object.keys(files).flatMap((program) => Array.from({ length: 4 }, () => client(program)));
+    await Promise.all(clients);
+    expect(Math.max(...times)).toBeLessThan(4000 * TIME_FACTOR);
+    expect(times.length).toBeGreaterThan(100);
   });
 
   test("of which a child was stopped goes on with the others", async () => {
