@@ -17,7 +17,6 @@ export class CgiInput implements RecordSink {
   readonly #pipe: PipeWriter;
   /** Hears when what had to wait was taken, or when nobody reads any more. */
   onDrain: () => void;
-  #isOutlived = false;
   #type = 0;
   #length = 0;
 
@@ -34,7 +33,12 @@ export class CgiInput implements RecordSink {
 
   /** When nobody waits for it any more, what can be read once more need not be held. */
   get isCongested(): boolean {
-    return this.waiting > (this.#isOutlived ? 0 : MOST_WAITING);
+    return this.waiting > (this.isOutlived ? 0 : MOST_WAITING);
+  }
+
+  /** Whether the answer is over. */
+  get isOutlived(): boolean {
+    return this.#pipe.isOutlived;
   }
 
   /** Whether nothing more goes there: it was closed, or nobody reads. */
@@ -59,7 +63,6 @@ export class CgiInput implements RecordSink {
 
   /** The answer is over, and more comes. */
   outlive(): void {
-    this.#isOutlived = true;
     this.#pipe.outlive();
   }
 

@@ -43,8 +43,6 @@ export class CgiLink implements Link {
   readonly #requestId: number;
   readonly #pipes: CgiPipes;
   readonly #input: CgiInput;
-  /** Somebody else sees to what is left of the body. */
-  #isOutlived = false;
   readonly #stdout: PipeReader;
   #user: LinkUser | undefined;
   #isOpen = true;
@@ -126,7 +124,6 @@ export class CgiLink implements Link {
   /** Whoever has the rest of the body may go on to send it, also when the link is closed; undefined where nobody reads it. */
   outlive(): CgiInput | undefined {
     if (!this.#isOpen || this.#input.isClosed) return undefined;
-    this.#isOutlived = true;
     this.#input.outlive();
     return this.#input;
   }
@@ -148,7 +145,8 @@ export class CgiLink implements Link {
     this.#isOpen = false;
     this.#user = undefined;
     this.resume();
-    if (!this.#isOutlived) this.#input.leave();
+    // Otherwise somebody else sees to what is left of the body.
+    if (!this.#input.isOutlived) this.#input.leave();
     this.#stdout.cancel();
   }
 

@@ -54,6 +54,11 @@ export class PipeWriter {
     return this.#phase === "closed";
   }
 
+  /** Whether nobody waits any more for what is read. */
+  get isOutlived(): boolean {
+    return this.#leftAt !== undefined;
+  }
+
   /** By reference. Dropped when the reader has gone, or after end(). */
   write(chunk: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "open") return;

@@ -159,9 +159,11 @@ export class ProgramProcess implements StartListener {
     // What it has started on purpose goes on, also after a crash, or SIGPIPE as its client has left; not where it was killed.
     if (this.#isForced || ending.signal === "SIGKILL") sendSignal(-this.#pid, "SIGKILL");
     this.#timers.cancelAll();
-    if (this.complaint !== "" && !(this.#hasChain && chainFailure(this.complaint, ending.code)))
+    const isOfTool = this.#hasChain && chainFailure(this.complaint, ending.code) !== undefined;
+    if (this.complaint !== "" && !isOfTool) {
       this.#print("stderr", this.complaint);
-    if (!this.#hasChain) this.complaint = "";
+      this.complaint = "";
+    }
     this.#options.onExit(ending);
     void this.#finishOutput();
   }

@@ -17,7 +17,7 @@ export function restDescriptorLimit(): void {
   if (limit && limit.soft > SOFT_NOFILE) isAtRest = setSoftLimit("nofile", SOFT_NOFILE);
 }
 
-/** A descriptor of this number was given out: they are given out from below. Told of most; one is looked at from time to time for the others. */
+/** A descriptor of this number was given out (none, if it is negative): they are given out from below. Told of most; one is looked at from time to time for the others. */
 export function noteDescriptor(fd: number): void {
   if (isAtRest && fd >= SOFT_NOFILE - MARGIN) raise();
 }

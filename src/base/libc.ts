@@ -99,9 +99,8 @@ export function setBacklog(fd: number, backlog: number): void {
 /** A socket that closes on exec and belongs to the caller; undefined where there is none, as when descriptors have run out. */
 export function openSocket(family: number, type: number, protocol = 0): number | undefined {
   const fd = libc().socket(family, type | SOCK_CLOEXEC, protocol);
-  if (fd < 0) return undefined;
   noteDescriptor(fd);
-  return fd;
+  return fd < 0 ? undefined : fd;
 }
 
 /** The number that the next descriptor gets: they are given out from below. Undefined when none is left. */
@@ -114,9 +113,8 @@ export function nextDescriptor(): number | undefined {
 /** One that stands for nothing new, which is the cheapest: the runtime sees to it that there is a descriptor 0. */
 function anotherDescriptor(): number | undefined {
   const fd = libc().fcntl(0, F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return undefined;
   noteDescriptor(fd);
-  return fd;
+  return fd < 0 ? undefined : fd;
 }
 
 /** It stays as it is while this process lives. */

@@ -35,7 +35,7 @@ export const checkCommand = defineCommand({
       return EXIT_FAILED;
     }
     const problem = terminal.isRoot ? rootProblem(loaded.tables) : undefined;
-    const failures = await failuresOf(loaded, terminal.isRoot);
+    const failures = await failuresOf(loaded, problem, terminal.isRoot);
     if (failures.length > 0) {
       say(terminal, failures);
       // Who mends that wants to know of the rest, too.
@@ -63,10 +63,13 @@ function asWarning(line: string): string {
 }
 
 /** Why std-fpm would not start, or not do what it is told, with settings that are good by themselves: the first reason, in as many lines as it has. */
-async function failuresOf({ config, tables }: LoadedConfig, isRoot: boolean): Promise<string[]> {
+async function failuresOf(
+  { config, tables }: LoadedConfig,
+  problem: ReturnType<typeof rootProblem>,
+  isRoot: boolean,
+): Promise<string[]> {
   const procTrouble = procProblem();
   if (procTrouble !== undefined) return [procTrouble];
-  const problem = isRoot ? rootProblem(tables) : undefined;
   if (problem?.isTotal) return [`${problem.message}. ${CHECK_AS_OTHER}`];
   const { runtimeDir } = config.server;
   const folderProblem = runtimeFolderProblem(runtimeDir, isRoot ? 0 : (process.geteuid?.() ?? 0));

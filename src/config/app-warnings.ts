@@ -62,11 +62,11 @@ async function ofSettings(
   table: Partial<AppsTable>,
   settings: AppConfig,
   name: string,
-  mayHold: Finder,
+  holds: Finder,
 ): Promise<string[]> {
   const warnings: string[] = [];
   const speaks = (wanted: AppConfig["protocol"]) =>
-    mayHold(
+    holds(
       ({ protocol }) => protocol === wanted,
       "protocol",
       (protocol) => protocol === wanted,
@@ -78,13 +78,13 @@ async function ofSettings(
   if (isSet(table, "stderr", name) && !(await speaks("cgi")))
     warnings.push(`${name}.stderr: it is for protocol = "cgi"; of FastCGI programs log_stderr decides`);
   const isOwner = (user: string) => user === "owner";
-  if (isSet(table, "lowest_uid", name) && !(await mayHold(({ user }) => isOwner(user), "user", isOwner)))
+  if (isSet(table, "lowest_uid", name) && !(await holds(({ user }) => isOwner(user), "user", isOwner)))
     warnings.push(`${name}.lowest_uid: it means nothing without user = "owner"`);
   const [soft, hard] = [settings.maxMemoryBytes, settings.maxMemoryHardBytes];
   if ((table.max_memory ?? table.max_memory_hard) !== undefined && hard > 0 && soft > hard)
     warnings.push(`${name}.max_memory: it is above max_memory_hard, at which a process is killed first`);
   const hasCommand = ({ command }: AppConfig) => command !== undefined;
-  if (table.name !== undefined && !(await mayHold(hasCommand, "command", (words) => words.length > 0)))
+  if (table.name !== undefined && !(await holds(hasCommand, "command", (words) => words.length > 0)))
     warnings.push(`${name}.name: only the processes of a \`command\` are called by it; others by their path`);
   return warnings;
 }

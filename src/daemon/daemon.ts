@@ -336,11 +336,10 @@ export class Daemon implements RunningDaemon {
     const { log, registry, clock } = this.#deps;
     this.#upkeep.end();
     log.info("stopping", { reason, in_flight: this.#inFlight });
-    // The one that follows serves already: what programs do of their own has time, too.
-    const alone = end === "handed over" ? () => registry.alone : () => 0;
     await drain({
       front: this.#front,
-      inFlight: () => this.#inFlight + alone(),
+      // Where another one serves already, what programs do of their own has time, too.
+      inFlight: () => this.#inFlight + (end === "handed over" ? registry.alone : 0),
       timeoutMs: this.#config.server.drainTimeoutMs,
       clock,
       hurry: this.#hurry.promise,

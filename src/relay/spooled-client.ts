@@ -112,8 +112,7 @@ export class SpooledClient implements ClientStream, ClientListener {
     const reader = file && !this.isBodyComplete ? link?.outlive() : undefined;
     if (!file || !reader) return;
     this.#isReadOn = true;
-    const onDrain = () => this.resumeBody();
-    reader.onDrain = onDrain;
+    reader.onDrain = () => this.resumeBody();
     void this.#feed(file, reader).finally(() => {
       reader.leave();
       file.close();

@@ -69,12 +69,12 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   };
   const chain = chainOf(confinement, around.tools);
   const [tool] = chain;
-  if (tool !== undefined && hasNoFormat(app.wrapper[0] ?? program.argv[0], tool))
+  const file = app.wrapper[0] ?? program.argv[0];
+  if (tool !== undefined && hasNoFormat(file, tool))
     throw cannotStart(program, explainExec(program, "ENOEXEC"));
   const account = runner ? runner.account : around.ownAccount();
   const variables = environmentOf(program, account, request ?? [], instance);
-  const isLate = (variable: string) => chain.length > 0 && decidesWhatIsLoaded(variable);
-  const file = app.wrapper[0] ?? program.argv[0];
+  const isLate = (variable: string) => tool !== undefined && decidesWhatIsLoaded(variable);
   const front = [...chain, ...handOver(variables.filter(isLate).map(textOf), file, around.tools)];
   const argv = [...front, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const env = variables.filter((variable) => !isLate(variable));

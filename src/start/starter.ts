@@ -152,17 +152,13 @@ function isItsOwn({ app }: Program): boolean {
  * The descriptors that a thread passes on: until it has answered they stay what they are, whoever gives up meanwhile and closes its own. A number that is
  * somebody else's by then would go to the program. Undefined when none are left.
  */
-function copiesOf([stdin, stdout, stderr]: StartOrder["stdio"]): StartOrder["stdio"] | undefined {
-  const made: number[] = [];
-  const copy = (fd: number) => {
-    const another = duplicate(fd);
-    made.push(another);
-    return another;
-  };
+function copiesOf(stdio: StartOrder["stdio"]): StartOrder["stdio"] | undefined {
+  const copies: number[] = [];
   try {
-    return [copy(stdin), copy(stdout), copy(stderr)];
+    for (const fd of stdio) copies.push(duplicate(fd));
+    return copies as [number, number, number];
   } catch {
-    made.forEach(closeFd);
+    copies.forEach(closeFd);
     return undefined;
   }
 }
