@@ -102,14 +102,14 @@ describe("the access log", () => {
     expect(line.slice(start.length)).toMatch(
       /^\d+\.\d{3} \d+\.\d{3} \d+\.\d{3} \d+\.\d\d% \d{3,} op=headers&kib=1 yes$/,
     );
-    const both = [site.text("lab.fcgi?op=sleep&ms=400"), site.text("lab.fcgi?op=sleep&ms=400")];
+    const both = [site.text("lab.fcgi?op=sleep&ms=1000"), site.text("lab.fcgi?op=sleep&ms=1000")];
     await Promise.all(both);
     await waitUntil("both are written", () => linesIn(site).length === 3);
     const waits = linesIn(site)
       .slice(1)
       .map((each) => Number(each.split(" ")[10]));
-    expect(waits[0]).toBeLessThan(200);
-    expect(waits[1]).toBeGreaterThan(200);
+    expect(waits[0]).toBeLessThan(500);
+    expect(waits[1]).toBeGreaterThan(500);
   });
 
   test.each([

@@ -28,9 +28,8 @@ test("a program that sleeps delays no other program", async () => {
   await using site = await startSite({ lab: ["lab.fcgi", "other.fcgi"] });
   const sleeping = crowd(4, 1, () => site.text("lab.fcgi?op=sleep&ms=3000"));
   await waitUntil("the program works", () => site.fpm.backends().length > 0);
-  const started = performance.now();
   await crowd(4, 10, () => site.text("other.fcgi"));
-  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(Bun.peek.status(sleeping)).toBe("pending");
   expect((await sleeping).length).toBe(4);
 });
 
@@ -38,9 +37,8 @@ test("a request that sleeps delays no other request of the same program", async 
   await using site = await startSite();
   const sleeping = site.text("lab.fcgi?op=sleep&ms=3000");
   await waitUntil("the program works", () => site.fpm.backends().length > 0);
-  const started = performance.now();
   await crowd(2, 5, () => site.text("lab.fcgi"));
-  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(Bun.peek.status(sleeping)).toBe("pending");
   await sleeping;
 });
 
@@ -123,9 +121,8 @@ test("a slow start delays nobody else", async () => {
     programEnv: { LAB_BOOT_MS: "2000" },
   });
   const slow = site.text("slow-boot.fcgi");
-  const started = performance.now();
   await crowd(4, 10, () => site.text("lab.fcgi"));
-  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(Bun.peek.status(slow)).toBe("pending");
   await slow;
 });
 

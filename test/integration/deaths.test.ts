@@ -239,11 +239,11 @@ describe("a program that ends by itself", () => {
 describe("a client that leaves", () => {
   test("while its program works: the process is not lent until it is done, and no other client waits for it", async () => {
     await using site = await startSite();
-    const left = await site.ask("lab.fcgi?op=sleep&ms=600", { leaveAfterMs: 150 });
+    const left = await site.ask("lab.fcgi?op=sleep&ms=3000", { leaveAfterMs: 150 });
     expect(left.end).toBe("left");
     const started = performance.now();
     await site.text("lab.fcgi");
-    expect(performance.now() - started).toBeLessThan(400);
+    expect(performance.now() - started).toBeLessThan(2_000);
   });
 
   test("while its program hangs: the process is killed after abort_timeout", async () => {

@@ -261,9 +261,8 @@ test("of many slow requests a few are reported and the rest is counted; a fast p
   await waitUntil("the rest is counted", () =>
     linesOf(site, "").some((line) => line.includes("more slow requests")),
   );
-  const startedAt = performance.now();
   await site.text("fast.fcgi");
-  expect(performance.now() - startedAt).toBeLessThan(300);
+  expect(slow.map((each) => Bun.peek.status(each))).toContain("pending");
   await Promise.all(slow);
   const counted = () => [
     ...site.fpm.log().matchAll(/ (\d+) more slow requests are not reported one by one: all at (\S+)/g),
