@@ -1,3 +1,4 @@
+import { fullGC, heapSize } from "bun:jsc";
 import { AdminServers } from "../admin/admin-servers.ts";
 import { Acceptor } from "../backend/acceptor.ts";
 import { KeptOutputs } from "../backend/kept-outputs.ts";
@@ -10,7 +11,7 @@ import { restDescriptorLimit } from "../base/descriptor-limit.ts";
 import { DiskThreads } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
 import { createFileLookup, createTrailLookup, createVersionLookup } from "../base/file-facts.ts";
-import { Garbage } from "../base/garbage.ts";
+import { type Collector, Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
 import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
@@ -82,7 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     ownAnswers.use(config.server);
     const { socketFolder: ownSockets } = runtimeDir;
     const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });
-    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collect, clock) };
+    const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collector, clock) };
     daemon = new Daemon(options, daemonDeps, runtimeDir, frontOptions, admin);
     if (isFirstHere) daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
@@ -160,7 +161,5 @@ function createRouter({ appFor, authorizerFor }: Config, clock: Clock, log: Log)
   return new Router(appFor, lookups, authorizerFor);
 }
 
-/** Asks the collector; it works beside us. */
-function collect(): void {
-  Bun.gc(false);
-}
+/** JavaScriptCore's. */
+const collector: Collector = { hint: () => Bun.gc(false), size: heapSize, full: fullGC };

@@ -47,29 +47,100 @@ describe("timers", () => {
   });
 });
 
-test("the collector is asked when 16 MiB were let go of, not before, and again after as many", () => {
-  let asked = 0;
-  const clock = new FakeClock();
-  const garbage = new Garbage(() => asked++, clock);
-  garbage.add(16 * 1024 * 1024 - 1);
-  expect(asked).toBe(0);
-  garbage.add(1);
-  expect(asked).toBe(1);
-  garbage.add(16 * 1024 * 1024 - 1);
-  expect(asked).toBe(1);
-  garbage.add(40 * 1024 * 1024);
-  expect(asked).toBe(2);
-  // When nothing more comes for a second it is asked for the rest, if that is worth it.
-  garbage.add(1024 * 1024);
-  clock.advance(1000);
-  garbage.add(1);
-  clock.advance(1999);
-  expect(asked).toBe(2);
-  clock.advance(1);
-  expect([asked, clock.timers]).toEqual([3, 0]);
-  garbage.add(1024 * 1024 - 1);
-  clock.advance(5000);
-  expect([asked, clock.timers]).toEqual([3, 0]);
+describe("the collector", () => {
+  const MIB = 2 ** 20;
+
+  function garbageOf({ size = 0, living = 0, takesMs = 0 } = {}) {
+    const clock = new FakeClock();
+    const seen = { hints: 0, full: 0, size, living, takesMs };
+    const garbage = new Garbage(
+      {
+        hint: () => seen.hints++,
+        size: () => seen.size,
+        full() {
+          seen.full++;
+          clock.advance(seen.takesMs);
+          seen.size = seen.living;
+          return seen.living;
+        },
+      },
+      clock,
+    );
+    const busyFor = (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        garbage.add(1);
+        clock.advance(1000);
+      }
+    };
+    return { clock, seen, garbage, busyFor };
+  }
+
+  test("looks at what is new when 16 MiB were let go of, not before, and again after as many", () => {
+    const { seen, garbage } = garbageOf();
+    garbage.add(16 * MIB - 1);
+    expect(seen.hints).toBe(0);
+    garbage.add(1);
+    expect(seen.hints).toBe(1);
+    garbage.add(16 * MIB - 1);
+    expect(seen.hints).toBe(1);
+    garbage.add(40 * MIB);
+    expect([seen.hints, seen.full]).toEqual([2, 0]);
+  });
+
+  test("looks at everything when nothing more comes for a second, if it is worth it", () => {
+    const { clock, seen, garbage } = garbageOf();
+    garbage.add(MIB);
+    clock.advance(1000);
+    garbage.add(1);
+    clock.advance(1999);
+    expect(seen.full).toBe(0);
+    clock.advance(1);
+    expect([seen.full, clock.timers]).toEqual([1, 0]);
+    garbage.add(MIB - 1);
+    clock.advance(5000);
+    expect([seen.full, seen.hints, clock.timers]).toEqual([1, 0, 0]);
+  });
+
+  test("looks at everything while requests come when the heap has grown by half, and by 40 MiB at least", () => {
+    const { seen, busyFor } = garbageOf({ size: 80 * MIB, living: 100 * MIB });
+    busyFor(3);
+    expect(seen.full).toBe(0);
+    seen.size++;
+    busyFor(1);
+    expect(seen.full).toBe(1);
+    seen.size = 150 * MIB;
+    busyFor(1);
+    expect(seen.full).toBe(1);
+    seen.size++;
+    seen.living = 5 * MIB;
+    busyFor(1);
+    expect(seen.full).toBe(2);
+    seen.size = 45 * MIB;
+    busyFor(1);
+    expect(seen.full).toBe(2);
+    seen.size++;
+    busyFor(1);
+    expect(seen.full).toBe(3);
+  });
+
+  test("looks at everything, too, where 16 MiB were let go of and the heap has grown that much", () => {
+    const { seen, garbage } = garbageOf({ size: 80 * MIB + 1, living: 5 * MIB });
+    garbage.add(16 * MIB);
+    expect([seen.full, seen.hints]).toEqual([1, 0]);
+    garbage.add(16 * MIB);
+    expect([seen.full, seen.hints]).toEqual([1, 1]);
+  });
+
+  test("takes three hundredths of the time for that at most", () => {
+    const { seen, busyFor } = garbageOf({ size: 100 * MIB, living: 40 * MIB, takesMs: 90 });
+    busyFor(1);
+    expect(seen.full).toBe(1);
+    seen.size = 100 * MIB;
+    busyFor(2);
+    expect(seen.full).toBe(1);
+    busyFor(2);
+    expect(seen.full).toBe(2);
+  });
 });
 
 describe("the log", () => {
