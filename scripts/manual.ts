@@ -97,7 +97,7 @@ export function configurationPage(): string {
       page += item(term, `${marked(description)}\n.br\nExpected: ${roff(expected)}.`);
     }
   }
-  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `name`, `role` and any key of `[app]`. Of several tables that match, later ones win key by key.")}\n`;
+  page += `.SH [[apps]]\n${marked("Other settings for some programs: `match`, `name`, `role` and any key of `[app]`. Of several tables that match, later ones win key by key, those with a `role` over those without. Another `command` begins without the `any_path` and `children` of the one before.")}\n`;
   for (const [key, schema] of [
     ["match", matchSchema],
     ["name", tableNameSchema],

@@ -21,9 +21,17 @@ export interface AppRule {
 /** In which role a program is asked. */
 export type Role = Exclude<AppsRole, "any">;
 
+const ANY = "any";
+
+/** The indexes of tables in the order they are laid over each other: what is for one role goes over what is for any. */
+export function layingOrder(rules: readonly Pick<AppRule, "role">[]): number[] {
+  const isForOne = (index: number) => Number((rules[index]?.role ?? ANY) !== ANY);
+  return [...rules.keys()].sort((a, b) => isForOne(a) - isForOne(b));
+}
+
 /**
  * Which settings hold for a path. `rules` are the tables in order; `merge` builds the settings of the tables that match,
- * given by their indexes, and is called once for every such set. Tables for another role are left out.
+ * given by their indexes in the order they are laid, and is called once for every such set. Tables for another role are left out.
  */
 export function createAppFor(
   app: AppConfig,
@@ -31,15 +39,14 @@ export function createAppFor(
   merge: (matched: readonly number[]) => AppConfig,
   role: Role = "responder",
 ): AppFor {
-  const isMeant = rules.map((rule) => rule.role === undefined || rule.role === "any" || rule.role === role);
+  const order = layingOrder(rules).filter((index) => [ANY, role].includes(rules[index]?.role ?? ANY));
   const servesAnyPath = app.anyPath || rules.some(({ any_path: says }) => says);
-  if (!isMeant.includes(true)) return Object.assign(() => app, { servesAnyPath });
+  if (order.length === 0) return Object.assign(() => app, { servesAnyPath });
   const compiled = rules.map(({ match }) => new Bun.Glob(absoluteGlob(match)));
   const bySet = new Map<string, AppConfig>([["", app]]);
   const byPath = new Map<string, AppConfig>();
 
-  const matching = (path: string) =>
-    [...compiled.keys()].filter((index) => isMeant[index] && compiled[index]?.match(path));
+  const matching = (path: string) => order.filter((index) => compiled[index]?.match(path));
   const userAt = (matched: readonly number[]) =>
     matched.map((index) => rules[index]?.user).findLast((user) => user !== undefined);
 
@@ -52,7 +59,7 @@ export function createAppFor(
       const what = `[[apps]] names user ${JSON.stringify(user)} for this path, but ${JSON.stringify(realUser)} for ${realPath}, to which it leads`;
       throw new FpmError("SCRIPT_FORBIDDEN", "client", `${path}: ${what}.`);
     }
-    return [...compiled.keys()].filter((index) => asked.includes(index) || real.includes(index));
+    return order.filter((index) => asked.includes(index) || real.includes(index));
   }
 
   const appFor = (path: string, realPath = path) => {

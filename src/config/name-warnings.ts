@@ -21,10 +21,18 @@ export function nameWarnings(table: Partial<AppTable>, merged: AppTable, name: s
     );
   if (name === "app" && isDefaultList(merged.extensions) && !merged.any_path)
     warnings.push(`${name}.command: ${endingsToChoose(interpreter)}`);
-  const showsFiles = basename(interpreter).startsWith("php");
-  if (showsFiles && merged.any_path && (table.any_path || table.command))
-    warnings.push(`${name}.any_path: ${interpreter} shows every file that it may read and is asked for`);
+  const php = merged.any_path && (table.any_path || table.command) && phpWithoutBounds(table, merged.command);
+  if (php)
+    warnings.push(
+      `${name}.any_path: ${php} runs or shows every file that it is asked for, and of "/up/photo.jpg/x.php" the photo: match names that end with ".php", and give it "-d", "cgi.fix_pathinfo=0"`,
+    );
   return warnings;
+}
+
+/** The PHP of a command, if any, that may be told of a file that is none of its scripts: nobody looks at the file before. */
+function phpWithoutBounds(table: Partial<AppTable> & { match?: string }, command: readonly string[]) {
+  const isBounded = /\.ph(?:p\d?|tml)$/.test(table.match ?? "") && command.includes("cgi.fix_pathinfo=0");
+  return isBounded ? undefined : command.find((word) => basename(word).startsWith("php"));
 }
 
 function whyNotMeant(extension: string): string | undefined {

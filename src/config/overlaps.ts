@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { alternativesOf } from "../base/path-pattern.ts";
+import { layingOrder } from "./app-for.ts";
 import { absoluteGlob, fixedFolderOf } from "./match-samples.ts";
 import type { AppsRole, AppsTable, AppTable } from "./schema.ts";
 
@@ -23,11 +24,12 @@ export function setElsewhere(apps: readonly AppsTable[]): SetElsewhere {
   return async (index, key) => {
     const own = apps[index];
     const values: AppTable[typeof key][] = [];
+    const order = layingOrder(apps);
     if (!own) return values;
     for (const [at, other] of apps.entries()) {
       const value = other[key] as AppTable[typeof key] | undefined;
       if (value === undefined || at === index || !shareRole(own.role, other.role)) continue;
-      if (at < index && own[key] !== undefined) continue;
+      if (order.indexOf(at) < order.indexOf(index) && own[key] !== undefined) continue;
       const [ownForms, otherForms] = [await formsOf(own.match), await formsOf(other.match)];
       if (ownForms.some((glob) => otherForms.some((each) => mayOverlap(glob, each)))) values.push(value);
     }

@@ -49,13 +49,22 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
     access_log: { ...base.access_log, ...file.access_log },
     slow_log: { ...base.slow_log, ...file.slow_log },
     admin: { ...base.admin, ...file.admin },
-    app: layApp(base.app, file.app ?? {}),
+    app: layKeys(base.app, file.app ?? {}),
     apps: [...base.apps, ...((file.apps ?? []) as readonly AppsTable[])],
   };
 }
 
-/** The program settings `over` laid over `base`: key by key, `env` and `limits` merged. */
+/**
+ * The program settings `over` of an `[[apps]]` table laid over `base`: key by key, `env` and `limits` merged. Another `command` begins without the
+ * `any_path` and the `children` of the one before, and `any_path` is nothing that plain CGI could have.
+ */
 export function layApp(base: AppTable, over: Partial<AppTable>): AppTable {
+  const { any_path, children, protocol } = over;
+  const own = over.command && { any_path: any_path ?? false, children: children ?? 0 };
+  return layKeys(base, { ...over, ...own, ...(any_path && { protocol: protocol ?? "fastcgi" }) });
+}
+
+function layKeys(base: AppTable, over: Partial<AppTable>): AppTable {
   return {
     ...base,
     ...over,

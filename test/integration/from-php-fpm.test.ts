@@ -129,6 +129,7 @@ test("php-cgi with children serves from a jail", async () => {
     `${jail}/www/a/page.php`,
     '<?php echo getcwd(), " ", implode(" ", array_diff(scandir("/"), [".", ".."]));',
   );
+  await Bun.write(`${jail}/www/a/photo.jpg`, '<?php echo "executed";');
   const daemon = await startStdFpm({
     folder: dir.path,
     // Only root may: whoever is not becomes it in a namespace, where there is one user.
@@ -137,7 +138,7 @@ test("php-cgi with children serves from a jail", async () => {
 match = "/www/**/*.php"
 any_path = true
 user = "root"
-command = ["/usr/sbin/chroot", "--userspec=${isRoot() ? "33:33" : "0:0"}", "${jail}", "/usr/bin/php-cgi"]
+command = ["/usr/sbin/chroot", "--userspec=${isRoot() ? "33:33" : "0:0"}", "${jail}", "/usr/bin/php-cgi", "-d", "cgi.fix_pathinfo=0"]
 children = 2
 `,
   });
@@ -145,6 +146,11 @@ children = 2
     using client = await connectFcgi(daemon.socket);
     const { stdout } = await client.request("/www/a/page.php", { params: { REQUEST_METHOD: "GET" } });
     expect(stdout).toMatch(/\r\n\r\n\/www\/a lib (?:lib64 )?usr www$/);
+  }
+  {
+    using client = await connectFcgi(daemon.socket);
+    const photo = await client.request("/www/a/photo.jpg/x.php", { params: { REQUEST_METHOD: "GET" } });
+    expect(photo.stdout).toStartWith("Status: 404");
   }
   await daemon.stop();
 });

@@ -70,6 +70,10 @@ command = ["/usr/bin/php-cgi"]
 match = "$ROOT/url/**"
 command = ["$ROOT/app/server"]
 any_path = true
+[[apps]]
+match = "$ROOT/url/**/*.php"
+extensions = [".php"]
+command = ["/usr/bin/php-cgi"]
 `,
     locations: `
     location /raw/ {
@@ -236,6 +240,15 @@ fastcgi.server += ( "/" => (( ${socket}, "fix-root-scriptname" => "enable" )) )
     expect(await told("/app/a/b")).toMatchObject({ SCRIPT_NAME: "/app", PATH_INFO: "/a/b" });
     expect(await told("/a/b")).toMatchObject({ SCRIPT_NAME: "", PATH_INFO: "/a/b" });
     await lighttpd.stop();
+  });
+
+  test("another table's interpreter gets files only", async () => {
+    site.put("url/up/photo.jpg", '<?php echo "executed";');
+    site.put("url/page.php", "<?php echo 7 * 6;");
+    expect((await raw("/raw/url/page.php")).text()).toBe("42");
+    // It is in the URL space of the first.
+    const photo = shown((await raw("/raw/url/up/photo.jpg/x.php")).text());
+    expect(photo).toMatchObject({ SCRIPT_NAME: "/url/up/photo.jpg/x.php" });
   });
 
   test("`..` and NUL are still a 400", async () => {

@@ -1,47 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { FpmError } from "../../src/base/errors.ts";
-import { type LoadedConfig, loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { renderTables } from "../../src/config/tables.ts";
+import { configFiles } from "../support/config-files.ts";
 
-let folder = "";
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "std-fpm-config-"));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
-async function write(name: string, text: string | Uint8Array): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, text);
-  return path;
-}
-
-/** Loads a main file without the machine's own included files. */
-async function load(text: string): Promise<LoadedConfig> {
-  return await loadConfig({ file: await write("main.toml", `server.include = ""\n${text}`) });
-}
-
-/** What `loadConfig` says about a file, without the file's name before each problem. */
-async function problemsOf(text: string | Uint8Array): Promise<string[]> {
-  const file = await write("main.toml", text);
-  const error = await failure(file);
-  expect(error.code).toBe("CONFIG_INVALID");
-  return error.message.split("\n").map((line) => line.replace(file, ""));
-}
-
-async function failure(file: string): Promise<FpmError> {
-  const thrown = await loadConfig({ file }).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(FpmError);
-  return thrown as FpmError;
-}
+const { folder, write, load, problemsOf, failure } = configFiles();
 
 describe("a good file", () => {
   test("a file that sets nothing gives the defaults", async () => {
@@ -74,17 +38,17 @@ describe("a good file", () => {
   });
 
   test("without any file the defaults stand and no file is named", async () => {
-    const { config } = await loadConfig({ defaultFile: join(folder, "none.toml") });
+    const { config } = await loadConfig({ defaultFile: join(folder(), "none.toml") });
     expect(config.app.id).toBe("app");
-    expect(config.files).not.toContain(join(folder, "none.toml"));
+    expect(config.files).not.toContain(join(folder(), "none.toml"));
   });
 
   test.each(["main", "default", "included"])(
     "an empty %s file is a mistake: a full disk leaves such files",
     async (which) => {
-      await mkdir(join(folder, "conf.d"));
+      await mkdir(join(folder(), "conf.d"));
       const path = await write(which === "included" ? "conf.d/a.toml" : "empty.toml", "");
-      const including = await write("main.toml", `server.include = "${folder}/conf.d/*.toml"`);
+      const including = await write("main.toml", `server.include = "${folder()}/conf.d/*.toml"`);
       const options = { main: { file: path }, default: { defaultFile: path }, included: { file: including } };
       const loading = loadConfig(options[which as keyof typeof options]);
       await expect(loading).rejects.toThrow(`${path}: the file is empty; where nothing is to be set,`);
@@ -92,9 +56,9 @@ describe("a good file", () => {
   );
 
   test("one that was read before must not have vanished at a reload", async () => {
-    await mkdir(join(folder, "conf.d"));
+    await mkdir(join(folder(), "conf.d"));
     const site = await write("conf.d/a.toml", '[[apps]]\nmatch = "/a/**"\nuser = "alice"');
-    const file = await write("main.toml", `server.include = "${folder}/conf.d/*.toml"`);
+    const file = await write("main.toml", `server.include = "${folder()}/conf.d/*.toml"`);
     const { files: known } = (await loadConfig({ file })).config;
     await rm(site);
     await expect(loadConfig({ file, known })).rejects.toThrow(
@@ -146,146 +110,10 @@ describe("a good file", () => {
   });
 });
 
-describe("programs", () => {
-  test("later tables win key by key, env merges, and the id names the tables", async () => {
-    const { config } = await load(`
-      [app]
-      env = { A = "app", B = "app" }
-      max_processes = 9
-      [[apps]]
-      match = "/srv/**"
-      env = { B = "first", C = "first" }
-      max_processes = 3
-      idle_timeout = "1h"
-      [[apps]]
-      match = "/srv/www/*.php"
-      extensions = [".php"]
-      env = { C = "second" }
-      max_processes = 4`);
-    const php = config.appFor("/srv/www/a.php");
-    expect(php.id).toBe("/srv/** + /srv/www/*.php");
-    expect(php.env).toEqual({ A: "app", B: "first", C: "second" });
-    expect(php.maxProcesses).toBe(4);
-    expect(php.idleTimeoutMs).toBe(3_600_000);
-    expect(config.appFor("/srv/www/sub/a.php").id).toBe("/srv/**");
-    expect(config.appFor("/home/a.php")).toBe(config.app);
-  });
-
-  test("for one role do not hold for the other", async () => {
-    const { config } = await load(`
-      [[apps]]
-      match = "/srv/**"
-      role = "authorizer"
-      nice = 1
-      [[apps]]
-      match = "/srv/**"
-      role = "responder"
-      nice = 2
-      [[apps]]
-      match = "/srv/both/**"
-      umask = "0077"
-    `);
-    expect([config.appFor("/srv/a").nice, config.authorizerFor("/srv/a").nice]).toEqual([2, 1]);
-    expect([config.appFor("/srv/both/a").id, config.authorizerFor("/srv/both/a").id]).toEqual([
-      "/srv/**#2 + /srv/both/**",
-      "/srv/** + /srv/both/**",
-    ]);
-  });
-
-  test("tables are known by name or match, wherever they stand; one more before them changes nothing", async () => {
-    const php = '[[apps]]\nmatch = "/srv/**/*.php"\nname = "php"\n';
-    const twice = '[[apps]]\nmatch = "/a/**"\n[[apps]]\nmatch = "/a/**"\n';
-    const before = (await load(`${twice}${php}`)).config;
-    const after = (await load(`[[apps]]\nmatch = "/elsewhere/**"\n${twice}${php}`)).config;
-    for (const { appFor } of [before, after]) {
-      expect(appFor("/srv/x/index.php")).toMatchObject({ id: "php", isNamed: true });
-      expect(appFor("/a/b")).toMatchObject({ id: "/a/** + /a/**#2", isNamed: false });
-    }
-  });
-
-  test("a name is had once, and is none of a table's own", async () => {
-    const named = (name: string) => `[[apps]]\nmatch = "/${name}/**"\nname = "${name}"\n`;
-    expect(await problemsOf(`${named("php")}${named("perl")}${named("php")}`)).toEqual([
-      `:9: apps[2].name: "php" is the name of another table, ${folder}/main.toml:3`,
-    ]);
-    expect(await problemsOf(named("app"))).toEqual([
-      ':3: apps[0].name: "app" is the name of what [app] alone sets',
-    ]);
-    expect((await problemsOf('[[apps]]\nmatch = "/x"\nname = "a b"'))[0]).toContain("expected a short name");
-    expect((await problemsOf('[app]\nname = "php"'))[0]).toContain("it belongs below [[apps]]");
-  });
-
-  test("one address twice, however it is written, is refused", async () => {
-    expect(await problemsOf('[server]\nlisten = ["/run/x/a.sock", "/run/x/./a.sock"]')).toEqual([
-      ":2: server.listen: /run/x/a.sock is listened on already, by server.listen",
-    ]);
-    const server = '[server]\nruntime_dir = "/run/x"\nlisten = "/run/x/admin.sock"\n';
-    expect(await problemsOf(server)).toEqual([
-      ":3: server.listen: /run/x/admin.sock is listened on already, by admin.listen",
-    ]);
-    for (const name of ["std-fpm.pid", "instance", "backends"])
-      expect(await problemsOf(`server.runtime_dir = "/run/x"\nadmin.listen = "${name}"`)).toEqual([
-        `:2: admin.listen: /run/x/${name} is std-fpm's own, in runtime_dir; take another name`,
-      ]);
-    expect(
-      await problemsOf('server.runtime_dir = "/run/x"\nserver.listen = "/run/x/backends/a"'),
-    ).toHaveLength(1);
-    const apart =
-      'server.listen = "/run/x/admin.sock"\nserver.runtime_dir = "/run/x"\nadmin.listen = "other.sock"';
-    expect((await load(apart)).config.admin.listen).toEqual([{ kind: "unix", path: "/run/x/other.sock" }]);
-    expect(await problemsOf('[server]\nlisten = "127.0.0.1:90"\n[admin]\nlisten = "127.0.0.1:90"')).toEqual([
-      ":4: admin.listen: 127.0.0.1:90 is listened on already, by server.listen",
-    ]);
-  });
-
-  test("one table of programs in the brackets of another is told so, with its line", async () => {
-    expect(await problemsOf("\n[[app]]\nnice = 1")).toEqual([
-      ":2: app: write [app] for all programs, or [[apps]] with a `match` for some",
-    ]);
-    expect(await problemsOf('\n[[server]]\nlisten_mode = "0600"')).toEqual([
-      ":2: server: write [server], in single brackets",
-    ]);
-  });
-
-  test("a match without a leading slash is in any folder", async () => {
-    const { appFor } = (await load('[[apps]]\nmatch = "**/*.php"\nqueue_length = 5')).config;
-    for (const path of ["/a.php", "/srv/a.php", "/srv/www/x/a.php"]) expect(appFor(path).queueLength).toBe(5);
-    expect(appFor("/srv/a.fcgi").queueLength).toBe(0);
-  });
-
-  test("the same set of tables gives the same object, however many paths were asked for", async () => {
-    const { config } = await load('[[apps]]\nmatch = "/srv/**"\nqueue_length = 5');
-    const first = config.appFor("/srv/a");
-    for (let i = 0; i < 5000; i++) expect(config.appFor(`/srv/${i}`)).toBe(first);
-    expect(config.appFor(`/srv/${"long".repeat(200)}`)).toBe(first);
-    expect(config.appFor("/srv/a")).toBe(first);
-  });
-
-  test("tables that match the file behind a path hold, too, and must not name another user for it", async () => {
-    const { config } = await load(
-      ["a", "b"].map((who) => `[[apps]]\nmatch = "/srv/${who}/**"\nuser = "${who}"`).join("\n") +
-        '\n[[apps]]\nmatch = "/link/**"\nnice = 5',
-    );
-    const { appFor } = config;
-    expect(appFor("/proc/self/root/srv/a/x", "/srv/a/x")).toBe(appFor("/srv/a/x"));
-    expect(appFor("/srv/a/x", "/usr/share/x")).toBe(appFor("/srv/a/x"));
-    expect(appFor("/link/x", "/srv/a/x")).toMatchObject({ user: "a", nice: 5 });
-    expect(appFor("/srv/a/x", "/srv/a/y")).toBe(appFor("/srv/a/x"));
-    const why = '/srv/a/x: [[apps]] names user "a" for this path, but "b" for /srv/b/x, to which it leads.';
-    for (let i = 0; i < 2; i++) expect(() => appFor("/srv/a/x", "/srv/b/x")).toThrow(why);
-  });
-
-  test("an empty command in a table goes back to starting the program itself", async () => {
-    const { config } = await load('app.command = ["/bin/sh"]\n[[apps]]\nmatch = "/x"\ncommand = []');
-    expect(config.app.command).toEqual(["/bin/sh"]);
-    expect(config.appFor("/x").command).toBeUndefined();
-  });
-});
-
 describe("included files", () => {
   async function withInclude(main = ""): Promise<string> {
-    await mkdir(join(folder, "conf.d"));
-    return await write("main.toml", `[server]\ninclude = "${folder}/conf.d/*.toml"\n${main}`);
+    await mkdir(join(folder(), "conf.d"));
+    return await write("main.toml", `[server]\ninclude = "${folder()}/conf.d/*.toml"\n${main}`);
   }
 
   test("they are read after the main file in the order of their names, links too, hidden ones not", async () => {
@@ -296,13 +124,13 @@ describe("included files", () => {
       '[log]\nlevel = "debug"\n[app]\nenv = { B = "10" }\n[[apps]]\nmatch = "/a"',
     );
     await write("elsewhere", '[[apps]]\nmatch = "/c"');
-    await symlink(join(folder, "elsewhere"), join(folder, "conf.d/30.toml"));
+    await symlink(join(folder(), "elsewhere"), join(folder(), "conf.d/30.toml"));
     await write("conf.d/.hidden.toml", "nonsense");
     const { config, tables } = await loadConfig({ file });
     expect(config.log.level).toBe("warn");
     expect(config.app.env).toEqual({ A: "main", B: "10" });
     expect(tables.apps.map((table) => table.match)).toEqual(["/a", "/b", "/c"]);
-    expect(config.files.map((path) => path.replace(`${folder}/`, ""))).toEqual([
+    expect(config.files.map((path) => path.replace(`${folder()}/`, ""))).toEqual([
       "main.toml",
       "conf.d/10.toml",
       "conf.d/20.toml",
@@ -315,7 +143,7 @@ describe("included files", () => {
     await write("conf.d/a.toml", "[log]\nlevel = 1\n");
     await write("conf.d/b.toml", "\n[log\n");
     await write("conf.d/c.toml", '[server]\ninclude = "/x/*"\n');
-    const lines = (await failure(file)).message.replaceAll(`${folder}/conf.d/`, "").split("\n");
+    const lines = (await failure(file)).message.replaceAll(`${folder()}/conf.d/`, "").split("\n");
     expect(lines[0]).toBe('a.toml:2: log.level: expected "debug", "info", "warn", "error", found 1');
     expect(lines[1]).toStartWith("b.toml:2: Expected ']'");
     expect(lines[2]).toBe("c.toml:2: server.include: only the main file can include others");
@@ -323,20 +151,20 @@ describe("included files", () => {
 
   test("a link that leads nowhere is an error with its path, folders and missing folders are none", async () => {
     const file = await withInclude();
-    await mkdir(join(folder, "conf.d/folder.toml"));
+    await mkdir(join(folder(), "conf.d/folder.toml"));
     expect((await loadConfig({ file })).config.files).toEqual([file]);
-    await symlink("/nonexistent", join(folder, "conf.d/roots.toml"));
-    await symlink("circle.toml", join(folder, "conf.d/circle.toml"));
+    await symlink("/nonexistent", join(folder(), "conf.d/roots.toml"));
+    await symlink("circle.toml", join(folder(), "conf.d/circle.toml"));
     const error = await failure(file);
     expect(error.code).toBe("CONFIG_UNREADABLE");
-    expect(error.message.replaceAll(`${folder}/conf.d/`, "").split("\n")).toEqual([
+    expect(error.message.replaceAll(`${folder()}/conf.d/`, "").split("\n")).toEqual([
       "circle.toml: the link leads in a circle; remove it",
       "roots.toml: the link leads nowhere; remove it, or put back the file that it names",
     ]);
   });
 
   test("a file that was named has no folder of the default one's: an instance is what its file says", async () => {
-    await mkdir(join(folder, "conf.d"));
+    await mkdir(join(folder(), "conf.d"));
     const named = await write("main.toml", '[log]\nlevel = "warn"\n');
     expect((await loadConfig({ file: named })).tables.server.include).toBe("");
     const ofDefault = await loadConfig({ defaultFile: named });
@@ -347,26 +175,26 @@ describe("included files", () => {
   test("a glob without a match is a warning, unless it is the default one", async () => {
     const file = await withInclude();
     expect((await loadConfig({ file })).warnings).toEqual([
-      `server.include: no file matches ${folder}/conf.d/*.toml`,
+      `server.include: no file matches ${folder()}/conf.d/*.toml`,
     ]);
     expect((await loadConfig({ file: await write("other.toml", "# nothing") })).warnings).toEqual([]);
   });
 
   test("a glob in a folder that does not exist matches nothing", async () => {
-    const file = await write("main.toml", `server.include = "${folder}/none/*.toml"`);
+    const file = await write("main.toml", `server.include = "${folder()}/none/*.toml"`);
     expect((await loadConfig({ file })).warnings).toHaveLength(1);
   });
 });
 
 describe("a bad file", () => {
   test("one that was named must exist", async () => {
-    const error = await failure(join(folder, "none.toml"));
+    const error = await failure(join(folder(), "none.toml"));
     expect(error.code).toBe("CONFIG_UNREADABLE");
-    expect(error.message).toBe(`${folder}/none.toml: cannot be read: there is no such file`);
+    expect(error.message).toBe(`${folder()}/none.toml: cannot be read: there is no such file`);
   });
 
   test("a folder is no file", async () => {
-    expect((await failure(folder)).message).toEndWith("it is a folder");
+    expect((await failure(folder())).message).toEndWith("it is a folder");
   });
 
   test("a relative path is refused: the working folder never matters", async () => {

@@ -163,9 +163,19 @@ test("names of programs that are probably not meant are pointed out", async () =
       'app.command = ["/bin/sh"]\napp.extensions = [".sh"]\n[[apps]]\nmatch = "/bin/sh"\nextensions = [""]',
     ),
   ).toEqual([`apps[0].extensions: ${every}`]);
-  expect(await warningsOf(`[[apps]]\nmatch = "/a"\nany_path = true\ncommand = ["${phpCgi}"]`)).toEqual([
-    `apps[0].any_path: ${phpCgi} shows every file that it may read and is asked for`,
-  ]);
+  const shows =
+    'runs or shows every file that it is asked for, and of "/up/photo.jpg/x.php" the photo: match names that end with ".php", and give it "-d", "cgi.fix_pathinfo=0"';
+  const withPhp = (match: string, ...words: string[]) =>
+    warningsOf(
+      `[[apps]]\nmatch = ${JSON.stringify(match)}\nany_path = true\ncommand = ${JSON.stringify(words)}`,
+    );
+  const isTold = [`apps[0].any_path: ${phpCgi} ${shows}`];
+  expect(await withPhp("/a/**", phpCgi, "-d", "cgi.fix_pathinfo=0")).toEqual(isTold);
+  expect(await withPhp("/a/**/*.php", phpCgi)).toEqual(isTold);
+  expect(await withPhp("/a/**/*.php", "/usr/sbin/chroot", "/jail", phpCgi)).toEqual(isTold);
+  expect(await withPhp("/a/**/*.php", "/usr/sbin/chroot", "/", phpCgi, "-d", "cgi.fix_pathinfo=0")).toEqual(
+    [],
+  );
 });
 
 test("any_path without what it needs is an error", async () => {
