@@ -93,6 +93,8 @@ export interface Backend extends Linked<Backend> {
   onEcho(): void;
   /** A record of an earlier request came on a connection to it, and was dropped. */
   onStaleRecord(): void;
+  /** What came on a connection to it that had served other requests was no answer, and was dropped. */
+  onMixedRecords(): void;
   /** It has answered under another id than it was given. */
   onIgnoredId(): void;
 }

@@ -159,6 +159,8 @@ export class CgiBackend extends LentBackend {
 
   onStaleRecord(): void {}
 
+  onMixedRecords(): void {}
+
   onIgnoredId(): void {}
 
   /** A process that goes on has the place for itself: it may still do what it was asked for. */

@@ -26,13 +26,19 @@ export class Conduct {
   #quickReturns = 0;
   #hasStaleRecords = false;
   #isForkTold = false;
+  #hasMixedRecords = false;
   #diesOfSilence = false;
   /** How long its plain CGI processes take, a moving mean in milliseconds; undefined before the first. */
   #usualRunMs: number | undefined;
 
   /** Whether a connection to it may carry one request after the other. */
   get keepsConnections(): boolean {
-    return !this.#ignoresIds && !this.#answersEarly;
+    return !this.#ignoresIds && !this.#answersEarly && !this.#isShared;
+  }
+
+  /** Whether children of its processes write into connections: also into the middle of records that are longer than what the kernel takes at once. */
+  get #isShared(): boolean {
+    return this.#hasMixedRecords || (this.#hasStaleRecords && this.#echoesIds);
   }
 
   /** Whether it is known to answer under the id that it was given. */
@@ -93,6 +99,14 @@ export class Conduct {
     return this.#isForkNews();
   }
 
+  /** What came on a connection that had served other requests was no answer. True the first time. */
+  onMixedRecords(): boolean {
+    const isNews = !this.#hasMixedRecords && !this.#isForkTold;
+    this.#hasMixedRecords = true;
+    this.#isForkTold = true;
+    return isNews;
+  }
+
   /** A process that had answered its last request was at something else when it got the next one. True when that is news. */
   onAnsweredEarly(): boolean {
     const isNews = !this.#answersEarly;
@@ -115,6 +129,7 @@ export class Conduct {
     this.#quickReturns = 0;
     this.#hasStaleRecords = false;
     this.#isForkTold = false;
+    this.#hasMixedRecords = false;
     this.#diesOfSilence = false;
     this.#usualRunMs = undefined;
   }

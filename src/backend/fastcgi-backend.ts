@@ -136,7 +136,8 @@ export class FastCgiBackend extends LentBackend {
   }
 
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
-    const link = this.#socket.connect(fresh, this.busy + this.leftAtWork);
+    const isFresh = fresh || !this.conduct.keepsConnections;
+    const link = this.#socket.connect(isFresh, this.busy + this.leftAtWork);
     if (!(link instanceof SocketLink)) {
       // Nobody will reach it.
       if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
@@ -247,6 +248,14 @@ export class FastCgiBackend extends LentBackend {
     if (this.conduct.onStaleRecord()) this.#tellOfFork();
   }
 
+  onMixedRecords(): void {
+    this.owner.onStaleRecord();
+    if (this.conduct.onMixedRecords())
+      this.#tellOfFork(
+        "what came on a connection that had served other requests was no answer: a child may have written into it",
+      );
+  }
+
   onIgnoredId(): void {
     if (!this.conduct.onIgnoredId()) return;
     const what =
@@ -254,10 +263,11 @@ export class FastCgiBackend extends LentBackend {
     this.deps.log.warn(`${what} (FastCGI specification §3.3)`, { program: this.program.name, pid: this.pid });
   }
 
-  #tellOfFork(): void {
-    const what =
-      "a child that it forked during a request wrote into its connection when it ended: what it wrote was dropped";
-    const remedy = "have such a child end with _exit, or close the request's handles in it";
+  #tellOfFork(
+    what = "a child that it forked during a request wrote into its connection: what it wrote was dropped",
+  ): void {
+    const remedy =
+      "its connections are not kept any more; have such a child end with _exit, or close the request's handles in it";
     this.deps.log.warn(`${what}; ${remedy}`, { program: this.program.name, pid: this.pid });
   }
 

@@ -139,6 +139,7 @@ export abstract class LentBackend implements Backend {
   abstract onErrorOutput(lease: Lease, bytes: Uint8Array): void;
   abstract onEcho(): void;
   abstract onStaleRecord(): void;
+  abstract onMixedRecords(): void;
   abstract onIgnoredId(): void;
 
   /** Closes or keeps the connection of a request that is over. True when the process may still be at work. */

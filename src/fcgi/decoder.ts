@@ -27,7 +27,7 @@ export interface RecordSink {
   onContent(chunk: Uint8Array, start: number, end: number): void;
   /** The record is complete, padding included. Its raw bytes may still be due: see `flush()`. */
   onRecordEnd(): void;
-  /** The bytes are not FastCGI. The decoder has stopped. */
+  /** The bytes are not FastCGI. The decoder stops, and drops what is due of raw bytes unless it is asked for now: see `giveUp()`. */
   onMalformed(problem: string): void;
 }
 
@@ -65,6 +65,12 @@ export class Decoder {
   #recordStart = 0;
   /** The record in progress, as far as it came in earlier chunks; made for the first that straddles two. */
   #held: ByteQueue | undefined;
+  /** It has ended in this chunk, and is the first of the run. */
+  #isHeldWhole = false;
+  /** Behind it another record has begun. */
+  #isHeldSure = false;
+  /** Where the last record of this chunk begins whose header was right. */
+  #sureEnd = 0;
   readonly #budget: ByteBudget | undefined;
   #rawSink: RawSink | null = null;
   /** Whole records in `chunk[runStart, recordStart)` are due to `runSink`. */
@@ -93,6 +99,7 @@ export class Decoder {
     this.#position = 0;
     this.#recordStart = 0;
     this.#runStart = 0;
+    this.#sureEnd = 0;
     while (this.#position < chunk.length) {
       if (this.#state === HEADER) this.#readRecord(chunk);
       else if (this.#state === CONTENT) this.#readContent(chunk);
@@ -109,7 +116,7 @@ export class Decoder {
     const sink = this.#rawSink;
     if (this.#state !== HEADER && sink?.takesParts) {
       // What is whole goes the same way: in one piece with it.
-      if (this.#held && this.#held.bytes > 0) this.#releaseHeld(this.#held);
+      this.#releaseHeld(sink);
       sink.onRaw(chunk, this.#runStart, chunk.length);
       return;
     }
@@ -121,6 +128,7 @@ export class Decoder {
 
   /** Hands on the raw bytes of the whole records decoded so far. */
   flush(): void {
+    if (this.#isHeldWhole) this.#releaseHeld(this.#runSink);
     const start = this.#runStart;
     this.#runStart = this.#recordStart;
     if (this.#runSink && this.#recordStart > start)
@@ -131,7 +139,19 @@ export class Decoder {
   stop(): void {
     this.#state = STOPPED;
     this.#runSink = null;
+    this.#isHeldWhole = false;
     this.#held?.clear();
+  }
+
+  /**
+   * What follows is no record: hands on the raw bytes of the whole records so far but for the last one, and stops. Where others have written into a
+   * record it seems to end too early, and its rest is taken for the next header.
+   */
+  giveUp(): void {
+    const sink = this.#runSink;
+    if (this.#isHeldWhole && this.#isHeldSure) this.#releaseHeld(sink);
+    if (sink && this.#sureEnd > this.#runStart) sink.onRaw(this.#chunk, this.#runStart, this.#sureEnd);
+    this.stop();
   }
 
   #hold(chunk: Uint8Array, start: number, end: number): void {
@@ -181,9 +201,8 @@ export class Decoder {
 
   #onHeader(bytes: Uint8Array, at: number): void {
     if (bytes[at] !== FCGI_VERSION_1) {
-      this.flush();
-      this.stop();
       this.#sink.onMalformed(`a record of FastCGI version ${bytes[at]}; only version 1 exists`);
+      this.stop();
       return;
     }
     const requestId = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
@@ -195,6 +214,8 @@ export class Decoder {
     const type = bytes[at + 1] as number;
     this.#rawSink = this.#sink.onRecord(type, requestId, contentLength, paddingLength, bytes, at);
     if (this.#stopped()) return;
+    this.#sureEnd = this.#recordStart;
+    this.#isHeldSure = this.#isHeldWhole;
     if (this.#rawSink !== this.#runSink) {
       this.flush();
       this.#runSink = this.#rawSink;
@@ -226,15 +247,18 @@ export class Decoder {
   #endRecord(): void {
     this.#state = HEADER;
     this.#recordStart = this.#position;
-    if (this.#held && this.#held.bytes > 0) this.#releaseHeld(this.#held);
-    if (!this.#stopped()) this.#sink.onRecordEnd();
+    if (!this.#isHeldWhole && this.#held && this.#held.bytes > 0) {
+      this.#isHeldWhole = true;
+      this.#isHeldSure = false;
+    }
+    this.#sink.onRecordEnd();
   }
 
-  /** The record that straddles chunks is whole: what came of it before goes ahead of this chunk's part. */
-  #releaseHeld(held: ByteQueue): void {
-    const rawSink = this.#rawSink;
-    if (rawSink) held.visit((piece, start, end) => rawSink.onRaw(piece, start, end));
-    held.clear();
+  /** What came in earlier chunks goes ahead of this chunk's part. */
+  #releaseHeld(sink: RawSink | null): void {
+    this.#isHeldWhole = false;
+    if (sink) this.#held?.visit((piece, start, end) => sink.onRaw(piece, start, end));
+    this.#held?.clear();
   }
 
   #stopped(): boolean {

@@ -217,6 +217,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   }
 
   onBadAnswer(problem: string): void {
+    if ((this.#link?.requestId ?? 0) > 1) {
+      this.#lease.backend.onMixedRecords();
+      const what = `${this.#label} sent ${problem}, on a connection that had served others before`;
+      this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${what}.`), "stale");
+      return;
+    }
     // What it sends next nobody knows.
     this.#lease.condemn("bad answer");
     this.#broken(`sent ${problem}`, "bad");

@@ -59,6 +59,10 @@ export class ResponseWatch implements RecordSink, RawSink {
   #appStatus = 0;
   #protocolStatus = 0;
   #hasBegun = false;
+  /** The header of the answer is complete in whole records, … */
+  #isHeadWhole = false;
+  /** … without the last of them. */
+  #isHeadSure = false;
 
   /** `head` sees the content of the answer. */
   constructor(link: LinkIds, clientId: number, listener: ResponseListener, head: AnswerHead) {
@@ -83,11 +87,12 @@ export class ResponseWatch implements RecordSink, RawSink {
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {
-    if (!this.#head.isComplete) {
+    if (!this.#isHeadWhole) {
       this.#held ??= new ByteQueue();
       this.#held.push(chunk, start, end);
       if (this.#held.bytes <= MAX_HELD_RAW_BYTES) return;
       this.#head.complete();
+      this.#isHeadWhole = true;
       this.#release(this.#held);
       return;
     }
@@ -130,13 +135,15 @@ export class ResponseWatch implements RecordSink, RawSink {
   }
 
   onRecordEnd(): void {
+    this.#isHeadSure = this.#isHeadWhole;
+    this.#isHeadWhole = this.#head.isComplete;
     if (this.#isStale) this.#listener.onStaleRecord(this.#type);
     else if (this.#type === FCGI_END_REQUEST) this.#onEnd();
   }
 
   onMalformed(problem: string): void {
-    this.#decoder.flush();
-    this.#decoder.stop();
+    this.#isHeadWhole = this.#isHeadSure;
+    this.#decoder.giveUp();
     this.#listener.onBadAnswer(problem);
   }
 

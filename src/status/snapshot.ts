@@ -92,7 +92,7 @@ const numbersSchema = Type.Object({
   retries: count("Requests that were sent to another process because the first one never saw or lost them."),
   taken_back: count("Those among them that were taken back from a process that works on after its answer."),
   stale_records: count(
-    "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them.",
+    "Records of earlier requests that came on a kept connection and were dropped: a child of the program sent them. From the first on, its connections are not kept.",
   ),
   started: count("Processes started."),
   failed_starts: count("Starts that failed: the program could not be executed, or ended too early."),

@@ -118,6 +118,66 @@ describe.each(PROGRAMS)("a child that $library forked", ({ source }) => {
   });
 });
 
+/** Pages of several records of the largest size: what the kernel does not take at once, others may write into. */
+const LARGE_PHP = `#!/usr/bin/php-cgi
+<?php
+header('Content-Type: text/plain');
+if ($_GET['who'] !== 'alice') { echo str_repeat('public.', 60000); exit; }
+echo "Dear alice, this is yours\\n";
+if (pcntl_fork() === 0) { usleep(rand(500, 4000)); echo str_repeat('secret.', 3000); exit(0); }
+`;
+/** Writes the header of a record and its content one after the other. */
+const TWO_WRITES = `#!/usr/bin/perl
+open my $listener, '+<&=', 0 or die;
+$SIG{CHLD} = 'IGNORE'; $SIG{PIPE} = 'IGNORE';
+sub record { my ($client, $type, $id, $content) = @_; syswrite $client, pack('CCnnCx', 1, $type, $id, length $content, 0); syswrite $client, $content if length $content }
+while (accept my $client, $listener) {
+  my ($query, $keeps) = ('', 0);
+  while ((read $client, my $header, 8) == 8) {
+    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
+    read $client, my $content, $length + $padding if $length + $padding;
+    $keeps = unpack 'x2 C', $content if $type == 1;
+    $query .= $content if $type == 4;
+    next unless $type == 5 && $length == 0;
+    my $page = $query =~ /alice/ ? "Dear alice, this is yours\\n" : 'public.' x 60000;
+    record($client, 6, $id, "Content-Type: text/plain\\r\\n\\r\\n");
+    record($client, 6, $id, $1) while $page =~ /(.{1,1000})/gs;
+    if ($query =~ /alice/ && !fork) { for (1 .. 20) { select undef, undef, undef, 0.0003; record($client, 6, $id, 'secret.' x 100) } exit 0 }
+    record($client, 3, $id, "\\0" x 8);
+    last unless $keeps;
+    $query = '';
+  }
+  close $client;
+}
+`;
+
+test.each([
+  ["php-cgi", LARGE_PHP],
+  ["a program that writes header and content apart", TWO_WRITES],
+])("a child of %s leaks nothing into the middle of a large page", async (_library, source) => {
+  await using site = await startSite({ files: { "page.fcgi": source }, lab: [], app: "max_processes = 2" });
+  const page = "public.".repeat(60_000);
+  const seen = new Map<string, number>();
+  const client = async (number: number) => {
+    for (let turn = 0; turn < 60; turn++) {
+      const who = (number + turn) % 2 === 0 ? "alice" : "bob";
+      const answer = await site.ask(`page.fcgi?who=${who}`, { way: "kept" });
+      const text = answer.text();
+      if (who === "alice") continue;
+      const what = text.includes("secret")
+        ? "leaked"
+        : text === page
+          ? "whole"
+          : `${answer.status} ${answer.end}`;
+      seen.set(what, (seen.get(what) ?? 0) + 1);
+    }
+  };
+  await Promise.all([1, 2, 3, 4].map(client));
+  expect(seen.get("leaked")).toBeUndefined();
+  expect(seen.get("whole")).toBeGreaterThan(115);
+  await waitUntil("it is told", () => site.fpm.log().includes("its connections are not kept any more"));
+});
+
 test("records of a child's are counted and told once, with what to do", async () => {
   await using site = await startSite({ files: { "perl.fcgi": PERL }, lab: [], app: "max_processes = 1" });
   for (let round = 0; round < 3; round++) {

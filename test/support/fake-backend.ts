@@ -92,6 +92,7 @@ export class FakeBackend extends LentBackend {
   onErrorOutput(): void {}
   onEcho(): void {}
   onStaleRecord(): void {}
+  onMixedRecords(): void {}
   onIgnoredId(): void {}
 
   protected closeLink(_lease: unknown, how: string): boolean {

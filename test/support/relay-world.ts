@@ -95,6 +95,7 @@ function notedBackend(notes: string[], app: Partial<AppConfig>) {
     workerOf: () => 99,
     onEcho: () => void notes.push("echo"),
     onStaleRecord: () => void notes.push("stale record"),
+    onMixedRecords: () => void notes.push("mixed records"),
     onIgnoredId: () => void notes.push("ignored id"),
     onErrorOutput(_lease: Lease, bytes: Uint8Array) {
       this.errors += Buffer.from(bytes).toString();

@@ -17,7 +17,19 @@ describe("what is learned of a program's conduct", () => {
       false,
       false,
     ]);
-    expect(conduct.keepsConnections).toBe(true);
+    expect(conduct.keepsConnections).toBe(false);
+  });
+
+  test("what is no answer on a connection that had served others ends the keeping of connections, which is news once", () => {
+    const conduct = new Conduct();
+    expect([conduct.onMixedRecords(), conduct.onMixedRecords(), conduct.keepsConnections]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([conduct.onEcho(), conduct.onStaleRecord()]).toEqual([false, false]);
+    conduct.forget();
+    expect([conduct.keepsConnections, conduct.onMixedRecords()]).toEqual([true, true]);
   });
 
   test("a program that echoes ids is told of its children with the first record", () => {

@@ -150,8 +150,8 @@ describe("the watch over an answer", () => {
     const seen: string[] = [];
     for (let at = 0; at <= answer.length; at++) seen.push(watch([answer.slice(0, at)]).passed);
     expect(seen.at(-1)).toBe(latin1(answer));
-    // With the newline that is the first byte of the third record.
-    expect(seen.findIndex((passed) => passed !== "")).toBe(3 * 8 + 16 + 9 + 1);
+    // With the third record, whose first byte is the newline that ends it.
+    expect(seen.findIndex((passed) => passed !== "")).toBe(3 * 8 + 16 + 9 + 3);
     expect(watch([answer]).events).toEqual(["end 0 0"]);
   });
 
@@ -184,9 +184,31 @@ describe("the watch over an answer", () => {
     ["an END_REQUEST of 7 bytes", encodeRecord(3, 5, new Uint8Array(7)), "an FCGI_END_REQUEST of 7 bytes"],
     ["plain text", text("Content-Type: text/html\r\n\r\n"), "a record of FastCGI version 67"],
   ])("takes %s for a bad answer, after passing what was good", (_what, bytes, problem) => {
-    const { events, passed } = watch([joined(stdout, bytes, encodeEndRequest(5, 0, 0))]);
+    const last = encodeRecord(FCGI_STDOUT, 5, text("the last record"));
+    const chunks = [joined(stdout, last, bytes, encodeEndRequest(5, 0, 0))];
+    const { events, passed } = watch(chunks);
     expect(events.length).toBe(1);
     expect(events[0]).toStartWith(`bad: ${problem}`);
     expect(passed).toBe(latin1(stdout));
+    // Nor the header, where others may have written into it.
+    expect(watch([joined(encodeRecord(FCGI_STDOUT, 5, text("A: b\n\n")), bytes)]).passed).toBe("");
+    const inTwo = [encodeRecord(FCGI_STDOUT, 5, text("A: b\n")), encodeRecord(FCGI_STDOUT, 5, text("\n"))];
+    expect(watch([joined(...inTwo, bytes)]).passed).toBe("");
   });
+
+  test.each([1, 8, 9, 50, 20_000, 40_000])(
+    "never passes what others have written into a record, cut at %i",
+    (cut) => {
+      const page = encodeRecord(FCGI_STDOUT, 5, text(`A: b\n\n${"own ".repeat(10_000)}`));
+      const others = encodeRecord(FCGI_STDOUT, 2, text("secret ".repeat(100)));
+      for (const at of [8, 20, 32_768, page.length - 1]) {
+        const mixed = joined(page.subarray(0, at), others, page.subarray(at), encodeEndRequest(5, 0, 0));
+        for (const chunks of [[mixed], [mixed.slice(0, cut), mixed.slice(cut)]]) {
+          const { events, passed } = watch(chunks);
+          expect(events.at(-1)).toStartWith("bad: ");
+          expect(passed).toBe("");
+        }
+      }
+    },
+  );
 });

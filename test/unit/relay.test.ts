@@ -143,7 +143,7 @@ describe("an answer", () => {
   test("to something else is a bad one, and its process ends: nobody knows what it sends next", () => {
     for (const [begun, kind, when] of [
       [[], "unanswered", "before it answered"],
-      [[stdout("A: b\n\n")], "truncated", "in mid-answer"],
+      [[stdout("A: b\n\n"), stdout("more")], "truncated", "in mid-answer"],
     ] as const) {
       const { lease, answer, end } = startedRelay();
       answer(...begun, stdout("x", 9));
@@ -154,6 +154,24 @@ describe("an answer", () => {
         "left",
         "BACKEND_BROKEN",
         `/x.fcgi (pid 1) sent FCGI_STDOUT for request 9, while it works on 1 ${when}.`,
+      ]);
+    }
+  });
+
+  test("on a connection that had served others says nothing of the process: a child of it may have written into the answer", () => {
+    for (const [begun, kind] of [
+      [[], "unanswered"],
+      [[stdout("A: b\n\n", 2), stdout("more", 2)], "truncated"],
+    ] as const) {
+      const { lease, answer, end, notes } = startedRelay({ requestId: 2 });
+      answer(...begun, stdout("x", 9));
+      expect([lease.verdict, notes.includes("mixed records")]).toEqual([undefined, true]);
+      expect(toldOf(end())).toEqual([
+        kind,
+        kind === "unanswered" ? "stale" : undefined,
+        "left",
+        "BACKEND_BROKEN",
+        "/x.fcgi (pid 1) sent FCGI_STDOUT for request 9, while it works on 2, on a connection that had served others before.",
       ]);
     }
   });
