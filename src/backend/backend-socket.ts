@@ -29,6 +29,8 @@ export class BackendSocket {
   readonly #kept: SocketLink[] = [];
   /** The connection that was made last: connections are accepted in their order. */
   #newest: SocketLink | undefined;
+  /** There was no room for the last connection among those that wait to be accepted. */
+  #isFull = false;
   /** A thread of ours is about to accept a connection. */
   #isTaking = false;
   #isClosed = false;
@@ -118,6 +120,7 @@ export class BackendSocket {
    * included. The request's bytes must follow at once.
    */
   connect(fresh: boolean, busy: number): SocketLink | FpmError {
+    this.#isFull = false;
     for (let kept = fresh ? undefined : this.#kept.pop(); kept; kept = this.#kept.pop()) {
       if (kept.isOpen) return kept;
     }
@@ -128,12 +131,21 @@ export class BackendSocket {
     if (this.#silentFd !== undefined && isReadable(this.#silentFd)) this.dropSilent();
     const silentFd = this.#silentFd;
     this.#silentFd = undefined;
-    const link =
-      silentFd === undefined
-        ? SocketLink.connect(this.path, this.#owner)
-        : SocketLink.adopt(silentFd, this.#owner);
+    const link = silentFd === undefined ? this.#connectAnew() : SocketLink.adopt(silentFd, this.#owner);
     if (link instanceof SocketLink) this.#newest = link;
     return link;
+  }
+
+  /** There was no room for the last connection: the program takes fewer at once than it is said to, or listens for fewer. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  #connectAnew(): SocketLink | FpmError {
+    const connected = connectUnix(this.path);
+    this.#isFull = connected.kind === "full";
+    if (connected.kind === "connected") return SocketLink.adopt(connected.fd, this.#owner);
+    return connectFailed(this.path, connected);
   }
 
   /** Keeps a connection for the next request. */

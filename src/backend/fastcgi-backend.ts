@@ -139,8 +139,9 @@ export class FastCgiBackend extends LentBackend {
     const isFresh = fresh || !this.conduct.keepsConnections;
     const link = this.#socket.connect(isFresh, this.busy + this.leftAtWork);
     if (!(link instanceof SocketLink)) {
-      // Nobody will reach it.
-      if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
+      // It gets more when it has accepted those that wait; otherwise nobody will reach it.
+      if (this.#socket.isFull) this.goAway();
+      else if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
       return link;
     }
     link.writeRequest(records, body);
@@ -150,7 +151,9 @@ export class FastCgiBackend extends LentBackend {
   }
 
   isUnaccepted(link: Link): boolean {
-    return this.#socket.isUnaccepted(link);
+    // Of those that wait the newest is known for it, the others when there is nobody left to accept them.
+    const isUnclaimed = () => this.state === "gone" && link instanceof SocketLink && link.isUnclaimed;
+    return this.#socket.isUnaccepted(link) || isUnclaimed();
   }
 
   isBeingTaken(link: Link): boolean {

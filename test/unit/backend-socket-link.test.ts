@@ -180,6 +180,6 @@ test("a connection that cannot be made is told with the reason, and whose fault 
   };
   expect(told({ kind: "full" })).toBe("CONNECT_FAILED Connecting to /run/x failed: its backlog is full.");
   expect(told({ kind: "no descriptors" })).toStartWith("NO_DESCRIPTORS Connecting to /run/x failed: ");
-  const missing = SocketLink.connect("/nonexistent/socket", { onStray() {} } as never);
-  expect(missing).toMatchObject({ code: "CONNECT_FAILED" });
+  const refused = { kind: "refused", reason: "No such file or directory" } as const;
+  expect(told(refused)).toBe("CONNECT_FAILED Connecting to /run/x failed: No such file or directory.");
 });

@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { snapshotOf } from "../support/admin.ts";
+import { startSite } from "../support/site.ts";
+
+/** Serves each connection in a child, notes its request, and listens for two connections at once, as some servers do by themselves. */
+const FORKING = `#!/usr/bin/perl
+open my $listener, '+<&=', 0 or die;
+listen $listener, 1;
+$SIG{CHLD} = 'IGNORE';
+sub record { my ($type, $id, $content) = @_; pack('CCnnCx', 1, $type, $id, length $content, 0) . $content }
+while (accept my $client, $listener) {
+  select undef, undef, undef, 0.005;
+  next if fork;
+  my $query = '';
+  while ((read $client, my $header, 8) == 8) {
+    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
+    read $client, my $content, $length + $padding if $length + $padding;
+    $query .= $content if $type == 4;
+    next unless $type == 5 && $length == 0;
+    my ($number) = $query =~ /number=(\\d+)/;
+    open my $seen, '>>', 'seen'; syswrite $seen, "$number\\n";
+    select undef, undef, undef, 0.02;
+    syswrite $client, record(6, $id, "Content-Type: text/plain\\r\\n\\r\\nok") . record(3, $id, "\\0" x 8);
+    exit 0;
+  }
+  exit 0;
+}
+`;
+/** One request at a time, each noted; ends over one that says so. */
+const ENDS = `#!/usr/bin/perl
+use FCGI;
+my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
+while ($request->Accept() >= 0) {
+  my ($number) = $env{QUERY_STRING} =~ /number=(\\d+)/;
+  open my $seen, '>>', 'seen'; syswrite $seen, "$number\\n"; close $seen;
+  if ($env{QUERY_STRING} =~ /end/) { select undef, undef, undef, 0.05; exit 1 }
+  print "Content-Type: text/plain\\r\\n\\r\\nok";
+}
+`;
+const body = Buffer.from("a form");
+const seenIn = (root: string) => readFileSync(`${root}/seen`, "utf8").trim().split("\n").map(Number);
+
+test("a program that listens for fewer connections than it serves at once is not out of reach when they are there", async () => {
+  await using site = await startSite({
+    files: { "forking.fcgi": FORKING },
+    lab: [],
+    app: "concurrency = 20\nmax_processes = 1",
+  });
+  const numbers = Array.from({ length: 60 }, (_, number) => number);
+  for (let from = 0; from < 60; from += 20) {
+    const burst = numbers.slice(from, from + 20);
+    const answers = await Promise.all(
+      burst.map((number) => site.ask(`forking.fcgi?number=${number}`, { body })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(burst.map(() => 200));
+  }
+  expect(seenIn(site.root).sort((a, b) => a - b)).toEqual(numbers);
+  expect((await snapshotOf(site.fpm)).total.started).toBe(1);
+});
+
+test("of several requests that a process has not accepted when it ends none is lost, and none runs twice", async () => {
+  await using site = await startSite({
+    files: { "ends.fcgi": ENDS },
+    lab: [],
+    app: "concurrency = 4\nmax_processes = 1",
+  });
+  for (let round = 0; round < 5; round++) {
+    const ask = (number: number, what = "") =>
+      site.ask(`ends.fcgi?number=${round * 10 + number}${what}`, { body });
+    await ask(0);
+    const first = ask(1, "&end");
+    await Bun.sleep(10);
+    const answers = await Promise.all([first, ask(2), ask(3), ask(4)]);
+    expect(answers.map(({ status }) => status)).toEqual([502, 200, 200, 200]);
+  }
+  const all = Array.from({ length: 5 }, (_, round) => [0, 1, 2, 3, 4].map((number) => round * 10 + number));
+  expect(seenIn(site.root).sort((a, b) => a - b)).toEqual(all.flat());
+});
