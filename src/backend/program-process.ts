@@ -178,6 +178,8 @@ export class ProgramProcess implements StartListener {
       return;
     }
     this.#signal("SIGTERM");
+    // One that was stopped (SIGSTOP) cannot obey.
+    if (this.#phase === "running") sendSignal(-this.#pid, "SIGCONT");
     if (this.#timers.has("kill")) return;
     this.#nudge(1, Math.min(NUDGE_EVERY_MS, stopTimeoutMs / 4));
     this.#timers.set("kill", stopTimeoutMs, () => this.kill());

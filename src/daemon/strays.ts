@@ -48,7 +48,10 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBe
       // What was killed together with its program has not been left.
       if (!ended.has(pid) && isBeingKilled(pid)) continue;
       if (elapsedMs >= timeoutMs) sendSignal(pid, "SIGKILL");
-      else if (!ended.has(pid)) sendSignal(pid, "SIGTERM");
+      else if (!ended.has(pid)) {
+        sendSignal(pid, "SIGTERM");
+        sendSignal(pid, "SIGCONT");
+      }
       ended.add(pid);
     }
     await Bun.sleep(LOOK_MS);

@@ -101,7 +101,7 @@ function neverFits(mostBytes: number): FpmError {
 }
 
 function diskFull(folder: string, limitBytes: number): FpmError {
-  const what = `The disk of spool_dir (${folder}) is nearly full: bodies may take ${limitBytes} bytes of it together.`;
+  const what = `The disk of spool_dir (${folder}) is nearly full: bodies may take ${limitBytes} bytes of it together, and one of them half of that.`;
   return new FpmError("SPOOL_FULL", "daemon", what);
 }
 

@@ -69,6 +69,18 @@ describe("SIGTERM", () => {
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 
+  test("ends a process that somebody has stopped", async () => {
+    await using site = await startSite();
+    const pid = Number(await site.text("lab.fcgi"));
+    process.kill(pid, "SIGSTOP");
+    const started = performance.now();
+    site.fpm.signal("SIGTERM");
+    expect(await site.fpm.exited).toBe(0);
+    // Before stop_timeout.
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(isAlive(pid)).toBe(false);
+  });
+
   test("ends requests in flight after drain_timeout", async () => {
     await using site = await startSite({
       server: 'drain_timeout = "300ms"',
