@@ -7,6 +7,8 @@ const CHARACTERS = new RegExp(CHARACTER, "gs");
 const LIST = new RegExp(String.raw`^((?:${CHARACTER}|[^\\[])*?)\{((?:${CHARACTER}|[^{}\\[])*)\}(.*)$`, "s");
 /** A comma that is none of a character class, and not taken as it is. */
 const COMMA = /(?<!\\),(?![^[]*\])/;
+/** A range in a character class, by its two ends. */
+const RANGE = /(\\.|[^\\])-(\\.|[^\\])/gsu;
 const STARS = /\*{2,}/;
 
 /** `/a/{b,c}` as `/a/b` and `/a/c`; none where they are too many. Each list multiplies them, so they are counted after each. */
@@ -36,6 +38,9 @@ export function patternProblem(pattern: string): string | undefined {
   }
   if (open > 0)
     return `${JSON.stringify(pattern)}: a "{" has no "}" after it; for the character itself write \\{`;
+  const range = emptyRange(pattern);
+  if (range !== undefined)
+    return `${JSON.stringify(pattern)}: the range ${range} covers nothing: its end comes before its beginning`;
   const wrong = alternativesOf(pattern).find((each) => each.split("/").some(hasStarsInside));
   if (wrong === undefined) return undefined;
   const right = wrong.split("/").map(spread).join("/");
@@ -49,6 +54,21 @@ export function firstPatternProblem(patterns: readonly string[]): string | undef
 
 function withoutCharacters(pattern: string): string {
   return pattern.replace(CHARACTERS, "x");
+}
+
+/** The first range in a character class that ends before it begins. */
+function emptyRange(pattern: string): string | undefined {
+  for (const [characters] of pattern.matchAll(CHARACTERS)) {
+    if (!characters.startsWith("[")) continue;
+    const inside = characters.slice(1, -1).replace(/^[!^]/, "");
+    for (const [range, first, last] of inside.matchAll(RANGE)) if (codeOf(first) > codeOf(last)) return range;
+  }
+  return undefined;
+}
+
+/** Of a character, which may have a backslash before it. */
+function codeOf(character = ""): number {
+  return character.replace(/^\\/, "").codePointAt(0) ?? 0;
 }
 
 function hasStarsInside(part: string): boolean {

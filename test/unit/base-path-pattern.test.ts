@@ -44,6 +44,21 @@ test.each([
 });
 
 test.each([
+  ["/srv/[z-a]", "z-a"],
+  ["/srv/[!a-cz-x]*", "z-x"],
+  ["/srv/{a,[9-\\0]}", "9-\\0"],
+  ["/srv/[\u00fc-\u00f6]", "\u00fc-\u00f6"],
+])("%s has a range that covers nothing", (pattern, range) => {
+  expect(patternProblem(pattern)).toContain(`the range ${range} covers nothing`);
+});
+
+test.each([
+  "/srv/[a-a]",
+  "/srv/[a-c-]",
+  "/srv/[z\\-a]",
+  "/srv/[]-a]",
+  "/srv/[-a]",
+  "/srv/z-a",
   "/srv/**/*.php",
   "/srv/**",
   "/srv/{a,b{c,d}}/[!a]x",
