@@ -297,10 +297,14 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** `request_timeout` is over. */
   onDue(): void {
+    const { backend } = this.#lease;
     const seconds = this.#app.requestTimeoutMs / 1000;
-    const what = `${this.#label} did not finish within request_timeout (${seconds} s) and was killed.`;
     // It is known by its end of the connection, which closes in a moment.
-    this.#lease.condemn("request timeout", this.#lease.backend.workerOf(this.#lease));
+    const worker = backend.workerOf(this.#lease);
+    const who =
+      worker === undefined ? this.#label : `${backend.program.name} (pid ${worker}, child of ${backend.pid})`;
+    const what = `${who} did not finish within request_timeout (${seconds} s) and was killed.`;
+    this.#lease.condemn("request timeout", worker);
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
   }
 

@@ -71,6 +71,7 @@ describe("a command with children", () => {
       return now?.children.length === 3 && !now.children.includes(killed[0] as number);
     });
     expect(site.fpm.log()).toContain(`one of its children was killed program=`);
+    expect(site.fpm.log()).toContain(`(pid ${killed[0]}, child of ${before?.pid}) did not finish within`);
     expect((await site.text("page.php")).split(" ")[1]).toBe(String(before?.pid));
   });
 

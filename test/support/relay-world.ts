@@ -73,7 +73,7 @@ function notedClient(notes: string[], isBodyComplete: boolean) {
 }
 
 /** A program's process, that notes what it is told. */
-function notedBackend(notes: string[], app: Partial<AppConfig>) {
+function notedBackend(notes: string[], app: Partial<AppConfig>, worker: number | undefined) {
   return {
     program: { name: "/x.fcgi", app: appConfig(app) },
     label: "/x.fcgi (pid 1)",
@@ -92,7 +92,7 @@ function notedBackend(notes: string[], app: Partial<AppConfig>) {
     isBeingTaken(): boolean {
       return this.isTaken;
     },
-    workerOf: () => 99,
+    workerOf: () => worker,
     onEcho: () => void notes.push("echo"),
     onStaleRecord: () => void notes.push("stale record"),
     onMixedRecords: () => void notes.push("mixed records"),
@@ -108,19 +108,21 @@ interface World {
   /** Of the request on the connection to the program. */
   readonly requestId?: number;
   readonly hasBody?: boolean;
+  /** Which child of the process has the request. */
+  readonly worker?: number | undefined;
   /** Instead of a connection. */
   readonly unopened?: FpmError;
 }
 
 /** A relay between a web server and a program, which both do as a test says. */
-export function relayWorld({ app = {}, requestId = 1, hasBody = false, unopened }: World = {}) {
+export function relayWorld({ app = {}, requestId = 1, hasBody = false, worker, unopened }: World = {}) {
   const notes: string[] = [];
   const ends: Relayed[] = [];
   const clock = new FakeClock();
   const link = notedLink(notes, requestId);
   const client = notedClient(notes, !hasBody);
   let opened = new Uint8Array(0);
-  const backend = Object.assign(notedBackend(notes, app), {
+  const backend = Object.assign(notedBackend(notes, app, worker), {
     open(_lease: Lease, records: ByteQueue): Link | FpmError {
       opened = Uint8Array.from(records.join());
       return unopened ?? (link as unknown as Link);

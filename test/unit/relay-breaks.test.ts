@@ -123,8 +123,11 @@ describe("a request", () => {
 describe("request_timeout", () => {
   const app = { requestTimeoutMs: 3000 };
 
-  test("is counted from when the process was lent, and kills it, or the child of it that has the request", () => {
-    const world = startedRelay({ app });
+  test.each([
+    ["the process", undefined, "pid 1"],
+    ["the child of it that has the request", 99, "pid 99, child of 1"],
+  ])("is counted from when the process was lent, and kills %s", (_what, worker, named) => {
+    const world = startedRelay({ app, worker });
     world.clock.advance(2999);
     expect([world.end(), world.lease.verdict]).toEqual([undefined, undefined]);
     world.clock.advance(1);
@@ -133,9 +136,9 @@ describe("request_timeout", () => {
       "bad",
       "left",
       "REQUEST_TIMEOUT",
-      "/x.fcgi (pid 1) did not finish within request_timeout (3 s) and was killed.",
+      `/x.fcgi (${named}) did not finish within request_timeout (3 s) and was killed.`,
     ]);
-    expect(world.lease.verdict).toEqual({ reason: "request timeout", worker: 99 });
+    expect(world.lease.verdict).toEqual({ reason: "request timeout", worker });
   });
 
   test("breaks an answer off that has begun", () => {
