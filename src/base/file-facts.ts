@@ -4,7 +4,7 @@ import { type Disk, identityOf } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
 import { type FileTrail, wayTo } from "./file-trail.ts";
 import { isOnNoexec } from "./mounts.ts";
-import { type Remembered, remembering } from "./remembering.ts";
+import { type Remembered, remember, remembering } from "./remembering.ts";
 import type { WatchedFiles } from "./watched-files.ts";
 
 /** What the disk says of a path, links followed. */
@@ -40,6 +40,8 @@ const ANY_EXECUTE = 0o111;
 const NOT_THERE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
 /** A look at many files takes no more than a twentieth of the time. */
 const PAUSES_BETWEEN_LOOKS = 20;
+/** Of so many the version of before is known. */
+const MAX_EXECUTABLES = 1024;
 
 /**
  * A lookup that never blocks the event loop and asks the disk about a busy file twice a second at most. It remembers only files
@@ -74,7 +76,24 @@ export function createVersionLookup(
   return remembering(clock, read, () => true, PAUSES_BETWEEN_LOOKS);
 }
 
-/** The same for the ways that lead to files; those that lead nowhere are not remembered. */
+/**
+ * The versions of executables. One that is missing, as for a moment while a package is replaced, has the version of before: there is nothing to
+ * start in the place of what runs.
+ */
+export function createExecutableLookup(
+  clock: Clock,
+  ask: (path: string) => Promise<FileFacts>,
+): VersionLookup {
+  const last = new Map<string, string>();
+  const read = async (path: string) => {
+    const facts = await ask(path);
+    if (facts.kind === "file") return remember(last, path, facts.identity, MAX_EXECUTABLES);
+    return last.get(path) ?? "missing";
+  };
+  return remembering(clock, read, () => true);
+}
+
+/** Lookups of the ways that lead to files; those that lead nowhere are not remembered. */
 export function createTrailLookup(
   clock: Clock,
   ask: (path: string) => Promise<FileTrail | undefined>,

@@ -10,7 +10,12 @@ import { Deadlines } from "../base/deadlines.ts";
 import { restDescriptorLimit } from "../base/descriptor-limit.ts";
 import { DiskThreads } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
-import { createFileLookup, createTrailLookup, createVersionLookup } from "../base/file-facts.ts";
+import {
+  createExecutableLookup,
+  createFileLookup,
+  createTrailLookup,
+  createVersionLookup,
+} from "../base/file-facts.ts";
 import { type Collector, Garbage } from "../base/garbage.ts";
 import { adoptOrphans } from "../base/libc.ts";
 import { LimitedLog } from "../base/limited-log.ts";
@@ -156,6 +161,7 @@ function createRouter({ appFor, authorizerFor }: Config, clock: Clock, log: Log)
       (path) => disk.watched(path),
       (path, problem) => log.warn(`restart_on_change: a change of ${path} is not noticed: ${problem}`),
     ),
+    executable: createExecutableLookup(clock, (path) => disk.facts(path)),
     trail: createTrailLookup(clock, (path) => disk.trail(path)),
   };
   return new Router(appFor, lookups, authorizerFor);

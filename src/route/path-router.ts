@@ -31,6 +31,8 @@ export interface RouterDisk {
   readonly lookup: FileLookup;
   /** What `restart_on_change` names, in absolute paths. */
   readonly watched: VersionLookup;
+  /** The executables of commands. */
+  readonly executable: VersionLookup;
   readonly trail: TrailLookup;
 }
 
@@ -40,8 +42,10 @@ interface Seen {
   readonly facts: FileFacts;
 }
 
-/** What `restart_on_change` names, and its version. */
+/** What `restart_on_change` names, or a command's executable, and its version. */
 interface Watched {
+  /** By whom it is known. */
+  readonly lookup: "watched" | "executable";
   readonly path: string;
   readonly version: string;
 }
@@ -129,7 +133,8 @@ export class PathRouter {
 
   #stillHolds({ seen, watched }: KnownRoute, now?: number): boolean {
     for (const { path, facts } of seen) if (this.#disk.lookup(path, now) !== facts) return false;
-    for (const { path, version } of watched) if (this.#disk.watched(path, now) !== version) return false;
+    for (const { lookup, path, version } of watched)
+      if (this.#disk[lookup](path, now) !== version) return false;
     return true;
   }
 
@@ -244,10 +249,13 @@ export class PathRouter {
   /** The versions of the files that count as part of the program. */
   async #watch(found: FoundScript): Promise<Watched[]> {
     const watched: Watched[] = [];
-    for (const file of found.app.restartOnChange) {
-      const path = file.startsWith("/") ? file : `${workingFolder(found)}/${file}`;
-      watched.push({ path, version: await this.#disk.watched(path) });
-    }
+    const note = async (lookup: Watched["lookup"], path: string) =>
+      watched.push({ lookup, path, version: await this.#disk[lookup](path) });
+    const { command: [executable] = [], protocol, restartOnChange } = found.app;
+    // A process of plain CGI runs what is there when it begins.
+    if (executable !== undefined && protocol === "fastcgi") await note("executable", executable);
+    for (const file of restartOnChange)
+      await note("watched", file.startsWith("/") ? file : `${workingFolder(found)}/${file}`);
     return watched;
   }
 

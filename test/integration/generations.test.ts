@@ -151,6 +151,37 @@ describe("a program that is replaced", () => {
   });
 });
 
+describe("a command whose executable is replaced", () => {
+  const apps = '[[apps]]\nmatch = "$ROOT/app.fcgi"\nany_path = true\ncommand = ["$ROOT/bin/server"]\n';
+
+  test("serves its new version, and never both; while it is missing the processes go on", async () => {
+    await using site = await startSite({ lab: [], files: { "bin/server": versioned("one") }, apps });
+    expect(await site.text("app.fcgi")).toBe("one");
+    unlinkSync(`${site.root}/bin/server`);
+    await Bun.sleep(NOTICED_MS);
+    expect(await site.text("app.fcgi")).toBe("one");
+    expect(site.fpm.log()).not.toContain("cannot be started");
+    site.put("bin/server", versioned("two", "use Time::HiRes; Time::HiRes::sleep 0.1;"));
+    await Bun.sleep(NOTICED_MS);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => site.text("app.fcgi")));
+    expect(new Set(answers)).toEqual(new Set(["two"]));
+  });
+
+  test("by a link that is switched, as alternatives are, is noticed, too", async () => {
+    await using site = await startSite({
+      lab: [],
+      files: { "bin/server-1": versioned("one"), "bin/server-2": versioned("two") },
+      apps,
+    });
+    symlinkSync("server-1", `${site.root}/bin/server`);
+    expect(await site.text("app.fcgi")).toBe("one");
+    symlinkSync("server-2", `${site.root}/bin/server.new`);
+    renameSync(`${site.root}/bin/server.new`, `${site.root}/bin/server`);
+    await Bun.sleep(NOTICED_MS);
+    expect(await site.text("app.fcgi")).toBe("two");
+  });
+});
+
 describe("restart_on_change", () => {
   test("replaces the processes when one of the files changes, comes or goes", async () => {
     await using site = await startSite({

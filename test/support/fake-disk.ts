@@ -23,12 +23,14 @@ export function routerDisk(
   links: FileTrail["links"] = [],
 ): RouterDisk {
   const lookup = diskOf(disk, owned);
+  const versionOf = (path: string) => {
+    const facts = lookup(path);
+    return facts.kind === "file" ? facts.identity : facts.kind;
+  };
   return {
     lookup,
-    watched(path) {
-      const facts = lookup(path);
-      return facts.kind === "file" ? facts.identity : facts.kind;
-    },
+    watched: versionOf,
+    executable: versionOf,
     trail(path) {
       const facts = lookup(path);
       if (facts.kind === "missing" || facts.kind === "denied") return undefined;

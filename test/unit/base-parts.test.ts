@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { pooledDisk, standingDisk } from "../../src/base/disk.ts";
 import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
-import { createFileLookup, readFacts } from "../../src/base/file-facts.ts";
+import {
+  createExecutableLookup,
+  createFileLookup,
+  type FileFacts,
+  readFacts,
+} from "../../src/base/file-facts.ts";
 import { Garbage } from "../../src/base/garbage.ts";
 import { createLog, type LogReader } from "../../src/base/log.ts";
 import { Timers } from "../../src/base/timers.ts";
@@ -293,4 +298,21 @@ describe("the file lookup", () => {
     writeFileSync(dir.at("new.fcgi"), "x");
     expect((await lookup(dir.at("new.fcgi"))).kind).toBe("file");
   });
+});
+
+test("the lookup of executables tells another version when one is replaced, and none while it is missing", async () => {
+  const clock = new FakeClock();
+  const file = { kind: "file", identity: "one" } as FileFacts;
+  let facts: FileFacts = { kind: "missing" };
+  const lookup = createExecutableLookup(clock, async () => facts);
+  const next = async (found: FileFacts) => {
+    facts = found;
+    clock.advance(1000);
+    return await lookup("/usr/bin/php-cgi");
+  };
+  expect(await next(facts)).toBe("missing");
+  expect(await next(file)).toBe("one");
+  for (const kind of ["missing", "denied"] as const) expect(await next({ kind })).toBe("one");
+  expect(lookup("/usr/bin/php-cgi")).toBe("one");
+  expect(await next({ ...file, identity: "two" } as FileFacts)).toBe("two");
 });

@@ -8,6 +8,7 @@ import { Router } from "../../src/route/router.ts";
 import { ownerProblem } from "../../src/start/owner-rules.ts";
 import { appConfig } from "../support/app-config.ts";
 import { routerDisk } from "../support/fake-disk.ts";
+import { headOf } from "../support/routing.ts";
 
 function routerFor(disk: Record<string, string>, app = appConfig({})): Router {
   return new Router(() => app, routerDisk(disk));
@@ -35,6 +36,23 @@ describe("the program's version", () => {
     delete files["/etc/x.conf"];
     expect(new Set([before, changed, come]).size).toBe(3);
     expect(await generationOf(router)).toBe(changed);
+  });
+
+  test("changes with the executable of a command, without a promise while it is the same; plain CGI begins anew anyway", async () => {
+    const files = { ...disk, "/php": "x" };
+    const app = appConfig({ command: ["/php"] });
+    const router = routerFor(files, app);
+    const cgi = routerFor(files, { ...app, protocol: "cgi" });
+    const head = headOf({ SCRIPT_FILENAME: "/srv/x.fcgi" });
+    const first = await router.route(head);
+    const [before, cgiBefore] = [await generationOf(router), await generationOf(cgi)];
+    files["/php"] = "x->/php8";
+    const after = await generationOf(router);
+    expect(after).not.toBe(before);
+    expect(await generationOf(cgi)).toBe(cgiBefore);
+    const anew = router.route(head);
+    expect(anew).toBeInstanceOf(Promise);
+    expect((await anew).program).toMatchObject({ key: first.program.key, generation: after });
   });
 
   test.each<[string, Partial<AppConfig>]>([
