@@ -27,17 +27,18 @@ export interface PathPart {
 }
 
 /**
- * What may name the script, in the order it is tried: SCRIPT_FILENAME, or without it PATH_TRANSLATED, then DOCUMENT_ROOT with SCRIPT_NAME.
+ * What may name the script, in the order it is tried: SCRIPT_FILENAME, or without it PATH_TRANSLATED, then DOCUMENT_ROOT with SCRIPT_NAME. Where these
+ * two stand beside a PATH_INFO, PATH_TRANSLATED is where that leads (RFC 3875 §4.1.6): no script.
  * @throws FpmError SCRIPT_MISSING.
  */
 export function givenScripts(head: RequestHead): GivenScript[] {
   const script = head.value("SCRIPT_FILENAME");
   if (script) return [givenScript("SCRIPT_FILENAME", script)];
   const given: GivenScript[] = [];
-  const translated = head.value("PATH_TRANSLATED");
-  if (translated) given.push(givenScript("PATH_TRANSLATED", translated));
   const name = head.value("SCRIPT_NAME");
   const root = name && head.parameter("DOCUMENT_ROOT");
+  const translated = root && head.value("PATH_INFO") ? undefined : head.value("PATH_TRANSLATED");
+  if (translated) given.push(givenScript("PATH_TRANSLATED", translated));
   if (root)
     given.push({ source: "DOCUMENT_ROOT with SCRIPT_NAME", path: `${root}/${name}`, isEncoded: false });
   if (given.length > 0) return given;

@@ -112,6 +112,16 @@ describe("the router", () => {
     );
   });
 
+  test("takes PATH_TRANSLATED beside a PATH_INFO for where that leads, and DOCUMENT_ROOT with SCRIPT_NAME for the script", async () => {
+    const disk = { "/srv/a.fcgi": "x", "/srv/private/p.fcgi": "x", "/srv": "/", "/srv/private": "/" };
+    const translated = { PATH_TRANSLATED: "/srv/private/p.fcgi" };
+    const named = { DOCUMENT_ROOT: "/srv", SCRIPT_NAME: "/a.fcgi" };
+    const script = async (more: Params) => (await route(disk, { ...translated, ...more })).script;
+    expect(await script({ ...named, PATH_INFO: "/private/p.fcgi" })).toBe("/srv/a.fcgi");
+    for (const more of [{}, named, { ...named, PATH_INFO: "" }, { PATH_INFO: "/private/p.fcgi" }])
+      expect(await script(more as Params)).toBe("/srv/private/p.fcgi");
+  });
+
   test("looks at nothing below what is missing", async () => {
     const looked: string[] = [];
     const disk = routerDisk({ "/srv": "/" });
