@@ -11,9 +11,16 @@ const PADDING_LENGTH_AT = 6;
 const FLAGS_AT = FCGI_HEADER_LEN + 2;
 
 /** Of these exactly one value is forwarded: programs disagree on which of two they use. */
-const SINGLE = ["SCRIPT_FILENAME", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"] as const;
+const SINGLE = [
+  "SCRIPT_FILENAME",
+  "CONTENT_LENGTH",
+  "REQUEST_METHOD",
+  "PATH_INFO",
+  "SCRIPT_NAME",
+  "PATH_TRANSLATED",
+] as const;
 /** The parameters that steer std-fpm. */
-const KNOWN = [...SINGLE, "PATH_TRANSLATED", "REQUEST_URI", "SERVER_SOFTWARE"] as const;
+const KNOWN = [...SINGLE, "REQUEST_URI", "SERVER_SOFTWARE", "REDIRECT_URL"] as const;
 export type KnownName = (typeof KNOWN)[number];
 
 /**

@@ -1,4 +1,4 @@
-import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
+import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import type { Candidate } from "./reading.ts";
 import { percentDecode, withoutPrefix } from "./script-path.ts";
 
@@ -9,13 +9,32 @@ export const NO_CHANGES: ParamChanges = new Map();
 const KEPT = ["SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED"] as const;
 
 /**
- * SCRIPT_FILENAME as found, and where the web server left PATH_INFO inside, PATH_INFO and PATH_TRANSLATED (RFC 3875 §4.1.6), and SCRIPT_NAME
- * without it. An interpreter is told, as ORIG_SCRIPT_NAME and so on, what the web server had sent.
+ * What php-cgi takes for a second name of the script, and by which it runs or shows a file that nobody has checked: PATH_TRANSLATED with
+ * `cgi.fix_pathinfo=0`, or where REDIRECT_URL says that the request was rewritten (Apache), without which PATH_INFO would be lost, too. PHP shows
+ * a `.` in a name as `_`: its variables have all of them, and php-cgi, which looks for the name as it came, has none.
  */
-export function changesFor(head: RequestHead, { told, pathInfo, app }: Candidate): ParamChanges {
-  if (pathInfo === "") {
-    return head.value("SCRIPT_FILENAME") === told ? NO_CHANGES : new Map([["SCRIPT_FILENAME", told]]);
-  }
+const MISLEADING = ["PATH_TRANSLATED", "REDIRECT_URL"] as const;
+
+/** Whether a request may say more of the script than its SCRIPT_FILENAME does. */
+export function mayMislead(head: RequestHead): boolean {
+  return head.value("PATH_TRANSLATED") !== undefined || head.value("REDIRECT_URL") !== undefined;
+}
+
+/**
+ * SCRIPT_FILENAME as found, and where the web server left PATH_INFO inside, PATH_INFO and PATH_TRANSLATED (RFC 3875 §4.1.6), and SCRIPT_NAME
+ * without it. An interpreter is told of one file alone, and, as ORIG_SCRIPT_NAME and so on, what the web server had sent.
+ */
+export function changesFor(head: RequestHead, candidate: Candidate): ParamChanges {
+  const { told, app } = candidate;
+  const changes = candidate.pathInfo === "" ? scriptAlone(head, told) : withInfo(head, candidate);
+  return app.command && !app.anyPath ? withoutOthers(head, told, changes) : changes;
+}
+
+function scriptAlone(head: RequestHead, told: string): ParamChanges {
+  return head.value("SCRIPT_FILENAME") === told ? NO_CHANGES : new Map([["SCRIPT_FILENAME", told]]);
+}
+
+function withInfo(head: RequestHead, { told, pathInfo, app }: Candidate): ParamChanges {
   const changes = new Map<string, string>([
     ["SCRIPT_FILENAME", told],
     ["PATH_INFO", pathInfo],
@@ -27,6 +46,22 @@ export function changesFor(head: RequestHead, { told, pathInfo, app }: Candidate
   if (root !== undefined) changes.set("PATH_TRANSLATED", withoutSlashes(root) + pathInfo);
   if (app.command && !app.anyPath) keepOriginals(head, changes);
   return changes;
+}
+
+/** The same without a second name of the script: see MISLEADING. */
+function withoutOthers(head: RequestHead, told: string, changes: ParamChanges): ParamChanges {
+  const sent = (name: KnownName) => changes.get(name) ?? head.value(name);
+  const isRewritten = sent("PATH_INFO") !== undefined && sent("REDIRECT_URL") !== undefined;
+  const isTranslated = (sent("PATH_TRANSLATED") ?? told) !== told;
+  if (!isRewritten && !isTranslated) return changes;
+  const hidden = new Map(changes);
+  for (const name of MISLEADING) {
+    const value = sent(name);
+    if (value === undefined) continue;
+    hidden.set(name, undefined);
+    hidden.set(name.replace("_", "."), value);
+  }
+  return hidden;
 }
 
 function keepOriginals(head: RequestHead, changes: Map<string, string>): void {

@@ -6,7 +6,7 @@ import { hasExtension, isProgramName, isUnder } from "../config/program-path.ts"
 import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { ownerProblem } from "../start/owner-rules.ts";
 import type { Program } from "../start/program.ts";
-import { changesFor, NO_CHANGES } from "./param-changes.ts";
+import { changesFor, mayMislead, NO_CHANGES } from "./param-changes.ts";
 import { type Candidate, type Reading, readPath, readScripts } from "./reading.ts";
 import { ownedFileOf, programOf, type Routed, workingFolder } from "./routed-program.ts";
 import { givenScripts, pathBytes } from "./script-path.ts";
@@ -104,8 +104,9 @@ export class PathRouter {
     const read = this.#read(head);
     const { known } = read;
     if (!known || !this.#stillHolds(known, now)) return this.#routeAnew(head, read);
-    // One whose parameters stay as they are is the same for every request.
-    return known.route.changes === NO_CHANGES ? known.route : routeOf(head, known.found, known.route.program);
+    // One whose parameters stay as they are is the same for every request that says no more of the script than that one.
+    const isSame = known.route.changes === NO_CHANGES && !mayMislead(head);
+    return isSame ? known.route : routeOf(head, known.found, known.route.program);
   }
 
   /** Whether the settings of what a request may go to say `spool = "never"`, as far as its path tells. */

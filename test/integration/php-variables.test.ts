@@ -15,6 +15,7 @@ echo json_encode($_SERVER + ["__FILE__" => __FILE__, "getcwd" => getcwd(), "gete
 `;
 
 const LOCATIONS = `
+    location /unfixed/ { include /etc/nginx/fastcgi.conf; fastcgi_pass FASTCGI; }
     location /whole/ { include /etc/nginx/fastcgi.conf; fastcgi_pass FASTCGI; }
     location /split/ {
       fastcgi_split_path_info ^(.+?[.]php)(/.*)$;
@@ -58,6 +59,8 @@ const ALIKE = {
   apache: ["handler", "proxy", "match"],
 };
 const PATHS = ["page.php", "page.php/a/b", "page.php/", "page.php/a//c", "page.php/x.php/y?q=1"];
+/** What Apache's RewriteRule leads to page.php with: of files, too, which php-cgi would run or show. */
+const REWRITTEN = ["", "news/1", "a%20b", "other.php", "secret.txt", "news/?q=1"];
 /** Of the process itself: PHP-FPM's have none but USER and HOME. */
 const ENVIRONMENT = [
   "LANG",
@@ -77,9 +80,22 @@ beforeAll(async () => {
   site = await startSite({
     lab: [],
     server: 'listen_mode = "0666"',
-    apps: '[[apps]]\nmatch = "$ROOT/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\nchildren = 2\n',
+    apps: `[[apps]]
+match = "$ROOT/**/*.php"
+extensions = [".php"]
+command = ["/usr/bin/php-cgi"]
+children = 2
+[[apps]]
+match = "$ROOT/unfixed/*.php"
+command = ["/usr/bin/php-cgi", "-d", "cgi.fix_pathinfo=0"]
+`,
   });
-  for (const folder of ["whole", ...Object.values(ALIKE).flat()]) site.put(`${folder}/page.php`, PAGE, 0o644);
+  for (const folder of ["whole", "rewritten", "unfixed", ...Object.values(ALIKE).flat()])
+    site.put(`${folder}/page.php`, PAGE, 0o644);
+  for (const folder of ["rewritten", "unfixed"]) {
+    site.put(`${folder}/other.php`, "<?php echo 'another script';", 0o644);
+    site.put(`${folder}/secret.txt`, "a secret", 0o644);
+  }
   chmodSync(site.folder, 0o755);
   const phpFpm = await startPhpFpm(site.folder, 2);
   stack.defer(() => phpFpm.stop());
@@ -96,7 +112,7 @@ beforeAll(async () => {
     stack.defer(() => nginx.stop());
     ports.nginx[at] = nginx.port;
     const port = freePort();
-    const apache = await startApache({ folder, port, site: apacheSite(port, socket) });
+    const apache = await startApache({ folder, port, site: apacheSite(port, socket) }, ["rewrite"]);
     stack.defer(() => apache.stop());
     ports.apache[at] = port;
   }
@@ -113,7 +129,12 @@ DocumentRoot ${site.root}
 <Directory ${site.root}>
   Require all granted
 </Directory>
-<Directory ${site.root}/handler>
+<Directory ${site.root}/rewritten>
+  RewriteEngine On
+  RewriteCond %{REQUEST_URI} !page[.]php
+  RewriteRule ^(.*)$ page.php/$1 [L]
+</Directory>
+<Directory ~ "^${site.root}/(handler|rewritten)/">
   <FilesMatch "[.]php$">
     SetHandler "proxy:unix:${socket}|fcgi://localhost/"
   </FilesMatch>
@@ -147,12 +168,12 @@ describe("a script sees what it sees behind PHP-FPM", () => {
   );
 
   const apache = ALIKE.apache.flatMap((folder) => PATHS.map((path) => `/${folder}/${path}`));
-  test.each(apache)("through Apache: %s", async (path) => {
+  const rewritten = REWRITTEN.map((path) => `/rewritten/${path}`);
+  test.each([...apache, ...rewritten])("through Apache: %s", async (path) => {
     const { SCRIPT_FILENAME, ...others } = await differences("apache", path);
     // Behind PHP-FPM SetHandler's path begins with two slashes.
-    const doubled = path.startsWith("/handler/")
-      ? ["ROOT/handler/page.php", "/ROOT/handler/page.php"]
-      : undefined;
+    const [, folder] = /^\/(handler|rewritten)\//.exec(path) ?? [];
+    const doubled = folder && [`ROOT/${folder}/page.php`, `/ROOT/${folder}/page.php`];
     expect([SCRIPT_FILENAME, others]).toEqual([doubled, {}]);
   });
 });
@@ -178,3 +199,16 @@ describe("a script sees what it does not see behind PHP-FPM", () => {
     });
   });
 });
+
+test.each(["other.php", "secret.txt", "nothing"])(
+  "with cgi.fix_pathinfo=0 the script is page.php, whatever PATH_INFO leads to: %s",
+  async (name) => {
+    const answer = await exchange({ port: ports.nginx[0], path: `/unfixed/page.php/unfixed/${name}` });
+    const told = JSON.parse(answer.text()) as Record<string, unknown>;
+    expect(told).toMatchObject({
+      __FILE__: `${site.root}/unfixed/page.php`,
+      PATH_INFO: `/unfixed/${name}`,
+      PATH_TRANSLATED: `${site.root}/unfixed/${name}`,
+    });
+  },
+);

@@ -124,12 +124,12 @@ describe("a request's head", () => {
     expect(headOf([]).path).toBeUndefined();
   });
 
-  test("goes on as it came with two PATH_TRANSLATED, of which the last counts", () => {
+  test("goes on as it came with two REQUEST_URI, of which the last counts", () => {
     const head = headOf([
-      ["PATH_TRANSLATED", "/a"],
-      ["PATH_TRANSLATED", "/b"],
+      ["REQUEST_URI", "/a"],
+      ["REQUEST_URI", "/b"],
     ]);
-    expect([head.isVerbatim(new Map()), head.value("PATH_TRANSLATED")]).toEqual([true, "/b"]);
+    expect([head.isVerbatim(new Map()), head.value("REQUEST_URI")]).toEqual([true, "/b"]);
   });
 
   test("keeps the last of two SCRIPT_FILENAMEs, and only that goes on", () => {
@@ -149,7 +149,7 @@ describe("a request's head", () => {
     expect(again.requestId).toBe(7);
   });
 
-  test.each(["CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"])(
+  test.each(["CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME", "PATH_TRANSLATED"])(
     "forwards exactly one %s",
     (name) => {
       const head = headOf([
