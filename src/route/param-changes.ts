@@ -26,8 +26,15 @@ export function mayMislead(head: RequestHead): boolean {
  */
 export function changesFor(head: RequestHead, candidate: Candidate): ParamChanges {
   const { told, app } = candidate;
-  const changes = candidate.pathInfo === "" ? scriptAlone(head, told) : withInfo(head, candidate);
+  const changes = hasInfo(head, candidate) ? withInfo(head, candidate) : scriptAlone(head, told);
   return app.command && !app.anyPath ? withoutOthers(head, told, changes) : changes;
+}
+
+/** Whether what follows the script is PATH_INFO: lighttpd's `broken-scriptfilename` puts a slash there that was not asked for. */
+function hasInfo(head: RequestHead, { pathInfo, app }: Candidate): boolean {
+  if (pathInfo !== "/" || app.anyPath) return pathInfo !== "";
+  const name = head.value("SCRIPT_NAME");
+  return !name || name.endsWith("/") || Boolean(head.value("PATH_INFO"));
 }
 
 function scriptAlone(head: RequestHead, told: string): ParamChanges {

@@ -207,6 +207,27 @@ describe("PATH_INFO inside SCRIPT_FILENAME", () => {
   });
 });
 
+test("lighttpd's broken-scriptfilename makes no PATH_INFO where none was asked for", async () => {
+  const folder = `${site.folder}/broken-scriptfilename`;
+  mkdirSync(folder);
+  const socket = `"socket" => "${site.fpm.socket}", "broken-scriptfilename" => "enable"`;
+  const lighttpd = await startLighttpd({
+    folder,
+    root: site.root,
+    port: freePort(),
+    site: `server.modules += ( "mod_fastcgi" )\nfastcgi.server += ( ".php" => (( ${socket} )) )\n`,
+  });
+  for (const [path, info] of [
+    ["/php/info.php", ""],
+    ["/php/info.php/", "/"],
+    ["/php/info.php/a", "/a"],
+  ]) {
+    const told = shown((await exchange({ port: lighttpd.port, path: path as string })).text());
+    expect(told).toMatchObject({ SCRIPT_NAME: "/php/info.php", PATH_INFO: info, PHP_SELF: path });
+  }
+  await lighttpd.stop();
+});
+
 test("without SCRIPT_FILENAME the script is found by DOCUMENT_ROOT and SCRIPT_NAME", async () => {
   expect((await raw("/unnamed/cgi-bin/munin/info")).text()).toBe(`${site.root}/cgi-bin/munin /info\n`);
   expect((await raw("/unnamed/nothing.fcgi")).status).toBe(404);

@@ -62,6 +62,14 @@ describe("the router", () => {
     expect((await info(`/srv/x.fcgi${rest}`, { SCRIPT_NAME: name })).name).toBe(left as string);
   });
 
+  test("takes a slash after the script that SCRIPT_NAME does not have for none of PATH_INFO", async () => {
+    const of = (more: Params) => info("/srv/x.fcgi/", more).then((told) => told.info);
+    expect(await of({ SCRIPT_NAME: "/x.fcgi" })).toBeUndefined();
+    expect(await of({ SCRIPT_NAME: "/x.fcgi", PATH_INFO: "/" })).toBe("/");
+    expect(await of({ SCRIPT_NAME: "/x.fcgi/" })).toBe("/");
+    expect(await of({})).toBe("/");
+  });
+
   test("tells an interpreter what was sent, under the names that PHP-FPM has for it, and only where PATH_INFO was split off", async () => {
     const originals = async (command: readonly [string] | undefined, rest: string) => {
       const router = new Router(
