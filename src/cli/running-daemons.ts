@@ -15,7 +15,7 @@ export interface RunningDaemon {
 /** A listening socket in /proc/net/unix (flags, type, state, inode), bound under the name that it has until it is ready: with the pid. */
 const LISTENING = /^\S+ \S+ \S+ 00010000 0001 01 +\d+ (\/.*)\.([1-9]\d{0,6})$/gm;
 
-/** Every daemon with a Unix socket in `[admin] listen`, those that one may act on first; what /proc does not show is left out. */
+/** Every daemon with a Unix socket in `[admin] listen`, those that one may act on first; what /proc does not show, and whose socket may not be looked at, is left out. */
 export function runningDaemons(): RunningDaemon[] {
   const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid]) => {
     return {
@@ -49,10 +49,15 @@ function configFileOf(words: readonly string[]): string {
   return resolve(word.includes("=") ? word.slice(word.indexOf("=") + 1) : (words[at + 1] ?? ""));
 }
 
-/** The mode of a socket's file; undefined where there is none. */
+/** The mode of a socket's file; undefined where there is none, or in a folder that may not be searched: what is there is somebody else's. */
 function modeOf(path: string): number | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats?.isSocket() ? stats.mode : undefined;
+  try {
+    const stats = statSync(path);
+    return stats.isSocket() ? stats.mode : undefined;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "") throw thrown;
+    return undefined;
+  }
 }
 
 function textOf(path: string): string {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { command } from "../support/admin.ts";
 import { runCli } from "../support/cli-process.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
-import { edit } from "../support/std-fpm.ts";
+import { EXECUTABLE, edit } from "../support/std-fpm.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 
 const WARNING =
   /^warning: the configuration on disk cannot be taken as it is; the std-fpm that runs keeps its own: .+\n/;
@@ -61,6 +62,22 @@ describe("a mistake in the configuration on disk", () => {
     expect(named).toContain(`give --socket ${site.fpm.runtimeDir}/admin.sock\n`);
     edit(site.fpm, "runtime_dri", "runtime_dir");
   });
+});
+
+test("a daemon whose folder may not be searched is somebody else's, and hides nothing", async () => {
+  if (process.geteuid?.() !== 0) return;
+  // Its folder is root's alone.
+  await using _other = await startSite();
+  using dir = makeTempDir();
+  chmodSync(dir.path, 0o755);
+  writeFileSync(dir.at("mine.toml"), "[server\n");
+  const words = ["status", "--config", dir.at("mine.toml")];
+  const become = ["setpriv", "--reuid=33", "--regid=33", "--clear-groups"];
+  const { exitCode, stderr } = Bun.spawnSync([...become, EXECUTABLE, ...words]);
+  expect([exitCode, stderr.toString()]).toEqual([
+    1,
+    expect.stringContaining("none that runs is known to have it: give its address with --socket\n"),
+  ]);
 });
 
 test("a daemon that was started with another address is named, and found by it", async () => {
