@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { makeTempDir } from "../../support/temp-dir.ts";
 import {
@@ -72,6 +72,29 @@ describe("the RPM package", () => {
       /^User=www-data/m.test(service),
     ]).toEqual([true, true, false]);
   });
+});
+
+test("systemd-tmpfiles makes what is missing, the runtime folder at boot alone, and changes nothing that is there", () => {
+  using dir = makeTempDir();
+  mkdirSync(dir.at("etc"));
+  writeFileSync(dir.at("etc/passwd"), "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n");
+  writeFileSync(dir.at("etc/group"), "root:x:0:\nadm:x:4:\nwww-data:x:33:\n");
+  const config = resolve("systemd/std-fpm.tmpfiles");
+  const create = (...more: string[]) =>
+    run("systemd-tmpfiles", `--root=${dir.path}`, "--create", ...more, config);
+  const ownerOf = (path: string) => {
+    const { uid, gid, mode } = statSync(dir.at(path));
+    return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
+  };
+  create();
+  expect([existsSync(dir.at("run/std-fpm")), ownerOf("var/log/std-fpm")]).toEqual([false, "33:4 2750"]);
+  create("--boot");
+  expect(ownerOf("run/std-fpm")).toBe("33:33 755");
+  // The administrator has made the unit root's; the package is upgraded.
+  for (const path of ["run/std-fpm", "var/log/std-fpm"]) chownSync(dir.at(path), 0, 4);
+  chmodSync(dir.at("var/log/std-fpm"), 0o750);
+  create();
+  expect([ownerOf("run/std-fpm"), ownerOf("var/log/std-fpm")]).toEqual(["0:4 755", "0:4 750"]);
 });
 
 test.each(["man/std-fpm.8", "man/std-fpm.toml.5"])("%s is what man takes without a warning", (page) => {
