@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { plainTrail } from "../base/file-trail.ts";
@@ -16,18 +16,31 @@ const STICKY = 0o1000;
  * in the place of the pid file, and programs of their own behind the sockets of others. One that is missing is made.
  */
 export function runtimeFolderProblem(path: string, uid: number): string | undefined {
-  const isOurs = (owner: number) => owner === 0 || owner === uid;
-  const forbidden = uid === 0 ? OTHERS_WRITE | GROUP_WRITE : OTHERS_WRITE;
   const own = lookAt(path);
   if (own && !own.isDirectory()) return "it is a link, or no folder";
-  if (own && !isOurs(own.uid)) return `it belongs to user ${own.uid}`;
-  if (own && (own.mode & forbidden) !== 0) return "others than its owner may write it (chmod go-w)";
+  const problem = own && ownFolderProblem(own, uid);
+  if (problem !== undefined) return problem;
   for (const folder of foldersAbove(path)) {
-    if (!isOurs(folder.uid)) return `the folder ${folder.path} above it belongs to user ${folder.uid}`;
-    if ((folder.mode & forbidden) !== 0 && (folder.mode & STICKY) === 0)
+    if (!isOurs(folder.uid, uid)) return `the folder ${folder.path} above it belongs to user ${folder.uid}`;
+    if ((folder.mode & forbiddenFor(uid)) !== 0 && (folder.mode & STICKY) === 0)
       return `others than its owner may write the folder ${folder.path} above it (chmod go-w)`;
   }
   return undefined;
+}
+
+/** The same of the folder itself. */
+export function ownFolderProblem(own: Pick<Stats, "uid" | "mode">, uid: number): string | undefined {
+  if (!isOurs(own.uid, uid)) return `it belongs to user ${own.uid}`;
+  if ((own.mode & forbiddenFor(uid)) !== 0) return "others than its owner may write it (chmod go-w)";
+  return undefined;
+}
+
+function isOurs(owner: number, uid: number): boolean {
+  return owner === 0 || owner === uid;
+}
+
+function forbiddenFor(uid: number): number {
+  return uid === 0 ? OTHERS_WRITE | GROUP_WRITE : OTHERS_WRITE;
 }
 
 function lookAt(path: string) {

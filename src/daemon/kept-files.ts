@@ -4,11 +4,24 @@ import { formatListenAddress } from "../config/listen-address.ts";
 import { hasLostFile } from "../front/bind.ts";
 import type { Front } from "../front/front.ts";
 import type { RuntimeDir } from "./runtime-dir.ts";
-import type { Kept } from "./upkeep.ts";
+import type { Kept, Loss } from "./upkeep.ts";
+
+/** Others could exchange what is in it, and a new executable would refuse to run there. */
+const GIVEN_AWAY: Loss = { what: "was given to other users", mended: "taken back", isBack: "is ours again" };
 
 /** What a daemon has on the disk for as long as it serves: sockets may lie in the runtime folder, so that comes first. */
 export function keptFiles(runtimeDir: RuntimeDir, front: Front, admin: AdminServers): Kept[] {
   return [
+    {
+      name: `the runtime folder ${runtimeDir.path}`,
+      loss: GIVEN_AWAY,
+      isForRequests: false,
+      isOurs: true,
+      get isIntact() {
+        return !runtimeDir.isGivenAway;
+      },
+      remake: () => runtimeDir.takeBack(),
+    },
     {
       name: `the runtime folder ${runtimeDir.path}`,
       isForRequests: true,

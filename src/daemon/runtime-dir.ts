@@ -4,6 +4,8 @@ import {
   chownSync,
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
   fstatSync,
   ftruncateSync,
   lstatSync,
@@ -18,7 +20,7 @@ import {
 import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { tryLock } from "../base/libc.ts";
-import { RUNTIME_NAMES, runtimeFolderProblem } from "../config/runtime-folder.ts";
+import { ownFolderProblem, RUNTIME_NAMES, runtimeFolderProblem } from "../config/runtime-folder.ts";
 
 /** A locked runtime folder. */
 export interface Lock {
@@ -29,7 +31,8 @@ export interface Lock {
 }
 
 const { pidFile: PID_FILE, instance: INSTANCE_FILE, backends: BACKENDS_DIR } = RUNTIME_NAMES;
-const { O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+const { O_DIRECTORY, O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } =
+  constants;
 
 /**
  * The runtime folder: the pid file, which is also the lock that keeps a second daemon out, the mark of this instance
@@ -41,6 +44,8 @@ export class RuntimeDir {
   #lock: Lock;
   /** Whose the folder is, and who may enter it: as the administrator wants it, when it has to be made again. */
   readonly #access: Pick<Stats, "uid" | "gid" | "mode">;
+  /** Which folder it is. */
+  #identity: string;
   /** The mark of the daemon that ran here before, when it did not end in order. */
   readonly previousInstance: string | undefined;
   readonly #isInherited: boolean;
@@ -58,6 +63,7 @@ export class RuntimeDir {
     const fd = this.#prepare(inherited?.fd);
     this.#lock = { fd, instance: inherited?.instance ?? crypto.randomUUID() };
     this.#access = lstatSync(path);
+    this.#identity = identityAt(path);
     try {
       this.#checkOwner();
     } catch (error) {
@@ -88,8 +94,14 @@ export class RuntimeDir {
 
   /** Whether all that it holds for as long as we serve is still there. */
   get isIntact(): boolean {
-    const isFolder = lookAt(this.socketFolder)?.isDirectory() ?? false;
-    return isFolder && this.#isLockNamed && lookAt(join(this.path, INSTANCE_FILE)) !== undefined;
+    const folder = lookAt(this.socketFolder);
+    const isOwn = folder !== undefined && isOwnFolder(folder);
+    return isOwn && this.#isLockNamed && lookAt(join(this.path, INSTANCE_FILE)) !== undefined;
+  }
+
+  /** Whether somebody has let others exchange what is in the folder: by its owner, or its mode. */
+  get isGivenAway(): boolean {
+    return identityAt(this.path) === this.#identity && this.#ownProblem !== undefined;
   }
 
   /** Names of the backends' sockets; undefined while the folder is not to be had. */
@@ -106,10 +118,35 @@ export class RuntimeDir {
     const isNew = lookAt(this.path) === undefined;
     const fd = this.#prepare(this.#isLockNamed ? this.#lock.fd : undefined);
     if (isNew) this.#restoreAccess();
+    this.#identity = identityAt(this.path);
     if (fd !== this.#lock.fd) this.#changeLock(fd);
     this.#checkOwner();
     this.writePid();
     this.#writeInstance();
+  }
+
+  /**
+   * Has the folder as it was when it was given away. The sockets in it, and the connections to them, stay as they are.
+   * @throws FpmError RUNTIME_DIR: only root may take it back.
+   */
+  takeBack(): void {
+    const problem = this.#ownProblem;
+    const { uid, gid, mode } = this.#access;
+    try {
+      // The very folder: another one in its place is not ours to change.
+      const fd = openSync(this.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      try {
+        if (identityOf(fstatSync(fd, { bigint: true })) !== this.#identity) return;
+        fchownSync(fd, uid, gid);
+        fchmodSync(fd, mode & 0o7777);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      const shown = (mode & 0o7777).toString(8);
+      const what = `${problem ?? messageOf(error)}. Do it as root: chown ${uid}:${gid} ${this.path} && chmod ${shown} ${this.path}.`;
+      throw new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
+    }
   }
 
   /** Says in the pid file that it is ours. */
@@ -156,6 +193,12 @@ export class RuntimeDir {
   yield(): void {
     this.#isOurs = false;
     closeSync(this.lock.fd);
+  }
+
+  get #ownProblem(): string | undefined {
+    const facts = lookAt(this.path);
+    if (!facts) return undefined;
+    return ownFolderProblem({ uid: Number(facts.uid), mode: Number(facts.mode) }, process.geteuid?.() ?? 0);
   }
 
   /** Whether the pid file is the one that we have locked. */
@@ -241,8 +284,7 @@ export class RuntimeDir {
   /** Whoever may write to the folder of the sockets could put a program of their own there. */
   #checkOwner(): void {
     const backends = join(this.path, BACKENDS_DIR);
-    const facts = lstatSync(backends);
-    if (facts.isDirectory() && facts.uid === process.geteuid?.() && (facts.mode & 0o077) === 0) return;
+    if (isOwnFolder(lstatSync(backends, { bigint: true }))) return;
     const what = `${backends} must belong to the user that runs std-fpm and to nobody else (mode 0700). Remove it.`;
     throw new FpmError("RUNTIME_DIR", "daemon", what);
   }
@@ -263,6 +305,20 @@ function openOwn(path: string, flags: number, mode?: number): number {
   if (isOwn) return fd;
   closeSync(fd);
   throw new Error(`${path} is not a file of the user that runs std-fpm alone. Remove it.`);
+}
+
+/** Whether it is a folder of ours, and of nobody else's. */
+function isOwnFolder(facts: BigIntStats): boolean {
+  return facts.isDirectory() && Number(facts.uid) === process.geteuid?.() && (facts.mode & 0o077n) === 0n;
+}
+
+function identityAt(path: string): string {
+  const facts = lookAt(path);
+  return facts ? identityOf(facts) : "";
+}
+
+function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }
 
 function lookAt(path: string): BigIntStats | undefined {

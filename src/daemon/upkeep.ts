@@ -3,10 +3,21 @@ import { FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { RareLine } from "../base/rare-line.ts";
 
+/** How the log says that something is not as it should be, that this was mended, and that it is over by itself. */
+export interface Loss {
+  readonly what: string;
+  readonly mended: string;
+  readonly isBack: string;
+}
+
+const REMOVED: Loss = { what: "was removed or replaced", mended: "made again", isBack: "is there again" };
+
 /** Something of ours on the disk that somebody else may remove. */
 export interface Kept {
   /** What the log calls it. */
   readonly name: string;
+  /** What becomes of it when that is not removal. */
+  readonly loss?: Loss;
   /** Whether requests are in vain without it. */
   readonly isForRequests: boolean;
   /** Whether there is any use in trying again. */
@@ -69,8 +80,9 @@ export class Upkeep {
   get problem(): string | undefined {
     const lost = this.#deps.kept.find(({ isForRequests, isIntact }) => isForRequests && !isIntact);
     if (!lost) return undefined;
+    const { name, loss: { what, mended } = REMOVED } = lost;
     const why = this.#troubles.get(lost)?.why;
-    return `${lost.name} was removed or replaced${why === undefined ? "" : ` and cannot be made again: ${why}`}`;
+    return `${name} ${what}${why === undefined ? "" : ` and cannot be ${mended}: ${why}`}`;
   }
 
   /** Makes again what is not there. Never throws. */
@@ -92,22 +104,21 @@ export class Upkeep {
     if (!this.#deps.isWanted()) return;
     for (const kept of this.#deps.kept) {
       if (!kept.isIntact) this.#remake(kept);
-      else if (this.#troubles.delete(kept)) this.#deps.log.warn(`${kept.name} is there again`);
+      else if (this.#troubles.delete(kept))
+        this.#deps.log.warn(`${kept.name} ${(kept.loss ?? REMOVED).isBack}`);
     }
   }
 
   #remake(kept: Kept): void {
     const { clock, log } = this.#deps;
+    const { name, loss: { what, mended } = REMOVED } = kept;
     const trouble = this.#troubles.get(kept);
     const now = clock.now();
     if (trouble && now < trouble.retryAt) return;
     try {
       kept.remake();
-      if (this.#troubles.delete(kept)) log.warn(`${kept.name} could be made again`);
-      else
-        this.#lineOf(kept).add((times) =>
-          log.warn(`${kept.name} was removed or replaced: made again`, { times }),
-        );
+      if (this.#troubles.delete(kept)) log.warn(`${name} could be ${mended}`);
+      else this.#lineOf(kept).add((times) => log.warn(`${name} ${what}: ${mended}`, { times }));
     } catch (error) {
       const why = messageOf(error);
       if (trouble) trouble.retryAt = now + RETRY_MS;
@@ -115,9 +126,7 @@ export class Upkeep {
         this.#troubles.set(kept, { why, retryAt: kept.isOurs ? now + RETRY_MS : Number.POSITIVE_INFINITY });
         const remedy = kept.isOurs ? ` It is tried again every ${RETRY_MS / 1000} s.` : "";
         const code = error instanceof FpmError ? error.code : undefined;
-        log.error(`${kept.name} was removed or replaced and cannot be made again: ${why}${remedy}`, {
-          code,
-        });
+        log.error(`${name} ${what} and cannot be ${mended}: ${why}${remedy}`, { code });
       }
     }
   }

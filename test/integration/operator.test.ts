@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -122,6 +123,22 @@ describe("a file that somebody removes is made again, and told once", () => {
     expect((await ask(2)).protocolStatus).toBe(0);
     expect(await asked(site)).toContain("Content-");
   });
+});
+
+test("a runtime folder that somebody gives to another user is taken back, told once, and nobody notices", async () => {
+  if (process.geteuid?.() !== 0) return;
+  await using site = await startSite({ level: "info" });
+  const { fpm } = site;
+  const pid = await site.text("lab.fcgi");
+  chownSync(fpm.runtimeDir, 33, 33);
+  await logged(fpm, `the runtime folder ${fpm.runtimeDir} was given to other users: taken back`);
+  expect([statSync(fpm.runtimeDir).uid, await site.text("lab.fcgi"), await isReady(fpm)]).toEqual([
+    0,
+    pid,
+    true,
+  ]);
+  await handOver(fpm);
+  expect(timesLogged(fpm, "was given to other users")).toBe(1);
 });
 
 describe("under the load of 20 clients", () => {

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -173,6 +174,61 @@ describe("a runtime folder that somebody has removed", () => {
     expect(() => running.remake()).toThrow("Another std-fpm runs in");
     expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(other.lock.instance);
     other.release();
+  });
+});
+
+describe("a runtime folder that is given to others while we serve", () => {
+  const claimed = () => {
+    const running = new RuntimeDir(folder.at("run"));
+    running.claim();
+    writeFileSync(folder.at("run/backends/1-1.sock"), "");
+    return running;
+  };
+  const isAsBefore = () => {
+    expect([statSync(folder.at("run")).uid, statSync(folder.at("run")).mode & 0o7777]).toEqual([uid, 0o755]);
+    expect(existsSync(folder.at("run/backends/1-1.sock"))).toBe(true);
+  };
+
+  test("by its mode is taken back, with all that is in it", () => {
+    const running = claimed();
+    expect(running.isGivenAway).toBe(false);
+    chmodSync(folder.at("run"), 0o777);
+    expect([running.isGivenAway, running.isIntact]).toEqual([true, true]);
+    running.takeBack();
+    expect(running.isGivenAway).toBe(false);
+    isAsBefore();
+    running.release();
+  });
+
+  test("by its owner, as systemd-tmpfiles does, is taken back by root", () => {
+    if (!isRoot) return;
+    const running = claimed();
+    chownSync(folder.at("run"), 5, 60);
+    expect(running.isGivenAway).toBe(true);
+    running.takeBack();
+    expect(running.isGivenAway).toBe(false);
+    isAsBefore();
+    running.release();
+  });
+
+  test("is not mistaken for another one in its place", () => {
+    const running = claimed();
+    renameSync(folder.at("run"), folder.at("old"));
+    mkdirSync(folder.at("run"), { mode: 0o777 });
+    chmodSync(folder.at("run"), 0o777);
+    expect([running.isGivenAway, running.isIntact]).toEqual([false, false]);
+    running.takeBack();
+    expect(statSync(folder.at("run")).mode & 0o777).toBe(0o777);
+    expect(() => running.remake()).toThrow("others than its owner may write it");
+    running.yield();
+  });
+
+  test("with that of the sockets is not intact", () => {
+    const running = claimed();
+    chmodSync(folder.at("run/backends"), 0o777);
+    expect(running.isIntact).toBe(false);
+    expect(() => running.remake()).toThrow("must belong to the user that runs std-fpm");
+    running.release();
   });
 });
 

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { FpmError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
-import { Upkeep } from "../../src/daemon/upkeep.ts";
+import { type Kept, Upkeep } from "../../src/daemon/upkeep.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 /** Something that a test removes, and that can be made again unless `refusal` says why not. */
-function start(isOurs = true) {
+function start(isOurs = true, more: Pick<Kept, "loss"> = {}) {
   const lines: string[] = [];
   const clock = new FakeClock();
   const log = createLog({
@@ -16,6 +16,7 @@ function start(isOurs = true) {
   });
   const thing = {
     name: "the thing",
+    ...more,
     isForRequests: true,
     isOurs,
     isIntact: true,
@@ -81,6 +82,22 @@ test("what has come back by itself is told, too, and what is not ours is not tri
   thing.isIntact = true;
   clock.advance(500);
   expect(lines[1]).toContain("the thing is there again");
+});
+
+test("what is lost in another way than by removal is told in words of its own", () => {
+  const loss = { what: "was given to other users", mended: "taken back", isBack: "is ours again" };
+  const { lines, clock, thing } = start(true, { loss });
+  thing.isIntact = false;
+  clock.advance(500);
+  Object.assign(thing, { isIntact: false, refusal: "It belongs to user 5." });
+  clock.advance(500);
+  thing.isIntact = true;
+  clock.advance(500);
+  expect(lines.map((line) => line.replace(/^\S+ /, ""))).toEqual([
+    "warn the thing was given to other users: taken back times=1\n",
+    "error the thing was given to other users and cannot be taken back: It belongs to user 5. It is tried again every 5 s. code=LISTEN_FAILED\n",
+    "warn the thing is ours again\n",
+  ]);
 });
 
 test("nothing is done while std-fpm stops or hands over, and no timer is left", () => {
