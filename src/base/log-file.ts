@@ -1,11 +1,14 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { messageOf } from "./errors.ts";
 import { LineBuffer } from "./line-buffer.ts";
+import { openLog } from "./open-log.ts";
 
 export interface LogFileOptions {
-  /** Told once when the file fails or lines are lost, and once when it takes them again. */
+  /** Told once when the file fails or lines are lost. */
   onTrouble(what: string): void;
+  /** Told once when it takes lines again after that. */
+  onRecovery(what: string): void;
   /** How long lines may be gathered before they are written; 0: they are written at once. */
   readonly gatherMs?: number;
   readonly clock?: Clock;
@@ -19,14 +22,16 @@ const GATHER_AT_MOST = 64 * 1024;
 const RETRY_MS = 1000;
 /** How long the end may wait for a disk that hangs. */
 const CLOSE_MS = 5000;
-const MODE = 0o640;
+/** How long a new file may be waited for: logrotate stands meanwhile. */
+const REOPEN_MS = 4000;
 const NEWLINE = 10;
 
 /** A new file was asked for. */
 interface Cut {
   /** How much of what waits belongs into the old one. */
   bytes: number;
-  readonly reopened: PromiseWithResolvers<void>;
+  /** Why the new one cannot be opened, or does not take what the old one did not; undefined: it can. */
+  readonly reopened: PromiseWithResolvers<string | undefined>;
 }
 
 /** What is being written: after a failure it may stand in the file in part. */
@@ -39,6 +44,7 @@ interface Batch {
 export class LogFile {
   readonly path: string;
   readonly #onTrouble: (what: string) => void;
+  readonly #onRecovery: (what: string) => void;
   readonly #clock: Clock;
   readonly #gatherMs: number;
   readonly #lines = new LineBuffer();
@@ -58,9 +64,11 @@ export class LogFile {
   #timer: Timer | undefined;
   #isFailing = false;
 
-  constructor(path: string, { onTrouble, gatherMs = 0, clock = systemClock }: LogFileOptions) {
+  constructor(path: string, options: LogFileOptions) {
+    const { onTrouble, onRecovery, gatherMs = 0, clock = systemClock } = options;
     this.path = path;
     this.#onTrouble = onTrouble;
+    this.#onRecovery = onRecovery;
     this.#gatherMs = gatherMs;
     this.#clock = clock;
   }
@@ -92,12 +100,20 @@ export class LogFile {
     else this.#timer ??= this.#clock.after(this.#gatherMs, () => this.#begin());
   }
 
-  /** Goes on in a new file: the old one was renamed. What came before this call stands in the old one, if that takes it. */
-  async reopen(): Promise<void> {
+  /**
+   * Goes on in a new file: the old one was renamed. What came before this call stands in the old one, if that takes it. Settles within a few
+   * seconds, with why there is no new file yet; undefined: it is open. Never rejects.
+   */
+  async reopen(): Promise<string | undefined> {
     this.#cut ??= { bytes: this.#linesEnd, reopened: Promise.withResolvers() };
     const { reopened } = this.#cut;
     this.#begin();
-    await reopened.promise;
+    const late = Promise.withResolvers<string>();
+    const why = `${this.path} does not take what waits, for ${REOPEN_MS / 1000} s now: see what it lies on, or who reads it`;
+    const timer = this.#clock.after(REOPEN_MS, () => late.resolve(why));
+    const problem = await Promise.race([reopened.promise, late.promise]);
+    timer.cancel();
+    return problem;
   }
 
   /** Writes what waits, if that is possible now, and closes the file. */
@@ -131,19 +147,31 @@ export class LogFile {
   /** Never rejects. */
   async #writeAll(): Promise<void> {
     try {
-      while (this.#batch || this.#linesEnd > 0 || this.#cut) {
-        this.#batch ??= this.#nextBatch();
-        if (this.#batch) await this.#writeBatch(this.#batch);
-        if (this.#cut?.bytes === 0) await this.#goOnInNewFile(this.#cut);
-      }
+      // Also with nothing to write: only so is it known that the trouble is over.
+      if (this.#isFailing) await this.#opened();
+      while (this.#batch || this.#linesEnd > 0 || this.#cut) await this.#writeNext();
       this.#isFailing = false;
       this.#onSuccess();
     } catch (error) {
-      if (this.#cut) await this.#goOnInNewFile(this.#cut);
+      // Asked for while no file could be opened: a new one cannot either.
+      this.#cut?.reopened.resolve(this.#failureOf(error));
+      this.#cut = undefined;
       this.#onFailure(error);
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  async #writeNext(): Promise<void> {
+    this.#batch ??= this.#nextBatch();
+    try {
+      if (this.#batch) await this.#writeBatch(this.#batch);
+    } catch (error) {
+      if (!this.#cut) throw error;
+      // The new file may take what the old one does not.
+      this.#cut.bytes = 0;
+    }
+    if (this.#cut?.bytes === 0) await this.#goOnInNewFile(this.#cut);
   }
 
   #nextBatch(): Batch | undefined {
@@ -154,7 +182,7 @@ export class LogFile {
   }
 
   async #writeBatch(batch: Batch): Promise<void> {
-    const handle = await this.#opened(batch);
+    const handle = await this.#opened();
     while (batch.written < batch.bytes.length) {
       const { bytesWritten } = await handle.write(batch.bytes, batch.written);
       batch.written += bytesWritten;
@@ -163,12 +191,13 @@ export class LogFile {
   }
 
   /** A line that went into another file in part is written as a whole. */
-  async #opened(batch: Batch): Promise<FileHandle> {
+  async #opened(): Promise<FileHandle> {
     if (this.#handle) return this.#handle;
-    this.#handle = await open(this.path, "a", MODE);
+    this.#handle = await openLog(this.path);
     const { dev, ino } = await this.#handle.stat();
     const identity = `${dev}:${ino}`;
-    if (identity !== this.#identity && batch.written > 0)
+    const batch = this.#batch;
+    if (identity !== this.#identity && batch && batch.written > 0)
       batch.written = batch.bytes.lastIndexOf(NEWLINE, batch.written - 1) + 1;
     this.#identity = identity;
     return this.#handle;
@@ -177,13 +206,20 @@ export class LogFile {
   async #goOnInNewFile({ reopened }: Cut): Promise<void> {
     this.#cut = undefined;
     await this.#closeHandle();
-    reopened.resolve();
+    try {
+      await this.#opened();
+      if (this.#batch) await this.#writeBatch(this.#batch);
+      reopened.resolve(undefined);
+    } catch (error) {
+      reopened.resolve(this.#failureOf(error));
+      throw error;
+    }
   }
 
   #lose(): void {
     this.#lost++;
     if (!this.#isInTrouble)
-      this.#tell(`takes lines too slowly: ${MAX_WAITING / 2 ** 20} MiB wait, more are lost`);
+      this.#tell(`${this.path} takes lines too slowly: ${MAX_WAITING / 2 ** 20} MiB wait, more are lost`);
   }
 
   #onSuccess(): void {
@@ -192,13 +228,12 @@ export class LogFile {
     const lost =
       this.#lost === 0 ? "" : `; ${this.#lost} ${this.#lost === 1 ? "line was" : "lines were"} lost`;
     this.#lost = 0;
-    this.#onTrouble(`${this.path} takes lines again${lost}`);
+    this.#onRecovery(`${this.path} takes lines again${lost}`);
   }
 
   #onFailure(error: unknown): void {
     this.#isFailing = true;
-    if (!this.#isInTrouble)
-      this.#tell(`takes no lines (${messageOf(error)}); it is tried again every second`);
+    if (!this.#isInTrouble) this.#tell(this.#failureOf(error));
     this.#cancelTimer();
     this.#timer = this.#clock.after(RETRY_MS, () => {
       void this.#closeHandle().then(() => this.#begin());
@@ -207,7 +242,11 @@ export class LogFile {
 
   #tell(problem: string): void {
     this.#isInTrouble = true;
-    this.#onTrouble(`${this.path} ${problem}`);
+    this.#onTrouble(problem);
+  }
+
+  #failureOf(error: unknown): string {
+    return `${this.path} takes no lines (${messageOf(error)}); it is tried again every second`;
   }
 
   #cancelTimer(): void {

@@ -23,10 +23,8 @@ export class LogTarget {
     void this.#file?.close();
     this.#path = path;
     // Somebody should hear of a log that cannot be written.
-    this.#file =
-      path === ""
-        ? undefined
-        : new LogFile(path, { onTrouble: (what) => this.#terminal.err(`std-fpm: ${what}\n`) });
+    const tell = (what: string) => this.#terminal.err(`std-fpm: ${what}\n`);
+    this.#file = path === "" ? undefined : new LogFile(path, { onTrouble: tell, onRecovery: tell });
   }
 
   /** Takes a finished line. */
@@ -35,9 +33,9 @@ export class LogTarget {
     else this.#terminal.err(line);
   }
 
-  /** The file was renamed: goes on in a new one. */
-  async reopen(): Promise<void> {
-    await this.#file?.reopen();
+  /** The file was renamed: goes on in a new one. Gives why there is none yet; undefined: it is open. */
+  async reopen(): Promise<string | undefined> {
+    return await this.#file?.reopen();
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { groupId, userId } from "../base/accounts.ts";
+import { foreignTo } from "../base/open-log.ts";
 import { isFolder, openToAll } from "./folder-access.ts";
 import { annotationsOf } from "./keys.ts";
 import { childHardLimit, descriptorWarnings, limitWarnings, ownHardLimit } from "./limit-warnings.ts";
@@ -88,8 +89,21 @@ async function logWarnings(tables: Tables): Promise<string[]> {
     if (await isFolder(file)) warnings.push(`${name}.file: ${file} is a folder`);
     else if (!(await isFolder(dirname(file))))
       warnings.push(`${name}.file: there is no folder ${dirname(file)}: nothing can be written`);
+    else if (isForRoot(tables)) warnings.push(...(await rootsLogWarnings(dirname(file), name)));
   }
   return warnings;
+}
+
+/** Only a std-fpm that root runs gives programs users: this one is to be such a std-fpm, where root looks at it. */
+function isForRoot({ app, apps }: Tables): boolean {
+  return process.geteuid?.() === 0 && [app, ...apps].some(({ user = "" }) => user !== "");
+}
+
+async function rootsLogWarnings(folder: string, name: string): Promise<string[]> {
+  const who = foreignTo(await stat(folder));
+  if (who === undefined) return [];
+  const rule = "run by root, std-fpm follows no link there; set a file in a folder that only root may change";
+  return [`${name}.file: ${who} may change the folder ${folder}: ${rule}`];
 }
 
 async function appWarnings(table: Partial<AppTable>, name: string): Promise<string[]> {

@@ -44,8 +44,12 @@ export class AccessLog {
     this.#settings = settings;
     if (settings.file !== (before?.file ?? "")) {
       void this.#file?.close();
-      const onTrouble = (what: string) => this.#log.error(`access log: ${what}`);
-      const options = { onTrouble, gatherMs: GATHER_MS, clock: this.#clock };
+      const options = {
+        onTrouble: (what: string) => this.#log.error(`access log: ${what}`),
+        onRecovery: (what: string) => this.#log.warn(`access log: ${what}`),
+        gatherMs: GATHER_MS,
+        clock: this.#clock,
+      };
       this.#file = settings.file === "" ? undefined : new LogFile(settings.file, options);
     }
     this.#renderer = this.#file && rendererOf(settings.format);
@@ -75,8 +79,9 @@ export class AccessLog {
     this.#file.endLine();
   }
 
-  async reopen(): Promise<void> {
-    await this.#file?.reopen();
+  /** The file was renamed: goes on in a new one. Gives why there is none yet; undefined: it is open. */
+  async reopen(): Promise<string | undefined> {
+    return await this.#file?.reopen();
   }
 
   /** Writes what waits. */

@@ -39,7 +39,8 @@ export interface Administered {
   readonly unreachable: string | undefined;
   /** Why the last hand-over failed. */
   readonly handOverProblem: string | undefined;
-  reopenLogs(): Promise<void>;
+  /** Gives why some are not open, a line each. */
+  reopenLogs(): Promise<string[]>;
 }
 
 export interface AdministrationDeps {
@@ -113,8 +114,8 @@ export class Administration implements Control {
   }
 
   async reopenLogs(): Promise<ActionResult> {
-    await this.#deps.daemon().reopenLogs();
-    return yes("the logs were opened anew");
+    const problems = await this.#deps.daemon().reopenLogs();
+    return problems.length === 0 ? yes("the logs were opened anew") : no(problems.join("\n"));
   }
 
   async restart(name: string): Promise<ActionResult> {

@@ -208,9 +208,15 @@ export class Daemon implements RunningDaemon {
     await this.finished;
   }
 
-  async reopenLogs(): Promise<void> {
-    await Promise.all([this.#deps.accessLog.reopen(), this.#source?.reopenLog()]);
-    this.#deps.log.info("reopened the logs");
+  async reopenLogs(): Promise<string[]> {
+    const { accessLog, log } = this.#deps;
+    const [ofAccess, ofLog] = await Promise.all([accessLog.reopen(), this.#source?.reopenLog()]);
+    const problems: string[] = [];
+    if (ofAccess !== undefined) problems.push(`access_log.file: ${ofAccess}`);
+    if (ofLog !== undefined) problems.push(`log.file: ${ofLog}`);
+    for (const problem of problems) log.error(`a log was not opened anew: ${problem}`);
+    if (problems.length === 0) log.info("reopened the logs");
+    return problems;
   }
 
   async reload(): Promise<void> {

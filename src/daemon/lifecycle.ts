@@ -14,7 +14,7 @@ export interface Signalled {
   readonly finished: Promise<unknown>;
   /** SIGHUP, SIGUSR1 and SIGUSR2. Where one is missing its signal is ignored. */
   reload?(): Promise<void>;
-  reopenLogs?(): Promise<void>;
+  reopenLogs?(): Promise<unknown>;
   /** Settles with the pid of the process that goes on; undefined: there is none, and this one does. */
   handOver?(): Promise<number | undefined>;
   /** What it is at, in a line. */

@@ -14,8 +14,8 @@ export interface ConfigSource {
   load(): Promise<LoadedConfig>;
   /** Makes the log as `[log]` says. */
   adjustLog(settings: LogConfig): void;
-  /** Goes on in a new log file, where the log has one. */
-  reopenLog(): Promise<void>;
+  /** Goes on in a new log file, where the log has one. Gives why there is none yet; undefined: it is open. Never rejects. */
+  reopenLog(): Promise<string | undefined>;
 }
 
 export interface ReloaderDeps {

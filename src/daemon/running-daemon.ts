@@ -39,8 +39,8 @@ export interface RunningDaemon {
    * and ends. Settles with the new one's pid; with undefined when it does not come to serve, and everything stays as it was. Never rejects.
    */
   handOver(): Promise<number | undefined>;
-  /** Goes on in new log files: the old ones were renamed. Never rejects. */
-  reopenLogs(): Promise<void>;
+  /** Goes on in new log files: the old ones were renamed. Gives why some are not open within a few seconds, a line each. Never rejects. */
+  reopenLogs(): Promise<string[]>;
   /** What it is at, in a line. */
   readonly status: string;
   /** How long a stop may take. */

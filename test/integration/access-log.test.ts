@@ -1,6 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
-import { snapshotOf } from "../support/admin.ts";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { command, snapshotOf } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { flood } from "../support/flood.ts";
 import { handOver } from "../support/hand-over.ts";
@@ -166,10 +175,29 @@ describe("the access log", () => {
     await logged(site.fpm, "later/access.log takes no lines (ENOENT");
     await site.text("lab.fcgi");
     mkdirSync(`${site.folder}/later`);
-    await logged(site.fpm, "access log: ");
     await logged(site.fpm, "takes lines again");
+    expect(site.fpm.log()).toMatch(
+      / error access log: \S+ takes no lines .* warn access log: \S+ takes lines again/s,
+    );
     await waitUntil("all lines are there", () => linesIn(site, "later/access.log").length === 4);
     expect(site.fpm.log().match(/takes no lines/g)?.length).toBe(1);
+  });
+
+  test("of root is never written through a link that a program has put there", async () => {
+    if (process.geteuid?.() !== 0) return;
+    await using site = await startSite({ log: accessLog("%r").replace("$FOLDER/", "$FOLDER/logs/") });
+    const [logs, victim] = [`${site.folder}/logs`, `${site.folder}/victim`];
+    mkdirSync(logs);
+    chownSync(logs, 65_534, 65_534);
+    writeFileSync(victim, "precious\n");
+    symlinkSync(victim, `${logs}/access.log`);
+    await site.text("lab.fcgi");
+    await logged(site.fpm, `${logs}/access.log is a symbolic link`);
+    expect((await command(site.fpm, "reopen-logs")).status).toBe(1);
+    expect(readFileSync(victim, "utf8")).toBe("precious\n");
+    rmSync(`${logs}/access.log`);
+    expect((await command(site.fpm, "reopen-logs")).status).toBe(0);
+    expect(linesIn(site, "logs/access.log")).toEqual(["/direct/lab.fcgi"]);
   });
 
   test("can be turned on and off by a reload", async () => {

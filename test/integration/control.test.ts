@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, renameSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
 import { command, snapshotOf } from "../support/admin.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { edit } from "../support/std-fpm.ts";
 import { startClients } from "../support/steady-clients.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { makeTrustedDir } from "../support/temp-dir.ts";
+import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
 
 describe("std-fpm reload", () => {
   test("says what has changed, or what is wrong with the file", async () => {
@@ -167,5 +168,35 @@ describe("std-fpm reopen-logs", () => {
   test("does it where the log is a file", async () => {
     await using site = await startSite();
     expect((await command(site.fpm, "reopen-logs")).status).toBe(0);
+  });
+
+  test("fails where a log cannot be opened, names each, and so does the log on a signal", async () => {
+    await using site = await startSite({ log: '[access_log]\nfile = "$FOLDER/logs/access.log"' });
+    const file = `${site.folder}/logs/access.log`;
+    const { status, out, err } = await command(site.fpm, "reopen-logs");
+    expect([status, out]).toEqual([1, ""]);
+    expect(err).toStartWith(`std-fpm: access_log.file: ${file} takes no lines (ENOENT`);
+    site.fpm.signal("SIGUSR1");
+    const told = "error a log was not opened anew: access_log.file: ";
+    await waitUntil("it is told again", () => site.fpm.log().split(told).length === 3);
+    mkdirSync(`${site.folder}/logs`);
+    expect((await command(site.fpm, "reopen-logs")).out).toBe("the logs were opened anew\n");
+    expect(existsSync(file)).toBe(true);
+  });
+
+  test("does not wait for ever for a log that takes nothing", async () => {
+    using dir = makeTrustedDir();
+    const fifo = dir.at("access.log");
+    Bun.spawnSync(["mkfifo", fifo]);
+    await using site = await startSite({ log: `[access_log]\nfile = "${fifo}"` });
+    const before = performance.now();
+    const { status, err } = await command(site.fpm, "reopen-logs");
+    expect(performance.now() - before).toBeLessThan(5000 * TIME_FACTOR);
+    expect([status, err]).toEqual([
+      1,
+      expect.stringContaining(`access_log.file: ${fifo} does not take what waits`),
+    ]);
+    // What waits for a reader waits no more.
+    closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK));
   });
 });

@@ -1,14 +1,34 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { LogFile } from "../../src/base/log-file.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { makeTempDir } from "../support/temp-dir.ts";
+import { makeTempDir, makeTrustedDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+const quiet = { onTrouble() {}, onRecovery() {} };
+
+function into(said: string[]) {
+  return {
+    onTrouble: (what: string) => void said.push(what),
+    onRecovery: (what: string) => void said.push(what),
+  };
+}
 
 describe("a log file", () => {
   test("takes every line in order, and can be read by its owner and group alone", async () => {
     using dir = makeTempDir();
-    const file = new LogFile(dir.at("log"), { onTrouble() {} });
+    const file = new LogFile(dir.at("log"), quiet);
     for (let i = 0; i < 10_000; i++) file.write(`${i}\n`);
     await file.close();
     expect(readFileSync(dir.at("log"), "utf8")).toBe(
@@ -19,7 +39,7 @@ describe("a log file", () => {
 
   test("goes on in a new file after it was renamed, and loses nothing", async () => {
     using dir = makeTempDir();
-    const file = new LogFile(dir.at("log"), { onTrouble() {} });
+    const file = new LogFile(dir.at("log"), quiet);
     const lines: string[] = [];
     for (let i = 0; i < 300; i++) {
       const line = `line ${i}\n`;
@@ -41,7 +61,7 @@ describe("a log file", () => {
     using dir = makeTempDir();
     const clock = new FakeClock();
     const said: string[] = [];
-    const file = new LogFile(dir.at("later", "log"), { onTrouble: (what) => said.push(what), clock });
+    const file = new LogFile(dir.at("later", "log"), { ...into(said), clock });
     file.write("one\n");
     await waitUntil("it is said", () => said.length === 1);
     expect(said[0]).toContain("takes no lines (ENOENT");
@@ -63,7 +83,7 @@ describe("a log file", () => {
     using dir = makeTempDir();
     const clock = new FakeClock();
     const said: string[] = [];
-    const file = new LogFile(dir.at("later", "log"), { onTrouble: (what) => said.push(what), clock });
+    const file = new LogFile(dir.at("later", "log"), { ...into(said), clock });
     const line = `${"x".repeat(1024 * 1024 - 1)}\n`;
     for (let i = 0; i < 8; i++) file.write(line);
     await waitUntil("it is said", () => said.length === 1);
@@ -80,7 +100,7 @@ describe("a log file", () => {
   test("gathers lines for the time it is given, or until there are 64 KiB", async () => {
     using dir = makeTempDir();
     const clock = new FakeClock();
-    const file = new LogFile(dir.at("log"), { onTrouble() {}, gatherMs: 1000, clock });
+    const file = new LogFile(dir.at("log"), { ...quiet, gatherMs: 1000, clock });
     const size = () => (existsSync(dir.at("log")) ? statSync(dir.at("log")).size : 0);
     file.write("one\n");
     file.write("two\n");
@@ -102,7 +122,7 @@ describe("a log file", () => {
 
   test("is reopened at once, however many lines come meanwhile", async () => {
     using dir = makeTempDir();
-    const file = new LogFile(dir.at("log"), { onTrouble() {} });
+    const file = new LogFile(dir.at("log"), quiet);
     let lines = 0;
     let isOver = false;
     const flood = (async () => {
@@ -134,7 +154,7 @@ describe("a log file", () => {
     const clock = new FakeClock();
     const path = mounted.success ? dir.at("disk", "log") : "/dev/full";
     try {
-      const file = new LogFile(path, { onTrouble: (what) => said.push(what), clock });
+      const file = new LogFile(path, { ...into(said), clock });
       const lines = Array.from({ length: 500 }, (_, i) => `${String(i).padStart(99, ".")}\n`);
       for (const line of lines) file.write(line);
       await waitUntil("it is said", () => said.length === 1);
@@ -155,5 +175,68 @@ describe("a log file", () => {
     } finally {
       if (mounted.success) Bun.spawnSync(["umount", dir.at("disk")]);
     }
+  });
+});
+
+describe("a log file that is opened anew", () => {
+  test("is there when that has worked, and nothing was ever written", async () => {
+    using dir = makeTempDir();
+    const file = new LogFile(dir.at("log"), quiet);
+    expect(await file.reopen()).toBeUndefined();
+    expect(readFileSync(dir.at("log"), "utf8")).toBe("");
+    await file.close();
+  });
+
+  test("says why it cannot be, is in trouble until it can, and takes what waits then", async () => {
+    using dir = makeTempDir();
+    mkdirSync(dir.at("logs"));
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const file = new LogFile(dir.at("logs", "log"), { ...into(said), clock });
+    file.write("one\n");
+    await waitUntil("it is written", () => existsSync(dir.at("logs", "log")));
+    rmSync(dir.at("logs"), { recursive: true });
+    const problem = await file.reopen();
+    expect(problem).toStartWith(`${dir.at("logs", "log")} takes no lines (ENOENT`);
+    expect(await file.reopen()).toBe(problem as string);
+    clock.advance(1000);
+    await Bun.sleep(20);
+    expect(said).toEqual([problem as string]);
+    file.write("two\n");
+    mkdirSync(dir.at("logs"));
+    expect(await file.reopen()).toBeUndefined();
+    expect(said).toHaveLength(2);
+    await file.close();
+    expect(readFileSync(dir.at("logs", "log"), "utf8")).toBe("two\n");
+    expect(clock.timers).toBe(0);
+  });
+
+  test("takes at once what the old one did not", async () => {
+    using dir = makeTrustedDir();
+    const said: string[] = [];
+    symlinkSync("/dev/full", dir.at("log"));
+    const file = new LogFile(dir.at("log"), { ...into(said), clock: new FakeClock() });
+    file.write("one\n");
+    await waitUntil("it is said", () => said.length === 1);
+    rmSync(dir.at("log"));
+    expect(await file.reopen()).toBeUndefined();
+    expect(readFileSync(dir.at("log"), "utf8")).toBe("one\n");
+    expect(said[1]).toBe(`${dir.at("log")} takes lines again`);
+    await file.close();
+  });
+
+  test("is waited for no longer than some seconds", async () => {
+    using dir = makeTrustedDir();
+    // Opening it waits for somebody who reads.
+    Bun.spawnSync(["mkfifo", dir.at("log")]);
+    const clock = new FakeClock();
+    const file = new LogFile(dir.at("log"), { ...quiet, clock });
+    const problem = file.reopen();
+    clock.advance(4000);
+    expect(await problem).toStartWith(`${dir.at("log")} does not take what waits, for 4 s now`);
+    const reader = openSync(dir.at("log"), constants.O_RDONLY | constants.O_NONBLOCK);
+    expect(await file.reopen()).toBeUndefined();
+    closeSync(reader);
+    await file.close();
   });
 });

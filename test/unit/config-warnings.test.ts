@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { descriptorWarnings, limitWarnings } from "../../src/config/limit-warnings.ts";
@@ -234,6 +234,21 @@ test("a root into which every user can write is pointed out, also by the folder 
   expect(await warningsOf(roots)).toHaveLength(1);
   await chmod(root, 0o755);
   expect(await warningsOf(roots)).toEqual([]);
+});
+
+test("logs of root's in a folder that others may change are pointed out", async () => {
+  if (process.geteuid?.() !== 0) return;
+  const [shared, own] = [join(folder, "shared-logs"), join(folder, "own-logs")];
+  for (const each of [shared, own]) await mkdir(each);
+  await chown(shared, 33, 4);
+  const logs = (of: string) => `[log]\nfile = "${of}/a.log"\n[access_log]\nfile = "${own}/b.log"\n[app]\n`;
+  const asRoot = 'user = "www-data"';
+  expect(await warningsOf(`${logs(shared)}${asRoot}`)).toEqual([
+    `log.file: user 33 may change the folder ${shared}: run by root, std-fpm follows no link there; set a file in a folder that only root may change`,
+  ]);
+  expect(await warningsOf(`${logs(own)}${asRoot}`)).toEqual([]);
+  // The packages' std-fpm is not root's, and neither is their folder of logs.
+  expect(await warningsOf(logs(shared))).toEqual([]);
 });
 
 test("a socket that nobody can get to is pointed out", async () => {

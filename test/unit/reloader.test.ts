@@ -27,7 +27,7 @@ function reloaderOf(next: () => Promise<ConfigFile>, isWanted = () => true) {
     const tables = layFile(defaultTables(), await next());
     return { tables, config: resolveTables(tables, []), warnings: ["mind this"] };
   };
-  const source = { tables: defaultTables(), load, adjustLog: () => {}, reopenLog: async () => {} };
+  const source = { tables: defaultTables(), load, adjustLog: () => {}, reopenLog: async () => undefined };
   const reloader = new Reloader({ source, log, isWanted, apply: (config) => void applied.push(config) });
   return { reloader, lines, applied };
 }
