@@ -7,7 +7,7 @@ import type { AccessLogConfig } from "../config/config.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
 import type { AnswerHead } from "../relay/answer-head.ts";
-import { statusOf } from "../reply/error-reply.ts";
+import { refusalBytes, statusOf } from "../reply/error-reply.ts";
 import { type AccessLine, type AccessRecord, createAccessLine } from "../status/access-line.ts";
 import type { Journey } from "./journey.ts";
 
@@ -124,6 +124,7 @@ class EndedRequest implements AccessRecord {
   }
 
   get bytes(): number {
+    if (this.#outcome.kind === "refused") return refusalBytes(this.#outcome.error);
     return this.#journey.answer?.bodyBytes ?? 0;
   }
 

@@ -38,13 +38,24 @@ export function statusOf(error: FpmError): number {
   return Number.parseInt((STATUS[error.code] ?? BROKEN)[0], 10);
 }
 
+/** How long the body of the answer is that stands for an error. */
+export function refusalBytes(error: FpmError): number {
+  return bodyOf(error).length;
+}
+
 /** What the web server is answered instead of a program's answer. */
 export function errorReply(requestId: number, error: FpmError): Uint8Array {
-  const [line, text] = STATUS[error.code] ?? BROKEN;
+  const [line] = STATUS[error.code] ?? BROKEN;
   const seconds =
     error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
   const retryAfter = line.startsWith("503") ? `Retry-After: ${seconds}\r\n` : "";
-  const response = `Status: ${line}\r\nContent-Type: text/plain; charset=utf-8\r\n${retryAfter}\r\n${text}\n`;
+  const response = `Status: ${line}\r\nContent-Type: text/plain; charset=utf-8\r\n${retryAfter}\r\n${bodyOf(error)}`;
   const protocolStatus = error.code === "ROLE_UNKNOWN" ? FCGI_UNKNOWN_ROLE : FCGI_REQUEST_COMPLETE;
   return wholeReply(requestId, new TextEncoder().encode(response), protocolStatus);
+}
+
+/** ASCII. */
+function bodyOf(error: FpmError): string {
+  const [, text] = STATUS[error.code] ?? BROKEN;
+  return `${text}\n`;
 }

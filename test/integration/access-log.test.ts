@@ -135,6 +135,15 @@ describe("the access log", () => {
     expect(await firstLine(site)).toBe(line);
   });
 
+  test("has the bytes of the body that std-fpm itself answers, however it refuses", async () => {
+    const app = 'max_body = "1K"';
+    await using site = await startSite({ app, log: accessLog("%s %b %{Content-Type}o") });
+    const missing = await site.ask("missing.fcgi");
+    const large = await site.ask("lab.fcgi", { method: "POST", body: Buffer.alloc(2000) });
+    await waitUntil("both are written", () => linesIn(site).length === 2, 3000);
+    expect(linesIn(site)).toEqual([`404 ${missing.body.length} -`, `413 ${large.body.length} -`]);
+  });
+
   test("says so when the client left before it got an answer", async () => {
     await using site = await startSite({ log: accessLog("%s %x") });
     const connection = await connectFcgi(site.fpm.socket);
