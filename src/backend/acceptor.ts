@@ -8,14 +8,15 @@ export interface AcceptOrder {
   readonly fd: number;
 }
 
-/** The connection, if one was accepted: a descriptor, which the thread closes when it is told. */
+/** The connection, if one was accepted: a descriptor, which the thread closes when it is told, and the inode of this end. */
 export interface AcceptAnswer {
   readonly accepted?: number | undefined;
+  readonly inode?: number | undefined;
 }
 
-/** Hears whether a connection was accepted; and before that, where it takes so long, that the thread stands. */
+/** Hears which connection was accepted, by the inode of our end; undefined: none. And before that, where it takes so long, that the thread stands. */
 export interface AcceptListener {
-  onAnswer(isAccepted: boolean): void;
+  onAnswer(inode: number | undefined): void;
   onStands(): void;
 }
 
@@ -42,13 +43,13 @@ export class Acceptor {
     this.#threads.ask({
       text: JSON.stringify({ kind: "accept", fd } satisfies AcceptOrder),
       key,
-      onAnswer: ({ accepted }) => {
-        listener.onAnswer(accepted !== undefined);
+      onAnswer: ({ accepted, inode }) => {
+        listener.onAnswer(inode);
         if (accepted !== undefined) this.#close(accepted, key);
       },
       // One that was never begun for want of a thread accepts nothing later.
-      onLate: (isBegun) => (isBegun ? listener.onStands() : listener.onAnswer(false)),
-      onBroken: () => listener.onAnswer(false),
+      onLate: (isBegun) => (isBegun ? listener.onStands() : listener.onAnswer(undefined)),
+      onBroken: () => listener.onAnswer(undefined),
     });
   }
 

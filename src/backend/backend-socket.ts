@@ -2,12 +2,14 @@ import { fstatSync, unlinkSync } from "node:fs";
 import type { FpmError } from "../base/errors.ts";
 import { closeFd, connectUnix, endConnection, hasUnaccepted, isReadable, listenUnix } from "../base/libc.ts";
 import { unacceptedOn } from "../base/unix-peer.ts";
-import type { Acceptor } from "./acceptor.ts";
+import type { AcceptListener, Acceptor } from "./acceptor.ts";
 import type { Link } from "./link.ts";
 import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
 
 /** Connections that may wait beside those of the requests: one that wakes its accept(), and some more. */
 const SPARE_BACKLOG = 16;
+/** More than wait on any socket: a program that connects to its own goes on and on. */
+const MOST_TAKEN = 4096;
 /** Threads that are woken when a program is to end; one with more of them is not written in this way. */
 const MOST_WAKES = 256;
 
@@ -33,6 +35,8 @@ export class BackendSocket {
   #isFull = false;
   /** A thread of ours is about to accept a connection. */
   #isTaking = false;
+  /** What is to be done when it has. */
+  #whenTaken: (() => void) | undefined;
   #isClosed = false;
 
   /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
@@ -90,13 +94,37 @@ export class BackendSocket {
    */
   takeBack(link: Link, by: Acceptor, onTaken: () => void, onStands: () => void): void {
     if (this.#isTaking || !this.isUnaccepted(link)) return;
+    const onAnswer = (inode: number | undefined) => {
+      if (inode !== undefined) onTaken();
+    };
+    this.#take(by, { onAnswer, onStands });
+  }
+
+  /**
+   * Takes back all connections that wait, of a process that has ended: somebody else may hold its socket, and accept them later. `onTaken` hears the
+   * inode of our end of each while it is open, `onOver` when no more wait, or the others must be left to whoever accepts them.
+   */
+  takeBackAll(by: Acceptor, onTaken: (inode: number) => void, onOver: () => void, most = MOST_TAKEN): void {
+    const onAnswer = (inode: number | undefined) => {
+      if (inode !== undefined) onTaken(inode);
+      this.takeBackAll(by, onTaken, onOver, most - 1);
+    };
+    if (this.#isTaking) this.#whenTaken = () => this.takeBackAll(by, onTaken, onOver, most);
+    else if (most > 0 && this.hasUnaccepted) this.#take(by, { onAnswer, onStands: onOver });
+    else onOver();
+  }
+
+  #take(by: Acceptor, { onAnswer, onStands }: AcceptListener): void {
     this.#isTaking = true;
-    const onAnswer = (isAccepted: boolean) => {
+    const onTaken = (inode: number | undefined) => {
       this.#isTaking = false;
       if (this.#isClosed) closeFd(this.fd);
-      else if (isAccepted) onTaken();
+      else onAnswer(inode);
+      const next = this.#whenTaken;
+      this.#whenTaken = undefined;
+      next?.();
     };
-    by.accept(this.fd, this.path, { onAnswer, onStands });
+    by.accept(this.fd, this.path, { onAnswer: onTaken, onStands });
   }
 
   /** Whether one connection alone waits to be accepted, as far as the kernel tells. */

@@ -117,6 +117,8 @@ export interface Verdict {
 export interface LeaseUser {
   /** The process has ended; what it sent before may still come. */
   onBackendGone(): void;
+  /** Its process has ended without accepting the connection, which was taken back: nobody has seen the request. */
+  onUnseen(): void;
   /** Its connection was taken back before the program had accepted it: nobody has seen the request. */
   onTakenBack(): void;
   /** Somebody has stopped the process before it read the request, which is on a connection that was kept. */

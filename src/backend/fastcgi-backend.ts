@@ -18,8 +18,10 @@ import { endHoldersOf } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
 import { UnreadRequests } from "./unread-requests.ts";
+import { takeBackUnseen } from "./unseen-requests.ts";
 import { isEnding, NOTHING_USED, startTicksOf, type Usage } from "./usage.ts";
 
+const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
 const FIRST_LOOK_MS = 1;
 const LAST_BOOT_LOOK_MS = 20;
@@ -151,9 +153,7 @@ export class FastCgiBackend extends LentBackend {
   }
 
   isUnaccepted(link: Link): boolean {
-    // Of those that wait the newest is known for it, the others when there is nobody left to accept them.
-    const isUnclaimed = () => this.state === "gone" && link instanceof SocketLink && link.isUnclaimed;
-    return this.#socket.isUnaccepted(link) || isUnclaimed();
+    return this.#socket.isUnaccepted(link);
   }
 
   isBeingTaken(link: Link): boolean {
@@ -333,7 +333,10 @@ export class FastCgiBackend extends LentBackend {
       if (startTicksOf(pid) === startTicks) sendSignal(pid, "SIGKILL");
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
-    if (isByItself || this.#process.hasGroup) this.leftBehind = this.#endBackground();
+    const mayGoOn = isByItself || this.#process.hasGroup;
+    const endOthers = () => (mayGoOn ? this.#endBackground() : NOBODY);
+    this.leftBehind =
+      this.busy > 0 ? takeBackUnseen(this, this.#socket, this.deps.acceptor).then(endOthers) : endOthers();
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
     void this.leftBehind.then((pids) => this.#onNobodyLeft(pids));

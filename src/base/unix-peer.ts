@@ -56,12 +56,6 @@ export function peerOf(inode: number): number {
   return peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
 }
 
-/** Whether the other end of a connected Unix socket, given by its inode, is known to be nobody's: not accepted yet, or closed. */
-export function isEndless(inode: number): boolean {
-  const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
-  return peer?.byteLength === 4 && peer.getUint32(0, true) === 0;
-}
-
 /** What waits in a socket's queue: bytes that were not read, or connections that were not accepted. */
 function queuedOn(inode: number): number | undefined {
   const lengths = ask(inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);

@@ -186,8 +186,10 @@ export class Decoder {
     while (this.#scratchFill < FCGI_HEADER_LEN && this.#position < chunk.length) {
       this.#scratch[this.#scratchFill++] = chunk[this.#position++] as number;
     }
-    if (this.#scratchFill < FCGI_HEADER_LEN) return;
     const header = this.#scratch;
+    // Its first byte tells: what is right before it must not be handed on.
+    if (header[0] !== FCGI_VERSION_1) this.#refuse(header[0]);
+    if (this.#scratchFill < FCGI_HEADER_LEN || this.#stopped()) return;
     this.#scratch = undefined;
     this.#scratchFill = 0;
     // Put together it takes the place of its pieces: the sink may change it.
@@ -201,8 +203,7 @@ export class Decoder {
 
   #onHeader(bytes: Uint8Array, at: number): void {
     if (bytes[at] !== FCGI_VERSION_1) {
-      this.#sink.onMalformed(`a record of FastCGI version ${bytes[at]}; only version 1 exists`);
-      this.stop();
+      this.#refuse(bytes[at]);
       return;
     }
     const requestId = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
@@ -220,6 +221,11 @@ export class Decoder {
       this.flush();
       this.#runSink = this.#rawSink;
     }
+  }
+
+  #refuse(version: number | undefined): void {
+    this.#sink.onMalformed(`a record of FastCGI version ${version}; only version 1 exists`);
+    this.stop();
   }
 
   #readContent(chunk: Uint8Array): void {

@@ -237,11 +237,15 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     this.#awaitProbe();
   }
 
-  /** The process has ended. What it sent before still comes, unless it never accepted the connection. */
+  /** The process has ended. What it sent before still comes. */
   onBackendGone(): void {
     const { death = "ended" } = this.#lease.backend;
     if (this.#timers?.has("death")) this.#broken(death);
-    else if (this.#lease.isUnaccepted) this.#broken("ended before it accepted the connection", "unseen");
+  }
+
+  onUnseen(): void {
+    const what = `${this.#label} ended before it accepted the connection.`;
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "unseen");
   }
 
   onTakenBack(): void {

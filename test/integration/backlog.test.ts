@@ -38,6 +38,19 @@ while ($request->Accept() >= 0) {
   print "Content-Type: text/plain\\r\\n\\r\\nok";
 }
 `;
+/** A master, whose pid is the answer to the first request, and a worker that serves one request after the other. */
+const PREFORKED = `#!/usr/bin/perl
+use FCGI;
+my $master = $$;
+if (fork) { sleep 10 while 1 }
+my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
+while ($request->Accept() >= 0) {
+  my ($number) = $env{QUERY_STRING} =~ /number=(\\d+)/;
+  open my $seen, '>>', 'seen'; syswrite $seen, "$number\\n"; close $seen;
+  select undef, undef, undef, 0.4 if $number > 0;
+  print "Content-Type: text/plain\\r\\n\\r\\n$master";
+}
+`;
 const body = Buffer.from("a form");
 const seenIn = (root: string) => readFileSync(`${root}/seen`, "utf8").trim().split("\n").map(Number);
 
@@ -76,4 +89,25 @@ test("of several requests that a process has not accepted when it ends none is l
   }
   const all = Array.from({ length: 5 }, (_, round) => [0, 1, 2, 3, 4].map((number) => round * 10 + number));
   expect(seenIn(site.root).sort((a, b) => a - b)).toEqual(all.flat());
+});
+
+test("a worker that outlives its master runs none of the requests that are sent on to others", async () => {
+  await using site = await startSite({
+    files: { "preforked.fcgi": PREFORKED },
+    lab: [],
+    app: 'concurrency = 4\nmax_processes = 2\nstop_timeout = "500ms"',
+  });
+  const ask = (number: number) => site.ask(`preforked.fcgi?number=${number}`, { body });
+  const master = Number((await ask(0)).text());
+  const answers: ReturnType<typeof ask>[] = [];
+  for (const number of [1, 2, 3]) {
+    answers.push(ask(number));
+    await Bun.sleep(20);
+  }
+  await Bun.sleep(100);
+  process.kill(master, "SIGSEGV");
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  // It would go on with them now.
+  await Bun.sleep(1_500);
+  expect(seenIn(site.root).sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
 });

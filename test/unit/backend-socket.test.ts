@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readlinkSync } from "node:fs";
+import { fstatSync, readdirSync, readlinkSync } from "node:fs";
 import type { AcceptListener } from "../../src/backend/acceptor.ts";
 import { BackendSocket } from "../../src/backend/backend-socket.ts";
 import type { Link } from "../../src/backend/link.ts";
 import type { SocketLink } from "../../src/backend/socket-link.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
+import { acceptNow, closeFd } from "../../src/base/libc.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
 let dir: TempDir;
@@ -31,7 +32,7 @@ const READER = `accept my $c, STDIN or die; my $r = ''; vec($r, fileno $c, 1) = 
 
 describe("a connection that is taken back", () => {
   test("is in nobody's hands until that has come out, and not accepted either", () => {
-    let answer: ((isAccepted: boolean) => void) | undefined;
+    let answer: AcceptListener["onAnswer"] | undefined;
     const acceptor = {
       accept: (_fd: number, _key: string, hears: AcceptListener) => (answer = hears.onAnswer),
     };
@@ -50,8 +51,71 @@ describe("a connection that is taken back", () => {
           () => taken.push("stands"),
         );
       expect([socket.isBeingTaken(link), socket.isTaking, taken]).toEqual([true, true, []]);
-      answer?.(true);
+      answer?.(7);
       expect([socket.isBeingTaken(link), socket.isTaking, taken]).toEqual([false, false, ["taken"]]);
+    } finally {
+      socket.close();
+    }
+  });
+});
+
+describe("all connections that wait", () => {
+  /** Accepts at once, but for the first of them, which somebody else gets. */
+  function quickAcceptor(isFirstLost = false) {
+    let asked = 0;
+    return {
+      accept(fd: number, _key: string, listener: AcceptListener) {
+        const accepted = acceptNow(fd) as number;
+        listener.onAnswer(asked++ === 0 && isFirstLost ? undefined : fstatSync(accepted).ino);
+        closeFd(accepted);
+      },
+    } as never;
+  }
+
+  test("are taken back one by one, each told by its end, until none waits", () => {
+    for (const isFirstLost of [false, true]) {
+      const socket = new BackendSocket(dir.at("s"), 3, { buffers: new ByteBudget(2 ** 20) } as never);
+      try {
+        socket.dropSilent();
+        const links = [1, 2, 3].map(() => socket.connect(true, 3) as SocketLink);
+        const taken: (SocketLink | undefined)[] = [];
+        let isOver = false;
+        socket.takeBackAll(
+          quickAcceptor(isFirstLost),
+          (inode) => taken.push(links.find(({ peerInode }) => peerInode === inode)),
+          () => (isOver = true),
+        );
+        // The silent one was first, and is nobody's.
+        const [silent, ...others] = isFirstLost ? [undefined, ...taken] : taken;
+        expect([silent, others, isOver, socket.hasUnaccepted]).toEqual([undefined, links, true, false]);
+        for (const link of links) link.close();
+      } finally {
+        socket.close();
+      }
+    }
+  });
+
+  test("of somebody who goes on and on are taken for so long only, and none behind one that cannot be had", () => {
+    const socket = new BackendSocket(dir.at("s"), 3, { buffers: new ByteBudget(2 ** 20) } as never);
+    try {
+      let [asked, over] = [0, 0];
+      const endless = {
+        accept: (_fd: number, _key: string, { onAnswer }: AcceptListener) => onAnswer(++asked),
+      };
+      socket.takeBackAll(
+        endless as never,
+        () => {},
+        () => over++,
+        10,
+      );
+      expect([asked, over]).toEqual([10, 1]);
+      const standing = { accept: (_fd: number, _key: string, { onStands }: AcceptListener) => onStands() };
+      socket.takeBackAll(
+        standing as never,
+        () => {},
+        () => over++,
+      );
+      expect([over, socket.isTaking]).toEqual([2, true]);
     } finally {
       socket.close();
     }

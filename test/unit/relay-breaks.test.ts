@@ -77,14 +77,14 @@ describe("a process that ends", () => {
 
   test("before it has accepted the connection has not seen the request", () => {
     const world = startedRelay();
-    world.backend.hasAccepted = false;
     world.lease.user?.onBackendGone();
+    world.lease.user?.onUnseen();
     expect(broken(world)).toEqual([
       "unanswered",
       "unseen",
       "left",
       "BACKEND_BROKEN",
-      "/x.fcgi (pid 1) ended before it accepted the connection before it answered.",
+      "/x.fcgi (pid 1) ended before it accepted the connection.",
     ]);
   });
 });

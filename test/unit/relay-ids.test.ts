@@ -116,16 +116,16 @@ function read(bytes: Uint8Array): Expected {
     const status = Buffer.from(content);
     return end(isHeaderComplete() ? `end ${status.readUInt32BE(0)} ${status.readUInt8(4)}` : "unanswered");
   }
-  // A header decides when it is there, whatever follows.
+  // A header decides when it is there, whatever follows; its first byte alone, where that is wrong.
   if (isDecisive(rest)) return end("bad");
   const passed = passedOf(own, false);
   return { passed, sure: passed, events };
 }
 
 function isDecisive(header: Uint8Array): boolean {
+  if (header.length > 0 && header[0] !== 1) return true;
   if (header.length < 8) return false;
-  const [version, type = 0, high = 0, low = 0, long = 0, short = 0] = header;
-  if (version !== 1) return true;
+  const [, type = 0, high = 0, low = 0, long = 0, short = 0] = header;
   const id = (high << 8) | low;
   const isAnswer = [FCGI_STDOUT, FCGI_STDERR, FCGI_END_REQUEST].includes(type);
   if (isAnswer && STALE.includes(id)) return false;
