@@ -1,5 +1,5 @@
-import { basename } from "node:path";
 import { endingsToChoose, isDefaultList } from "./match-warnings.ts";
+import { phpOf } from "./program-path.ts";
 import type { AppTable } from "./schema.ts";
 
 /** What people write who forget the dot. */
@@ -32,7 +32,7 @@ export function nameWarnings(table: Partial<AppTable>, merged: AppTable, name: s
 /** The PHP of a command, if any, that may be told of a file that is none of its scripts: nobody looks at the file before. */
 function phpWithoutBounds(table: Partial<AppTable> & { match?: string }, command: readonly string[]) {
   const isBounded = /\.ph(?:p\d?|tml)$/.test(table.match ?? "") && command.includes("cgi.fix_pathinfo=0");
-  return isBounded ? undefined : command.find((word) => basename(word).startsWith("php"));
+  return isBounded ? undefined : phpOf(command);
 }
 
 function whyNotMeant(extension: string): string | undefined {

@@ -29,6 +29,11 @@ export function hasExtension(
   });
 }
 
+/** The PHP of a command, if any: behind chroot(8) or env(1) it is not the first word. */
+export function phpOf(command: readonly string[]): string | undefined {
+  return command.find((word) => word.startsWith("php", word.lastIndexOf("/") + 1));
+}
+
 /** Whether `path` lies below the folder `root`. */
 export function isUnder(path: string, root: string): boolean {
   return path.startsWith(root.endsWith("/") ? root : `${root}/`);

@@ -1,3 +1,5 @@
+import type { AppConfig } from "../config/config.ts";
+import { phpOf } from "../config/program-path.ts";
 import type { KnownName, ParamChanges, RequestHead } from "../fcgi/head.ts";
 import type { Candidate } from "./reading.ts";
 import { percentDecode, withoutPrefix } from "./script-path.ts";
@@ -27,7 +29,12 @@ export function mayMislead(head: RequestHead): boolean {
 export function changesFor(head: RequestHead, candidate: Candidate): ParamChanges {
   const { told, app } = candidate;
   const changes = hasInfo(head, candidate) ? withInfo(head, candidate) : scriptAlone(head, told);
-  return app.command && !app.anyPath ? withoutOthers(head, told, changes) : changes;
+  return isToldOneName(app) ? withoutOthers(head, told, changes) : changes;
+}
+
+/** With `any_path` nobody looks at what a path leads to, and an application may want to know: but a PHP runs it. */
+function isToldOneName({ command, anyPath }: AppConfig): boolean {
+  return command !== undefined && (!anyPath || phpOf(command) !== undefined);
 }
 
 /** Whether what follows the script is PATH_INFO: lighttpd's `broken-scriptfilename` puts a slash there that was not asked for. */

@@ -129,6 +129,7 @@ test("php-cgi with children serves from a jail", async () => {
     `${jail}/www/a/page.php`,
     '<?php echo getcwd(), " ", implode(" ", array_diff(scandir("/"), [".", ".."]));',
   );
+  await Bun.write(`${jail}/www/a/told.php`, "<?php echo json_encode(['__FILE__' => __FILE__] + $_SERVER);");
   await Bun.write(`${jail}/www/a/photo.jpg`, '<?php echo "executed";');
   const daemon = await startStdFpm({
     folder: dir.path,
@@ -151,6 +152,18 @@ children = 2
     using client = await connectFcgi(daemon.socket);
     const photo = await client.request("/www/a/photo.jpg/x.php", { params: { REQUEST_METHOD: "GET" } });
     expect(photo.stdout).toStartWith("Status: 404");
+  }
+  // As nginx sends page.php/a/photo.jpg, and Apache what it has rewritten to that.
+  const info = { PATH_INFO: "/a/photo.jpg", PATH_TRANSLATED: "/www/a/photo.jpg" };
+  for (const more of [{}, { REDIRECT_URL: "/a/photo.jpg" }]) {
+    using client = await connectFcgi(daemon.socket);
+    const params = { REQUEST_METHOD: "GET", REDIRECT_STATUS: "200", ...info, ...more };
+    const { stdout } = await client.request("/www/a/told.php", { params });
+    expect(JSON.parse(stdout.split("\r\n\r\n")[1] ?? "")).toMatchObject({
+      __FILE__: "/www/a/told.php",
+      ...info,
+      ...more,
+    });
   }
   await daemon.stop();
 });

@@ -68,8 +68,15 @@ describe("an interpreter is told one name of the script", () => {
     expect(await changes({ SCRIPT_FILENAME, REDIRECT_URL })).toEqual([]);
   });
 
+  test.each([[["/usr/bin/php-cgi8.2"]], [["/usr/sbin/chroot", "/jail", "/usr/bin/php-cgi"]]])(
+    "also with any_path, where nobody has looked at either: %j",
+    async (command) => {
+      expect(await changes(REWRITTEN, { ...PHP, command, anyPath: true })).toEqual(ANOTHER_NAME);
+    },
+  );
+
   test("while a program of its own, and a command for any path, are told all of it", async () => {
     expect(await changes(REWRITTEN, appConfig({ extensions: [".php"] }))).toEqual([]);
-    expect(await changes(REWRITTEN, { ...PHP, anyPath: true })).toEqual([]);
+    expect(await changes(REWRITTEN, { ...PHP, command: ["/srv/server"], anyPath: true })).toEqual([]);
   });
 });
