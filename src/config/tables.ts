@@ -60,7 +60,8 @@ export function layFile(base: Tables, file: ConfigFile): Tables {
  */
 export function layApp(base: AppTable, over: Partial<AppTable>): AppTable {
   const { any_path, children, protocol } = over;
-  const own = over.command && { any_path: any_path ?? false, children: children ?? 0 };
+  const isAnother = over.command && !Bun.deepEquals(over.command, base.command);
+  const own = isAnother && { any_path: any_path ?? false, children: children ?? 0 };
   return layKeys(base, { ...over, ...own, ...(any_path && { protocol: protocol ?? "fastcgi" }) });
 }
 

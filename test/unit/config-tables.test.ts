@@ -81,6 +81,17 @@ describe("programs", () => {
     expect([inApp.config.appFor("/a").anyPath, inApp.config.appFor("/c").anyPath]).toEqual([false, true]);
   });
 
+  test("the same command again keeps any_path and children", async () => {
+    const server = 'command = ["/server", "-x"]\n';
+    const first = `[[apps]]\nmatch = "/app/**"\n${server}any_path = true\nchildren = 3\n`;
+    const { config } = await load(
+      `${first}[[apps]]\nmatch = "/app/a/**"\n${server}[[apps]]\nmatch = "/app/b/**"\n${server}children = 0\n[[apps]]\nmatch = "/app/c/**"\ncommand = ["/server"]\n`,
+    );
+    expect(config.appFor("/app/a/x")).toMatchObject({ anyPath: true, children: 3, concurrency: 3 });
+    expect(config.appFor("/app/b/x")).toMatchObject({ anyPath: true, children: 0 });
+    expect(config.appFor("/app/c/x")).toMatchObject({ anyPath: false, children: 0 });
+  });
+
   test("tables are known by name or match, wherever they stand; one more before them changes nothing", async () => {
     const php = '[[apps]]\nmatch = "/srv/**/*.php"\nname = "php"\n';
     const twice = '[[apps]]\nmatch = "/a/**"\n[[apps]]\nmatch = "/a/**"\n';
