@@ -38,7 +38,7 @@ export type TrailLookup = Remembered<FileTrail | undefined>;
 const ANY_EXECUTE = 0o111;
 /** What says that there is nothing at a path. */
 const NOT_THERE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
-/** A look at many files takes no more than a twentieth of the time. */
+/** A look at many files, or at a disk that hardly answers, takes no more than a twentieth of the time. */
 const PAUSES_BETWEEN_LOOKS = 20;
 /** Of so many the version of before is known. */
 const MAX_EXECUTABLES = 1024;
@@ -78,7 +78,7 @@ export function createVersionLookup(
 
 /**
  * The versions of executables. One that is missing, as for a moment while a package is replaced, has the version of before: there is nothing to
- * start in the place of what runs.
+ * start in the place of what runs. So has one on a disk that stands: what runs needs no disk, and is kept waiting for it seldom.
  */
 export function createExecutableLookup(
   clock: Clock,
@@ -86,11 +86,14 @@ export function createExecutableLookup(
 ): VersionLookup {
   const last = new Map<string, string>();
   const read = async (path: string) => {
-    const facts = await ask(path);
-    if (facts.kind === "file") return remember(last, path, facts.identity, MAX_EXECUTABLES);
-    return last.get(path) ?? "missing";
+    const before = last.get(path);
+    const facts = await ask(path).catch((error) => {
+      if (before === undefined) throw error;
+    });
+    if (facts?.kind === "file") return remember(last, path, facts.identity, MAX_EXECUTABLES);
+    return before ?? "missing";
   };
-  return remembering(clock, read, () => true);
+  return remembering(clock, read, () => true, PAUSES_BETWEEN_LOOKS);
 }
 
 /** Lookups of the ways that lead to files; those that lead nowhere are not remembered. */

@@ -25,7 +25,7 @@ export function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Valu
 
 /**
  * Remembers for a while what `ask` says of a path, if it `isKept`; of what many want to know at once it is asked once. With `pauses` it is not
- * asked again before so many times of how long that took. What `ask` rejects with goes to whoever waits for it, and is forgotten.
+ * asked again before so many times of how long that took. What `ask` rejects with goes to whoever waits for it, if anybody does, and is forgotten.
  */
 export function remembering<Facts>(
   clock: Clock,
@@ -50,6 +50,8 @@ export function remembering<Facts>(
     const reading = ask(path)
       .then(onAnswer)
       .finally(() => pending.delete(path));
+    // Who only compares what is known lets go of the promise.
+    reading.catch(() => {});
     pending.set(path, reading);
     return reading;
   }
@@ -60,7 +62,7 @@ export function remembering<Facts>(
     const age = now - entry.readAt;
     if (age >= entry.refreshAfterMs + BELIEVE_MS - REFRESH_AFTER_MS) return read(path);
     // Whoever asks when it is not believed any more hears why.
-    if (age >= entry.refreshAfterMs) read(path).catch(() => {});
+    if (age >= entry.refreshAfterMs) void read(path);
     return entry.facts;
   };
 }

@@ -300,6 +300,51 @@ describe("the file lookup", () => {
   });
 });
 
+test("a look that fails is nobody's bug where nobody waits for it, as where a route is only compared", async () => {
+  const lookup = createFileLookup(new FakeClock(), () => Promise.reject(new Error("the disk stands")));
+  const unowned: unknown[] = [];
+  const note = (error: unknown) => void unowned.push(error);
+  process.on("unhandledRejection", note);
+  expect(lookup("/srv/a.fcgi") === undefined).toBe(false);
+  await Bun.sleep(1);
+  process.off("unhandledRejection", note);
+  expect(unowned).toEqual([]);
+  expect(lookup("/srv/a.fcgi")).rejects.toThrow("the disk stands");
+});
+
+describe("the lookup of executables, while a disk stands,", () => {
+  const standing = () => {
+    const clock = new FakeClock();
+    const disk = { stands: true, looks: 0, identity: "one" };
+    const lookup = createExecutableLookup(clock, async () => {
+      disk.looks++;
+      if (!disk.stands) return { kind: "file", identity: disk.identity } as FileFacts;
+      clock.advance(5000);
+      throw new Error("the disk stands");
+    });
+    return { clock, disk, lookup: () => lookup("/srv/bin/server") };
+  };
+
+  test("tells the version of before, and is not asked all the time", async () => {
+    const { clock, disk, lookup } = standing();
+    disk.stands = false;
+    expect(await lookup()).toBe("one");
+    disk.stands = true;
+    clock.advance(1000);
+    expect(await lookup()).toBe("one");
+    clock.advance(90_000);
+    expect([lookup(), disk.looks]).toEqual(["one", 2]);
+    Object.assign(disk, { stands: false, identity: "two" });
+    clock.advance(20_000);
+    expect(await lookup()).toBe("two");
+  });
+
+  test("fails where none is known: nothing runs yet", async () => {
+    const { lookup } = standing();
+    expect(lookup()).rejects.toThrow("the disk stands");
+  });
+});
+
 test("the lookup of executables tells another version when one is replaced, and none while it is missing", async () => {
   const clock = new FakeClock();
   const file = { kind: "file", identity: "one" } as FileFacts;
