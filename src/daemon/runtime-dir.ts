@@ -31,8 +31,13 @@ export interface Lock {
 }
 
 const { pidFile: PID_FILE, instance: INSTANCE_FILE, backends: BACKENDS_DIR } = RUNTIME_NAMES;
+/** Whoever may connect to a socket of a program is its web server. */
+const SOCKETS_MODE = 0o700;
 const { O_DIRECTORY, O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } =
   constants;
+
+/** Whose a folder is, and who may enter it. */
+type Access = Pick<Stats, "mode"> & Partial<Pick<Stats, "uid" | "gid">>;
 
 /**
  * The runtime folder: the pid file, which is also the lock that keeps a second daemon out, the mark of this instance
@@ -44,8 +49,10 @@ export class RuntimeDir {
   #lock: Lock;
   /** Whose the folder is, and who may enter it: as the administrator wants it, when it has to be made again. */
   readonly #access: Pick<Stats, "uid" | "gid" | "mode">;
-  /** Which folder it is. */
+  /** Which folder it is, … */
   #identity: string;
+  /** … and which that of the sockets. */
+  #socketsIdentity: string;
   /** The mark of the daemon that ran here before, when it did not end in order. */
   readonly previousInstance: string | undefined;
   readonly #isInherited: boolean;
@@ -64,6 +71,7 @@ export class RuntimeDir {
     this.#lock = { fd, instance: inherited?.instance ?? crypto.randomUUID() };
     this.#access = lstatSync(path);
     this.#identity = identityAt(path);
+    this.#socketsIdentity = identityAt(this.socketFolder);
     try {
       this.#checkOwner();
     } catch (error) {
@@ -96,12 +104,14 @@ export class RuntimeDir {
   get isIntact(): boolean {
     const folder = lookAt(this.socketFolder);
     const isOwn = folder !== undefined && isOwnFolder(folder);
-    return isOwn && this.#isLockNamed && lookAt(join(this.path, INSTANCE_FILE)) !== undefined;
+    // One whose mode was changed is given away, not lost.
+    const isThere = isOwn && (isClosed(folder) || identityOf(folder) === this.#socketsIdentity);
+    return isThere && this.#isLockNamed && lookAt(join(this.path, INSTANCE_FILE)) !== undefined;
   }
 
-  /** Whether somebody has let others exchange what is in the folder: by its owner, or its mode. */
+  /** Whether somebody has let others exchange what is in the folder, by its owner or its mode, or enter that of the sockets, by its mode. */
   get isGivenAway(): boolean {
-    return identityAt(this.path) === this.#identity && this.#ownProblem !== undefined;
+    return this.#isFolderGivenAway || this.#areSocketsOpen;
   }
 
   /** Names of the backends' sockets; undefined while the folder is not to be had. */
@@ -118,35 +128,23 @@ export class RuntimeDir {
     const isNew = lookAt(this.path) === undefined;
     const fd = this.#prepare(this.#isLockNamed ? this.#lock.fd : undefined);
     if (isNew) this.#restoreAccess();
-    this.#identity = identityAt(this.path);
     if (fd !== this.#lock.fd) this.#changeLock(fd);
     this.#checkOwner();
+    // Not before: it may be another daemon's.
+    this.#identity = identityAt(this.path);
+    this.#socketsIdentity = identityAt(this.socketFolder);
     this.writePid();
     this.#writeInstance();
   }
 
   /**
-   * Has the folder as it was when it was given away. The sockets in it, and the connections to them, stay as they are.
+   * Has the folder, and that of the sockets, as it was when it was given away. The sockets in it, and the connections to them, stay as they are.
    * @throws FpmError RUNTIME_DIR: only root may take it back.
    */
   takeBack(): void {
-    const problem = this.#ownProblem;
-    const { uid, gid, mode } = this.#access;
-    try {
-      // The very folder: another one in its place is not ours to change.
-      const fd = openSync(this.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      try {
-        if (identityOf(fstatSync(fd, { bigint: true })) !== this.#identity) return;
-        fchownSync(fd, uid, gid);
-        fchmodSync(fd, mode & 0o7777);
-      } finally {
-        closeSync(fd);
-      }
-    } catch (error) {
-      const shown = (mode & 0o7777).toString(8);
-      const what = `${problem ?? messageOf(error)}. Do it as root: chown ${uid}:${gid} ${this.path} && chmod ${shown} ${this.path}.`;
-      throw new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
-    }
+    // First what needs no root: it is ours as it stands, only the mode is another one.
+    if (this.#areSocketsOpen) restore(this.socketFolder, this.#socketsIdentity, { mode: SOCKETS_MODE });
+    if (this.#isFolderGivenAway) restore(this.path, this.#identity, this.#access, this.#ownProblem);
   }
 
   /** Says in the pid file that it is ours. */
@@ -193,6 +191,17 @@ export class RuntimeDir {
   yield(): void {
     this.#isOurs = false;
     closeSync(this.lock.fd);
+  }
+
+  get #isFolderGivenAway(): boolean {
+    // Another daemon's folder may have the number of ours that was removed.
+    return this.#ownProblem !== undefined && identityAt(this.path) === this.#identity && !this.#isAnothers;
+  }
+
+  get #areSocketsOpen(): boolean {
+    const folder = lookAt(this.socketFolder);
+    if (!folder || isClosed(folder)) return false;
+    return isOwnFolder(folder) && identityOf(folder) === this.#socketsIdentity;
   }
 
   get #ownProblem(): string | undefined {
@@ -255,7 +264,7 @@ export class RuntimeDir {
       const problem = runtimeFolderProblem(this.path, process.geteuid?.() ?? 0);
       if (problem !== undefined) throw new Error(problem);
       mkdirSync(this.path, { recursive: true, mode: 0o755 });
-      this.#hasMadeBackends = mkdirSync(backends, { recursive: true, mode: 0o700 }) !== undefined;
+      this.#hasMadeBackends = mkdirSync(backends, { recursive: true, mode: SOCKETS_MODE }) !== undefined;
       return inheritedFd ?? openOwn(join(this.path, PID_FILE), O_RDWR | O_APPEND | O_CREAT, 0o644);
     } catch (error) {
       const what = `The runtime folder ${this.path} cannot be used: ${messageOf(error)}`;
@@ -284,7 +293,8 @@ export class RuntimeDir {
   /** Whoever may write to the folder of the sockets could put a program of their own there. */
   #checkOwner(): void {
     const backends = join(this.path, BACKENDS_DIR);
-    if (isOwnFolder(lstatSync(backends, { bigint: true }))) return;
+    const folder = lstatSync(backends, { bigint: true });
+    if (isOwnFolder(folder) && isClosed(folder)) return;
     const what = `${backends} must belong to the user that runs std-fpm and to nobody else (mode 0700). Remove it.`;
     throw new FpmError("RUNTIME_DIR", "daemon", what);
   }
@@ -307,9 +317,32 @@ function openOwn(path: string, flags: number, mode?: number): number {
   throw new Error(`${path} is not a file of the user that runs std-fpm alone. Remove it.`);
 }
 
-/** Whether it is a folder of ours, and of nobody else's. */
 function isOwnFolder(facts: BigIntStats): boolean {
-  return facts.isDirectory() && Number(facts.uid) === process.geteuid?.() && (facts.mode & 0o077n) === 0n;
+  return facts.isDirectory() && Number(facts.uid) === process.geteuid?.();
+}
+
+/** Whether nobody else than its owner may enter a folder. */
+function isClosed({ mode }: BigIntStats): boolean {
+  return (mode & 0o077n) === 0n;
+}
+
+/** Has the very folder as it was: another one in its place is not ours to change. @throws FpmError RUNTIME_DIR. */
+function restore(path: string, identity: string, access: Access, problem?: string): void {
+  const { uid, gid, mode } = access;
+  try {
+    const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      if (identityOf(fstatSync(fd, { bigint: true })) !== identity) return;
+      if (uid !== undefined && gid !== undefined) fchownSync(fd, uid, gid);
+      fchmodSync(fd, mode & 0o7777);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    const chown = uid === undefined ? "" : `chown ${uid}:${gid} ${path} && `;
+    const what = `${problem ?? messageOf(error)}. Do it as root: ${chown}chmod ${(mode & 0o7777).toString(8)} ${path}.`;
+    throw new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
+  }
 }
 
 function identityAt(path: string): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -139,6 +140,18 @@ test("a runtime folder that somebody gives to another user is taken back, told o
   ]);
   await handOver(fpm);
   expect(timesLogged(fpm, "was given to other users")).toBe(1);
+});
+
+test("a folder of the sockets whose mode somebody changes is taken back, told once, and std-fpm stays ready", async () => {
+  await using site = await startSite({ level: "info" });
+  const { fpm } = site;
+  const pid = await site.text("lab.fcgi");
+  const backends = `${fpm.runtimeDir}/backends`;
+  chmodSync(backends, 0o750);
+  expect(await isReady(fpm)).toBe(true);
+  await logged(fpm, `the runtime folder ${fpm.runtimeDir} was given to other users: taken back`);
+  expect([modeOf(backends), await site.text("lab.fcgi"), await isReady(fpm)]).toEqual([0o700, pid, true]);
+  expect([timesLogged(fpm, "was given to other users"), timesLogged(fpm, "was removed")]).toEqual([1, 0]);
 });
 
 describe("under the load of 20 clients", () => {

@@ -200,6 +200,25 @@ describe("a runtime folder that is given to others while we serve", () => {
     running.release();
   });
 
+  test.each([
+    ["its group", 0o750],
+    ["everybody", 0o777],
+  ] as const)(
+    "by the mode of that of the sockets, open to %s, is taken back, but nothing else is changed",
+    (_who, mode) => {
+      const running = claimed();
+      chmodSync(folder.at("run/backends"), mode);
+      chmodSync(folder.at("run"), 0o750);
+      expect([running.isGivenAway, running.isIntact]).toEqual([true, true]);
+      running.takeBack();
+      expect([running.isGivenAway, running.isIntact]).toEqual([false, true]);
+      expect(statSync(folder.at("run/backends")).mode & 0o7777).toBe(0o700);
+      expect(statSync(folder.at("run")).mode & 0o7777).toBe(0o750);
+      expect(existsSync(folder.at("run/backends/1-1.sock"))).toBe(true);
+      running.release();
+    },
+  );
+
   test("by its owner, as systemd-tmpfiles does, is taken back by root", () => {
     if (!isRoot) return;
     const running = claimed();
@@ -223,10 +242,31 @@ describe("a runtime folder that is given to others while we serve", () => {
     running.yield();
   });
 
-  test("with that of the sockets is not intact", () => {
+  test("is not mistaken for another daemon's either", () => {
     const running = claimed();
-    chmodSync(folder.at("run/backends"), 0o777);
-    expect(running.isIntact).toBe(false);
+    renameSync(folder.at("run"), folder.at("old"));
+    const other = new RuntimeDir(folder.at("run"));
+    other.claim();
+    expect(() => running.remake()).toThrow("Another std-fpm runs in");
+    for (const name of ["run", "run/backends"]) chmodSync(folder.at(name), 0o777);
+    expect(running.isGivenAway).toBe(false);
+    running.takeBack();
+    for (const name of ["run", "run/backends"]) expect(statSync(folder.at(name)).mode & 0o777).toBe(0o777);
+    running.yield();
+    other.release();
+  });
+
+  test.each([
+    ["another one", (path: string) => mkdirSync(path, { mode: 0o755 })],
+    ["a link", (path: string) => symlinkSync(folder.at("old"), path)],
+    ["another user's", (path: string) => renameSync(folder.at("old"), path)],
+  ])("is lost where that of the sockets is %s", (what, put) => {
+    if (what === "another user's" && !isRoot) return;
+    const running = claimed();
+    renameSync(folder.at("run/backends"), folder.at("old"));
+    if (what === "another user's") chownSync(folder.at("old"), 5, 60);
+    put(folder.at("run/backends"));
+    expect([running.isGivenAway, running.isIntact]).toEqual([false, false]);
     expect(() => running.remake()).toThrow("must belong to the user that runs std-fpm");
     running.release();
   });
