@@ -85,15 +85,26 @@ export class RuntimeDir {
     }
   }
 
-  /** Leaves our marks and removes what an earlier daemon left; its strays must have ended. */
+  /**
+   * Leaves our marks and removes what an earlier daemon left; its strays must have ended.
+   * @throws FpmError RUNTIME_DIR: somebody has taken the folder away meanwhile.
+   */
   claim(): void {
     this.#isClaimed = true;
-    this.writePid();
+    try {
+      this.writePid();
+      this.#removeStale();
+      if (!this.#isInherited) this.#writeInstance();
+    } catch (error) {
+      throw cannotBeUsed(this.path, error);
+    }
+  }
+
+  #removeStale(): void {
     const backends = join(this.path, BACKENDS_DIR);
     // Sockets of a daemon that finishes its requests are in use; those with our own pid are older than we are.
     const stale = readdirSync(backends).filter((name) => !this.#isInherited || name.startsWith(ownPrefix()));
     for (const name of stale) rmSync(join(backends, name), { recursive: true, force: true });
-    if (!this.#isInherited) this.#writeInstance();
   }
 
   get lock(): Lock {
@@ -267,8 +278,7 @@ export class RuntimeDir {
       this.#hasMadeBackends = mkdirSync(backends, { recursive: true, mode: SOCKETS_MODE }) !== undefined;
       return inheritedFd ?? openOwn(join(this.path, PID_FILE), O_RDWR | O_APPEND | O_CREAT, 0o644);
     } catch (error) {
-      const what = `The runtime folder ${this.path} cannot be used: ${messageOf(error)}`;
-      throw new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
+      throw cannotBeUsed(this.path, error);
     }
   }
 
@@ -315,6 +325,11 @@ function openOwn(path: string, flags: number, mode?: number): number {
   if (isOwn) return fd;
   closeSync(fd);
   throw new Error(`${path} is not a file of the user that runs std-fpm alone. Remove it.`);
+}
+
+function cannotBeUsed(path: string, error: unknown): FpmError {
+  const what = `The runtime folder ${path} cannot be used: ${messageOf(error)}`;
+  return new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
 }
 
 function isOwnFolder(facts: BigIntStats): boolean {

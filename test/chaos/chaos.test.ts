@@ -14,8 +14,8 @@ const KILL_EVERY_MS = 400;
 /** An idle connection of nginx's; it keeps 32. */
 const KEPT_CONNECTIONS = 32;
 const MIB = 2 ** 20;
-/** 200 MiB is what is aimed at; since programs are started by another thread it has been seen at 278. */
-const MAX_PEAK_BYTES = 320 * MIB;
+/** 200 MiB is what is aimed at, and what it stays below here; other machines make other piles. */
+const MAX_PEAK_BYTES = 240 * MIB;
 const MAX_LATER_BYTES = 100 * MIB;
 
 test(

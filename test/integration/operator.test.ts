@@ -192,6 +192,8 @@ describe("what cannot be made again", () => {
     using dir = makeTempDir();
     await using site = await startSite({ listen: dir.at("s.sock") });
     const { fpm } = site;
+    // It accepts connections before it has begun to serve.
+    await waitUntil("it is ready", () => isReady(fpm));
     rmSync(fpm.runtimeDir, { recursive: true });
     writeFileSync(fpm.runtimeDir, "");
     await logged(fpm, "cannot be made again");

@@ -286,3 +286,11 @@ test("a folder in which another daemon runs is given back: its files and its loc
   expect(running.isIntact).toBe(true);
   running.release();
 });
+
+test("a runtime folder that somebody takes away while std-fpm starts is told as what it is", () => {
+  const path = folder.at("run");
+  const runtimeDir = new RuntimeDir(path);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, "");
+  expect(() => runtimeDir.claim()).toThrow(`The runtime folder ${path} cannot be used: ENOTDIR`);
+});
