@@ -90,12 +90,12 @@ export class BackendSocket {
 
   /**
    * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. Nothing is heard when
-   * the program was faster, or others may wait before it. `onStands`: the program keeps us from coming back from there.
+   * the program was faster, or others may wait before it. `onTaken` hears the inode of our end. `onStands`: the program keeps us from coming back from there.
    */
-  takeBack(link: Link, by: Acceptor, onTaken: () => void, onStands: () => void): void {
+  takeBack(link: Link, by: Acceptor, onTaken: (inode: number) => void, onStands: () => void): void {
     if (this.#isTaking || !this.isUnaccepted(link)) return;
     const onAnswer = (inode: number | undefined) => {
-      if (inode !== undefined) onTaken();
+      if (inode !== undefined) onTaken(inode);
     };
     this.#take(by, { onAnswer, onStands });
   }

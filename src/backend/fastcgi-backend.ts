@@ -7,7 +7,7 @@ import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import { errorRecordLines } from "./error-records.ts";
-import { describeExit } from "./exit.ts";
+import { describeExit, type Exit } from "./exit.ts";
 import { LeftChildren } from "./left-children.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
@@ -21,7 +21,6 @@ import { UnreadRequests } from "./unread-requests.ts";
 import { takeBackUnseen } from "./unseen-requests.ts";
 import { isEnding, NOTHING_USED, startTicksOf, type Usage } from "./usage.ts";
 
-const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 /** How often a program is looked at that boots, or is on its own: at first often, then less. */
 const FIRST_LOOK_MS = 1;
 const LAST_BOOT_LOOK_MS = 20;
@@ -319,13 +318,12 @@ export class FastCgiBackend extends LentBackend {
 
   #onExit(ending: Exited): void {
     this.#leftChildren.close();
-    const { code } = ending;
     const exit = {
       ...this.#process.exitOf(ending, this.stopReason),
       wasStarted: this.#readyAt !== undefined,
     };
     this.#death = describeExit(exit);
-    const isByItself = code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
+    const isByItself = ending.code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
     if (isByItself) this.#noteEarlyExit();
     this.#noteSilence();
     // php-cgi does not wait for its children; they are ours then, and serve nobody.
@@ -334,9 +332,12 @@ export class FastCgiBackend extends LentBackend {
     // Those that it works on hear first: what is done about others connects to its socket.
     this.onGone();
     const mayGoOn = isByItself || this.#process.hasGroup;
-    const endOthers = () => (mayGoOn ? this.#endBackground() : NOBODY);
-    this.leftBehind =
-      this.busy > 0 ? takeBackUnseen(this, this.#socket, this.deps.acceptor).then(endOthers) : endOthers();
+    // Whether it was of any use is known when those that it has not seen are told.
+    takeBackUnseen(this, this.#socket, this.deps.acceptor, () => this.#onRequestsTold(exit, mayGoOn));
+  }
+
+  #onRequestsTold(exit: Exit, mayGoOn: boolean): void {
+    if (mayGoOn) this.leftBehind = this.#endBackground();
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
     void this.leftBehind.then((pids) => this.#onNobodyLeft(pids));
