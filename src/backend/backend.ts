@@ -142,6 +142,8 @@ export class Lease {
   bytesIn = 0;
   bytesOut = 0;
   user: LeaseUser | undefined;
+  /** Its process has ended, and is known not to have accepted the connection. */
+  isUnseen = false;
   /** Whether the request may go to another process if this one does not accept it. */
   mayBeTakenBack = true;
   /** What has come of FCGI_STDERR records; undefined: nothing. */

@@ -196,7 +196,7 @@ export abstract class LentBackend implements Backend {
   end(lease: Lease, how: Ending, now: number): void {
     lease.user = undefined;
     if (how === "kept" || how === "over") this.served++;
-    else if (lease.link && !this.isUnaccepted(lease.link)) this.#hasBegun = true;
+    else if (lease.link && !lease.isUnseen && !this.isUnaccepted(lease.link)) this.#hasBegun = true;
     lease.errorLines?.end();
     const isAway = this.closeLink(lease, how);
     // Nearly always the only one.

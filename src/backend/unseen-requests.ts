@@ -15,7 +15,10 @@ export function takeBackUnseen(
 ): void {
   const onTaken = (inode: number) => {
     const isMeant = ({ link }: Lease) => link instanceof SocketLink && link.peerInode === inode;
-    backend.leases.find(isMeant)?.user?.onUnseen();
+    const lease = backend.leases.find(isMeant);
+    if (!lease) return;
+    lease.isUnseen = true;
+    lease.user?.onUnseen();
   };
   if (backend.leases.length === 0) onOver();
   else socket.takeBackAll(by, onTaken, onOver);
