@@ -10,6 +10,8 @@ import { connectFailed, type LinkOwner, SocketLink } from "./socket-link.ts";
 const SPARE_BACKLOG = 16;
 /** More than wait on any socket: a program that connects to its own goes on and on. */
 const MOST_TAKEN = 4096;
+/** Of a thread that stands nobody waits for the answer. */
+const NOBODY: AcceptListener = { onAnswer() {}, onStands() {} };
 /** Threads that are woken when a program is to end; one with more of them is not written in this way. */
 const MOST_WAKES = 256;
 
@@ -33,10 +35,8 @@ export class BackendSocket {
   #newest: SocketLink | undefined;
   /** There was no room for the last connection among those that wait to be accepted. */
   #isFull = false;
-  /** A thread of ours is about to accept a connection. */
-  #isTaking = false;
-  /** What is to be done when it has. */
-  #whenTaken: (() => void) | undefined;
+  /** Hears of the connection that a thread of ours is about to accept; undefined: none is. */
+  #taker: AcceptListener | undefined;
   #isClosed = false;
 
   /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
@@ -80,51 +80,57 @@ export class BackendSocket {
 
   /** Whether a connection is being taken back: the program must get no other one until then, which might be taken in its place. */
   get isTaking(): boolean {
-    return this.#isTaking;
+    return this.#taker !== undefined;
   }
 
   /** Whether this is the one. */
   isBeingTaken(link: Link): boolean {
-    return this.#isTaking && link === this.#newest;
+    return this.isTaking && link === this.#newest;
   }
 
   /**
    * Takes a connection back that the program has not accepted, by accepting it here: the listening socket is ours as well. Nothing is heard when
-   * the program was faster, or others may wait before it. `onTaken` hears the inode of our end. `onStands`: the program keeps us from coming back from there.
+   * the program was faster, or others may wait before it. `onStands`: the program keeps us from coming back from there.
    */
-  takeBack(link: Link, by: Acceptor, onTaken: (inode: number) => void, onStands: () => void): void {
-    if (this.#isTaking || !this.isUnaccepted(link)) return;
+  takeBack(link: Link, by: Acceptor, onTaken: () => void, onStands: () => void): void {
+    if (this.isTaking || !this.isUnaccepted(link)) return;
     const onAnswer = (inode: number | undefined) => {
-      if (inode !== undefined) onTaken(inode);
+      if (inode !== undefined) onTaken();
     };
     this.#take(by, { onAnswer, onStands });
   }
 
   /**
    * Takes back all connections that wait, of a process that has ended: somebody else may hold its socket, and accept them later. `onTaken` hears the
-   * inode of our end of each while it is open, `onOver` when no more wait, or the others must be left to whoever accepts them.
+   * inode of our end of each while it is open, `onOver` once when no more wait, or the others must be left to whoever accepts them. One that is
+   * being taken already counts among them.
    */
   takeBackAll(by: Acceptor, onTaken: (inode: number) => void, onOver: () => void, most = MOST_TAKEN): void {
     const onAnswer = (inode: number | undefined) => {
       if (inode !== undefined) onTaken(inode);
       this.takeBackAll(by, onTaken, onOver, most - 1);
     };
-    if (this.#isTaking) this.#whenTaken = () => this.takeBackAll(by, onTaken, onOver, most);
-    else if (most > 0 && this.hasUnaccepted) this.#take(by, { onAnswer, onStands: onOver });
+    const taker = { onAnswer, onStands: onOver };
+    if (this.#taker && this.#taker !== NOBODY) this.#taker = taker;
+    else if (!this.#taker && most > 0 && this.hasUnaccepted) this.#take(by, taker);
     else onOver();
   }
 
-  #take(by: Acceptor, { onAnswer, onStands }: AcceptListener): void {
-    this.#isTaking = true;
-    const onTaken = (inode: number | undefined) => {
-      this.#isTaking = false;
-      if (this.#isClosed) closeFd(this.fd);
-      else onAnswer(inode);
-      const next = this.#whenTaken;
-      this.#whenTaken = undefined;
-      next?.();
-    };
-    by.accept(this.fd, this.path, { onAnswer: onTaken, onStands });
+  #take(by: Acceptor, taker: AcceptListener): void {
+    this.#taker = taker;
+    by.accept(this.fd, this.path, {
+      onAnswer: (inode) => {
+        const hears = this.#taker;
+        this.#taker = undefined;
+        if (this.#isClosed) closeFd(this.fd);
+        else hears?.onAnswer(inode);
+      },
+      onStands: () => {
+        const hears = this.#taker;
+        this.#taker = NOBODY;
+        hears?.onStands();
+      },
+    });
   }
 
   /** Whether one connection alone waits to be accepted, as far as the kernel tells. */
@@ -209,7 +215,7 @@ export class BackendSocket {
     this.closeIdle();
     this.#isClosed = true;
     // A thread that stands there comes back with a connection.
-    if (this.#isTaking) this.wake();
+    if (this.isTaking) this.wake();
     else closeFd(this.fd);
     try {
       unlinkSync(this.path);

@@ -75,12 +75,9 @@ export class UnreadRequests {
     const { link } = lease;
     // Of several that wait it is not known which one is accepted.
     if (!link || (capacity > 1 && !socket.isOneUnaccepted)) return;
-    const onTaken = (inode: number) => {
-      if (backend.state === "gone") {
-        // It may have accepted this one before it ended, and another one waited there.
-        if (link instanceof SocketLink && link.peerInode === inode) lease.user?.onUnseen();
-        return;
-      }
+    const onTaken = () => {
+      // One that has ended may have accepted it before.
+      if (backend.state === "gone") return;
       if (capacity > 1) this.#options.onNoneFree();
       lease.user?.onTakenBack();
     };

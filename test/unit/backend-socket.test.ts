@@ -95,6 +95,40 @@ describe("all connections that wait", () => {
     }
   });
 
+  test("have one among them that is being taken already, unless the thread stands: then its answer is nobody's", () => {
+    const socket = new BackendSocket(dir.at("s"), 1, { buffers: new ByteBudget(2 ** 20) } as never);
+    try {
+      const asked: AcceptListener[] = [];
+      const acceptor = { accept: (_fd: number, _key: string, hears: AcceptListener) => asked.push(hears) };
+      const told: string[] = [];
+      const tell = (what: string) => () => told.push(what);
+      const takeAll = (name: string) =>
+        socket.takeBackAll(
+          acceptor as never,
+          (inode) => told.push(`${name} ${inode}`),
+          tell(`${name} is over`),
+        );
+      socket.dropSilent();
+      closeFd(acceptNow(socket.fd) as number);
+      const link = socket.connect(true, 1) as Link;
+      socket.takeBack(link, acceptor as never, tell("taken"), tell("stands"));
+      takeAll("first");
+      // Meanwhile nobody else waits.
+      closeFd(acceptNow(socket.fd) as number);
+      asked[0]?.onAnswer(7);
+      expect(told).toEqual(["first 7", "first is over"]);
+      const other = socket.connect(true, 1) as Link;
+      socket.takeBack(other, acceptor as never, tell("taken"), tell("stands"));
+      asked[1]?.onStands();
+      takeAll("second");
+      asked[1]?.onAnswer(8);
+      expect(told.slice(2)).toEqual(["stands", "second is over"]);
+      expect(socket.isTaking).toBe(false);
+    } finally {
+      socket.close();
+    }
+  });
+
   test("of somebody who goes on and on are taken for so long only, and none behind one that cannot be had", () => {
     const socket = new BackendSocket(dir.at("s"), 3, { buffers: new ByteBudget(2 ** 20) } as never);
     try {
@@ -116,6 +150,13 @@ describe("all connections that wait", () => {
         () => over++,
       );
       expect([over, socket.isTaking]).toEqual([2, true]);
+      // A thread stands there already.
+      socket.takeBackAll(
+        standing as never,
+        () => {},
+        () => over++,
+      );
+      expect(over).toBe(3);
     } finally {
       socket.close();
     }
