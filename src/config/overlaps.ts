@@ -21,15 +21,16 @@ export function setElsewhere(apps: readonly AppsTable[]): SetElsewhere {
     forms.set(match, known);
     return known;
   };
+  const places = new Map(layingOrder(apps).map((index, place) => [index, place]));
+  const isUnder = (index: number, other: number) => (places.get(index) ?? 0) < (places.get(other) ?? 0);
   return async (index, key) => {
     const own = apps[index];
     const values: AppTable[typeof key][] = [];
-    const order = layingOrder(apps);
     if (!own) return values;
     for (const [at, other] of apps.entries()) {
       const value = other[key] as AppTable[typeof key] | undefined;
       if (value === undefined || at === index || !shareRole(own.role, other.role)) continue;
-      if (order.indexOf(at) < order.indexOf(index) && own[key] !== undefined) continue;
+      if (own[key] !== undefined && isUnder(at, index)) continue;
       const [ownForms, otherForms] = [await formsOf(own.match), await formsOf(other.match)];
       if (ownForms.some((glob) => otherForms.some((each) => mayOverlap(glob, each)))) values.push(value);
     }
