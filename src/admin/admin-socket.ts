@@ -1,8 +1,9 @@
 import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
+import { fileIdentity } from "../base/file-identity.ts";
 import { listeningOn, refuseDescriptors } from "../base/libc.ts";
 import { type BindOptions, setPermissions } from "../front/bind.ts";
-import { checkUnanswered, fileIdentity, isSocketAt, listenFailed } from "../front/socket-file.ts";
+import { checkUnanswered, isSocketAt, listenFailed } from "../front/socket-file.ts";
 
 /** What the path comes from. */
 const SETTING = "admin.listen";

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { messageOf } from "./errors.ts";
+import { identityOf } from "./file-identity.ts";
 import { LineBuffer } from "./line-buffer.ts";
 import { openLog } from "./open-log.ts";
 
@@ -108,20 +109,22 @@ export class LogFile {
     this.#cut ??= { bytes: this.#linesEnd, reopened: Promise.withResolvers() };
     const { reopened } = this.#cut;
     this.#begin();
-    const late = Promise.withResolvers<string>();
     const why = `${this.path} does not take what waits, for ${REOPEN_MS / 1000} s now: see what it lies on, or who reads it`;
-    const timer = this.#clock.after(REOPEN_MS, () => late.resolve(why));
-    const problem = await Promise.race([reopened.promise, late.promise]);
-    timer.cancel();
-    return problem;
+    return await this.#within(REOPEN_MS, reopened.promise, why);
   }
 
   /** Writes what waits, if that is possible now, and closes the file. */
   async close(): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = this.#clock.after(CLOSE_MS, late.resolve);
-    await Promise.race([this.#end(), late.promise]);
+    await this.#within(CLOSE_MS, this.#end(), undefined);
+  }
+
+  /** What comes of something, or `late` where that takes too long. */
+  async #within<Value>(ms: number, outcome: Promise<Value>, late: Value): Promise<Value> {
+    const { promise, resolve } = Promise.withResolvers<Value>();
+    const timer = this.#clock.after(ms, () => resolve(late));
+    const first = await Promise.race([outcome, promise]);
     timer.cancel();
+    return first;
   }
 
   async #end(): Promise<void> {
@@ -194,8 +197,7 @@ export class LogFile {
   async #opened(): Promise<FileHandle> {
     if (this.#handle) return this.#handle;
     this.#handle = await openLog(this.path);
-    const { dev, ino } = await this.#handle.stat();
-    const identity = `${dev}:${ino}`;
+    const identity = identityOf(await this.#handle.stat({ bigint: true }));
     const batch = this.#batch;
     if (identity !== this.#identity && batch && batch.written > 0)
       batch.written = batch.bytes.lastIndexOf(NEWLINE, batch.written - 1) + 1;

@@ -1,6 +1,7 @@
 import { fstatSync, writeSync } from "node:fs";
 import { wantsColours } from "../base/colours.ts";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
+import { identityOf } from "../base/file-identity.ts";
 import type { LogReader } from "../base/log.ts";
 
 /** Where a command writes. */
@@ -59,6 +60,5 @@ function writeErr(text: string): void {
 function readerOfErr(journalStream: string | undefined): LogReader {
   if (process.stderr.isTTY === true) return "terminal";
   if (journalStream === undefined) return "other";
-  const { dev, ino } = fstatSync(2, { bigint: true });
-  return journalStream === `${dev}:${ino}` ? "journal" : "other";
+  return journalStream === identityOf(fstatSync(2, { bigint: true })) ? "journal" : "other";
 }

@@ -1,7 +1,7 @@
 import { FpmError } from "../base/errors.ts";
+import { fileIdentity } from "../base/file-identity.ts";
 import { boundAddress, closeOnExec, isListening } from "../base/libc.ts";
 import type { BoundSocket } from "../front/bind.ts";
-import { fileIdentity } from "../front/socket-file.ts";
 
 /** The first descriptor that is passed on (SD_LISTEN_FDS_START). */
 const FIRST_FD = 3;

@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
+import { fileIdentity, identityOf } from "../base/file-identity.ts";
 import { tryLock } from "../base/libc.ts";
 import { ownFolderProblem, RUNTIME_NAMES, runtimeFolderProblem } from "../config/runtime-folder.ts";
 
@@ -50,9 +51,9 @@ export class RuntimeDir {
   /** Whose the folder is, and who may enter it: as the administrator wants it, when it has to be made again. */
   readonly #access: Pick<Stats, "uid" | "gid" | "mode">;
   /** Which folder it is, … */
-  #identity: string;
+  #identity: string | undefined;
   /** … and which that of the sockets. */
-  #socketsIdentity: string;
+  #socketsIdentity: string | undefined;
   /** The mark of the daemon that ran here before, when it did not end in order. */
   readonly previousInstance: string | undefined;
   readonly #isInherited: boolean;
@@ -70,8 +71,8 @@ export class RuntimeDir {
     const fd = this.#prepare(inherited?.fd);
     this.#lock = { fd, instance: inherited?.instance ?? crypto.randomUUID() };
     this.#access = lstatSync(path);
-    this.#identity = identityAt(path);
-    this.#socketsIdentity = identityAt(this.socketFolder);
+    this.#identity = fileIdentity(path);
+    this.#socketsIdentity = fileIdentity(this.socketFolder);
     try {
       this.#checkOwner();
     } catch (error) {
@@ -142,8 +143,8 @@ export class RuntimeDir {
     if (fd !== this.#lock.fd) this.#changeLock(fd);
     this.#checkOwner();
     // Not before: it may be another daemon's.
-    this.#identity = identityAt(this.path);
-    this.#socketsIdentity = identityAt(this.socketFolder);
+    this.#identity = fileIdentity(this.path);
+    this.#socketsIdentity = fileIdentity(this.socketFolder);
     this.writePid();
     this.#writeInstance();
   }
@@ -206,7 +207,7 @@ export class RuntimeDir {
 
   get #isFolderGivenAway(): boolean {
     // Another daemon's folder may have the number of ours that was removed.
-    return this.#ownProblem !== undefined && identityAt(this.path) === this.#identity && !this.#isAnothers;
+    return this.#ownProblem !== undefined && fileIdentity(this.path) === this.#identity && !this.#isAnothers;
   }
 
   get #areSocketsOpen(): boolean {
@@ -342,7 +343,7 @@ function isClosed({ mode }: BigIntStats): boolean {
 }
 
 /** Has the very folder as it was: another one in its place is not ours to change. @throws FpmError RUNTIME_DIR. */
-function restore(path: string, identity: string, access: Access, problem?: string): void {
+function restore(path: string, identity: string | undefined, access: Access, problem?: string): void {
   const { uid, gid, mode } = access;
   try {
     const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -358,15 +359,6 @@ function restore(path: string, identity: string, access: Access, problem?: strin
     const what = `${problem ?? messageOf(error)}. Do it as root: ${chown}chmod ${(mode & 0o7777).toString(8)} ${path}.`;
     throw new FpmError("RUNTIME_DIR", "daemon", what, { cause: error });
   }
-}
-
-function identityAt(path: string): string {
-  const facts = lookAt(path);
-  return facts ? identityOf(facts) : "";
-}
-
-function identityOf({ dev, ino }: BigIntStats): string {
-  return `${dev}:${ino}`;
 }
 
 function lookAt(path: string): BigIntStats | undefined {

@@ -1,9 +1,10 @@
 import { chmodSync, chownSync, unlinkSync } from "node:fs";
 import type { TCPSocketListener } from "bun";
 import { errnoOf } from "../base/errors.ts";
+import { fileIdentity } from "../base/file-identity.ts";
 import { closeFd, duplicate, listenUnix } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
-import { checkUnanswered, fileIdentity, inUse, isSocketAt, listenFailed } from "./socket-file.ts";
+import { checkUnanswered, inUse, isSocketAt, listenFailed } from "./socket-file.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 

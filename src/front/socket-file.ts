@@ -22,16 +22,6 @@ export function checkUnanswered(path: string, setting: string): void {
   if (connected.kind !== "refused") throw inUse(path, setting);
 }
 
-/** Device and inode; undefined when nothing is there. */
-export function fileIdentity(path: string): string | undefined {
-  try {
-    const { dev, ino } = lstatSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
-}
-
 export function inUse(where: string, setting: string): FpmError {
   const what = `Cannot listen on ${where}: another process answers there. Stop it, or set another \`${setting}\`.`;
   return new FpmError("LISTEN_IN_USE", "daemon", what);

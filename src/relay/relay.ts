@@ -217,7 +217,7 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
   }
 
   onBadAnswer(problem: string): void {
-    if ((this.#link?.requestId ?? 0) > 1) {
+    if (this.#isReused) {
       this.#lease.backend.onMixedRecords();
       const what = `${this.#label} sent ${problem}, on a connection that had served others before`;
       this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${what}.`), "stale");
@@ -327,7 +327,12 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
 
   /** Some libraries close a connection a moment after the answer although they were asked to keep it. */
   get #isStale(): boolean {
-    return (this.#link?.requestId ?? 0) > 1 && !this.#lease.backend.isDead;
+    return this.#isReused && !this.#lease.backend.isDead;
+  }
+
+  /** Its connection has served other requests before. */
+  get #isReused(): boolean {
+    return (this.#link?.requestId ?? 0) > 1;
   }
 
   #fail(error: FpmError, failure: Failure, ending: Ending = "left"): void {
