@@ -1,28 +1,21 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { snapshotOf } from "../support/admin.ts";
+import { PERL_BY_HAND } from "../support/perl-by-hand.ts";
 import { startSite } from "../support/site.ts";
 
 /** Serves each connection in a child, notes its request, and listens for two connections at once, as some servers do by themselves. */
-const FORKING = `#!/usr/bin/perl
-open my $listener, '+<&=', 0 or die;
+const FORKING = `${PERL_BY_HAND}
 listen $listener, 1;
 $SIG{CHLD} = 'IGNORE';
-sub record { my ($type, $id, $content) = @_; pack('CCnnCx', 1, $type, $id, length $content, 0) . $content }
 while (accept my $client, $listener) {
   select undef, undef, undef, 0.005;
   next if fork;
-  my $query = '';
-  while ((read $client, my $header, 8) == 8) {
-    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
-    read $client, my $content, $length + $padding if $length + $padding;
-    $query .= $content if $type == 4;
-    next unless $type == 5 && $length == 0;
-    my ($number) = $query =~ /number=(\\d+)/;
+  if (my ($id, $params) = request($client)) {
+    my ($number) = $params =~ /number=(\\d+)/;
     open my $seen, '>>', 'seen'; syswrite $seen, "$number\\n";
     select undef, undef, undef, 0.02;
-    syswrite $client, record(6, $id, "Content-Type: text/plain\\r\\n\\r\\nok") . record(3, $id, "\\0" x 8);
-    exit 0;
+    syswrite $client, answer($id, 'ok');
   }
   exit 0;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { PERL_BY_HAND } from "../support/perl-by-hand.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -127,25 +128,17 @@ echo "Dear alice, this is yours\\n";
 if (pcntl_fork() === 0) { usleep(rand(500, 4000)); echo str_repeat('secret.', 3000); exit(0); }
 `;
 /** Writes the header of a record and its content one after the other. */
-const TWO_WRITES = `#!/usr/bin/perl
-open my $listener, '+<&=', 0 or die;
+const TWO_WRITES = `${PERL_BY_HAND}
 $SIG{CHLD} = 'IGNORE'; $SIG{PIPE} = 'IGNORE';
-sub record { my ($client, $type, $id, $content) = @_; syswrite $client, pack('CCnnCx', 1, $type, $id, length $content, 0); syswrite $client, $content if length $content }
+sub apart { my ($client, $type, $id, $content) = @_; my $record = record($type, $id, $content); syswrite $client, substr($record, 0, 8); syswrite $client, $content if length $content }
 while (accept my $client, $listener) {
-  my ($query, $keeps) = ('', 0);
-  while ((read $client, my $header, 8) == 8) {
-    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
-    read $client, my $content, $length + $padding if $length + $padding;
-    $keeps = unpack 'x2 C', $content if $type == 1;
-    $query .= $content if $type == 4;
-    next unless $type == 5 && $length == 0;
-    my $page = $query =~ /alice/ ? "Dear alice, this is yours\\n" : 'public.' x 60000;
-    record($client, 6, $id, "Content-Type: text/plain\\r\\n\\r\\n");
-    record($client, 6, $id, $1) while $page =~ /(.{1,1000})/gs;
-    if ($query =~ /alice/ && !fork) { for (1 .. 20) { select undef, undef, undef, 0.0003; record($client, 6, $id, 'secret.' x 100) } exit 0 }
-    record($client, 3, $id, "\\0" x 8);
+  while (my ($id, $params, $keeps) = request($client)) {
+    my $page = $params =~ /alice/ ? "Dear alice, this is yours\\n" : 'public.' x 60000;
+    apart($client, 6, $id, "Content-Type: text/plain\\r\\n\\r\\n");
+    apart($client, 6, $id, $1) while $page =~ /(.{1,1000})/gs;
+    if ($params =~ /alice/ && !fork) { for (1 .. 20) { select undef, undef, undef, 0.0003; apart($client, 6, $id, 'secret.' x 100) } exit 0 }
+    apart($client, 3, $id, "\\0" x 8);
     last unless $keeps;
-    $query = '';
   }
   close $client;
 }
@@ -190,17 +183,10 @@ test("records of a child's are counted and told once, with what to do", async ()
 });
 
 /** It says "1", whatever id a request has, and keeps the connection as it is asked to. */
-const ALWAYS_ONE = `#!/usr/bin/perl
-open my $listener, '+<&=', 0 or die;
+const ALWAYS_ONE = `${PERL_BY_HAND}
 for (;;) {
   accept my $client, $listener or next;
-  while ((read $client, my $header, 8) == 8) {
-    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
-    read $client, my $content, $length + $padding if $length + $padding;
-    next unless $type == 5 && $length == 0;
-    my $page = "Content-Type: text/plain\\r\\n\\r\\n$$ " . ++$served;
-    syswrite $client, pack('CCnnCx', 1, 6, 1, length $page, 0) . $page . pack('CCnnCx NCx3', 1, 3, 1, 8, 0, 0, 0);
-  }
+  while (my ($id) = request($client)) { syswrite $client, answer(1, "$$ " . ++$served) }
 }
 `;
 
@@ -220,18 +206,10 @@ test("a program that calls every request 1 is served over a connection each, and
 });
 
 /** A record of a child's comes in two parts: the first at once with END_REQUEST, the rest, which looks like an answer, while the next visitor waits. */
-const IN_TWO_PARTS = `#!/usr/bin/perl
-open my $listener, '+<&=', 0 or die;
-sub record { my ($type, $id, $content) = @_; pack('CCnnCx', 1, $type, $id, length $content, 0) . $content }
-sub answer { my ($id, $text) = @_; record(6, $id, "Content-Type: text/plain\\r\\n\\r\\n$text") . record(6, $id, '') . record(3, $id, "\\0" x 8) }
+const IN_TWO_PARTS = `${PERL_BY_HAND}
 while (accept my $client, $listener) {
-  my $query = '';
-  while ((read $client, my $header, 8) == 8) {
-    my ($type, $id, $length, $padding) = unpack 'x C n n C', $header;
-    read $client, my $content, $length + $padding if $length + $padding;
-    $query .= $content if $type == 4;
-    next unless $type == 5 && $length == 0;
-    if ($query =~ /alice/) {
+  while (my ($id, $params) = request($client)) {
+    if ($params =~ /alice/) {
       my $late = record(6, $id, 'A' x 500 . answer($id + 1, "Dear alice, this is yours\\n"));
       syswrite $client, answer($id, "Dear alice, this is yours\\n") . substr($late, 0, 508);
       if (!fork) { select undef, undef, undef, 0.15; syswrite $client, substr($late, 508); exit 0 }
@@ -239,7 +217,6 @@ while (accept my $client, $listener) {
       select undef, undef, undef, 0.4;
       syswrite $client, answer($id, "a page of your own\\n");
     }
-    $query = '';
   }
 }
 `;

@@ -107,25 +107,17 @@ describe("the collector", () => {
   });
 
   test("looks at everything while requests come when the heap has grown by half, and by 40 MiB at least", () => {
-    const { seen, busyFor } = garbageOf({ size: 80 * MIB, living: 100 * MIB });
-    busyFor(3);
-    expect(seen.full).toBe(0);
-    seen.size++;
-    busyFor(1);
-    expect(seen.full).toBe(1);
-    seen.size = 150 * MIB;
-    busyFor(1);
-    expect(seen.full).toBe(1);
-    seen.size++;
+    const { seen, busyFor } = garbageOf({ living: 100 * MIB });
+    const looksAt = (size: number, seconds = 1) => {
+      const before = seen.full;
+      seen.size = size;
+      busyFor(seconds);
+      return seen.full - before;
+    };
+    expect([looksAt(80 * MIB, 3), looksAt(80 * MIB + 1)]).toEqual([0, 1]);
     seen.living = 5 * MIB;
-    busyFor(1);
-    expect(seen.full).toBe(2);
-    seen.size = 45 * MIB;
-    busyFor(1);
-    expect(seen.full).toBe(2);
-    seen.size++;
-    busyFor(1);
-    expect(seen.full).toBe(3);
+    expect([looksAt(150 * MIB), looksAt(150 * MIB + 1)]).toEqual([0, 1]);
+    expect([looksAt(45 * MIB), looksAt(45 * MIB + 1)]).toEqual([0, 1]);
   });
 
   test("looks at everything, too, where 16 MiB were let go of and the heap has grown that much", () => {
