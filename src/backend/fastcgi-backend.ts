@@ -281,7 +281,8 @@ export class FastCgiBackend extends LentBackend {
     const look = (delayMs: number) => {
       this.timers.set("look", delayMs, () => {
         if (this.isStopping) return;
-        if (this.#socket.hasUnaccepted) look(Math.min(delayMs * 1.2, lastLookMs));
+        // What we are about to accept there could be the next request's connection.
+        if (this.#socket.hasUnaccepted || this.#socket.isTaking) look(Math.min(delayMs * 1.2, lastLookMs));
         else this.#onAccepted();
       });
     };
