@@ -65,6 +65,9 @@ async function compile(path: string): Promise<void> {
     // Where the target has another C library: its name for the dynamic linker.
     define: target?.endsWith("-musl") ? { C_LIBRARY: JSON.stringify(MUSL) } : {},
     minify: true,
+    // A command of a moment needs a quarter of the time, a daemon 6 MiB less: nothing is parsed at the start.
+    bytecode: true,
+    format: "esm",
     sourcemap: "inline",
   });
 }
