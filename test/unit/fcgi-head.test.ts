@@ -35,6 +35,8 @@ describe("name-value pairs", () => {
   test("of 127 bytes take one length byte, of 128 four", () => {
     expect(encodeParams([["a", "x".repeat(127)]]).length).toBe(2 + 128);
     expect(encodeParams([["a", "x".repeat(128)]]).length).toBe(5 + 129);
+    expect(encodeParams([["n".repeat(127), "x"]]).length).toBe(2 + 128);
+    expect(encodeParams([["n".repeat(128), "x"]]).length).toBe(5 + 129);
   });
 
   test("that reach beyond the end are malformed, wherever they are cut", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { FpmError } from "../../src/base/errors.ts";
 import { Router } from "../../src/route/router.ts";
 import { appConfig } from "../support/app-config.ts";
 import { routerDisk } from "../support/fake-disk.ts";
@@ -291,6 +292,17 @@ describe("the program of a pool, looked up again", () => {
     }
     const own = await again({ "/srv/a.fcgi": "x" }, {}, {}, {});
     expect(own.found).toBe(own.known);
+  });
+
+  test("is the same where the disk does not answer; any other trouble is told", async () => {
+    const disk = { "/srv/a.fcgi": "x" };
+    const known = await routerFor(disk, appConfig({})).find("/srv/a.fcgi");
+    const failing = (error: Error) =>
+      new Router(() => appConfig({}), { ...routerDisk(disk), lookup: () => Promise.reject(error) }).findAgain(
+        known,
+      );
+    expect(await failing(new FpmError("DISK_STANDS", "daemon", "it stands"))).toBe(known);
+    expect(failing(new Error("a fault"))).rejects.toThrow("a fault");
   });
 
   test("has an interpreter's new settings though the first script is missing", async () => {
