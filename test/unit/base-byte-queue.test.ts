@@ -53,6 +53,11 @@ describe("a byte queue", () => {
     expect([...queue.join()]).toEqual(Array.from({ length: 1000 }, (_, i) => i & 0xff));
   });
 
+  test("has nothing to write where it is empty, and that is no closed socket", () => {
+    const socket = socketTaking([]);
+    expect([new ByteQueue().drainTo(socket), socket.taken]).toEqual([true, []]);
+  });
+
   test("is drained by any sequence of partial writes without losing or repeating a byte", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.array(fc.nat(7)), (pieces, amounts) => {

@@ -23,6 +23,10 @@ test.each([
   expect(isNoexecIn(MOUNTS, path)).toBe(expected);
 });
 
+test("where nothing is mounted nothing has noexec", () => {
+  expect(isNoexecIn("", "/srv/a")).toBe(false);
+});
+
 test("what the kernel lists is read, at once or not", async () => {
   const proc = /^\S+ \S+ \S+ \S+ \/proc (\S+)/m.exec(await Bun.file("/proc/self/mountinfo").text());
   const expected = proc?.[1]?.split(",").includes("noexec") ?? false;

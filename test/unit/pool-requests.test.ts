@@ -107,6 +107,22 @@ describe("a request", () => {
 });
 
 describe("while requests wait at a program's cap", () => {
+  test("whose client has left says nothing of how long requests take", () => {
+    const startedAfter = (how: "kept" | "left") => {
+      const { clock, ask, end, made } = fakePool();
+      const first = ask();
+      clock.advance(20);
+      made[0]?.accept();
+      clock.advance(1000);
+      end(first, how);
+      if (how === "left") made[0]?.accept();
+      for (let requests = 0; requests < 6; requests++) ask();
+      return made.length - 1;
+    };
+    expect(startedAfter("kept")).toBe(5);
+    expect(startedAfter("left")).toBe(0);
+  });
+
   test("a process that has been on its own for ten seconds makes room, the oldest first, and no more than wait", () => {
     const { clock, serve, end, ask, made, settle, pool } = fakePool({
       maxProcesses: 2,

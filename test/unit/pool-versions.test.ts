@@ -163,6 +163,41 @@ describe("a restart by hand", () => {
     expect(await pool.restart()).toBeUndefined();
   });
 
+  test("of one whose process is still starting begins with another", () => {
+    const { pool, ask, made } = fakePool();
+    const waiting = ask();
+    void pool.restart();
+    expect([made[0]?.stopReason, waiting.lease]).toEqual(["restarted by hand", undefined]);
+  });
+
+  test("of one whose processes have all ended has nothing to wait for", async () => {
+    const { pool, serve, end, made } = fakePool();
+    const [a] = serve(1);
+    if (!a) throw new Error("one was asked for");
+    end(a);
+    made[0]?.exit({ code: 0 });
+    expect(await pool.restart()).toBeUndefined();
+  });
+
+  test("is another one after the first", async () => {
+    const { pool, serve, end, settle, made } = fakePool();
+    const [a] = serve(1);
+    if (!a) throw new Error("one was asked for");
+    end(a);
+    for (const successor of [1, 2]) {
+      let isOver = false;
+      const restart = pool.restart().then(() => {
+        isOver = true;
+      });
+      settle();
+      await Bun.sleep(0);
+      expect([isOver, made.length]).toEqual([false, successor + 1]);
+      made[successor]?.accept();
+      settle();
+      await restart;
+    }
+  });
+
   test("comes out with the reason when no new process can be started, and the old ones go on", async () => {
     const { pool, serve, end, settle, made } = fakePool();
     const [a] = serve(1);

@@ -159,6 +159,13 @@ describe("a body in a file", () => {
     expect([notes, other.notes, closes]).toEqual([["left"], ["left"], 2]);
   });
 
+  test("has nobody read on who would find nothing", () => {
+    const { client } = world();
+    const link = { outlive: () => expect.unreachable() } as unknown as Link;
+    for (const file of [undefined, { ...BROKEN, size: 0 } as unknown as SpoolFile])
+      new SpooledClient(client, { contentBytes: 9, records: new ByteQueue(), file }).readOn(link);
+  });
+
   test("that cannot be read any more is not taken for whole", async () => {
     const { notes, client, listener } = world();
     const spooled = new SpooledClient(client, { contentBytes: 0, records: new ByteQueue(), file: BROKEN });
