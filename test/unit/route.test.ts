@@ -305,6 +305,14 @@ describe("the program of a pool, looked up again", () => {
     expect(failing(new Error("a fault"))).rejects.toThrow("a fault");
   });
 
+  test("is that of its very name, in which nothing is decoded", async () => {
+    const disk = { "/srv/a%41.fcgi": "x", "/srv/aA.fcgi": "x" };
+    expect((await routerFor(disk, appConfig({})).find("/srv/a%41.fcgi")).key).toBe("/srv/a%41.fcgi");
+    expect(routerFor({ "/srv/aA.fcgi": "x" }, appConfig({})).find("/srv/a%41.fcgi")).rejects.toThrow(
+      "a%41.fcgi",
+    );
+  });
+
   test("has an interpreter's new settings though the first script is missing", async () => {
     const { known, found } = await again({ "/srv/a.php": "r" }, {}, php, { ...php, env: { A: "1" } });
     expect(found?.key).toBe(known.key);
