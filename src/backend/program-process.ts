@@ -4,7 +4,7 @@ import { closeFd, hasDescriptors, openPipe, type Pipe } from "../base/libc.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
-import { chainFailure, isComplaint } from "../start/chain.ts";
+import { chainFailure, isComplaint, TOOL_NAMES, type ToolName } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
@@ -65,8 +65,8 @@ export class ProgramProcess implements StartListener {
   readonly #finished = Promise.withResolvers<void>();
   #pid = 0;
   #uid = 0;
-  /** False: what it prints is its own, from the first line on. */
-  #hasChain = true;
+  /** Those that were put in front of it; of none, what it prints is its own, from the first line on. */
+  #tools: readonly ToolName[] = TOOL_NAMES;
   #phase: "ordered" | "running" | "ended" = "ordered";
   /** What it worked on when it ended: what it printed last is of that. */
   #lastRequest: Requested | undefined;
@@ -136,10 +136,10 @@ export class ProgramProcess implements StartListener {
     return this.#finished.promise;
   }
 
-  onStarted(pid: number, uid: number, hasChain: boolean): void {
+  onStarted(pid: number, uid: number, tools: readonly ToolName[]): void {
     this.#pid = pid;
     this.#uid = uid;
-    this.#hasChain = hasChain;
+    this.#tools = tools;
     this.#phase = "running";
     this.#closeOurEnds();
     if (this.#isForced) this.kill();
@@ -159,7 +159,8 @@ export class ProgramProcess implements StartListener {
     // What it has started on purpose goes on, also after a crash, or SIGPIPE as its client has left; not where it was killed.
     if (this.#isForced || ending.signal === "SIGKILL") sendSignal(-this.#pid, "SIGKILL");
     this.#timers.cancelAll();
-    const isOfTool = this.#hasChain && chainFailure(this.complaint, ending.code) !== undefined;
+    const isOfTool =
+      isComplaint(this.complaint, this.#tools) && chainFailure(this.complaint, ending.code) !== undefined;
     if (this.complaint !== "" && !isOfTool) {
       this.#print("stderr", this.complaint);
       this.complaint = "";
@@ -231,7 +232,7 @@ export class ProgramProcess implements StartListener {
   #onLine(stream: "stdout" | "stderr", line: string): void {
     // The log has several characters for a control character.
     this.#deps.outputLimit.charge(this.#program, escapeControls(line).length);
-    if (stream === "stderr" && this.#hasChain && this.lastStderr === "" && isComplaint(line)) {
+    if (stream === "stderr" && this.lastStderr === "" && isComplaint(line, this.#tools)) {
       this.complaint = line;
       return;
     }

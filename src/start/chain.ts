@@ -1,14 +1,18 @@
+import { basename } from "node:path";
 import type { ResourceLimits } from "../config/config.ts";
 import type { Runner } from "./runner.ts";
 
 /** Where the tools of the chain are; see `findTools`. */
 export type Tools = Readonly<Record<ToolName, string>>;
-export type ToolName = "prlimit" | "nice" | "setpriv" | "env";
+export type ToolName = (typeof TOOL_NAMES)[number];
+export const TOOL_NAMES = ["prlimit", "nice", "setpriv", "env"] as const;
 
 /** What is set of a process before the first instruction of its program. */
 export interface Confinement {
   /** Undefined: whoever std-fpm runs as. */
   readonly runner: Runner | undefined;
+  /** The working folder, which whom it runs as must be allowed to enter. */
+  readonly cwd: string;
   readonly limits: ResourceLimits;
   /** The soft limit of descriptors where `limits` has none; undefined leaves it as it is. */
   readonly softNofile: number | undefined;
@@ -28,28 +32,46 @@ const LIMITS = ["nofile", "nproc", "core", "as", "cpu"] as const;
 /** What env(1), nice(1), prlimit(1) and setpriv(1) end with when they fail themselves, or cannot execute what follows. */
 const TOOL_STATUSES: readonly (number | null)[] = [1, 125, 126, 127];
 /**
- * nice(1) and env(1) call themselves as they were called, which is by their paths here and seldom so elsewhere. env(1) executes the program by its path;
- * of a command that a `#!` line names it says the same without one.
+ * nice(1) and env(1) call themselves as they were called, which is by their paths here and seldom so elsewhere. env(1) enters the working folder and
+ * executes the program by its path; of a command that a `#!` line names it says the same without one.
  */
-const COMPLAINT = /^(?:(prlimit|setpriv)|\/(?:usr\/)?s?bin\/(nice|env(?=: [^\w/]?\/))): (.+)$/;
-/** Variables by which one decides what a process loads before its first instruction, or while it prints a message (ld.so(8), setlocale(3), iconv(1), catopen(3)). */
-const LOADS =
-  /^(?:(?:LD_\w+|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|(?:LANG|LANGUAGE|LC_\w+|OUTPUT_CHARSET)=[^=]*\/)/;
+const COMPLAINT =
+  /^(?:(prlimit|setpriv)|\/(?:usr\/)?s?bin\/(nice|env(?=: (?:cannot change directory to )?[^\w/]?\/))): (.+)$/;
+const OF_FOLDER = /^cannot change directory to .?(\/.*?).?: [^:]+$/;
+/** The categories of a locale, which may be a path where one has a slash (setlocale(3), gettext(3)). */
+const CATEGORIES = `ALL|${"ADDRESS|COLLATE|CTYPE|IDENTIFICATION|MEASUREMENT|MESSAGES|MONETARY|NAME|NUMERIC|PAPER|TELEPHONE|TIME"}`;
+/** What the dynamic linkers of glibc and musl go by (ld.so(8)). */
+const OF_LINKERS =
+  "AOUT_LIBRARY_PATH|AOUT_PRELOAD|ASSUME_KERNEL|AUDIT|BIND_NOT|BIND_NOW|DEBUG|DEBUG_OUTPUT|DYNAMIC_WEAK|ELF_HINTS_PATH|HWCAP_MASK|KEEPDIR|LIBRARY_PATH|NOWARN|ORIGIN_PATH|POINTER_GUARD|PREFER_MAP_32BIT_EXEC|PRELOAD|PROFILE|PROFILE_OUTPUT|SHOW_AUXV|TRACE_LOADED_OBJECTS|TRACE_PRELINKING|USE_LOAD_BIAS|VERBOSE|WARN";
+/**
+ * Variables by which one decides what a process loads before its first instruction, or while it prints a message (ld.so(8), setlocale(3), iconv(1),
+ * catopen(3)). No others: these stand on a command line for a moment, which everybody may read, and `env_file` has secrets under any name.
+ */
+const LOADS = new RegExp(
+  `^(?:(?:LD_(?:${OF_LINKERS})|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|(?:LANG|LANGUAGE|LC_(?:${CATEGORIES})|OUTPUT_CHARSET)=[^=]*/)`,
+);
+/** A capability that whoever makes processes another user's has. A process that holds it can't be traced by that user, who could have limits left out (ptrace(2)). */
+const SHIELD = "setuid";
 
 /**
- * The tools that are put in front of a program, each of which executes the next. What root may only do comes first: prlimit(1) where a hard
- * limit rises, nice(1). Then setpriv(1), which makes the process the user's; it keeps its capabilities until it executes something, so then
- * comes prlimit(1) again: it is the user who must be allowed to execute the program. Empty where nothing is to be set.
+ * The tools that are put in front of a program, each of which executes the next. What is set is set by root, whom the user can't trace: limits, nice(1).
+ * Then setpriv(1), which makes the process the user's. Of `nproc` a process must be the user's already: as the limit of one that becomes so it would
+ * hinder the start while the user has others (setrlimit(2)); until it is set the process keeps a capability. Empty where nothing is to be set.
  */
 export function chainOf(confinement: Confinement, tools: Tools): string[] {
-  const { nice, raisesLimits } = confinement;
+  const { runner, nice, raisesLimits } = confinement;
   const chain: string[] = [];
   const limits = limitOptions(confinement);
-  if (raisesLimits) chain.push(tools.prlimit, ...limits, "--");
+  const late = runner ? limits.filter((option) => option.startsWith("--nproc=")) : [];
+  const early = raisesLimits ? limits : limits.filter((option) => !late.includes(option));
+  if (early.length > 0) chain.push(tools.prlimit, ...early, "--");
   if (nice !== 0) chain.push(tools.nice, "-n", String(nice), "--");
-  const options = privilegeOptions(confinement);
+  if (runner && late.length > 0) {
+    const shield = [`--inh-caps=-all,+${SHIELD}`, `--ambient-caps=-all,+${SHIELD}`];
+    chain.push(tools.setpriv, ...identityOptions(runner), ...shield, "--", tools.prlimit, ...late, "--");
+  }
+  const options = privilegeOptions(confinement, late.length > 0);
   if (options.length > 0) chain.push(tools.setpriv, ...options, "--");
-  if (limits.length > 0) chain.push(tools.prlimit, ...limits, "--");
   return chain;
 }
 
@@ -58,12 +80,21 @@ export function decidesWhatIsLoaded(variable: string): boolean {
   return LOADS.test(variable);
 }
 
-/** The end of a chain that gives its program, and nobody before it, these variables. It comes last: from then on the process is the program's. */
-export function handOver(variables: readonly string[], file: string, tools: Tools): string[] {
-  if (variables.length === 0) return [];
+/**
+ * The end of a chain, from which on the process is the program's: it gives it, and nobody before it, these variables, and where it is another user's
+ * enters its working folder, as it is the user who must be allowed to, and to execute it (setpriv(1) keeps root's rights until it executes something).
+ */
+export function handOver(
+  { runner, cwd }: Confinement,
+  variables: readonly string[],
+  file: string,
+  tools: Tools,
+): string[] {
+  if (!runner && variables.length === 0) return [];
+  const folder = runner ? ["-C", cwd] : [];
   // env(1) takes whatever has a "=" for a variable.
   const byName = file.includes("=") ? [tools.nice, "-n", "0", "--"] : [];
-  return [tools.env, "--", ...variables, ...byName];
+  return [tools.env, ...folder, "--", ...variables, ...byName];
 }
 
 function limitOptions({ limits, softNofile }: Confinement): string[] {
@@ -75,13 +106,17 @@ function limitOptions({ limits, softNofile }: Confinement): string[] {
   return options;
 }
 
-function privilegeOptions(confinement: Confinement): string[] {
+function identityOptions({ uid, gid, groups }: Runner): string[] {
+  return [
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    groups.length > 0 ? `--groups=${groups.join(",")}` : "--clear-groups",
+  ];
+}
+
+function privilegeOptions(confinement: Confinement, isUsers: boolean): string[] {
   const { runner, noNewPrivileges, dropsCapabilities, endsWithUs } = confinement;
-  const options: string[] = [];
-  if (runner) {
-    options.push(`--reuid=${runner.uid}`, `--regid=${runner.gid}`);
-    options.push(runner.groups.length > 0 ? `--groups=${runner.groups.join(",")}` : "--clear-groups");
-  }
+  const options = runner && !isUsers ? identityOptions(runner) : [];
   if (runner || dropsCapabilities) options.push("--inh-caps=-all", "--ambient-caps=-all");
   if (noNewPrivileges) options.push("--no-new-privs");
   if (endsWithUs) options.push("--pdeathsig=KILL");
@@ -96,9 +131,15 @@ export interface ChainFailure {
   readonly problem: string | undefined;
 }
 
-/** Whether a line is the complaint of a tool of the chain, and no program's. */
-export function isComplaint(line: string): boolean {
-  return COMPLAINT.test(line);
+/** The tools that these words of a command line call. */
+export function toolsOf(words: readonly string[]): ToolName[] {
+  return TOOL_NAMES.filter((name) => words.some((word) => basename(word) === name));
+}
+
+/** Whether a line is the complaint of one of these tools, and no program's. */
+export function isComplaint(line: string, tools: readonly ToolName[]): boolean {
+  const [, ofLinux, ofCore] = COMPLAINT.exec(line) ?? [];
+  return tools.some((name) => name === (ofLinux ?? ofCore));
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -121,9 +162,22 @@ export function chainFailure(complaint: string, status: number | null): ChainFai
   if (tool === "" || !TOOL_STATUSES.includes(status)) return undefined;
   const reason = words.slice(words.lastIndexOf(": ") + 2);
   const errno = REASONS[reason] ?? "";
+  const [, folder] = OF_FOLDER.exec(words) ?? [];
+  if (folder !== undefined) return { errno, problem: folderProblem(folder, errno) };
   const isOfProgram = tool === "env" || (tool === "nice" && !words.startsWith("cannot set"));
   if (isOfProgram || /^failed to execute /.test(words)) return { errno, problem: undefined };
   return { errno, problem: problemOf(tool, words, reason) };
+}
+
+const FOLDER_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "is missing",
+  ENOTDIR: "is no folder",
+  EACCES: "may not be entered",
+};
+
+/** What is wrong with a working folder. */
+export function folderProblem(folder: string, errno: string): string {
+  return `its working folder ${folder} ${FOLDER_PROBLEMS[errno] ?? `cannot be entered: ${errno}`}`;
 }
 
 function problemOf(tool: string, words: string, reason: string): string {

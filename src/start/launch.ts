@@ -22,6 +22,8 @@ export interface Launch {
   readonly argv: readonly [string, ...string[]];
   /** How many of them are tools of the chain and their options. */
   readonly chainLength: number;
+  /** Where the first of them begins: a user's program enters its working folder as that user. */
+  readonly cwd: string;
   /** "NAME=value", a character a byte. */
   readonly env: readonly string[];
   /** Whom it runs as. */
@@ -59,6 +61,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const isConfined = isOther || Object.keys(app.limits).length > 0;
   const confinement: Confinement = {
     runner: isOther ? runner : undefined,
+    cwd: program.cwd,
     limits: app.limits,
     softNofile: isConfined || !isAsProgramsHaveIt() ? Math.min(SOFT_NOFILE, hardLimit("nofile")) : undefined,
     raisesLimits: Object.entries(app.limits).some(([name, value]) => value > hardLimit(name as Resource)),
@@ -75,11 +78,12 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const account = runner ? runner.account : around.ownAccount();
   const variables = environmentOf(program, account, request ?? [], instance);
   const isLate = (variable: string) => tool !== undefined && decidesWhatIsLoaded(variable);
-  const front = [...chain, ...handOver(variables.filter(isLate).map(textOf), file, around.tools)];
+  const late = variables.filter(isLate).map(textOf);
+  const front = [...chain, ...handOver(confinement, late, file, around.tools)];
   const argv = [...front, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const env = variables.filter((variable) => !isLate(variable));
   const uid = runner?.uid ?? process.geteuid?.() ?? 0;
-  return { argv, chainLength: front.length, env, uid };
+  return { argv, chainLength: front.length, cwd: isOther ? "/" : program.cwd, env, uid };
 }
 
 /** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */

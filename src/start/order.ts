@@ -1,4 +1,5 @@
 import type { ErrorCode, Fault } from "../base/errors.ts";
+import type { ToolName } from "./chain.ts";
 import type { Program } from "./program.ts";
 
 /** A start that takes longer has failed. */
@@ -41,8 +42,8 @@ export type StarterReply =
       readonly isBuns: boolean;
       /** Whom it runs as. */
       readonly uid: number;
-      /** Whether tools execute the program. */
-      readonly hasChain: boolean;
+      /** The tools that execute the program, and may say on its stderr that they have failed. */
+      readonly tools: readonly ToolName[];
     }
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
   | { readonly kind: "explained"; readonly id: number; readonly why: string }

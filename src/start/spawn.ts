@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { isShortage, noDescriptors } from "../base/shortage.ts";
 import { utf8 } from "../base/utf8.ts";
+import { folderProblem } from "./chain.ts";
 import { explainExec } from "./exec-failure.ts";
 import type { Launch } from "./launch.ts";
 import type { Ending, StartOrder } from "./order.ts";
@@ -11,12 +12,6 @@ import { cannotStart, type Program } from "./program.ts";
 
 /** MAX_ARG_STRLEN, with the NUL at its end. */
 const LONGEST_VARIABLE = 131_072;
-
-const FOLDER_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: "is missing",
-  ENOTDIR: "is no folder",
-  EACCES: "may not be entered",
-};
 
 export interface Spawned {
   readonly pid: number;
@@ -51,8 +46,8 @@ export function controlGroupProblem(folder: string): string | undefined {
   return `there is no control group ${folder}`;
 }
 
-function spawnByBun({ argv, env }: Launch, order: StartOrder, onExit: (ending: Ending) => void): number {
-  const { cwd, app } = order.program;
+function spawnByBun({ argv, cwd, env }: Launch, order: StartOrder, onExit: (ending: Ending) => void): number {
+  const { app } = order.program;
   const variables = env.map((each) => {
     const text = Buffer.from(each, "latin1").toString();
     const at = text.indexOf("=");
@@ -79,8 +74,8 @@ function nameOf(signal: number | string | null | undefined): string | null {
   return signal === null || signal === undefined ? null : String(signal);
 }
 
-function spawnInBytes({ argv, env }: Launch, { program, stdio }: StartOrder): number {
-  const { cwd, app } = program;
+function spawnInBytes({ argv, cwd, env }: Launch, { program, stdio }: StartOrder): number {
+  const { app } = program;
   if (app.cgroup === "") return posixSpawn({ argv, env, cwd, stdio });
   // Put there afterwards it would have begun outside: the kernel takes longer for that than a program does.
   if (!canSpawnIntoGroup(app.cgroup)) throw environmentNotText();
@@ -102,16 +97,14 @@ function spawnError(
   if (errno === "E2BIG" && request !== undefined) return environmentTooLarge(env);
   if (errno === "" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
   // A tool of the chain is there: it is the folder that is not, or there may be no process.
-  if (chainLength > 0 && errno !== "EAGAIN") return cannotStart(program, folderProblem(program, errno));
+  if (chainLength > 0 && errno !== "EAGAIN")
+    return cannotStart(program, folderOrGroupProblem(program, errno));
   return cannotStart(program, explainExec(program, errno));
 }
 
-function folderProblem({ cwd, app }: Program, errno: string): string {
-  const what = FOLDER_PROBLEMS[errno];
-  if (what === undefined)
-    return app.cgroup === "" ? errno : `${errno} (working folder ${cwd}, control group ${app.cgroup})`;
+function folderOrGroupProblem({ cwd, app }: Program, errno: string): string {
   const orGroup = app.cgroup === "" || errno === "ENOTDIR" ? "" : ` or its control group ${app.cgroup}`;
-  return `its working folder ${cwd}${orGroup} ${what}`;
+  return folderProblem(`${cwd}${orGroup}`, errno);
 }
 
 /** The kernel passes on no more than a quarter of the stack's limit, and no variable above 128 KiB (execve(2)). */

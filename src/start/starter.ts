@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
+import type { ToolName } from "./chain.ts";
 import {
   START_DEADLINE_MS as DEADLINE_MS,
   type Ending,
@@ -18,8 +19,8 @@ import type { Reaper } from "./reaper.ts";
 
 /** Hears what became of an order: its process began and ended, or never began. */
 export interface StartListener {
-  /** `hasChain`: tools execute its program, and may say on its stderr that they have failed. */
-  onStarted(pid: number, uid: number, hasChain: boolean): void;
+  /** `tools` execute its program, and may say on its stderr that they have failed. */
+  onStarted(pid: number, uid: number, tools: readonly ToolName[]): void;
   /** What was to become its descriptors may be closed. */
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
@@ -120,9 +121,9 @@ export class Starter {
   }
 
   #onStarted(started: Extract<StarterReply, { kind: "started" }>, listener: StartListener): void {
-    const { id, pid, isBuns, uid, hasChain } = started;
+    const { id, pid, isBuns, uid, tools } = started;
     if (isBuns) this.#running.set(id, { pid, listener });
-    listener.onStarted(pid, uid, hasChain);
+    listener.onStarted(pid, uid, tools);
     this.#deps.reaper.watch(pid, !isBuns, (ending) => {
       this.#running.delete(id);
       listener.onExit(ending);

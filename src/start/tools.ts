@@ -50,6 +50,7 @@ export function missingTools(demands: readonly Demands[]): string[] {
   const names = new Set<ToolName>(["setpriv"]);
   for (const { user = "", group = "", limits = {}, nice = 0, env = {} } of demands) {
     if (user !== "" || group !== "" || Object.keys(limits).length > 0) names.add("prlimit");
+    if (user !== "" || group !== "") names.add("env");
     if (nice !== 0) names.add("nice");
     if (Object.entries(env).some(([name, value]) => decidesWhatIsLoaded(`${name}=${value}`)))
       names.add("env");

@@ -221,19 +221,22 @@ describe('user = "owner"', () => {
 });
 
 describe("what a process may use", () => {
-  test("limits are set, soft and hard", async () => {
-    const limits = '{ nofile = 256, nproc = 4000, core = "0", as = "512M", cpu = "90s" }';
-    await using site = await startSite({ app: `limits = ${limits}` });
-    const { limits: seen } = await statusOf(site);
-    for (const [name, value] of [
-      ["Max open files", 256],
-      ["Max processes", 4000],
-      ["Max core file size", 0],
-      ["Max address space", 512 * 2 ** 20],
-      ["Max cpu time", 90],
-    ] as const)
-      expect(seen).toMatch(new RegExp(`^${name}\\s+${value}\\s+${value}\\s`, "m"));
-  });
+  test.each(["", ...(isRoot ? ["www-data"] : [])])(
+    "limits are set, soft and hard, of user %p",
+    async (user) => {
+      const limits = '{ nofile = 256, nproc = 4000, core = "0", as = "512M", cpu = "90s" }';
+      await using site = await openSite({ app: `limits = ${limits}\n${user && `user = "${user}"`}` });
+      const { limits: seen } = await statusOf(site);
+      for (const [name, value] of [
+        ["Max open files", 256],
+        ["Max processes", 4000],
+        ["Max core file size", 0],
+        ["Max address space", 512 * 2 ** 20],
+        ["Max cpu time", 90],
+      ] as const)
+        expect(seen).toMatch(new RegExp(`^${name}\\s+${value}\\s+${value}\\s`, "m"));
+    },
+  );
 
   test("a process that uses up its CPU time ends, and the next request gets another", async () => {
     const busy =
@@ -342,6 +345,20 @@ describe("what a process may use", () => {
     const owners = readdirSync(seen.path).map((file) => statSync(seen.at(file)).uid);
     const user = isRoot ? 33 : process.geteuid?.();
     expect(owners).toEqual([user, user] as number[]);
+  });
+
+  test.if(isRoot)("cwd is entered as the user: what others have in closed folders stays theirs", async () => {
+    using others = makeTempDir();
+    chmodSync(others.path, 0o700);
+    await using site = await openSite({ app: `user = "www-data"\ncwd = "${others.path}"` });
+    expect((await site.ask("lab.fcgi")).status).toBe(502);
+    await waitUntil("the log says why", () =>
+      site.fpm.log().includes(`its working folder ${others.path} may not be entered`),
+    );
+    edit(site.fpm, `cwd = "${others.path}"`, 'cwd = "/usr"');
+    process.kill(site.fpm.pid, "SIGHUP");
+    await logged(site.fpm, "configuration reloaded");
+    expect(await site.text("lab.fcgi?op=env")).toContain("cwd=/usr\n");
   });
 
   test("cwd is where it works", async () => {
