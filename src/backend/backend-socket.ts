@@ -15,6 +15,16 @@ const NOBODY: AcceptListener = { onAnswer() {}, onStands() {} };
 /** Threads that are woken when a program is to end; one with more of them is not written in this way. */
 const MOST_WAKES = 256;
 
+/** Hears of connections that are taken back. */
+export interface TakingListener {
+  /** One was; `inode` is of our end of it, while it is open. */
+  onTaken(inode: number): void;
+  /** No more wait, or the others must be left to whoever accepts them. */
+  onOver(): void;
+  /** The program keeps us from coming back from there. */
+  onStands?(): void;
+}
+
 /** A backend's listening socket, and the connections to it that no request uses. */
 export class BackendSocket {
   /** What the program gets as its descriptor 0. */
@@ -37,6 +47,7 @@ export class BackendSocket {
   #isFull = false;
   /** Hears of the connection that a thread of ours is about to accept; undefined: none is. */
   #taker: AcceptListener | undefined;
+  #isTakingAll = false;
   #isClosed = false;
 
   /** Listens, and connects without a word: `hasUnaccepted` is true until that connection is accepted. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
@@ -73,19 +84,20 @@ export class BackendSocket {
     return hasUnaccepted(this.fd);
   }
 
-  /** Whether a connection is known to wait for the program to accept it. Of several that wait only the newest is. */
+  /** Whether a connection is known to wait for the program to accept it: the newest does while any waits, of others the kernel is asked. */
   isUnaccepted(link: Link): boolean {
-    return link === this.#newest && this.hasUnaccepted;
+    if (!this.hasUnaccepted) return false;
+    return link === this.#newest || (link instanceof SocketLink && link.requestId === 1 && link.isUnaccepted);
   }
 
-  /** Whether a connection is being taken back: the program must get no other one until then, which might be taken in its place. */
+  /** Whether connections are being taken back: the program must get no other one until then, which might be taken in their place. */
   get isTaking(): boolean {
-    return this.#taker !== undefined;
+    return this.#taker !== undefined || this.#isTakingAll;
   }
 
-  /** Whether this is the one. */
+  /** Whether this may be one of them. */
   isBeingTaken(link: Link): boolean {
-    return this.isTaking && link === this.#newest;
+    return this.isTaking && (this.#isTakingAll || link === this.#newest);
   }
 
   /**
@@ -101,16 +113,24 @@ export class BackendSocket {
   }
 
   /**
-   * Takes back all connections that wait, of a process that has ended: somebody else may hold its socket, and accept them later. `onTaken` hears the
-   * inode of our end of each while it is open, `onOver` once when no more wait, or the others must be left to whoever accepts them. One that is
-   * being taken already counts among them.
+   * Takes back all connections that wait: of a process that has ended, as somebody else may hold its socket, and accept them later, or of one whose
+   * workers are all at something. One that is being taken already counts among them.
    */
-  takeBackAll(by: Acceptor, onTaken: (inode: number) => void, onOver: () => void, most = MOST_TAKEN): void {
-    const onAnswer = (inode: number | undefined) => {
-      if (inode !== undefined) onTaken(inode);
-      this.takeBackAll(by, onTaken, onOver, most - 1);
+  takeBackAll(by: Acceptor, listener: TakingListener, most = MOST_TAKEN): void {
+    this.#isTakingAll = true;
+    const onOver = () => {
+      this.#isTakingAll = false;
+      listener.onOver();
     };
-    const taker = { onAnswer, onStands: onOver };
+    const onAnswer = (inode: number | undefined) => {
+      if (inode !== undefined) listener.onTaken(inode);
+      this.takeBackAll(by, listener, most - 1);
+    };
+    const onStands = () => {
+      listener.onStands?.();
+      onOver();
+    };
+    const taker = { onAnswer, onStands };
     if (this.#taker && this.#taker !== NOBODY) this.#taker = taker;
     else if (!this.#taker && most > 0 && this.hasUnaccepted) this.#take(by, taker);
     else onOver();
@@ -133,9 +153,9 @@ export class BackendSocket {
     });
   }
 
-  /** Whether one connection alone waits to be accepted, as far as the kernel tells. */
-  get isOneUnaccepted(): boolean {
-    return unacceptedOn(this.inode) === 1;
+  /** How many connections wait to be accepted; undefined where the kernel does not tell. */
+  get unaccepted(): number | undefined {
+    return unacceptedOn(this.inode);
   }
 
   /**

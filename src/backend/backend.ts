@@ -68,6 +68,12 @@ export interface Backend extends Linked<Backend> {
   /** See Lease.open. */
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
   /** Whether a connection is known to wait for the program to accept it. */
+  /** How much its threads or children do for clients that have left; each has the place of its request. */
+  readonly leftAtWork: number;
+  /** Since when it, or the oldest of that, has been at work for nobody; undefined: none is, or none that could be given up. */
+  readonly leftSince: number | undefined;
+  /** That is to end: somebody wants the room. SIGTERM first. */
+  giveUp(stopTimeoutMs: number): void;
   isUnaccepted(link: Link): boolean;
   /** Whether a connection is being taken back: until that has come out, nobody knows whether the program has accepted it. */
   isBeingTaken(link: Link): boolean;
@@ -121,8 +127,8 @@ export interface LeaseUser {
   onUnseen(): void;
   /** Its connection was taken back before the program had accepted it: nobody has seen the request. */
   onTakenBack(): void;
-  /** Somebody has stopped the process before it read the request, which is on a connection that was kept. */
-  onStopped(): void;
+  /** Nothing of it is read on a connection that was kept, nor will be soon, for this reason. */
+  onNotRead(why: string): void;
 }
 
 /** A backend lent to one request, and the connection that carries it. */

@@ -8,13 +8,15 @@ import type { Ending, Lease } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import { errorRecordLines } from "./error-records.ts";
 import { describeExit, type Exit } from "./exit.ts";
-import { LeftChildren } from "./left-children.ts";
+import { ForeignRecords } from "./foreign-records.ts";
+import { LeftWork } from "./left-work.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
+import { workersOf } from "./link-readers.ts";
 import { holderAmong, treeUsageOf } from "./process-tree.ts";
 import { ProgramProcess } from "./program-process.ts";
-import { endHoldersOf } from "./socket-holders.ts";
+import { endBackground } from "./socket-holders.ts";
 import { SocketLink } from "./socket-link.ts";
 import { backgroundProblem } from "./start-failure.ts";
 import { UnreadRequests } from "./unread-requests.ts";
@@ -31,8 +33,6 @@ const LINK_GRACE_MS = 1000;
 const FEW_REQUESTS = 16;
 /** One that ends so soon after a connection without a byte was closed ends for its sake. */
 const OF_SILENCE_MS = 250;
-/** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
-const STILL_ACCEPTING_MS = 100;
 
 /** One process of a program, its listening socket and the connections to it: one for each request at work, others kept. */
 export class FastCgiBackend extends LentBackend {
@@ -47,8 +47,9 @@ export class FastCgiBackend extends LentBackend {
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
   readonly #unread: UnreadRequests;
+  readonly #foreign: ForeignRecords;
   #death: string | undefined;
-  readonly #leftChildren = new LeftChildren(this.deps.clock, () => this.onChildBack());
+  readonly #leftWork = new LeftWork(this.deps.clock, () => this.onWorkDone());
 
   /** Orders its process. @throws FpmError SYSTEM_CALL, NO_DESCRIPTORS. */
   constructor(program: Program, owner: BackendOwner, deps: BackendDeps) {
@@ -59,6 +60,7 @@ export class FastCgiBackend extends LentBackend {
       log: deps.log,
       buffers: deps.buffers,
     });
+    this.#foreign = new ForeignRecords(this, owner, deps.log);
     this.#unread = new UnreadRequests({
       backend: this,
       capacity: program.app.concurrency,
@@ -178,8 +180,12 @@ export class FastCgiBackend extends LentBackend {
       : undefined;
   }
 
-  protected override get leftAtWork(): number {
-    return this.#leftChildren.size;
+  override get leftAtWork(): number {
+    return this.#leftWork.size;
+  }
+
+  protected override get leftWorkSince(): number | undefined {
+    return this.#leftWork.since;
   }
 
   protected closeLink(lease: Lease, how: Ending): boolean {
@@ -196,7 +202,7 @@ export class FastCgiBackend extends LentBackend {
       this.#socket.keep(link);
       return false;
     }
-    if (how === "left" && !lease.verdict) this.#leaveChild(lease);
+    if (how === "left" && !lease.verdict) this.#leaveWork(lease);
     link.close();
     if (this.capacity === 1) return how === "left" || this.conduct.answersEarly || isTaking;
     // Lent once more it would fail one request after the other, until its exit is reported.
@@ -204,24 +210,48 @@ export class FastCgiBackend extends LentBackend {
     return false;
   }
 
-  /** With `children` the one that has the connection goes on, within its limits. */
-  #leaveChild(lease: Lease): void {
-    const child = this.workerOf(lease);
-    if (child === undefined || !(lease.link instanceof SocketLink)) return;
+  /** The thread or child that has the connection goes on, within its limits. */
+  #leaveWork({ link, since }: Lease): void {
+    const inode = this.capacity > 1 && link instanceof SocketLink ? link.peerInode : 0;
+    if (inode === 0) return;
     const { requestTimeoutMs, abortTimeoutMs } = this.program.app;
-    const byRequest = requestTimeoutMs > 0 ? lease.since + requestTimeoutMs : Number.POSITIVE_INFINITY;
-    const byAbort = abortTimeoutMs > 0 ? this.deps.clock.now() + abortTimeoutMs : Number.POSITIVE_INFINITY;
+    const now = this.deps.clock.now();
+    const byRequest = requestTimeoutMs > 0 ? since + requestTimeoutMs : Number.POSITIVE_INFINITY;
+    const byAbort = abortTimeoutMs > 0 ? now + abortTimeoutMs : Number.POSITIVE_INFINITY;
     const reason = byRequest < byAbort ? "request timeout" : "abort timeout";
     const dueAt = Math.min(byRequest, byAbort);
-    this.#leftChildren.add(child, lease.link.peerInode, dueAt, () => this.killChild(child, reason));
+    const onDue = (worker: number) => this.carryOut({ reason, worker });
+    this.#leftWork.add({ inode, since: now, dueAt, onDue, workers: () => this.#workersSince(since) });
+  }
+
+  /** Who may be at a request of then. */
+  #workersSince(since: number): readonly number[] {
+    const { children, pid } = this;
+    return children.length > 0 ? children : workersOf(pid, this.deps.clock.now() - since);
+  }
+
+  protected override giveUpLeft(stopTimeoutMs: number): void {
+    const worker = this.#leftWork.giveUp();
+    if (worker === undefined) return;
+    if (this.children.includes(worker)) this.endChild(worker, "left alone", stopTimeoutMs);
+    else if (this.busy === 0) this.stop("left alone", stopTimeoutMs);
+    else this.retire("left alone", stopTimeoutMs);
   }
 
   protected awaitReturn(): void {
     this.#socket.closeIdle();
-    const problem = this.#socket.knock();
-    if (!problem) this.#watch(LAST_LOOK_MS);
-    else if (isShortage(problem)) this.timers.set("look", SHORTAGE_MS, () => this.awaitReturn());
+    // What we are about to accept there would be ours.
+    const problem = this.#socket.isTaking ? undefined : this.#socket.knock();
+    if (this.#socket.isTaking) this.#awaitReturnIn(FIRST_LOOK_MS);
+    else if (!problem) this.#watch(LAST_LOOK_MS);
+    else if (isShortage(problem)) this.#awaitReturnIn(SHORTAGE_MS);
     else this.stop("unreachable", this.program.app.stopTimeoutMs);
+  }
+
+  #awaitReturnIn(ms: number): void {
+    this.timers.set("look", ms, () => {
+      if (!this.isStopping) this.awaitReturn();
+    });
   }
 
   /** The stop ladder: close the connections, SIGTERM to the group, wake its accept(), SIGKILL. */
@@ -242,35 +272,19 @@ export class FastCgiBackend extends LentBackend {
   }
 
   onEcho(): void {
-    if (this.conduct.onEcho()) this.#tellOfFork();
+    this.#foreign.onEcho();
   }
 
   onStaleRecord(): void {
-    this.owner.onStaleRecord();
-    if (this.conduct.onStaleRecord()) this.#tellOfFork();
+    this.#foreign.onStaleRecord();
   }
 
   onMixedRecords(): void {
-    this.owner.onStaleRecord();
-    if (this.conduct.onMixedRecords())
-      this.#tellOfFork(
-        "what came on a connection that had served other requests was no answer: a child may have written into it",
-      );
+    this.#foreign.onMixedRecords();
   }
 
   onIgnoredId(): void {
-    if (!this.conduct.onIgnoredId()) return;
-    const what =
-      "it answers under another request id than it is given: its connections are not kept any more";
-    this.deps.log.warn(`${what} (FastCGI specification §3.3)`, { program: this.program.name, pid: this.pid });
-  }
-
-  #tellOfFork(
-    what = "a child that it forked during a request wrote into its connection: what it wrote was dropped",
-  ): void {
-    const remedy =
-      "its connections are not kept any more; have such a child end with _exit, or close the request's handles in it";
-    this.deps.log.warn(`${what}; ${remedy}`, { program: this.program.name, pid: this.pid });
+    this.#foreign.onIgnoredId();
   }
 
   /**
@@ -318,7 +332,7 @@ export class FastCgiBackend extends LentBackend {
   }
 
   #onExit(ending: Exited): void {
-    this.#leftChildren.close();
+    this.#leftWork.close();
     const exit = {
       ...this.#process.exitOf(ending, this.stopReason),
       wasStarted: this.#readyAt !== undefined,
@@ -338,31 +352,12 @@ export class FastCgiBackend extends LentBackend {
   }
 
   #onRequestsTold(exit: Exit, mayGoOn: boolean): void {
-    if (mayGoOn) this.leftBehind = this.#endBackground();
+    const isStarted = this.#readyAt !== undefined;
+    if (mayGoOn) this.leftBehind = endBackground(this.#socket, this.#process.uid, isStarted, this.deps);
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
     void this.leftBehind.then((pids) => this.#onNobodyLeft(pids));
     this.#awaitLinks();
-  }
-
-  /**
-   * A program that puts itself into the background has ended for us, and so has one whose workers go on: what accepts there is of no use to
-   * anybody, and could not be ended later. A job that it has left on purpose accepts nothing, and goes on.
-   */
-  async #endBackground(): Promise<readonly number[]> {
-    const isStarted = this.#readyAt !== undefined;
-    if (isStarted && !(await this.#isStillAccepting())) return [];
-    const { orphans, turns } = this.deps;
-    return await endHoldersOf({ inode: this.#socket.inode, uid: this.#process.uid, orphans, turns });
-  }
-
-  /** Whether somebody accepts on its socket, now that it has ended. A mere child of it would not. */
-  #isStillAccepting(): Promise<boolean> {
-    this.#socket.closeIdle();
-    this.#socket.knock();
-    return new Promise((resolve) => {
-      this.deps.clock.after(STILL_ACCEPTING_MS, () => resolve(!this.#socket.hasUnaccepted));
-    });
   }
 
   #onNobodyLeft(pids: readonly number[]): void {

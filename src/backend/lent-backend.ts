@@ -74,8 +74,6 @@ export interface BackendDeps {
 }
 
 const NO_CHILDREN: readonly number[] = [];
-/** So long one that is to leave waits for children that work on for clients that have left. */
-const LEFT_MS = 10_000;
 const NOBODY: Promise<readonly number[]> = Promise.resolve([]);
 
 /**
@@ -95,7 +93,7 @@ export abstract class LentBackend implements Backend {
   protected readonly deps: BackendDeps;
   protected readonly owner: BackendOwner;
   protected readonly requests: InFlight;
-  protected readonly timers: Timers<"look" | "start" | "kill" | "left" | "request" | "abort">;
+  protected readonly timers: Timers<"look" | "start" | "kill" | "request" | "abort">;
   readonly #leases: Lease[] = [];
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
@@ -205,7 +203,7 @@ export abstract class LentBackend implements Backend {
     this.requests.onEnd(lease, now);
     if (this.busy === 0) this.idleSince = now;
     if (this.#state === "gone" || this.#isStopping) return;
-    if (lease.verdict && this.#carryOut(lease.verdict)) return;
+    if (lease.verdict && this.carryOut(lease.verdict)) return;
     if (isAway) this.#leaveAlone(lease, how);
     else this.#freePlace();
   }
@@ -280,13 +278,31 @@ export abstract class LentBackend implements Backend {
     for (const lease of [...this.#leases]) lease.user?.onBackendGone();
   }
 
-  /** How many of its children work on for clients that have left; each has the place of its request. */
-  protected get leftAtWork(): number {
+  /** What its threads or children do for clients that have left; each has the place of its request. */
+  get leftAtWork(): number {
     return 0;
   }
 
+  /** Since when the oldest of that goes on, where it may be given up. */
+  protected get leftWorkSince(): number | undefined {
+    return undefined;
+  }
+
+  get leftSince(): number | undefined {
+    if (this.#state === "on its own" && this.busy === 0) return this.aloneSince;
+    return this.#isStopping ? undefined : this.leftWorkSince;
+  }
+
+  giveUp(stopTimeoutMs: number): void {
+    if (this.#state === "on its own" && this.busy === 0) this.stop("left alone", stopTimeoutMs);
+    else this.giveUpLeft(stopTimeoutMs);
+  }
+
+  /** Ends the oldest of what is done for clients that have left. */
+  protected giveUpLeft(_stopTimeoutMs: number): void {}
+
   /** One of these is done. */
-  protected onChildBack(): void {
+  protected onWorkDone(): void {
     if (this.#state === "gone" || this.#isStopping) return;
     if (this.isIdle) this.idleSince = this.deps.clock.now();
     this.#freePlace();
@@ -300,16 +316,24 @@ export abstract class LentBackend implements Backend {
     this.deps.log.warn("one of its children was killed", { program: name, pid, reason });
   }
 
+  /** It may end by itself first. */
+  protected endChild(pid: number, reason: StopReason, stopTimeoutMs: number): void {
+    sendSignal(pid, "SIGTERM");
+    this.deps.clock.after(stopTimeoutMs, () => {
+      if (this.children.includes(pid)) this.killChild(pid, reason);
+    });
+    const { name } = this.program;
+    this.deps.log.info("one of its children was told to end", { program: name, pid, reason });
+  }
+
   #freePlace(): void {
     if (this.#state === "leaving") this.#stopWhenDone();
     else if (this.#state === "lent" && this.busy + this.leftAtWork < this.capacity) this.enter("freed");
   }
 
-  /** Those that work on for nobody are waited for, but not for ever: somebody may want the room. */
+  /** What is done for clients that have left is waited for: it may be booking an order. */
   #stopWhenDone(): void {
-    if (this.busy > 0 || this.#isAway) return;
-    if (this.leftAtWork === 0) this.#stopNow();
-    else this.timers.set("left", LEFT_MS, () => this.#stopNow());
+    if (this.isIdle && !this.#isAway) this.#stopNow();
   }
 
   #forget(lease: Lease): void {
@@ -318,7 +342,7 @@ export abstract class LentBackend implements Backend {
   }
 
   /** False when the process itself goes on. */
-  #carryOut({ reason, worker }: Verdict): boolean {
+  protected carryOut({ reason, worker }: Verdict): boolean {
     if (worker !== undefined && this.children.includes(worker)) {
       this.killChild(worker, reason);
       return false;

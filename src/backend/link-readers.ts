@@ -42,11 +42,25 @@ export class LinkReaders {
 
   /** Both times are known by a tick: a child that was started with the request, or just before, may be either. */
   #isOlder(pid: number, now: number): boolean {
-    const ticks = startTicksOf(pid);
-    if (ticks === undefined) return false;
-    const olderMs = uptimeMs() - Number(ticks) * TICK_MS - (now - this.#connectedAt);
+    const age = ageMs(pid);
+    if (age === undefined) return false;
+    const olderMs = age - (now - this.#connectedAt);
     return olderMs >= 2 * TICK_MS || (olderMs > -TICK_MS && this.#isFirst);
   }
+}
+
+/**
+ * Who may be at a request that a process was lent `lentMs` ago: itself, and the workers that it had by then. What it has forked since has a mere copy
+ * of its connection.
+ */
+export function workersOf(pid: number, lentMs: number): number[] {
+  return [pid, ...childrenOf(pid).filter((child) => (ageMs(child) ?? 0) > lentMs)];
+}
+
+/** How long a process has been there, by a tick; undefined when it has gone. */
+export function ageMs(pid: number): number | undefined {
+  const ticks = startTicksOf(pid);
+  return ticks === undefined ? undefined : uptimeMs() - Number(ticks) * TICK_MS;
 }
 
 function uptimeMs(): number {

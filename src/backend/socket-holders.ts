@@ -1,12 +1,17 @@
+import type { Clock } from "../base/clock.ts";
 import { childrenOfAll, userOf } from "../base/proc-stat.ts";
 import { sendSignal } from "../base/signal.ts";
 import type { Turns } from "../base/turns.ts";
+import type { BackendSocket } from "./backend-socket.ts";
+import type { BackendDeps } from "./lent-backend.ts";
 import { holdsSocket } from "./process-tree.ts";
 
 /** A process that is forking when it is looked at has a child that is not there yet: nobody must be found so often in a row. */
 const EMPTY_ROUNDS = 3;
 const MOST_ROUNDS = 20;
 const ROUND_MS = 20;
+/** How long somebody who has the socket of a program that has ended may take to accept a connection there. */
+const STILL_ACCEPTING_MS = 100;
 /** Of the program's user, in one round; the next one goes on with others. */
 const MOST_ORPHANS = 256;
 /** With what these have started. */
@@ -70,4 +75,27 @@ function* killHolders(search: HoldersSearch, others: Set<number>): Generator<voi
     for (const child of children) add(child, MOST_PROCESSES);
   }
   return found;
+}
+
+/**
+ * A program that puts itself into the background has ended for us, and so has one whose workers go on: what accepts there is of no use to
+ * anybody, and could not be ended later. A job that it has left on purpose accepts nothing, and goes on. `isStarted`: it had accepted a connection.
+ */
+export async function endBackground(
+  socket: BackendSocket,
+  uid: number,
+  isStarted: boolean,
+  { clock, orphans, turns }: BackendDeps,
+): Promise<readonly number[]> {
+  if (isStarted && !(await isStillAccepting(socket, clock))) return [];
+  return await endHoldersOf({ inode: socket.inode, uid, orphans, turns });
+}
+
+/** Whether somebody accepts on the socket of a process that has ended. A mere child of it would not. */
+function isStillAccepting(socket: BackendSocket, clock: Clock): Promise<boolean> {
+  socket.closeIdle();
+  socket.knock();
+  return new Promise((resolve) => {
+    clock.after(STILL_ACCEPTING_MS, () => resolve(!socket.hasUnaccepted));
+  });
 }

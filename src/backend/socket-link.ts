@@ -4,11 +4,11 @@ import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
-import { type Connected, closeFd, setSendBuffer, unsentBytes } from "../base/libc.ts";
+import { type Connected, closeFd, isHungUp, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { noDescriptors } from "../base/shortage.ts";
-import { peerOf, unreadByPeer } from "../base/unix-peer.ts";
+import { hasNoPeer, peerOf, unreadByPeer } from "../base/unix-peer.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
 import { Renumber } from "../fcgi/renumber.ts";
 import type { Link, LinkUser } from "./link.ts";
@@ -133,6 +133,11 @@ export class SocketLink implements Link {
   /** The inode of the program's end; 0 where nobody has accepted it, or the kernel does not tell. */
   get peerInode(): number {
     return this.#socket === undefined ? 0 : peerOf(fstatSync(this.#fd).ino);
+  }
+
+  /** Whether nobody has accepted the connection, as far as the kernel tells: there is no other end, and none was closed. */
+  get isUnaccepted(): boolean {
+    return this.#socket !== undefined && hasNoPeer(fstatSync(this.#fd).ino) && !isHungUp(this.#fd);
   }
 
   get isAllRead(): boolean {

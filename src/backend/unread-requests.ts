@@ -5,11 +5,21 @@ import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
 import { LinkReaders } from "./link-readers.ts";
 import { SocketLink } from "./socket-link.ts";
+import { leaseOf } from "./unseen-requests.ts";
 import { stateOf } from "./usage.ts";
-import { type Hindrance, hindranceAmongThreads, hindranceOf, mayBeStarved } from "./work-signs.ts";
+import {
+  type Hindrance,
+  hindranceAmongThreads,
+  hindranceOf,
+  mayBeStarved,
+  waitForEachOther,
+} from "./work-signs.ts";
 
 /** A tracer stops a process for a moment only, again and again. */
 const STOPPED_MS = 50;
+/** So long a request is unread until it is asked whether locks keep it so; and, where nobody tells, until that is believed. */
+const LOCKED_MS = 50;
+const MAY_BE_LOCKED_MS = 10_000;
 /** Where a process serves several at once, one of its workers may just be about to accept a connection. */
 const ACCEPT_MS = 20;
 /** One whose threads or children compute may come late to its accept(). */
@@ -65,16 +75,35 @@ export class UnreadRequests {
     if (!hindrance || isNew) return;
     const waitedMs = now - since;
     if (hindrance === "stopped") {
-      if (waitedMs >= STOPPED_MS) lease.user?.onStopped();
-    } else if (capacity === 1 && this.#readers.areGone(backend.pid, link.peerInode, waitedMs, now))
+      if (waitedMs >= STOPPED_MS)
+        lease.user?.onNotRead("was stopped, by SIGSTOP or a debugger, before it read the request");
+    } else if (capacity > 1) {
+      if (this.#isLockedOut(lease, waitedMs))
+        lease.user?.onNotRead(
+          "did not read the request on a connection that it had kept: what would is behind a lock",
+        );
+    } else if (this.#readers.areGone(backend.pid, link.peerInode, waitedMs, now))
       link.onClosed("it has closed it, and a child of it has a copy");
+  }
+
+  /**
+   * Whether what would read a kept connection waits for another thread, which itself waits for a connection: a lock around accept() is common
+   * (libfcgi's own example has one). No thread works then. Where that can't be seen it is believed of a request that has waited for long.
+   */
+  #isLockedOut(lease: Lease, waitedMs: number): boolean {
+    if (waitedMs < LOCKED_MS) return false;
+    const isLocked = waitForEachOther(this.#options.backend.workerOf(lease) ?? this.#options.backend.pid);
+    return isLocked ?? waitedMs >= MAY_BE_LOCKED_MS;
   }
 
   takeBack(lease: Lease): void {
     const { backend, capacity, socket, deps } = this.#options;
     const { link } = lease;
-    // Of several that wait it is not known which one is accepted.
-    if (!link || (capacity > 1 && !socket.isOneUnaccepted)) return;
+    if (!link) return;
+    if (capacity > 1 && socket.unaccepted !== 1) {
+      this.#takeAllBack();
+      return;
+    }
     const onTaken = () => {
       // One that has ended may have accepted it before.
       if (backend.state === "gone") return;
@@ -82,6 +111,20 @@ export class UnreadRequests {
       lease.user?.onTakenBack();
     };
     socket.takeBack(link, deps.acceptor, onTaken, () => backend.stop("takes connections away", 0));
+  }
+
+  /** Of several that wait it is not known which one is accepted next: all are, and told apart. Where the kernel does not help with that they wait. */
+  #takeAllBack(): void {
+    const { backend, socket, deps, onNoneFree } = this.#options;
+    if (socket.isTaking || socket.unaccepted === undefined) return;
+    const onTaken = (inode: number) => {
+      const lease = leaseOf(backend, inode);
+      if (backend.state === "gone") return;
+      onNoneFree();
+      lease?.user?.onTakenBack();
+    };
+    const onStands = () => backend.stop("takes connections away", 0);
+    socket.takeBackAll(deps.acceptor, { onTaken, onOver() {}, onStands });
   }
 
   /** Those that wait for the next request of a kept connection accept it; where there are none, it goes elsewhere. */

@@ -14,12 +14,16 @@ export function takeBackUnseen(
   onOver: () => void,
 ): void {
   const onTaken = (inode: number) => {
-    const isMeant = ({ link }: Lease) => link instanceof SocketLink && link.peerInode === inode;
-    const lease = backend.leases.find(isMeant);
+    const lease = leaseOf(backend, inode);
     if (!lease) return;
     lease.isUnseen = true;
     lease.user?.onUnseen();
   };
   if (backend.leases.length === 0) onOver();
-  else socket.takeBackAll(by, onTaken, onOver);
+  else socket.takeBackAll(by, { onTaken, onOver });
+}
+
+/** The request whose connection has its other end in this socket, given by its inode. */
+export function leaseOf(backend: Backend, inode: number): Lease | undefined {
+  return backend.leases.find(({ link }) => link instanceof SocketLink && link.peerInode === inode);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { statesOfThreads } from "../base/proc-stat.ts";
+import { kernelProcessor } from "../base/kernel-processor.ts";
+import { callsOfThreads, statesOfThreads } from "../base/proc-stat.ts";
 import type { Lease } from "./backend.ts";
 import { cpuUsageOf, stateOf } from "./usage.ts";
 
@@ -34,6 +35,19 @@ export function hindranceAmongThreads(pid: number, lease: Lease, now: number): H
   const states = statesOfThreads(pid);
   if (states.length === 0 || states.includes("R")) return undefined;
   return states.includes("T") || states.includes("t") ? "stopped" : "at work";
+}
+
+/** Calls in which a thread waits for another one, or for a connection: futex, semop, flock, fcntl, accept and their like. */
+const WAITING_CALLS: Readonly<Record<string, readonly number[]>> = {
+  x64: [202, 449, 65, 220, 73, 72, 43, 288],
+  arm64: [98, 449, 193, 192, 32, 25, 202, 242],
+};
+
+/** Whether all threads of a process wait for each other, or for a connection; undefined where that may not be seen (proc(5), /proc/PID/syscall). */
+export function waitForEachOther(pid: number): boolean | undefined {
+  const waiting = WAITING_CALLS[kernelProcessor()] ?? [];
+  const calls = callsOfThreads(pid);
+  return calls?.every((call) => waiting.includes(call));
 }
 
 /** Whether a program may have had no CPU since it was lent to a request: so many want one. */

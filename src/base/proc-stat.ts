@@ -91,6 +91,26 @@ export function statesOfThreads(pid: number): string[] {
   }
 }
 
+/**
+ * The number of the system call in which each thread of a process sleeps, of the first ones where there are very many; undefined when one does not, has gone,
+ * or may not be looked at.
+ */
+export function callsOfThreads(pid: number): number[] | undefined {
+  const folder = `/proc/${pid}/task`;
+  try {
+    const threads = readdirSync(folder).slice(0, MOST_THREADS);
+    const numbers = threads.map((thread) => {
+      const isAsleep = parseStat(readFileSync(`${folder}/${thread}/stat`, "latin1"))?.state === "S";
+      return isAsleep
+        ? Number.parseInt(readFileSync(`${folder}/${thread}/syscall`, "latin1"), 10)
+        : Number.NaN;
+    });
+    return numbers.some(Number.isNaN) ? undefined : numbers;
+  } catch {
+    return undefined;
+  }
+}
+
 function childrenOfThreads(pid: number, threads: () => readonly string[]): number[] {
   try {
     return threads().flatMap((thread) =>

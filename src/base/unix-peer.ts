@@ -56,6 +56,17 @@ export function peerOf(inode: number): number {
   return peer?.byteLength === 4 ? peer.getUint32(0, true) : 0;
 }
 
+/** Whether a connected Unix socket, given by its inode, has no other end yet, as nobody has accepted it, or none any more; false where the kernel does not tell. */
+export function hasNoPeer(inode: number): boolean {
+  const peer = ask(inode, UDIAG_SHOW_PEER, UNIX_DIAG_PEER);
+  return peer?.byteLength === 4 && peer.getUint32(0, true) === 0;
+}
+
+/** Whether somebody has a Unix socket, given by its inode, open; false where the kernel does not tell. */
+export function isOpenSomewhere(inode: number): boolean {
+  return queuedOn(inode) !== undefined;
+}
+
 /** What waits in a socket's queue: bytes that were not read, or connections that were not accepted. */
 function queuedOn(inode: number): number | undefined {
   const lengths = ask(inode, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN);

@@ -132,7 +132,7 @@ export class Pool implements StartsOwner, Sharer {
 
   giveUpLoneliest(): boolean {
     const loneliest = this.#population.loneliest(LONE_MS);
-    loneliest?.stop("left alone", this.program.app.stopTimeoutMs);
+    loneliest?.giveUp(this.program.app.stopTimeoutMs);
     return loneliest !== undefined;
   }
 

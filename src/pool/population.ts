@@ -287,14 +287,16 @@ export class Population {
     for (const backend of this.free.idle) if (backend.served > 0) backend.doubt();
   }
 
-  /** Of those that have been on their own for `ms`, the one that is it for longest. */
+  /** Of those that have been at work for nobody for `ms`, the one that is it for longest. */
   loneliest(ms: number): Backend | undefined {
-    if (this.alone === 0) return undefined;
-    const until = this.#clock.now() - ms;
+    if (this.alone === 0 && this.program.app.concurrency === 1) return undefined;
     let oldest: Backend | undefined;
+    let earliest = this.#clock.now() - ms;
     for (const backend of this.#chances.keys()) {
-      if (backend.state !== "on its own" || backend.busy > 0 || backend.aloneSince > until) continue;
-      if (!oldest || backend.aloneSince < oldest.aloneSince) oldest = backend;
+      const { leftSince } = backend;
+      if (leftSince === undefined || leftSince > earliest) continue;
+      oldest = backend;
+      earliest = leftSince;
     }
     return oldest;
   }

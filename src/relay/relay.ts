@@ -252,9 +252,8 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     this.#broken("works on after its last answer: the request was taken back", "taken back");
   }
 
-  onStopped(): void {
-    const what = `${this.#label} was stopped, by SIGSTOP or a debugger, before it read the request.`;
-    this.#fail(new FpmError("BACKEND_BROKEN", "backend", what), "stale");
+  onNotRead(why: string): void {
+    this.#fail(new FpmError("BACKEND_BROKEN", "backend", `${this.#label} ${why}.`), "stale");
   }
 
   /** Whoever wrote them may read there as well: a child of php-cgi goes on to the next request. And the rest of them may still be on its way. */

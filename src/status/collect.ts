@@ -301,7 +301,7 @@ function processStatus(backend: Backend, now: number): ProcessStatus {
     children: [],
     state: stateOf(backend) ?? "stopping",
     age_seconds: seconds(now - backend.startedAt),
-    idle_seconds: backend.busy > 0 ? 0 : seconds(now - backend.idleSince),
+    idle_seconds: backend.busy + backend.leftAtWork > 0 ? 0 : seconds(now - backend.idleSince),
     served: backend.served,
     cpu_seconds: null,
     memory_bytes: null,
@@ -318,13 +318,14 @@ function requestStatus({ head, since }: Lease, now: number): RequestStatus {
 }
 
 /** What a process is at; undefined when it has gone. */
-function stateOf({ state, busy, isStopping }: Backend): State | undefined {
+function stateOf({ state, busy, leftAtWork, isStopping }: Backend): State | undefined {
   switch (state) {
     case "starting":
       return "starting";
     case "free":
     case "lent":
-      return busy > 0 ? "busy" : "idle";
+      if (busy > 0) return "busy";
+      return leftAtWork > 0 ? "on_its_own" : "idle";
     case "on its own":
       return "on_its_own";
     case "leaving":

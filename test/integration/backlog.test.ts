@@ -27,6 +27,7 @@ my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
 while ($request->Accept() >= 0) {
   my ($number) = $env{QUERY_STRING} =~ /number=(\\d+)/;
   open my $seen, '>>', 'seen'; syswrite $seen, "$number\\n"; close $seen;
+  select undef, undef, undef, 0.5 if $env{QUERY_STRING} =~ /slow/;
   if ($env{QUERY_STRING} =~ /end/) { select undef, undef, undef, 0.05; exit 1 }
   print "Content-Type: text/plain\\r\\n\\r\\nok";
 }
@@ -82,6 +83,22 @@ test("of several requests that a process has not accepted when it ends none is l
   }
   const all = Array.from({ length: 5 }, (_, round) => [0, 1, 2, 3, 4].map((number) => round * 10 + number));
   expect(seenIn(site.root).sort((a, b) => a - b)).toEqual(all.flat());
+});
+
+test("of several large uploads that a process has not accepted when it ends none is lost", async () => {
+  await using site = await startSite({
+    files: { "ends.fcgi": ENDS },
+    lab: [],
+    app: "concurrency = 4\nmax_processes = 1",
+  });
+  const large = { body: Buffer.alloc(400_000, "a") };
+  await site.ask("ends.fcgi?number=0", { body });
+  const first = site.ask("ends.fcgi?number=1&slow&end", { body });
+  await Bun.sleep(10);
+  const others = [2, 3, 4].map((number) => site.ask(`ends.fcgi?number=${number}`, large));
+  const answers = await Promise.all([first, ...others]);
+  expect(answers.map(({ status }) => status)).toEqual([502, 200, 200, 200]);
+  expect(seenIn(site.root).sort()).toEqual([0, 1, 2, 3, 4]);
 });
 
 test("a worker that outlives its master runs none of the requests that are sent on to others", async () => {

@@ -121,15 +121,29 @@ describe("a child that works on for a client that has left", () => {
     expect(site.fpm.log()).toContain('reason="request timeout"');
   });
 
-  test("is not waited for without end by a tree that is to leave", async () => {
-    await using site = await start("max_processes = 1");
+  test("is waited for by a tree that is to leave", async () => {
+    await using site = await start("");
     await site.text("page.php");
     const [tree] = site.fpm.backends();
-    await Promise.all([left(site, "loop"), left(site, "loop")]);
+    await Promise.all([left(site, "us=2500000"), left(site, "loop")]);
     await command(site.fpm, "drain", "/**/*.php");
-    await Bun.sleep(500);
+    await Bun.sleep(3000);
     expect(isAlive(tree as number)).toBe(true);
-    await waitUntil("it has left", () => !isAlive(tree as number), 15_000);
+  });
+
+  test("makes room after ten seconds where all do and requests wait, SIGTERM first", async () => {
+    await using site = await start("max_processes = 1");
+    const parent = (await site.text("page.php")).split(" ")[1];
+    await Promise.all([left(site, "us=60000000"), left(site, "us=60000000")]);
+    await waitUntil("it is on its own", async () => {
+      const { programs } = await snapshotOf(site.fpm);
+      return programs[0]?.processes.on_its_own === 1 && programs[0].processes.idle === 0;
+    });
+    const asked = performance.now();
+    expect((await site.text("page.php")).split(" ")[1]).toBe(parent);
+    expect(performance.now() - asked).toBeGreaterThan(8000);
+    const told = [...site.fpm.log().matchAll(/one of its children was told to end .*reason="left alone"/g)];
+    expect([told.length, site.fpm.log().includes("was killed")]).toEqual([1, false]);
   });
 });
 

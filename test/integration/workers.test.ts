@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { snapshotOf } from "../support/admin.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { command, snapshotOf } from "../support/admin.ts";
+import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
 import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
 
-/** A program with so many threads, each with one connection at a time, which it keeps. Works on for a second and a half after its answer to "work". */
+/** A program with so many threads, each with one connection at a time, which it keeps. Works on for a second and a half after its answer to "work", and for two before it to "left". */
 const threads = (count: number) => `#!/usr/bin/python3
 import socket, struct, threading, time
 listener = socket.socket(fileno=0)
@@ -23,6 +26,9 @@ def answer(connection):
         content = exactly(connection, length + padding)[:length]
         if kind == 4: params += content
         if kind == 5 and length == 0: break
+    if b"left" in params:
+        time.sleep(2)
+        open("done", "a").write("done\\n")
     connection.sendall(record(6, number, b"Content-Type: text/plain\\r\\n\\r\\nanswered") + record(3, number, bytes(8)))
     if b"work" in params: time.sleep(1.5)
 def serve():
@@ -30,10 +36,28 @@ def serve():
         connection, _ = listener.accept()
         try:
             while True: answer(connection)
-        except EOFError: connection.close()
+        except (EOFError, OSError): connection.close()
 for _ in range(${count - 1}): threading.Thread(target=serve, daemon=True).start()
 serve()
 `;
+/** The same with a lock around what libfcgi does in FCGX_Accept_r: its own example of a threaded program has one. */
+const LOCKED = threads(3).replace(
+  /def serve[\s\S]*?OSError\): connection.close\(\)/,
+  `lock = threading.Lock()
+def serve():
+    connection = None
+    while True:
+        with lock:
+            while True:
+                if not connection: connection, _ = listener.accept()
+                try:
+                    connection.recv(1, socket.MSG_PEEK) or fail()
+                    break
+                except OSError: connection.close(); connection = None
+        try: answer(connection)
+        except (EOFError, OSError): connection.close(); connection = None
+def fail(): raise OSError`,
+);
 /** Takes its time to begin, as most programs do that load modules. */
 const ONE = `#!/usr/bin/perl
 use FCGI;
@@ -89,6 +113,17 @@ describe("a process that serves several requests at once", () => {
     expect(times.length).toBeGreaterThan(100);
   });
 
+  test("behind a lock that whoever waits for a connection holds answers on the connections that it had kept", async () => {
+    await using site = await startSite({
+      app: "concurrency = 3\nmax_processes = 1",
+      files: { "locked.fcgi": LOCKED },
+    });
+    for (let round = 0; round < 3; round++) await expectAtOnce(site, "locked.fcgi");
+    const crowd = Array.from({ length: 3 }, () => timeOf(site, "locked.fcgi"));
+    expect(Math.max(...(await Promise.all(crowd)))).toBeLessThan(AT_ONCE_MS);
+    expect(site.fpm.log()).not.toContain(" warn ");
+  });
+
   test("of which a child was stopped goes on with the others", async () => {
     await using site = await startSite({ lab: [], apps: PHP });
     site.put("page.php", PAGE, 0o644);
@@ -139,4 +174,55 @@ describe("a process that serves several requests at once", () => {
     );
     await expectAtOnce(site, "threads.fcgi");
   });
+
+  test("and of which every thread works on gives up all who wait for it, however many", async () => {
+    for (const away of ["threads.fcgi?work", "threads.fcgi?left"]) {
+      await using site = await startSite({
+        app: "concurrency = 2\nmax_processes = 2",
+        files: { "threads.fcgi": threads(2) },
+      });
+      await Promise.all([1, 2].map(() => site.ask(away, { leaveAfterMs: 300 })));
+      const times = await Promise.all([1, 2].map(() => timeOf(site, "threads.fcgi", BODY)));
+      expect(Math.max(...times)).toBeLessThan(AT_ONCE_MS);
+      expect(site.fpm.backends().length).toBe(2);
+    }
+  });
+});
+
+describe("a thread that works on for a client that has left", () => {
+  const left = (site: Site) => site.ask("threads.fcgi?left", { leaveAfterMs: 300 });
+  const start = (app: string) =>
+    startSite({ app: `concurrency = 2\n${app}`, files: { "threads.fcgi": threads(2) } });
+
+  test("is waited for, as idle as its process looks, before that ends", async () => {
+    for (const leaves of ["idle", "restart"]) {
+      await using site = await start(leaves === "idle" ? 'idle_timeout = "100ms"' : "");
+      await site.text("threads.fcgi");
+      const [pid] = site.fpm.backends();
+      await left(site);
+      if (leaves === "restart") await command(site.fpm, "restart", `${site.root}/threads.fcgi`);
+      await Bun.sleep(800);
+      expect(isAlive(pid as number)).toBe(true);
+      const { programs } = await snapshotOf(site.fpm);
+      expect(programs.some(({ processes }) => processes.busy + processes.idle > 0 && leaves === "idle")).toBe(
+        false,
+      );
+      await waitUntil("it has ended", () => !isAlive(pid as number));
+      expect(readFileSync(`${site.root}/done`, "utf8")).toBe("done\n");
+    }
+  });
+
+  test.each(["request_timeout", "abort_timeout"])(
+    "has its %s, and its process goes then",
+    async (setting) => {
+      await using site = await start(`${setting} = "700ms"`);
+      await site.text("threads.fcgi");
+      const [pid] = site.fpm.backends();
+      await left(site);
+      await waitUntil("it has ended", () => !isAlive(pid as number));
+      await logged(site.fpm, `reason="${setting.replace("_", " ")}"`);
+      expect(existsSync(`${site.root}/done`)).toBe(false);
+      await site.text("threads.fcgi");
+    },
+  );
 });

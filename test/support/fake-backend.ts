@@ -45,6 +45,10 @@ export class FakeBackend extends LentBackend {
   link: Link | undefined;
   /** It goes on after END_REQUEST. */
   worksOn = false;
+  /** Since when threads of it have been at work for clients that have left. */
+  readonly left: number[] = [];
+  /** It can be seen that they are. */
+  showsLeft = false;
   /** How long its process was given each time it was told to end; 0: it was killed. */
   readonly told: number[] = [];
   protected readonly capacity: number;
@@ -55,6 +59,19 @@ export class FakeBackend extends LentBackend {
     this.capacity = program.app.concurrency;
     this.label = `${program.name} (pid ${this.pid})`;
     this.finished = this.#finished.promise;
+  }
+
+  override get leftAtWork(): number {
+    return this.left?.length ?? 0;
+  }
+
+  protected override get leftWorkSince(): number | undefined {
+    return this.left[0];
+  }
+
+  protected override giveUpLeft(): void {
+    this.left.shift();
+    this.onWorkDone();
   }
 
   /** It accepts a connection: it has started, or is back. */
@@ -96,6 +113,10 @@ export class FakeBackend extends LentBackend {
   onIgnoredId(): void {}
 
   protected closeLink(_lease: unknown, how: string): boolean {
+    if (how === "left" && this.showsLeft) {
+      this.left.push(this.deps.clock.now());
+      return false;
+    }
     return how === "left" || this.worksOn;
   }
 

@@ -35,6 +35,7 @@ export function backendOf(state: Backend["state"], pid: number, ...uris: string[
     busy: leases.length,
     startedAt: 4000,
     idleSince: 8000,
+    leftAtWork: 0,
     served: 7,
     usage,
   } as unknown as Backend;

@@ -9,7 +9,7 @@ import { FpmError } from "../../src/base/errors.ts";
 import type { RequestHead } from "../../src/fcgi/head.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const USER: LeaseUser = { onBackendGone() {}, onUnseen() {}, onTakenBack() {}, onStopped() {} };
+const USER: LeaseUser = { onBackendGone() {}, onUnseen() {}, onTakenBack() {}, onNotRead() {} };
 
 /** A process that does as a test says, and a request that it is lent to. */
 function lent(clock = new FakeClock()) {

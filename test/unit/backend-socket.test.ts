@@ -80,11 +80,10 @@ describe("all connections that wait", () => {
         const links = [1, 2, 3].map(() => socket.connect(true, 3) as SocketLink);
         const taken: (SocketLink | undefined)[] = [];
         let isOver = false;
-        socket.takeBackAll(
-          quickAcceptor(isFirstLost),
-          (inode) => taken.push(links.find(({ peerInode }) => peerInode === inode)),
-          () => (isOver = true),
-        );
+        socket.takeBackAll(quickAcceptor(isFirstLost), {
+          onTaken: (inode) => taken.push(links.find(({ peerInode }) => peerInode === inode)),
+          onOver: () => (isOver = true),
+        });
         // The silent one was first, and is nobody's.
         const [silent, ...others] = isFirstLost ? [undefined, ...taken] : taken;
         expect([silent, others, isOver, socket.hasUnaccepted]).toEqual([undefined, links, true, false]);
@@ -103,11 +102,11 @@ describe("all connections that wait", () => {
       const told: string[] = [];
       const tell = (what: string) => () => told.push(what);
       const takeAll = (name: string) =>
-        socket.takeBackAll(
-          acceptor as never,
-          (inode) => told.push(`${name} ${inode}`),
-          tell(`${name} is over`),
-        );
+        socket.takeBackAll(acceptor as never, {
+          onTaken: (inode) => told.push(`${name} ${inode}`),
+          onOver: tell(`${name} is over`),
+          onStands: tell(`${name} stands`),
+        });
       socket.dropSilent();
       closeFd(acceptNow(socket.fd) as number);
       const link = socket.connect(true, 1) as Link;
@@ -136,26 +135,14 @@ describe("all connections that wait", () => {
       const endless = {
         accept: (_fd: number, _key: string, { onAnswer }: AcceptListener) => onAnswer(++asked),
       };
-      socket.takeBackAll(
-        endless as never,
-        () => {},
-        () => over++,
-        10,
-      );
+      const listener = { onTaken() {}, onOver: () => void over++ };
+      socket.takeBackAll(endless as never, listener, 10);
       expect([asked, over]).toEqual([10, 1]);
       const standing = { accept: (_fd: number, _key: string, { onStands }: AcceptListener) => onStands() };
-      socket.takeBackAll(
-        standing as never,
-        () => {},
-        () => over++,
-      );
+      socket.takeBackAll(standing as never, listener);
       expect([over, socket.isTaking]).toEqual([2, true]);
       // A thread stands there already.
-      socket.takeBackAll(
-        standing as never,
-        () => {},
-        () => over++,
-      );
+      socket.takeBackAll(standing as never, listener);
       expect(over).toBe(3);
     } finally {
       socket.close();

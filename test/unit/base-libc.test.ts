@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { statSync } from "node:fs";
-import { closeFd, connectUnix, hasUnaccepted, isHungUp, listenUnix } from "../../src/base/libc.ts";
+import { fstatSync, statSync } from "node:fs";
+import { acceptNow, closeFd, connectUnix, hasUnaccepted, isHungUp, listenUnix } from "../../src/base/libc.ts";
+import { hasNoPeer, isOpenSomewhere, peerOf } from "../../src/base/unix-peer.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 describe("Unix sockets by system call", () => {
@@ -17,6 +18,22 @@ describe("Unix sockets by system call", () => {
     expect(isHungUp(connected.fd)).toBe(true);
     closeFd(connected.fd);
     expect(connectUnix(dir.at("s"))).toEqual({ kind: "refused", reason: "Connection refused" });
+  });
+
+  test("one that nobody has accepted has no other end, nor has one whose other end is closed: that is hung up", () => {
+    using dir = makeTempDir();
+    const listening = listenUnix(dir.at("s"), 4);
+    const connected = connectUnix(dir.at("s"));
+    if (connected.kind !== "connected") throw new Error("not connected");
+    const own = fstatSync(connected.fd).ino;
+    expect([hasNoPeer(own), isHungUp(connected.fd), peerOf(own)]).toEqual([true, false, 0]);
+    const accepted = acceptNow(listening) as number;
+    const { ino } = fstatSync(accepted);
+    expect([hasNoPeer(own), peerOf(own), isOpenSomewhere(ino)]).toEqual([false, ino, true]);
+    closeFd(accepted);
+    expect([hasNoPeer(own), isHungUp(connected.fd), isOpenSomewhere(ino)]).toEqual([true, true, false]);
+    for (const each of [connected.fd, listening]) closeFd(each);
+    expect(hasNoPeer(own)).toBe(false);
   });
 
   test("connecting where nothing is is refused with the system's reason", () => {

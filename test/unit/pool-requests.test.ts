@@ -123,6 +123,32 @@ describe("while requests wait at a program's cap", () => {
     expect(startedAfter("left")).toBe(0);
   });
 
+  test("threads that have been at work for nobody for ten seconds make room, the oldest first", () => {
+    const { clock, serve, end, ask, made, settle, pool } = fakePool({ maxProcesses: 2, concurrency: 2 });
+    for (const waiter of serve(4).toReversed()) {
+      clock.advance(10);
+      waiter.backend.showsLeft = true;
+      end(waiter, "left");
+    }
+    const [first, second] = made;
+    if (!first || !second) throw new Error("two were asked for");
+    expect([first.left, second.left]).toEqual([
+      [30, 40],
+      [10, 20],
+    ]);
+    expect([first.isIdle, first.free, pool.living]).toEqual([false, 0, 2]);
+    const [waiting, other] = [ask(), ask()];
+    const leases = (ms: number) => {
+      clock.advance(ms);
+      settle();
+      return [waiting.lease?.backend, other.lease?.backend];
+    };
+    expect(leases(9_969)).toEqual([undefined, undefined]);
+    expect(leases(1)).toEqual([second, undefined] as never);
+    expect(leases(10)).toEqual([second, second] as never);
+    expect([first.left.length, second.left, first.told, second.told]).toEqual([2, [], [], []]);
+  });
+
   test("a process that has been on its own for ten seconds makes room, the oldest first, and no more than wait", () => {
     const { clock, serve, end, ask, made, settle, pool } = fakePool({
       maxProcesses: 2,

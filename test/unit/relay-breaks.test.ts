@@ -99,7 +99,7 @@ describe("a request", () => {
 
   test("to a process that somebody has stopped goes to another one", () => {
     const world = startedRelay({ requestId: 2 });
-    world.lease.user?.onStopped();
+    world.lease.user?.onNotRead("was stopped, by SIGSTOP or a debugger, before it read the request");
     expect(broken(world)).toEqual([
       "unanswered",
       "stale",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { fstatSync } from "node:fs";
+import { fstatSync, writeFileSync } from "node:fs";
 import type { Lease } from "../../src/backend/backend.ts";
-import { LeftChildren } from "../../src/backend/left-children.ts";
+import { type Left, LeftWork } from "../../src/backend/left-work.ts";
 import {
   holderAmong,
   holdsSocket,
@@ -19,9 +19,10 @@ import {
   stateOf,
   withUsage,
 } from "../../src/backend/usage.ts";
-import { hindranceOf } from "../../src/backend/work-signs.ts";
+import { hindranceOf, waitForEachOther } from "../../src/backend/work-signs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { socketPair } from "../support/socket-pair.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const OWN = process.pid;
@@ -32,44 +33,84 @@ function sleeper() {
   return { pid: child.pid, child, [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
-describe("children that work on for clients that have left", () => {
-  test("have their places until they let go of the connection, and are due once if that takes too long", () => {
-    const clock = new FakeClock();
-    let [back, due] = [0, 0];
-    const left = new LeftChildren(clock, () => void back++);
-    using pair = socketPair();
-    // This process stands for the child.
-    left.add(OWN, fstatSync(pair.peerFd).ino, 1000, () => void due++);
-    clock.advance(999);
-    expect([left.size, back, due]).toEqual([1, 0, 0]);
-    clock.advance(101);
-    expect([left.size, back, due]).toEqual([1, 0, 1]);
-    clock.advance(10_000);
-    expect(due).toBe(1);
-    pair.hangUp();
-    clock.advance(100);
-    expect([left.size, back, due, clock.timers]).toEqual([0, 1, 1, 0]);
+describe("what goes on for clients that have left", () => {
+  /** This process stands for a worker. */
+  const left = (inode: number, changes: Partial<Left> = {}): Left => ({
+    ...{ inode, since: 0, workers: () => [OWN], dueAt: Number.POSITIVE_INFINITY, onDue() {} },
+    ...changes,
   });
 
-  test("are looked at soon, and less and less often", () => {
+  test("has its place until it lets go of the connection, and is due once if that takes too long", () => {
+    const clock = new FakeClock();
+    let back = 0;
+    const due: number[] = [];
+    const work = new LeftWork(clock, () => void back++);
+    using pair = socketPair();
+    work.add(left(fstatSync(pair.peerFd).ino, { dueAt: 1000, onDue: (worker) => due.push(worker) }));
+    clock.advance(999);
+    expect([work.size, back, due]).toEqual([1, 0, []]);
+    clock.advance(101);
+    expect([work.size, back, due]).toEqual([1, 0, [OWN]]);
+    clock.advance(10_000);
+    expect(due).toEqual([OWN]);
+    pair.hangUp();
+    clock.advance(100);
+    expect([work.size, back, due, clock.timers]).toEqual([0, 1, [OWN], 0]);
+  });
+
+  test("is looked at soon, and less and less often", () => {
     const clock = new FakeClock();
     const backAt: number[] = [];
-    const left = new LeftChildren(clock, () => void backAt.push(clock.now()));
-    left.add(NOBODY, 1, 1000, () => {});
+    const work = new LeftWork(clock, () => void backAt.push(clock.now()));
+    work.add(left(1));
     clock.advance(1);
     expect(backAt).toEqual([]);
     clock.advance(1);
     expect(backAt).toEqual([2]);
   });
 
-  test("are nobody's any more when their process has ended", () => {
+  test("is done when nobody but a job that was left has the connection, and moves with it among workers", () => {
+    const clock = new FakeClock();
+    using pair = socketPair();
+    let workers = [NOBODY, OWN];
+    const work = new LeftWork(clock, () => {});
+    work.add(left(fstatSync(pair.peerFd).ino, { workers: () => workers }));
+    clock.advance(100);
+    workers = [NOBODY];
+    clock.advance(1000);
+    // Who has it is not asked anew while that one has it.
+    expect(work.size).toBe(1);
+    const other = new LeftWork(clock, () => {});
+    other.add(left(fstatSync(pair.peerFd).ino, { workers: () => workers }));
+    clock.advance(2);
+    expect(other.size).toBe(0);
+  });
+
+  test("is given up by age, one after the other", () => {
+    const clock = new FakeClock();
+    using first = socketPair();
+    using second = socketPair();
+    const work = new LeftWork(clock, () => {});
+    work.add(left(fstatSync(second.peerFd).ino, { since: 20 }));
+    work.add(left(fstatSync(first.peerFd).ino, { since: 10 }));
+    // Who is at them is not known before the first look.
+    expect([work.since, work.giveUp()]).toEqual([undefined, undefined]);
+    clock.advance(2);
+    expect([work.since, work.giveUp()]).toEqual([10, OWN]);
+    expect([work.since, work.giveUp()]).toEqual([undefined, undefined]);
+    first.hangUp();
+    clock.advance(100);
+    expect([work.since, work.giveUp()]).toEqual([20, OWN]);
+  });
+
+  test("is nobody's any more when the process has ended", () => {
     const clock = new FakeClock();
     let back = 0;
-    const left = new LeftChildren(clock, () => void back++);
-    left.add(NOBODY, 1, 1000, () => {});
-    left.close();
+    const work = new LeftWork(clock, () => void back++);
+    work.add(left(1));
+    work.close();
     clock.advance(1000);
-    expect([left.size, back, clock.timers]).toEqual([0, 0, 0]);
+    expect([work.size, back, clock.timers]).toEqual([0, 0, 0]);
   });
 });
 
@@ -140,6 +181,22 @@ describe("a process that reads nothing of its request", () => {
 
   test("and has gone is neither", () => {
     expect(hindranceOf(NOBODY, lease(), 1000)).toBeUndefined();
+  });
+
+  test("and whose threads all wait for each other, or a connection, is told from one at work", async () => {
+    using dir = makeTempDir();
+    writeFileSync(dir.at("lock"), "");
+    const locking = () =>
+      Bun.spawn(["perl", "-e", 'open F, ">", shift; flock F, 2; sleep 100', dir.at("lock")], {
+        stdio: ["ignore", "ignore", "ignore"],
+      });
+    const both = [locking(), locking()];
+    const waiters = () => both.filter(({ pid }) => waitForEachOther(pid) === true).length;
+    await waitUntil("one has it, and one waits for it", () => waiters() === 1);
+    using other = sleeper();
+    await waitUntil("it sleeps", () => stateOf(other.pid) === "S");
+    expect([other.pid, NOBODY, OWN].map(waitForEachOther)).toEqual([false, undefined, undefined]);
+    for (const each of both) each.kill("SIGKILL");
   });
 
   test("is ending once it has ended, though nobody has asked how", async () => {
