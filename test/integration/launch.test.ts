@@ -347,7 +347,7 @@ describe("what a process may use", () => {
     expect(owners).toEqual([user, user] as number[]);
   });
 
-  test.if(isRoot)("cwd is entered as the user: what others have in closed folders stays theirs", async () => {
+  test("cwd is entered as the user: what others have in closed folders stays theirs", async () => {
     using others = makeTempDir();
     chmodSync(others.path, 0o700);
     await using site = await openSite({ app: `user = "www-data"\ncwd = "${others.path}"` });
@@ -384,22 +384,3 @@ function makeGroup(name: string): string | undefined {
   }
   return undefined;
 }
-
-/** As with the option --daemonize of many a program. */
-const DAEMONISING = `#!/usr/bin/perl
-use FCGI; use POSIX "setsid";
-exit 0 if fork; setsid(); exit 0 if fork;
-open STDERR, '>', '/dev/null'; open STDOUT, '>', '/dev/null';
-my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\my %env);
-while ($request->Accept() >= 0) { print "Content-Type: text/plain\\r\\n\\r\\nhello from the background\\n" }
-`;
-
-test("a program that puts itself into the background is told so, and leaves no process behind", async () => {
-  await using site = await startSite({ files: { "background.fcgi": DAEMONISING }, lab: [] });
-  for (let i = 0; i < 3; i++) {
-    // The process in the background may be quick enough to be taken for it.
-    expect((await site.ask("background.fcgi")).status).toBeOneOf([200, 502, 503]);
-    await waitUntil("nobody is left", () => site.fpm.marked().length === 0);
-  }
-  expect(site.fpm.log()).toMatch(/(?:went|goes) on in the background.*must stay in the foreground/);
-});
