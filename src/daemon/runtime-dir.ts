@@ -161,8 +161,15 @@ export class RuntimeDir {
 
   /** Says in the pid file that it is ours. */
   writePid(): void {
-    ftruncateSync(this.lock.fd);
-    writeSync(this.lock.fd, `${process.pid}\n`);
+    const text = `${process.pid}\n`;
+    // Over what is there: whoever reads it meanwhile must not find it empty. What holds the lock writes at the end only.
+    const fd = openSync(`/proc/self/fd/${this.lock.fd}`, constants.O_WRONLY);
+    try {
+      writeSync(fd, text, 0);
+      ftruncateSync(fd, text.length);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Where the sockets of backends are. */

@@ -1,14 +1,15 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
-import { encodeHead } from "./encoder.ts";
+import { encodeHead, encodeRecord } from "./encoder.ts";
 import { malformed, NameTable } from "./name-table.ts";
 import { encodeParams, isAsciiAt, latin1, ParamCursor } from "./params.ts";
-import { FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS } from "./protocol.ts";
+import { FCGI_AUTHORIZER, FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS, FCGI_STDIN } from "./protocol.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
 const PADDING_LENGTH_AT = 6;
 const FLAGS_AT = FCGI_HEADER_LEN + 2;
+const NOTHING = new Uint8Array(0);
 
 /** Of these exactly one value is forwarded: programs disagree on which of two they use. */
 const SINGLE = [
@@ -140,10 +141,13 @@ export class RequestHead {
     if (this.isVerbatim(changes)) {
       this.#records[this.#start + FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
       queue.push(this.#records, this.#start, this.#end);
-      return;
+    } else {
+      const records = this.encode(keepConn, changes);
+      queue.push(records, 0, records.length);
     }
-    const records = this.encode(keepConn, changes);
-    queue.push(records, 0, records.length);
+    if (this.role !== FCGI_AUTHORIZER) return;
+    const end = encodeRecord(FCGI_STDIN, this.requestId, NOTHING);
+    queue.push(end, 0, end.length);
   }
 
   /** The head anew, with one value of every parameter, HTTP_PROXY dropped and `changes` applied. */

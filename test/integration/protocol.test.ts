@@ -174,6 +174,14 @@ describe("roles and aborts", () => {
     expect(bodyOf((await connection.answer()).stdout)).toMatch(/^\d+$/);
   });
 
+  test("an AUTHORIZER that reads its STDIN finds the end of it, whatever the web server sends of a body", async () => {
+    using connection = await connectFcgi(site.fpm.socket);
+    for (const body of [null, Buffer.alloc(0), Buffer.from("a form")]) {
+      await connection.send(connection.encode(lab, { role: FCGI_AUTHORIZER, body, keepConn: true, ...query("op=count") }));
+      expect(bodyOf((await connection.answer()).stdout)).toBe("0");
+    }
+  });
+
   test("BEGIN and ABORT without any PARAMS are answered with END_REQUEST", async () => {
     using connection = await connectFcgi(site.fpm.socket);
     await connection.send(encodeRecord(FCGI_BEGIN_REQUEST, 7, Uint8Array.of(0, 1, 1, 0, 0, 0, 0, 0)));

@@ -4,7 +4,7 @@ import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { encodeHead, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { RequestHead, readHead } from "../../src/fcgi/head.ts";
 import { encodeParams, latin1, ParamCursor } from "../../src/fcgi/params.ts";
-import { FCGI_BEGIN_REQUEST, FCGI_PARAMS } from "../../src/fcgi/protocol.ts";
+import { FCGI_AUTHORIZER, FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { WantedParameters } from "../../src/fcgi/wanted-parameters.ts";
 
 type Pairs = [string, string][];
@@ -73,7 +73,10 @@ describe("a request's head", () => {
     expect([head.requestId, head.role, head.keepConn, head.method]).toEqual([0x1234, 2, true, "PUT"]);
     const queue = new ByteQueue();
     head.sendTo(queue, false, new Map());
-    expect(queue.join().length).toBe(records.length);
+    // An Authorizer has no body, and is told so.
+    const sent = queue.join();
+    expect(sent.subarray(records.length)).toEqual(encodeRecord(FCGI_STDIN, 0x1234, new Uint8Array(0)));
+    expect(head.role).toBe(FCGI_AUTHORIZER);
     expect([chunk[2], chunk[13], chunk[3 + records.length]]).toEqual([0xcc, 0, 0xdd]);
   });
 

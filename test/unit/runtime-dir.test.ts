@@ -134,6 +134,34 @@ describe("a runtime folder that somebody has removed", () => {
     }
   };
 
+  test("has a pid in its pid file at any time, also while another daemon takes over", () => {
+    const running = claimed();
+    const file = folder.at("run/std-fpm.pid");
+    const { ino } = statSync(file);
+    // As a longer one left it.
+    writeFileSync(file, "4194303\n");
+    const seen = new Set<string>();
+    const reader = Bun.spawn(
+      [
+        "perl",
+        "-e",
+        'while (!-e "$ARGV[0].end") { open F, $ARGV[0]; $seen{<F> // ""} = 1 } print sort keys %seen',
+        file,
+      ],
+      { stdout: "pipe" },
+    );
+    Bun.sleepSync(100);
+    for (let times = 0; times < 2000; times++) running.writePid();
+    writeFileSync(`${file}.end`, "");
+    return new Response(reader.stdout).text().then((text) => {
+      for (const line of text.trimEnd().split("\n")) seen.add(line);
+      expect([...seen].filter((line) => !["4194303", `${process.pid}`].includes(line))).toEqual([]);
+      expect([readFileSync(file, "latin1"), statSync(file).ino]).toEqual([`${process.pid}\n`, ino]);
+      rmSync(`${file}.end`);
+      running.release();
+    });
+  });
+
   test("is made again as it was: owner, mode, pid and marker, and it is locked", () => {
     const running = claimed();
     const marker = readFileSync(folder.at("run/instance"), "latin1");
