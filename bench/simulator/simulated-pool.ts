@@ -70,7 +70,7 @@ export class SimulatedPool {
 
   arrive(request: SimulatedRequest): void {
     const view = { hasFree: this.idle.length > 0, waiting: this.queue.size, queueLength: QUEUE_LENGTH };
-    if (onArrival({ ...view, isBreakerOpen: false }) === "queue full") {
+    if (onArrival({ ...view, mayCome: 0, isBreakerOpen: false }) === "queue full") {
       this.#events.onRefused(this);
       return;
     }

@@ -160,7 +160,12 @@ export const appSchema = Type.Object(
     ),
     idle_timeout: duration("3m", "Idle processes above `min_processes` end after this time."),
     queue_timeout: duration("30s", "Longest wait of a request for a free process.", "positive"),
-    queue_length: integer(0, 1_000_000, 0, "Most requests waiting for one program; 0 = 1024."),
+    queue_length: integer(
+      0,
+      1_000_000,
+      0,
+      "Most requests waiting for one program when no more of its processes can come; 0 = 1024.",
+    ),
     start_timeout: duration(
       "30s",
       "How long a new process may take to accept its first connection.",

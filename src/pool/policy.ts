@@ -40,8 +40,10 @@ export interface ArrivalView {
   /** Whether a process that may take it is free. */
   readonly hasFree: boolean;
   readonly waiting: number;
-  /** Most requests that may wait. */
+  /** Most requests that may wait, … */
   readonly queueLength: number;
+  /** … beside those for which there will be a place soon. */
+  readonly mayCome: number;
   readonly isBreakerOpen: boolean;
 }
 
@@ -105,7 +107,7 @@ export function lookAgainMs(view: PoolView): number | undefined {
 export function onArrival(view: ArrivalView): Arrival {
   if (view.isBreakerOpen) return "breaker open";
   if (view.waiting === 0 && view.hasFree) return "lend";
-  return view.waiting < view.queueLength ? "queue" : "queue full";
+  return view.waiting < view.queueLength + view.mayCome ? "queue" : "queue full";
 }
 
 /** Whether the pool's idlest process is to end. Ask again with `living` one less before the next one. */

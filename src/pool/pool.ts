@@ -181,10 +181,11 @@ export class Pool implements StartsOwner, Sharer {
       hasFree: this.#population.hasFree(now),
       waiting: this.#queue.length,
       queueLength,
+      mayCome: this.#queue.length < queueLength ? 0 : this.#population.placesToCome,
       isBreakerOpen: this.#breakerIsOpen,
     });
     if (arrival === "breaker open") throw this.#starts.refusal();
-    if (arrival === "queue full") throw queueFull(name, queueLength);
+    if (arrival === "queue full") throw queueFull(name, this.#queue.length);
     const lease = arrival === "lend" ? this.#population.lend(now) : undefined;
     if (lease) {
       this.#lent++;
@@ -385,10 +386,9 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Trees that are warm take the places of others. */
   #relieve(now: number): void {
-    for (const { tree, isWarm } of this.#population.relieve(now)) {
+    for (const { tree, isWarm } of this.#population.relieve(now))
       if (isWarm) this.#starts.reset();
       else this.#starts.onTrialFailed(tree);
-    }
     this.#lookAgain.within(this.#population.verdictInMs);
     if (!this.#population.isPending) this.#settleRestart(undefined);
   }

@@ -125,6 +125,11 @@ export class Population {
     return processCap({ ...limits, cpuShare, serviceMs, meanAgeMs, memoryBytes });
   }
 
+  /** Places for requests of processes that are being started, or may be. */
+  get placesToCome(): number {
+    return Math.max(0, this.cap - this.size + this.starting) * this.program.app.concurrency;
+  }
+
   /**
    * What the policy sees while so many requests wait. It counts in places: a process that serves several requests at once is as many of
    * them as it serves. Without `mayStock` none is kept that no request waits for.

@@ -160,7 +160,7 @@ describe("when the pool is looked at again", () => {
 
 describe("a request that arrives", () => {
   const arrival = (changes: Partial<ArrivalView>) =>
-    onArrival({ hasFree: false, waiting: 0, queueLength: 10, isBreakerOpen: false, ...changes });
+    onArrival({ hasFree: false, waiting: 0, queueLength: 10, mayCome: 0, isBreakerOpen: false, ...changes });
 
   test("gets an idle process, but not before those that wait", () => {
     expect(arrival({ hasFree: true })).toBe("lend");
@@ -170,6 +170,10 @@ describe("a request that arrives", () => {
   test("waits while the queue has a place, and is refused one above", () => {
     expect(arrival({ waiting: 9 })).toBe("queue");
     expect(arrival({ waiting: 10 })).toBe("queue full");
+    expect([arrival({ waiting: 12, mayCome: 3 }), arrival({ waiting: 13, mayCome: 3 })]).toEqual([
+      "queue",
+      "queue full",
+    ]);
   });
 
   test("is refused while the breaker is open", () => {

@@ -36,14 +36,27 @@ describe("a request", () => {
   });
 
   test("is refused when queue_length of them wait, and 1024 where the settings say nothing", () => {
-    const { ask } = fakePool({ queueLength: 2 });
+    const { ask, serve } = fakePool({ queueLength: 2, maxProcesses: 1 });
+    serve(1);
     ask();
     ask();
     expect(ask).toThrow("2 requests wait already");
-    const other = fakePool();
+    const other = fakePool({ maxProcesses: 1 });
+    other.serve(1);
     for (let i = 0; i < 1024; i++) other.ask();
     expect(other.ask).toThrow("1024 requests wait already");
     expect(other.pool.waiting).toBe(1024);
+  });
+
+  test("has a place beside those that wait while processes are being started, or may be", () => {
+    const cold = fakePool({ queueLength: 2, maxProcesses: 3, concurrency: 2 });
+    for (let i = 0; i < 8; i++) cold.ask();
+    expect(cold.ask).toThrow("8 requests wait already");
+    const one = fakePool({ queueLength: 1, maxProcesses: 2 });
+    one.serve(1);
+    one.ask();
+    one.ask();
+    expect(one.ask).toThrow("2 requests wait already");
   });
 
   test("that has waited for queue_timeout is refused, and what is wanted for the others is worked out anew", () => {
