@@ -177,7 +177,9 @@ describe("roles and aborts", () => {
   test("an AUTHORIZER that reads its STDIN finds the end of it, whatever the web server sends of a body", async () => {
     using connection = await connectFcgi(site.fpm.socket);
     for (const body of [null, Buffer.alloc(0), Buffer.from("a form")]) {
-      await connection.send(connection.encode(lab, { role: FCGI_AUTHORIZER, body, keepConn: true, ...query("op=count") }));
+      await connection.send(
+        connection.encode(lab, { role: FCGI_AUTHORIZER, body, keepConn: true, ...query("op=count") }),
+      );
       expect(bodyOf((await connection.answer()).stdout)).toBe("0");
     }
   });
