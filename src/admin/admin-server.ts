@@ -3,7 +3,7 @@ import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
-import type { BindOptions } from "../front/bind.ts";
+import type { SocketPermissions } from "../front/socket-permissions.ts";
 import { AdminSocketFile } from "./admin-socket.ts";
 import type { Control } from "./control.ts";
 import { EndWait } from "./end-wait.ts";
@@ -13,7 +13,7 @@ import { createHandler, EVENTS_TYPE } from "./handler.ts";
 export interface AdminOptions {
   readonly address: ListenAddress;
   /** Who may look there, and not act; undefined: only our own user and root get there, and may act. */
-  readonly open: Omit<BindOptions, "backlog"> | undefined;
+  readonly open: SocketPermissions | undefined;
   /** An earlier daemon listens there and is about to go. */
   readonly mayTakeOver: boolean;
   readonly control: Control;

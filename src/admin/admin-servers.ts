@@ -1,5 +1,5 @@
 import type { AdminConfig } from "../config/config.ts";
-import type { BindOptions } from "../front/bind.ts";
+import type { SocketPermissions } from "../front/socket-permissions.ts";
 import { type AdminOptions, AdminServer } from "./admin-server.ts";
 
 /** The admin servers of all addresses: who gets to the first Unix socket may act, who gets to another one may look. */
@@ -9,7 +9,7 @@ export class AdminServers {
   /** `permissions` are those of the sockets for looking. All listen, or none. @throws FpmError LISTEN_IN_USE, LISTEN_FAILED. */
   constructor(
     { listen }: AdminConfig,
-    permissions: Omit<BindOptions, "backlog">,
+    permissions: SocketPermissions,
     options: Omit<AdminOptions, "address" | "open">,
   ) {
     const acting = listen.find(({ kind }) => kind === "unix");

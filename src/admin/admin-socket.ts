@@ -2,8 +2,8 @@ import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { fileIdentity } from "../base/file-identity.ts";
 import { listeningOn, refuseDescriptors } from "../base/libc.ts";
-import { type BindOptions, setPermissions } from "../front/bind.ts";
 import { checkUnanswered, isSocketAt, listenFailed } from "../front/socket-file.ts";
+import { type SocketPermissions, setPermissions } from "../front/socket-permissions.ts";
 
 /** What the path comes from. */
 const SETTING = "admin.listen";
@@ -41,10 +41,9 @@ export class AdminSocketFile {
   }
 
   /** From now on the path leads here, for those whom `open` lets, beside our own user. @throws FpmError LISTEN_FAILED. */
-  publish(open: Omit<BindOptions, "backlog"> | undefined): void {
+  publish(open: SocketPermissions | undefined): void {
     try {
-      if (open) setPermissions(this.draft, open);
-      this.#identity = fileIdentity(this.draft);
+      this.#identity = open ? setPermissions(this.draft, open) : fileIdentity(this.draft);
       renameSync(this.draft, this.path);
     } catch (error) {
       throw listenFailed(this.path, error);

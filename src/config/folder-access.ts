@@ -8,7 +8,9 @@ export interface Folder {
   readonly facts: Stats;
 }
 
+const ROOT = 0;
 const OTHERS_WRITE = 0o002;
+const GROUP_WRITE = 0o020;
 /** In such a folder only the owner of a file may rename or remove it (sticky bit, unlink(2)). */
 const STICKY = 0o1000;
 
@@ -32,6 +34,22 @@ export async function openToAll(path: string): Promise<Folder | undefined> {
   const [own, ...above] = await foldersAbove(path);
   if (own && (own.facts.mode & OTHERS_WRITE) !== 0) return own;
   return above.find(({ facts }) => (facts.mode & (OTHERS_WRITE | STICKY)) === OTHERS_WRITE);
+}
+
+/** Who else than root may put another file in the place of one in this folder, and the folder; undefined: nobody. */
+export async function changeableAbove(folder: string): Promise<{ who: string; path: string } | undefined> {
+  for (const { path, facts } of await foldersAbove(folder)) {
+    const who = exchangerIn(facts);
+    if (who !== undefined) return { who, path };
+  }
+  return undefined;
+}
+
+function exchangerIn({ uid, gid, mode }: Stats): string | undefined {
+  if (uid !== ROOT) return `user ${uid}`;
+  if ((mode & STICKY) !== 0) return undefined;
+  if ((mode & OTHERS_WRITE) !== 0) return "every user";
+  return (mode & GROUP_WRITE) !== 0 && gid !== ROOT ? `the group ${gid}` : undefined;
 }
 
 async function factsOf(path: string): Promise<Stats | undefined> {

@@ -1,8 +1,10 @@
 import { dirname, relative } from "node:path";
 import { groupId } from "../base/accounts.ts";
-import { foldersAbove, isFolder } from "./folder-access.ts";
+import { changeableAbove, foldersAbove, isFolder } from "./folder-access.ts";
 import { parseListenAddress } from "./listen-address.ts";
+import { adminAddresses, serverAddresses } from "./resolve.ts";
 import type { ServerTable } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -17,6 +19,24 @@ export async function socketWarnings(server: ServerTable): Promise<string[]> {
     if (address?.kind !== "unix") continue;
     const why = await whyUnreachable(address.path, server);
     if (why !== undefined) warnings.push(`server.listen: ${why}`);
+  }
+  return warnings;
+}
+
+/** Of a std-fpm that root runs: sockets in whose place somebody else may put another one. */
+export async function rootsSocketWarnings({ server, admin }: Tables): Promise<string[]> {
+  const warnings: string[] = [];
+  const all = { "server.listen": serverAddresses(server), "admin.listen": adminAddresses(admin, server) };
+  for (const [key, addresses] of Object.entries(all)) {
+    for (const address of addresses) {
+      // std-fpm sees to its own folder itself.
+      if (address.kind !== "unix" || relative(server.runtime_dir, dirname(address.path)) === "") continue;
+      const open = await changeableAbove(dirname(address.path));
+      if (open)
+        warnings.push(
+          `${key}: ${open.who} may change the folder ${open.path}, and so put another socket in the place of ${address.path}; set a path in a folder that only root may change`,
+        );
+    }
   }
   return warnings;
 }

@@ -10,7 +10,7 @@ import { nameWarnings } from "./name-warnings.ts";
 import { serverAddresses } from "./resolve.ts";
 import type { AppTable, ServerTable } from "./schema.ts";
 import { serverSchema } from "./server-schema.ts";
-import { socketWarnings } from "./socket-warnings.ts";
+import { rootsSocketWarnings, socketWarnings } from "./socket-warnings.ts";
 import { layApp, type Tables } from "./tables.ts";
 
 const WRITABLE_BY_ALL = 0o002;
@@ -31,6 +31,7 @@ export async function warningsOf(
     }
   }
   warnings.push(...(await socketWarnings(tables.server)));
+  if (isForRoot(tables)) warnings.push(...(await rootsSocketWarnings(tables)));
   warnings.push(...descriptorWarnings(tables.server, ownHardLimit));
   if (!(await isFolder(tables.server.spool_dir)))
     warnings.push(`server.spool_dir: there is no folder ${tables.server.spool_dir}`);

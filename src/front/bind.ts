@@ -1,19 +1,16 @@
-import { chmodSync, chownSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import type { TCPSocketListener } from "bun";
 import { errnoOf } from "../base/errors.ts";
 import { fileIdentity } from "../base/file-identity.ts";
 import { closeFd, duplicate, listenUnix } from "../base/libc.ts";
 import type { ListenAddress } from "../config/config.ts";
 import { checkUnanswered, inUse, isSocketAt, listenFailed } from "./socket-file.ts";
+import { renewPermissions as renew, type SocketPermissions, setPermissions } from "./socket-permissions.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 
 /** Who may connect to a Unix socket, and how many may wait. */
-export interface BindOptions {
-  readonly mode: number;
-  /** undefined leaves it as it is. */
-  readonly uid: number | undefined;
-  readonly gid: number | undefined;
+export interface BindOptions extends SocketPermissions {
   readonly backlog: number;
 }
 
@@ -37,10 +34,10 @@ export function bindSocket(address: ListenAddress, options: BindOptions): BoundS
 }
 
 /** Gives the file of a Unix socket the owner and mode that hold now. @throws FpmError LISTEN_FAILED. */
-export function renewPermissions({ address, isForeign }: BoundSocket, options: BindOptions): void {
-  if (address.kind !== "unix" || isForeign) return;
+export function renewPermissions({ address, file, isForeign }: BoundSocket, options: BindOptions): void {
+  if (address.kind !== "unix" || isForeign || file === undefined) return;
   try {
-    setPermissions(address.path, options);
+    renew(address.path, file, options);
   } catch (error) {
     throw listenFailed(address.path, error);
   }
@@ -79,21 +76,24 @@ function bindUnix(address: UnixAddress, options: BindOptions): BoundSocket {
   let fd: number | undefined;
   try {
     fd = listenUnix(path, options.backlog);
-    setPermissions(path, options);
-    return { address, fd, file: fileIdentity(path), isForeign: false };
+    return { address, fd, file: setPermissions(path, options), isForeign: false };
   } catch (error) {
     if (fd !== undefined) {
       closeFd(fd);
-      unlinkSync(path);
+      removeOwnSocket(path);
     }
     throw listenFailed(path, error);
   }
 }
 
-/** @throws the system's error. */
-export function setPermissions(path: string, { uid, gid, mode }: Omit<BindOptions, "backlog">): void {
-  chownSync(path, uid ?? -1, gid ?? -1);
-  chmodSync(path, mode);
+/** What somebody has put in its place stays. */
+function removeOwnSocket(path: string): void {
+  try {
+    const facts = lstatSync(path);
+    if (facts.isSocket() && facts.uid === process.geteuid?.()) unlinkSync(path);
+  } catch {
+    // It has gone, or the folder may not be ours any more: what matters is why nobody can listen.
+  }
 }
 
 /** A TCP socket bound by Bun and kept as a descriptor of our own. */

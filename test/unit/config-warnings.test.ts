@@ -251,29 +251,6 @@ test("logs of root's in a folder that others may change are pointed out", async 
   expect(await warningsOf(logs(shared))).toEqual([]);
 });
 
-test("a socket that nobody can get to is pointed out", async () => {
-  const socket = (lines: string) => `[server]\ninclude = ""\nlisten = "${folder}/x.sock"\n${lines}`;
-  const warnings = async (lines: string) => {
-    const file = join(folder, "socket.toml");
-    await writeFile(file, socket(lines));
-    return (await loadConfig({ file })).warnings;
-  };
-  await chmod(folder, 0o700);
-  expect(await warnings('listen_mode = "0666"')).toEqual([
-    `server.listen: other users cannot get to ${folder}/x.sock: they may not search the folder ${folder} (mode 0700)`,
-  ]);
-  expect(await warnings('listen_group = "daemon"')).toEqual([
-    `server.listen: the group daemon cannot get to ${folder}/x.sock: they may not search the folder ${folder} (mode 0700)`,
-  ]);
-  expect(await warnings('listen_mode = "0600"')).toEqual([
-    `server.listen: only std-fpm's own user and root can connect to ${folder}/x.sock, with listen_mode = "0600"`,
-  ]);
-  expect(await warnings('listen_mode = "0600"\nlisten_owner = "daemon"')).toEqual([]);
-  await chmod(folder, 0o711);
-  expect(await warnings('listen_mode = "0666"')).toEqual([]);
-  expect(await warnings('listen_group = "daemon"')).toEqual([]);
-});
-
 test("folders for the socket, the logs and the bodies that do not exist are named with their key", async () => {
   const none = `${folder}/none`;
   expect(
