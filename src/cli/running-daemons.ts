@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { beginningOfText } from "../base/bounded-read.ts";
 import { errnoOf } from "../base/errors.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 
@@ -17,12 +18,12 @@ const LISTENING = /^\S+ \S+ \S+ 00010000 0001 01 +\d+ (\/.*)\.([1-9]\d{0,6})$/gm
 
 /** Every daemon with a Unix socket in `[admin] listen`, those that one may act on first; what /proc does not show, and whose socket may not be looked at, is left out. */
 export function runningDaemons(): RunningDaemon[] {
-  const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid]) => {
+  const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid = ""]) => {
     return {
       socket,
       pid: Number(pid),
       mode: modeOf(socket),
-      words: textOf(`/proc/${pid}/cmdline`).split("\0"),
+      words: wordsOf(pid),
     };
   });
   return found
@@ -58,6 +59,13 @@ function modeOf(path: string): number | undefined {
     if (errnoOf(thrown) === "") throw thrown;
     return undefined;
   }
+}
+
+/** Its command line. */
+function wordsOf(pid: string): string[] {
+  return Buffer.from(beginningOfText(`/proc/${pid}/cmdline`), "latin1")
+    .toString()
+    .split("\0");
 }
 
 function textOf(path: string): string {

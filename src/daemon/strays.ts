@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { isEnding } from "../backend/usage.ts";
+import { beginningOfText } from "../base/bounded-read.ts";
 import type { Log } from "../base/log.ts";
 import { parentOf } from "../base/proc-stat.ts";
 import { sendSignal } from "../base/signal.ts";
-import { INSTANCE_VARIABLE } from "../start/launch.ts";
 import type { Reaper } from "../start/reaper.ts";
+import { MarkLook } from "./marks.ts";
 
 /** The first process, which adopts what nobody else does; and whoever started that, outside of a container. */
 const FIRST_PIDS: readonly number[] = [0, 1];
@@ -61,7 +62,8 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, log }: LeftBe
 
 /** Processes with this mark that nobody else answers for. */
 function straysOf(instance: string): number[] {
-  const marked = new Set(pids().filter((pid) => pid !== process.pid && carriesMark(pid, instance)));
+  const look = new MarkLook(instance);
+  const marked = new Set(pids().filter((pid) => pid !== process.pid && look.finds(pid)));
   const adopters = new Set([...FIRST_PIDS, process.pid]);
   return [...marked].filter((pid) => {
     let parent = parentOf(pid);
@@ -76,24 +78,12 @@ function pids(): number[] {
 
 /** A user's systemd adopts what is left of that user's services. */
 function isSystemd(pid: number): boolean {
-  return read(pid, "comm") === "systemd\n";
+  return beginningOfText(`/proc/${pid}/comm`) === "systemd\n";
 }
 
 /** Whether a process has been sent SIGKILL and does not know it yet, or is about to end (/proc/PID/status). */
 function isBeingKilled(pid: number): boolean {
-  const pending = [...read(pid, "status").matchAll(/^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$/gm)];
+  const status = beginningOfText(`/proc/${pid}/status`);
+  const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$/gm)];
   return isEnding(pid) || pending.some(([, mask]) => (BigInt(`0x${mask}`) & SIGKILL_BIT) !== 0n);
-}
-
-function carriesMark(pid: number, instance: string): boolean {
-  return read(pid, "environ").split("\0").includes(`${INSTANCE_VARIABLE}=${instance}`);
-}
-
-/** "" when it has gone, or is somebody else's. */
-function read(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1");
-  } catch {
-    return "";
-  }
 }

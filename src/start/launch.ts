@@ -109,7 +109,7 @@ function hardLimit(resource: Resource): number {
   return resourceLimit(0, resource)?.hard ?? 0;
 }
 
-/** What is configured goes before what the request says, and our own mark before both. */
+/** What is configured goes before what the request says, and our own mark before both: it is looked for at the beginning. */
 function environmentOf(
   program: Program,
   account: Account | undefined,
@@ -118,14 +118,15 @@ function environmentOf(
 ): string[] {
   const { names, variables } = configuredFor(program, account, instance);
   const isFree = (variable: string) => !names.has(variable.slice(0, variable.indexOf("=")));
-  return [...request.filter(isFree), ...variables];
+  return [...variables, ...request.filter(isFree)];
 }
 
 /** Worked out once for a program, unless a file is to be read for it. */
 function configuredFor(program: Program, account: Account | undefined, instance: string): Configured {
   const before = known.get(program);
   if (before && before.account === account) return before;
-  const own = { ...settingsOf(program, account), [INSTANCE_VARIABLE]: instance };
+  const mark = { [INSTANCE_VARIABLE]: instance };
+  const own = { ...mark, ...settingsOf(program, account), ...mark };
   const variables = Object.entries(own).map(([name, value]) => bytesOf(`${name}=${value}`));
   const configured = { account, names: new Set(Object.keys(own)), variables };
   if (program.app.envFile === "") known.set(program, configured);

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { snapshotOf } from "../support/admin.ts";
-import { isAlive } from "../support/processes.ts";
+import { isAlive, peakResidentBytes } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const TIMES = 20;
+/** More than an idle daemon ever has. */
+const MEMORY_BYTES = 384 * 1024 * 1024;
 const CGI = 'protocol = "cgi"\nextensions = [".cgi"]';
 /** Touches the file that the query names, after a while. */
 const JOB = `sh -c "sleep 1; touch '$PWD/done-$QUERY_STRING'"`;
@@ -165,6 +168,29 @@ while ! test -s polite || ! test -s stubborn; do sleep 0.01; done\n`,
     } finally {
       process.kill(-job.pid, "SIGKILL");
       await job.exited;
+    }
+  });
+
+  test("reads no more than the beginning of an environment, however long a process makes its own", async () => {
+    await using site = await startSite({ app: CGI, files: { "job.cgi": `#!/bin/sh\n${HEAD}\n` } });
+    const long = Bun.spawn([resolve("dist/test-programs/long-environment"), "384", `${site.root}/pid`]);
+    try {
+      await waitUntil("its environment is long", () => existsSync(`${site.root}/pid`));
+      let peak = 0;
+      let hasEnded = false;
+      site.fpm.signal("SIGTERM");
+      void site.fpm.exited.then(() => {
+        hasEnded = true;
+      });
+      while (!hasEnded) {
+        peak = Math.max(peak, peakResidentBytes(site.fpm.pid));
+        await Bun.sleep(5);
+      }
+      expect(await site.fpm.exited).toBe(0);
+      expect(peak).toBeLessThan(MEMORY_BYTES);
+    } finally {
+      long.kill("SIGKILL");
+      await long.exited;
     }
   });
 });

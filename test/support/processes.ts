@@ -1,11 +1,17 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
+import { readInto } from "../../src/base/bounded-read.ts";
+
+const MOST_ENVIRONMENT_BYTES = 2 * 1024 * 1024;
 
 /** The processes whose environment holds `NAME=value`, zombies left out. */
 export function processesWithVariable(name: string, value: string): number[] {
-  const wanted = `${name}=${value}`;
+  const wanted = Buffer.from(`\0${name}=${value}\0`);
+  // A test may make one longer than can be read.
+  const buffer = Buffer.alloc(MOST_ENVIRONMENT_BYTES);
   return allPids().filter((pid) => {
-    return isAlive(pid) && read(`/proc/${pid}/environ`).split("\0").includes(wanted);
+    const end = isAlive(pid) ? readInto(buffer.subarray(1), `/proc/${pid}/environ`) : 0;
+    return buffer.subarray(0, 1 + end).includes(wanted);
   });
 }
 
