@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 /** What a path leads to, and nothing of it opened: no device, no FIFO notices (open(2)); node:fs does not have its number. */
 const O_PATH = 0o10000000;
@@ -25,5 +26,15 @@ export function openPlainFile(path: string): number | undefined {
     return fstatSync(place).isFile() ? openSync(pathOf(place), READ) : undefined;
   } finally {
     closeSync(place);
+  }
+}
+
+/** The same where the disk may take its time. */
+export async function openPlainFileLater(path: string): Promise<FileHandle | undefined> {
+  const place = await open(path, O_PATH);
+  try {
+    return (await place.stat()).isFile() ? await open(pathOf(place.fd), READ) : undefined;
+  } finally {
+    await place.close();
   }
 }

@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
+import { openPlainFileLater } from "../base/open-place.ts";
 import { appSchema } from "./app-schema.ts";
 import type { AppConfig, Config } from "./config.ts";
 import { annotationsOf } from "./keys.ts";
@@ -98,7 +98,7 @@ async function ofConcurrency(match: string, settings: AppConfig, name: string): 
 
 /** What a file's `#!` line names; "" where it has none. */
 async function interpreterOf(path: string): Promise<string> {
-  const file = await open(path).catch(() => undefined);
+  const file = await openPlainFileLater(path).catch(() => undefined);
   if (!file) return "";
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);

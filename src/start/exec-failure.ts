@@ -1,13 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, readSync, realpathSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Identity } from "../base/accounts.ts";
 import { isOnNoexec } from "../base/mounts.ts";
+import { openPlainFile } from "../base/open-place.ts";
 import { blockedAt, modeText } from "./permission.ts";
 import type { Program } from "./program.ts";
 import { runnerOf } from "./runner.ts";
 
-/** A look at a program must not wait for it: a FIFO in its place would never open. */
-const LOOK = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const LINE_BYTES = 256;
 
 /** Says in words why a program could not be executed. Reads its file, which may take as long as the disk likes. */
@@ -134,8 +133,8 @@ function firstLineOf(path: string): string | undefined {
 export function beginningOf(path: string): Buffer | undefined {
   let fd: number | undefined;
   try {
-    fd = openSync(path, LOOK);
-    if (!fstatSync(fd).isFile()) return undefined;
+    fd = openPlainFile(path);
+    if (fd === undefined) return undefined;
     const buffer = Buffer.alloc(LINE_BYTES);
     return buffer.subarray(0, readSync(fd, buffer, 0, LINE_BYTES, 0));
   } catch {
