@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, FpmError, messageOf } from "../base/errors.ts";
 import { isShortage, noDescriptors } from "../base/shortage.ts";
@@ -30,6 +30,7 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
   const groupProblem = controlGroupProblem(cgroup);
   if (groupProblem !== undefined) throw cannotStart(program, `cgroup: ${groupProblem}`);
   try {
+    if (launch.uid !== process.geteuid?.()) for (const fd of order.stdio) giveTo(launch.uid, fd);
     // Either has the kernel put it into its control group when it is born.
     const isBuns = protocol === "fastcgi" || (cgroup !== "" && isText(launch.env));
     const pid = isBuns ? spawnByBun(launch, order, onExit) : spawnInBytes(launch, order);
@@ -37,6 +38,16 @@ export function spawn(launch: Launch, order: StartOrder, onExit: (ending: Ending
   } catch (error) {
     if (error instanceof FpmError) throw error;
     throw spawnError(launch, order, error);
+  }
+}
+
+/** Whoever a pipe belongs to may open it anew, as /dev/stderr does. Others' files and sockets stay what they are. */
+function giveTo(uid: number, fd: number): void {
+  try {
+    if (fstatSync(fd).isFIFO()) fchownSync(fd, uid, -1);
+  } catch (error) {
+    // Root without that capability, as in some containers: all but that works.
+    if (errnoOf(error) !== "EPERM") throw error;
   }
 }
 

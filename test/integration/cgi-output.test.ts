@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { childrenOf } from "../../src/base/proc-stat.ts";
 import { FCGI_AUTHORIZER } from "../../src/fcgi/protocol.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { isRoot } from "../support/server-process.ts";
 import { type Site, startSite } from "../support/site.ts";
 import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -215,4 +217,19 @@ describe("a CGI program", () => {
     await waitUntil("all are over", () => processes() === 0);
     await waitUntil("their descriptors are closed", () => site.fpm.descriptors() <= descriptors + 2);
   });
+});
+
+test("a user's program may open its input, its output and its errors by their names", async () => {
+  if (!isRoot) return;
+  await using site = await startSite({
+    app: 'protocol = "cgi"\nextensions = [".cgi"]\nuser = "5"\ngroup = "60"',
+    files: {
+      "names.cgi": `#!/bin/sh\n${HEAD}\ncat /dev/stdin >/dev/stdout && echo "told to $(id -u)" >/dev/stderr\n`,
+    },
+  });
+  for (const path of [dirname(site.root), site.root]) chmodSync(path, 0o755);
+  expect((await site.ask("names.cgi", { method: "POST", body: Buffer.from("what was sent") })).text()).toBe(
+    "what was sent",
+  );
+  await logged(site.fpm, "told to 5");
 });
