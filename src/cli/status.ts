@@ -7,8 +7,6 @@ import { ADMIN_FLAGS, AdminClient } from "./admin-client.ts";
 import { type CommandData, EXIT_OK } from "./command.ts";
 
 const EVERY_MS = 1000;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
-const UNFIT = /[\x00-\x1f\x7f]/;
 
 /** `std-fpm status`: what the running daemon is at. */
 export const statusCommand = defineCommand({
@@ -56,9 +54,11 @@ export const statusCommand = defineCommand({
   },
 });
 
-/** Names without what a terminal would obey: they are typed again. */
+/** Those without what a terminal would obey: they are typed again, which an escaped one could not be. */
 function nameLines(programs: readonly ProgramStatus[]): string {
-  return programs.flatMap(({ name, is_gone }) => (is_gone || UNFIT.test(name) ? [] : `${name}\n`)).join("");
+  return programs
+    .flatMap(({ name, is_gone }) => (is_gone || escapeControls(name) !== name ? [] : `${name}\n`))
+    .join("");
 }
 
 function pidLines(programs: readonly ProgramStatus[]): string {

@@ -162,6 +162,12 @@ test("names of programs reach the terminal without what would steer it", async (
     expect(`${out}${err}`).toContain("red");
     for (const steering of ["\u001b", "\u202e"]) expect(`${out}${err}`).not.toContain(steering);
   }
+  for (const name of ["\u009b31m.fcgi", "\u202e.fcgi", "plain.fcgi"]) {
+    site.put(name, { copyOf: "dist/test-programs/lab" });
+    await site.text(encodeURIComponent(name));
+  }
+  // They are typed again, as completion offers them: others are left out.
+  expect((await command(site.fpm, "status", "--programs")).out).toBe(`${site.root}/plain.fcgi\n`);
 });
 
 describe("std-fpm reopen-logs", () => {
