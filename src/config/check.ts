@@ -25,7 +25,8 @@ const TABLE_KEYS = [...Object.keys(TABLES), "apps"];
 const LONGEST_FOUND = 80;
 
 /** Everything that is wrong with the data of one file, in the order of the schema; empty for a good one. */
-export function checkFile(table: unknown): Problem[] {
+export function checkFile(parsed: unknown): Problem[] {
+  const table = withoutDates(parsed);
   const problems = new Map<string, Problem>();
   const add = (path: string, reason: string) => {
     if (!problems.has(path)) problems.set(path, { path, reason });
@@ -33,6 +34,19 @@ export function checkFile(table: unknown): Problem[] {
   for (const error of Errors(configFileSchema, table)) add(dotted(error.path), reasonOf(error));
   verifyTables(table as Record<string, unknown>, add);
   return [...problems.values()];
+}
+
+/** Dates and times are objects, which a schema takes for tables: a symbol with the text is none, and nothing else. */
+function withoutDates(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutDates);
+  if (!isTable(value)) return Symbol(String(value));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withoutDates(each)]));
+}
+
+function isTable(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** "/apps/0/match" as people write it: "apps[0].match". */
@@ -96,11 +110,15 @@ function suggestion(candidate: string | undefined): string {
 }
 
 function found(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : cut(JSON.stringify(value));
-  if (typeof value === "object" && value !== null) {
-    return Object.getPrototypeOf(value) === Object.prototype ? "a table" : `the date ${String(value)}`;
-  }
+  if (Array.isArray(value))
+    return value.length === 0 ? "an empty list" : cut(JSON.stringify(value, dateText));
+  if (typeof value === "object" && value !== null) return "a table";
+  if (typeof value === "symbol") return `the date ${value.description}`;
   return cut(typeof value === "string" ? JSON.stringify(value) : String(value));
+}
+
+function dateText(_key: string, value: unknown): unknown {
+  return typeof value === "symbol" ? value.description : value;
 }
 
 function cut(text: string): string {

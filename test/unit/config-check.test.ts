@@ -40,6 +40,15 @@ describe("values of the wrong kind", () => {
     ['app.extensions = [".."]', 'app.extensions: ".." is a folder, and no ending'],
     ["app.env = { A = 1 }", "app.env.A: expected a string, found 1"],
     ["app.env = { A = 2020-01-01 }", "app.env.A: expected a string, found the date 2020-01-01"],
+    [
+      "app.env = 2026-01-01",
+      'app.env: expected a table of strings, such as { LANG = "C.UTF-8" }, found the date 2026-01-01',
+    ],
+    [
+      "app.limits = 10:00:00",
+      'app.limits: expected a table such as { nofile = 4096, as = "2G" }, found the date 10:00:00',
+    ],
+    ["server = 2026-01-01T00:00:00Z", "server: expected a table, found the date 2026-01-01T00:00:00Z"],
     ['app.keep_connection = "yes"', 'app.keep_connection: expected true or false, found "yes"'],
     ["app.queue_length = 1.5", "app.queue_length: expected a whole number from 0 to 1000000, found 1.5"],
     ['app.roots = ["www"]', 'app.roots[0]: expected an absolute path, found "www"'],
