@@ -13,6 +13,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SHUT_RDWR = 2;
 const SOL_SOCKET = 1;
+const SO_TYPE = 3;
 const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
@@ -265,9 +266,18 @@ export function peerUid(fd: number): number | undefined {
 
 /** Whether a descriptor is a socket that listens. */
 export function isListening(fd: number): boolean {
+  return socketOption(fd, SO_ACCEPTCONN) === 1;
+}
+
+/** Whether a descriptor is a socket of a stream of bytes, as ListenStream= makes them; others listen, too. */
+export function isStream(fd: number): boolean {
+  return socketOption(fd, SO_TYPE) === SOCK_STREAM;
+}
+
+function socketOption(fd: number, option: number): number | undefined {
   const value = new Int32Array(1);
   const length = new Uint32Array([4]);
-  return libc().getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 && value[0] === 1;
+  return libc().getsockopt(fd, SOL_SOCKET, option, ptr(value), ptr(length)) === 0 ? value[0] : undefined;
 }
 
 /** The address a socket is bound to: a path, or host and port; undefined for others, such as an abstract name. */

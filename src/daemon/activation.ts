@@ -1,6 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import { fileIdentity } from "../base/file-identity.ts";
-import { boundAddress, closeOnExec, isListening } from "../base/libc.ts";
+import { boundAddress, closeOnExec, isListening, isStream } from "../base/libc.ts";
 import type { BoundSocket } from "../front/bind.ts";
 
 /** The first descriptor that is passed on (SD_LISTEN_FDS_START). */
@@ -26,6 +26,10 @@ export function takeActivated(environment: Record<string, string | undefined>): 
 function activated(fd: number, name: string): BoundSocket {
   if (!isListening(fd))
     throw failed(`descriptor ${fd} (${name}) does not listen; sockets need Accept=no and ListenStream=`);
+  if (!isStream(fd))
+    throw failed(
+      `descriptor ${fd} (${name}) is no stream; sockets need ListenStream=, not ListenSequentialPacket=`,
+    );
   const bound = boundAddress(fd);
   if (bound === undefined)
     throw failed(`descriptor ${fd} (${name}) is neither a Unix socket with a path nor TCP`);

@@ -147,12 +147,18 @@ os.execv(sys.argv[1], sys.argv[1:])`,
     expect([status, err]).toEqual([1, expect.stringContaining(`the socket ${path} was removed or replaced`)]);
   });
 
-  test("with a descriptor that does not listen is refused with its name", async () => {
+  test.each([
+    ["does not listen", "made = [socket.socket()]"],
+    [
+      "is no stream",
+      "made = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)]; made[0].bind(text + 'q'); made[0].listen(1)",
+    ],
+  ])("with a descriptor that %s is refused with its name", async (why, more) => {
     const path = `/tmp/fpm-refused-${process.pid}.sock`;
-    const [command = "", ...words] = activate([path], "made = [socket.socket()]");
+    const [command = "", ...words] = activate([path], more);
     const { exitCode, stderr } = Bun.spawnSync([command, ...words, "serve"], { timeout: 5000 });
-    await Bun.file(path).delete();
+    for (const each of [path, `${path}q`]) rmSync(each, { force: true });
     expect(exitCode).toBe(1);
-    expect(stderr.toString()).toContain("descriptor 3 (web) does not listen");
+    expect(stderr.toString()).toContain(`descriptor 3 (web) ${why}`);
   });
 });
