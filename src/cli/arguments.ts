@@ -65,6 +65,7 @@ function definitionOf(command: string, word: string, name: string, defs: ArgsDef
   const definition = known.includes(name) && word.startsWith("--") ? defs[name] : undefined;
   if (definition !== undefined) return definition;
   const flag = word.replace(/=.*$/s, "");
+  if (flag === "--help") throw new UsageError(`${command}: --help takes no value`);
   const meant = nearest(name, [...known, "help"]);
   throw new UsageError(
     `${command}: unknown flag ${flag}${meant === undefined ? "" : `; did you mean --${meant}?`}`,

@@ -31,6 +31,7 @@ describe("the command line", () => {
     [["check", "--config", "a", "--config", "b"], "check: --config is given twice"],
     [["check", "x"], 'check: "x" is one argument too many'],
     [["config", "--effective=yes"], "config: --effective takes no value"],
+    [["check", "--help=1"], "check: --help takes no value"],
     [["config", "--no-effective"], "config: unknown flag --no-effective; did you mean --effective?"],
     [["config", "--config", "/x"], "config: --config needs --effective"],
     [["request"], "request: SCRIPT is missing"],
