@@ -8,7 +8,7 @@ import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease } from "./backend.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
-import { describeExit } from "./exit.ts";
+import { causeOf, describeExit, isOfClosedOutput } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
@@ -104,7 +104,7 @@ export class CgiBackend extends LentBackend {
           this.#onStartFailed(process, error);
         },
         onExit: (ending) => {
-          this.#onExit(process, ending);
+          this.#onExit(process, link, ending);
           exited.resolve(ending);
           link.onProcessEnded();
           this.#onOver(process);
@@ -194,16 +194,16 @@ export class CgiBackend extends LentBackend {
   }
 
   /** It is a zombie: what it has used is still to be read. */
-  #onExit(process: ProgramProcess, exited: Exited): void {
-    const { code } = exited;
+  #onExit(process: ProgramProcess, link: CgiLink, exited: Exited): void {
     const { lastStderr, pid } = process;
     this.#usedBefore = this.#usageAtEnd(exited.cpuMs);
     this.#used = NOTHING_USED;
     this.#lastStderr = lastStderr;
     this.#process = undefined;
-    const exit = { ...process.exitOf(exited, this.stopReason), wasStarted: true };
+    const isUnheard = !link.isOpen && isOfClosedOutput(exited);
+    const exit = { ...process.exitOf(exited, this.stopReason), wasStarted: true, isUnheard };
     this.#death = describeExit(exit);
-    const level = this.stopReason === undefined && code !== 0 ? "warn" : "debug";
+    const level = causeOf(exit) === "crash" ? "warn" : "debug";
     this.deps.log[level](this.#death, { program: this.program.name, pid, reason: this.stopReason });
     this.owner.onProcessExited(pid, exit);
   }

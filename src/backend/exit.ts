@@ -1,5 +1,8 @@
 import type { FpmError } from "../base/errors.ts";
 
+/** The status of a shell whose last command was ended by SIGPIPE. */
+const SHELL_SIGPIPE = 128 + 13;
+
 /** Why a backend was stopped by us. */
 export type StopReason =
   | "idle"
@@ -35,6 +38,8 @@ export interface Exit {
   readonly memoryKiller?: string | undefined;
   /** The kernel ends it, too, when it has used the CPU for as long as `limits.cpu` says. */
   readonly hasCpuLimit?: boolean;
+  /** What it printed went nowhere, as its client had left, and it has ended by that. */
+  readonly isUnheard?: boolean;
   /** No process has begun at all. */
   readonly startError?: FpmError;
 }
@@ -67,5 +72,10 @@ export function isBootFailure({ wasStarted, reason }: Exit): boolean {
 export function causeOf(exit: Exit): ExitCause {
   if (isBootFailure(exit)) return "boot failure";
   if (exit.reason !== undefined) return "asked for";
-  return exit.code === 0 ? "of its own will" : "crash";
+  return exit.code === 0 || exit.isUnheard === true ? "of its own will" : "crash";
+}
+
+/** Whether it has ended by SIGPIPE, or a shell with what that means there. */
+export function isOfClosedOutput({ code, signal }: Pick<Exit, "code" | "signal">): boolean {
+  return signal === "SIGPIPE" || code === SHELL_SIGPIPE;
 }

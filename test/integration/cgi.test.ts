@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { snapshotOf } from "../support/admin.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
+import { logged } from "../support/std-fpm.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** As in any cgi-bin folder. */
@@ -241,4 +243,23 @@ describe("many CGI requests at once", () => {
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     expect(site.fpm.backends()).toEqual([]);
   });
+});
+
+test("a program that ends as its client has left has not crashed, and one that ends itself by SIGPIPE has", async () => {
+  const print = (line: string) => `#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nbegun'\n${line}\n`;
+  await using site = await startSite({
+    app: 'protocol = "cgi"\nextensions = [".cgi"]',
+    files: {
+      "prints.cgi": print("for i in $(seq 1 60); do printf '%08000d' 0; sleep 0.01; done"),
+      "pipe.cgi": print("kill -PIPE $$"),
+    },
+  });
+  for (let i = 0; i < 3; i++) await site.ask("prints.cgi", { leaveAfter: 100 });
+  await waitUntil("they have ended", () => site.fpm.log().split("debug ended by SIGPIPE").length === 4);
+  const { total } = await snapshotOf(site.fpm);
+  expect([total.exits.crash, total.exits.own_will]).toEqual([0, 3]);
+  expect(site.fpm.log()).not.toContain("warn ended by");
+  await site.ask("pipe.cgi");
+  await logged(site.fpm, "warn ended by SIGPIPE");
+  expect((await snapshotOf(site.fpm)).total.exits.crash).toBe(1);
 });

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { causeOf, describeExit, type Exit, isBootFailure, isKilledByOthers } from "../../src/backend/exit.ts";
+import {
+  causeOf,
+  describeExit,
+  type Exit,
+  isBootFailure,
+  isKilledByOthers,
+  isOfClosedOutput,
+} from "../../src/backend/exit.ts";
 
 const exit = (changes: Partial<Exit>): Exit => ({
   ...{ code: 0, signal: null, wasStarted: true, reason: undefined },
@@ -12,6 +19,8 @@ describe("the end of a process", () => {
     expect(causeOf(exit({ code: 1 }))).toBe("crash");
     expect(causeOf(exit({ code: null, signal: "SIGSEGV" }))).toBe("crash");
     expect(causeOf(exit({ code: null, signal: "SIGKILL", reason: "idle" }))).toBe("asked for");
+    expect(causeOf(exit({ code: null, signal: "SIGPIPE" }))).toBe("crash");
+    expect(causeOf(exit({ code: null, signal: "SIGPIPE", isUnheard: true }))).toBe("of its own will");
     expect(causeOf(exit({ wasStarted: false }))).toBe("boot failure");
     expect(causeOf(exit({ wasStarted: false, reason: "start timeout" }))).toBe("boot failure");
     expect(causeOf(exit({ wasStarted: false, reason: "shutdown" }))).toBe("asked for");
@@ -29,6 +38,12 @@ describe("the end of a process", () => {
     expect(isKilledByOthers(exit(killed))).toBe(true);
     expect(isKilledByOthers(exit({ ...killed, reason: "idle" }))).toBe(false);
     expect(isKilledByOthers(exit({ ...killed, signal: "SIGTERM" }))).toBe(false);
+  });
+
+  test("by an output that nobody reads is that of SIGPIPE, by itself or in a shell", () => {
+    const isOf = (code: number | null, signal: string | null) => isOfClosedOutput({ code, signal });
+    expect([isOf(null, "SIGPIPE"), isOf(141, null)]).toEqual([true, true]);
+    expect([isOf(null, "SIGTERM"), isOf(1, null), isOf(0, null)]).toEqual([false, false, false]);
   });
 
   test("is told with who may have wanted it", () => {
