@@ -48,8 +48,9 @@ export function otherAddressHint(configFile: string | undefined): string {
 function startedElsewhere(file: string): string | undefined {
   const daemon = runningDaemons().find(({ configFile }) => configFile === file);
   if (daemon === undefined) return undefined;
-  const { pid, socket } = daemon;
-  return `the std-fpm with this configuration (pid ${pid}) was started with another address: give --socket ${escapeControls(socket)}`;
+  const { pid, socket, foreignUser } = daemon;
+  const whose = foreignUser === undefined ? "" : `, which user ${foreignUser} answers for`;
+  return `the std-fpm with this configuration (pid ${pid}${whose}) was started with another address: give --socket ${escapeControls(socket)}`;
 }
 
 function addressIn(tables: AddressTables, purpose: Purpose): ListenAddress | undefined {

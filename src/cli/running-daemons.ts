@@ -1,8 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { beginningOfText } from "../base/bounded-read.ts";
 import { errnoOf } from "../base/errors.ts";
+import { userOf } from "../base/proc-stat.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
+
+const ROOT = 0;
 
 /** A daemon of this machine that can be asked, as the kernel knows it. */
 export interface RunningDaemon {
@@ -11,25 +14,30 @@ export interface RunningDaemon {
   readonly configFile: string;
   /** Path of its Unix socket for those who ask. */
   readonly socket: string;
+  /** Who runs it, or owns its socket, if that is neither root nor we: anybody can name a process so, and a socket. */
+  readonly foreignUser: number | undefined;
 }
 
 /** A listening socket in /proc/net/unix (flags, type, state, inode), bound under the name that it has until it is ready: with the pid. */
 const LISTENING = /^\S+ \S+ \S+ 00010000 0001 01 +\d+ (\/.*)\.([1-9]\d{0,6})$/gm;
 
-/** Every daemon with a Unix socket in `[admin] listen`, those that one may act on first; what /proc does not show, and whose socket may not be looked at, is left out. */
+/** Every daemon with a Unix socket in `[admin] listen`, root's and our own first, and of these those that one may act on; what /proc does not show, and whose socket may not be looked at, is left out. */
 export function runningDaemons(): RunningDaemon[] {
   const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid = ""]) => {
-    return {
-      socket,
-      pid: Number(pid),
-      mode: modeOf(socket),
-      words: wordsOf(pid),
-    };
+    return { socket, pid: Number(pid), facts: factsOf(socket), words: wordsOf(pid) };
   });
   return found
-    .filter(({ mode, words }) => mode !== undefined && isStdFpm(words))
-    .sort((a, b) => openness(a.mode) - openness(b.mode))
-    .map(({ socket, pid, words }) => ({ socket, pid, configFile: configFileOf(words) }));
+    .filter(({ facts, words }) => facts !== undefined && isStdFpm(words))
+    .sort((a, b) => openness(a.facts?.mode) - openness(b.facts?.mode))
+    .map(({ socket, pid, facts, words }) => {
+      const foreignUser = [facts?.uid, userOf(pid)].find(isForeign);
+      return { socket, pid, foreignUser, configFile: configFileOf(words) };
+    })
+    .sort((a, b) => Number(a.foreignUser !== undefined) - Number(b.foreignUser !== undefined));
+}
+
+function isForeign(uid: number | undefined): boolean {
+  return uid !== undefined && uid !== ROOT && uid !== process.geteuid?.();
 }
 
 /** Others, too, make a socket under another name first. */
@@ -50,11 +58,11 @@ function configFileOf(words: readonly string[]): string {
   return resolve(word.includes("=") ? word.slice(word.indexOf("=") + 1) : (words[at + 1] ?? ""));
 }
 
-/** The mode of a socket's file; undefined where there is none, or in a folder that may not be searched: what is there is somebody else's. */
-function modeOf(path: string): number | undefined {
+/** A socket's file; undefined where there is none, or in a folder that may not be searched: what is there is somebody else's. */
+function factsOf(path: string): Stats | undefined {
   try {
     const stats = statSync(path);
-    return stats.isSocket() ? stats.mode : undefined;
+    return stats.isSocket() ? stats : undefined;
   } catch (thrown) {
     if (errnoOf(thrown) === "") throw thrown;
     return undefined;

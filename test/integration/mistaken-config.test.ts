@@ -1,11 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { command } from "../support/admin.ts";
 import { runCli } from "../support/cli-process.ts";
 import { isAlive } from "../support/processes.ts";
 import { startSite } from "../support/site.ts";
 import { EXECUTABLE, edit } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const WARNING =
   /^warning: the configuration on disk cannot be taken as it is; the std-fpm that runs keeps its own: .+\n/;
@@ -78,6 +87,32 @@ test("a daemon whose folder may not be searched is somebody else's, and hides no
     1,
     expect.stringContaining("none that runs is known to have it: give its address with --socket\n"),
   ]);
+});
+
+test("what another user calls a std-fpm with this configuration is named as that user's", async () => {
+  if (process.geteuid?.() !== 0) return;
+  using dir = makeTempDir();
+  chmodSync(dir.path, 0o777);
+  writeFileSync(dir.at("mine.toml"), "[server\n");
+  writeFileSync(
+    dir.at("pretends.py"),
+    `import os, socket, time
+os.setgid(33); os.setuid(33)
+s = socket.socket(socket.AF_UNIX); s.bind(f"{os.getcwd()}/q.{os.getpid()}"); s.listen(1)
+os.rename(f"q.{os.getpid()}", "q"); time.sleep(1000)`,
+  );
+  const words = ["serve", "--config", dir.at("mine.toml")];
+  const other = Bun.spawn(["python3", dir.at("pretends.py"), ...words], { cwd: dir.path });
+  try {
+    await waitUntil("its socket is there", () => existsSync(dir.at("q")));
+    const { stderr } = Bun.spawnSync([EXECUTABLE, "stop", "--config", dir.at("mine.toml")]);
+    expect(stderr.toString()).toContain(
+      `the std-fpm with this configuration (pid ${other.pid}, which user 33 answers for) was started with another address`,
+    );
+  } finally {
+    other.kill("SIGKILL");
+    await other.exited;
+  }
 });
 
 test("a daemon that was started with another address is named, and found by it", async () => {
