@@ -51,7 +51,7 @@ const statesSchema = Type.Object({
 
 const exitsSchema = Type.Object({
   asked_for: count("Ended by std-fpm: idle, recycled, replaced, too slow, or asked for."),
-  own_will: count("Ended by themselves with status 0."),
+  own_will: count("Ended by themselves with status 0, or by SIGPIPE as their client had left."),
   crash: count("Ended by a signal, or with another status than 0."),
   boot_failure: count("Ended before they accepted a connection."),
 });
