@@ -26,7 +26,9 @@ const BOOT_LOOK_MS = 10;
 /** One process as it was seen last. */
 interface Seen {
   usage: Usage;
-  /** Time at work on requests that have ended. */
+  /** When that was. */
+  at: number;
+  /** Time at work on requests that have ended, and for nobody. */
   workedMs: number;
   /** Time at work at the last look. */
   workedThenMs: number;
@@ -121,7 +123,7 @@ export class Workload {
 
   onReady(backend: Backend): void {
     const usage = backend.usage ?? NOTHING_USED;
-    this.#seen.set(backend, { usage, workedMs: 0, workedThenMs: 0 });
+    this.#seen.set(backend, { usage, at: this.#clock.now(), workedMs: 0, workedThenMs: 0 });
     this.#tally.cpuMs += usage.runMs;
     const busyMs = this.#clock.now() - backend.startedAt;
     this.#measures = withBoot(this.#measures, { ...usage, busyMs });
@@ -233,6 +235,9 @@ export class Workload {
   #lookAt(backend: Backend, seen: Seen, now: number): void {
     const { usage } = backend;
     if (!usage) return;
+    // What goes on for nobody uses the CPU as well: a job that sleeps is no busy request.
+    if (backend.state === "on its own") seen.workedMs += now - Math.max(backend.aloneSince, seen.at);
+    else seen.workedMs += backend.leftAtWork * (now - seen.at);
     let workedMs = seen.workedMs;
     for (const { since } of backend.leases) workedMs += now - since;
     this.#tally.cpuMs += usage.runMs - seen.usage.runMs;
@@ -242,6 +247,7 @@ export class Workload {
       busyMs: workedMs - seen.workedThenMs,
     });
     seen.usage = usage;
+    seen.at = now;
     seen.workedThenMs = workedMs;
   }
 }

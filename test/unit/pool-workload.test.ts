@@ -14,6 +14,7 @@ function workloadOf(processes: number) {
     const backend = {
       startedAt: 0,
       leases,
+      leftAtWork: 0,
       pid: process.pid,
       children: [],
       get usage() {
@@ -91,6 +92,7 @@ describe("what is measured of processes", () => {
     const backend = {
       startedAt: 0,
       leases,
+      leftAtWork: 0,
       pid: process.pid,
       get usage() {
         return { runMs, cpuWaitMs: 0 };
@@ -198,12 +200,31 @@ describe("a process that has started", () => {
     expect([workload.measures.bootMs, workload.measures.bootCpuShare, tally.cpuMs]).toEqual([100, 0.5, 50]);
   });
 
+  test("has used what it used for nobody over the time that it worked for nobody: jobs that sleep bound nothing", () => {
+    const clock = new FakeClock();
+    const workload = new Workload(clock, new Tally());
+    const usage = { runMs: 0, cpuWaitMs: 0 };
+    const backend = { startedAt: 0, leases: [], leftAtWork: 0, state: "free", aloneSince: 0, usage };
+    workload.onReady(backend as unknown as Backend);
+    const look = (ms: number, runMs: number, changes = {}) => {
+      clock.advance(ms);
+      Object.assign(backend, { usage: { runMs: backend.usage.runMs + runMs, cpuWaitMs: 0 }, ...changes });
+      workload.look();
+      return workload.measures.busyMs;
+    };
+    // Idle for 300 ms, and on its own for 200 since; what it has used in the last look is of all of that.
+    expect(look(500, 20, { state: "on its own", aloneSince: 300 })).toBeCloseTo(200);
+    expect(workload.cpuShare).toBeCloseTo(0.1);
+    expect(look(100, 0)).toBeCloseTo(200 * 0.99 + 100);
+    expect(look(100, 0, { state: "free", leftAtWork: 2 })).toBeCloseTo((200 * 0.99 + 100) * 0.98 + 200);
+  });
+
   test("has used what was seen of it, over the time of the requests that it has worked on", () => {
     const clock = new FakeClock();
     const tally = new Tally();
     const workload = new Workload(clock, tally);
     const leases: Lease[] = [];
-    const backend = { startedAt: 0, leases, usage: { runMs: 0, cpuWaitMs: 0 } };
+    const backend = { startedAt: 0, leases, leftAtWork: 0, usage: { runMs: 0, cpuWaitMs: 0 } };
     const process = backend as unknown as Backend;
     workload.onReady(process);
     const request = (ms: number, runMs: number, cpuWaitMs = 0) => {
