@@ -79,6 +79,12 @@ export class BackendSocket {
     return undefined;
   }
 
+  /** The same where such a connection was made before, and is of no use any more. */
+  knockAnew(): void {
+    this.dropSilent();
+    this.knock();
+  }
+
   /** Whether a connection waits that the program has not accepted. */
   get hasUnaccepted(): boolean {
     return hasUnaccepted(this.fd);

@@ -67,13 +67,13 @@ export interface Backend extends Linked<Backend> {
   lend(now: number): Lease;
   /** See Lease.open. */
   open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
-  /** Whether a connection is known to wait for the program to accept it. */
   /** How much its threads or children do for clients that have left; each has the place of its request. */
   readonly leftAtWork: number;
   /** Since when it, or the oldest of that, has been at work for nobody; undefined: none is, or none that could be given up. */
   readonly leftSince: number | undefined;
   /** That is to end: somebody wants the room. SIGTERM first. */
   giveUp(stopTimeoutMs: number): void;
+  /** Whether a connection is known to wait for the program to accept it. */
   isUnaccepted(link: Link): boolean;
   /** Whether a connection is being taken back: until that has come out, nobody knows whether the program has accepted it. */
   isBeingTaken(link: Link): boolean;

@@ -184,8 +184,9 @@ export class FastCgiBackend extends LentBackend {
     return this.#leftWork.size;
   }
 
+  /** One thread can't be ended alone: the others' requests are worth more than its place. */
   protected override get leftWorkSince(): number | undefined {
-    return this.#leftWork.since;
+    return this.busy === 0 || this.program.app.children > 0 ? this.#leftWork.since : undefined;
   }
 
   protected closeLink(lease: Lease, how: Ending): boolean {
@@ -231,11 +232,11 @@ export class FastCgiBackend extends LentBackend {
   }
 
   protected override giveUpLeft(stopTimeoutMs: number): void {
-    const worker = this.#leftWork.giveUp();
-    if (worker === undefined) return;
-    if (this.children.includes(worker)) this.endChild(worker, "left alone", stopTimeoutMs);
-    else if (this.busy === 0) this.stop("left alone", stopTimeoutMs);
-    else this.retire("left alone", stopTimeoutMs);
+    const work = this.#leftWork.giveUp();
+    if (!work) return;
+    const { worker, isGoingOn } = work;
+    if (this.children.includes(worker)) this.endChild(worker, "left alone", stopTimeoutMs, isGoingOn);
+    else this.stop("left alone", stopTimeoutMs);
   }
 
   protected awaitReturn(): void {

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { isOpenSomewhere } from "../base/unix-peer.ts";
-import { holderAmong } from "./process-tree.ts";
+import { holderAmong, holdsSocket } from "./process-tree.ts";
+import { startTicksOf } from "./usage.ts";
 
 /** How often it is asked whether one is done: less and less often. */
 const FIRST_LOOK_MS = 2;
@@ -52,6 +53,7 @@ export class LeftWork {
   }
 
   add(left: Left): void {
+    if (this.#isOver) return;
     const work: Work = Object.assign(left, { worker: undefined, isDue: false, isGivenUp: false });
     this.#works.add(work);
     const look = (delayMs: number) => {
@@ -64,12 +66,13 @@ export class LeftWork {
     look(FIRST_LOOK_MS);
   }
 
-  /** The oldest is to make room: who is at it. It is not `since` any more. */
-  giveUp(): number | undefined {
+  /** The oldest is to make room: who is at it, and whether it still is when that is asked. It is not `since` any more. */
+  giveUp(): { readonly worker: number; isGoingOn(): boolean } | undefined {
     const work = this.#oldest;
-    if (!work) return undefined;
+    const worker = work?.worker;
+    if (!work || worker === undefined) return undefined;
     work.isGivenUp = true;
-    return work.worker;
+    return { worker, isGoingOn: () => this.#works.has(work) && work.worker === worker };
   }
 
   /** The process has ended, and they with it. */
@@ -100,7 +103,14 @@ export class LeftWork {
   }
 }
 
+/** Where one has more descriptors than are looked at, or they may not be, it counts as that one's. */
 function holderOf({ worker, inode, workers }: Work): number | undefined {
   const same = worker === undefined ? undefined : holderAmong([worker], inode);
-  return same ?? holderAmong(workers(), inode);
+  if (same !== undefined) return same;
+  const those = workers();
+  return holderAmong(those, inode) ?? those.find((pid) => mayHold(pid, inode));
+}
+
+function mayHold(pid: number, inode: number): boolean {
+  return startTicksOf(pid) !== undefined && holdsSocket(pid, inode) === undefined;
 }

@@ -289,12 +289,12 @@ export abstract class LentBackend implements Backend {
   }
 
   get leftSince(): number | undefined {
-    if (this.#state === "on its own" && this.busy === 0) return this.aloneSince;
-    return this.#isStopping ? undefined : this.leftWorkSince;
+    if (this.#isStopping) return undefined;
+    return this.#isAway && this.busy === 0 ? this.aloneSince : this.leftWorkSince;
   }
 
   giveUp(stopTimeoutMs: number): void {
-    if (this.#state === "on its own" && this.busy === 0) this.stop("left alone", stopTimeoutMs);
+    if (this.#isAway && this.busy === 0) this.stop("left alone", stopTimeoutMs);
     else this.giveUpLeft(stopTimeoutMs);
   }
 
@@ -316,11 +316,11 @@ export abstract class LentBackend implements Backend {
     this.deps.log.warn("one of its children was killed", { program: name, pid, reason });
   }
 
-  /** It may end by itself first. */
-  protected endChild(pid: number, reason: StopReason, stopTimeoutMs: number): void {
+  /** It may come to an end by itself first: then it is at something else, or another process, when `isAtIt` is asked. */
+  protected endChild(pid: number, reason: StopReason, stopTimeoutMs: number, isAtIt: () => boolean): void {
     sendSignal(pid, "SIGTERM");
     this.deps.clock.after(stopTimeoutMs, () => {
-      if (this.children.includes(pid)) this.killChild(pid, reason);
+      if (isAtIt()) this.killChild(pid, reason);
     });
     const { name } = this.program;
     this.deps.log.info("one of its children was told to end", { program: name, pid, reason });

@@ -22,6 +22,8 @@ const LOCKED_MS = 50;
 const MAY_BE_LOCKED_MS = 10_000;
 /** Where a process serves several at once, one of its workers may just be about to accept a connection. */
 const ACCEPT_MS = 20;
+/** More do not wait of one that lives: it would be about to accept them itself. */
+const MOST_TAKEN_ALIVE = 1024;
 /** One whose threads or children compute may come late to its accept(). */
 const COMPUTING_MS = 1000;
 
@@ -100,20 +102,21 @@ export class UnreadRequests {
     const { backend, capacity, socket, deps } = this.#options;
     const { link } = lease;
     if (!link) return;
-    if (capacity > 1 && socket.unaccepted !== 1) {
+    if (capacity > 1) {
       this.#takeAllBack();
       return;
     }
     const onTaken = () => {
       // One that has ended may have accepted it before.
-      if (backend.state === "gone") return;
-      if (capacity > 1) this.#options.onNoneFree();
-      lease.user?.onTakenBack();
+      if (backend.state !== "gone") lease.user?.onTakenBack();
     };
     socket.takeBack(link, deps.acceptor, onTaken, () => backend.stop("takes connections away", 0));
   }
 
-  /** Of several that wait it is not known which one is accepted next: all are, and told apart. Where the kernel does not help with that they wait. */
+  /**
+   * Of several that wait, or come meanwhile, it is not known which one is accepted next: all are, and told apart. Where the kernel does not help with
+   * that they wait.
+   */
   #takeAllBack(): void {
     const { backend, socket, deps, onNoneFree } = this.#options;
     if (socket.isTaking || socket.unaccepted === undefined) return;
@@ -124,7 +127,11 @@ export class UnreadRequests {
       lease?.user?.onTakenBack();
     };
     const onStands = () => backend.stop("takes connections away", 0);
-    socket.takeBackAll(deps.acceptor, { onTaken, onOver() {}, onStands });
+    const onOver = () => {
+      // Its silent connection, if it had one already, was among them.
+      if (backend.state === "on its own") socket.knockAnew();
+    };
+    socket.takeBackAll(deps.acceptor, { onTaken, onOver, onStands }, MOST_TAKEN_ALIVE);
   }
 
   /** Those that wait for the next request of a kept connection accept it; where there are none, it goes elsewhere. */

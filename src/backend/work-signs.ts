@@ -47,7 +47,7 @@ const WAITING_CALLS: Readonly<Record<string, readonly number[]>> = {
 export function waitForEachOther(pid: number): boolean | undefined {
   const waiting = WAITING_CALLS[kernelProcessor()] ?? [];
   const calls = callsOfThreads(pid);
-  return calls?.every((call) => waiting.includes(call));
+  return calls?.every((call) => call !== undefined && waiting.includes(call));
 }
 
 /** Whether a program may have had no CPU since it was lent to a request: so many want one. */

@@ -92,20 +92,20 @@ export function statesOfThreads(pid: number): string[] {
 }
 
 /**
- * The number of the system call in which each thread of a process sleeps, of the first ones where there are very many; undefined when one does not, has gone,
- * or may not be looked at.
+ * The number of the system call in which each thread of a process sleeps, undefined for one that does not; of the whole undefined when it has gone, has very
+ * many, or may not be looked at.
  */
-export function callsOfThreads(pid: number): number[] | undefined {
+export function callsOfThreads(pid: number): (number | undefined)[] | undefined {
   const folder = `/proc/${pid}/task`;
   try {
-    const threads = readdirSync(folder).slice(0, MOST_THREADS);
-    const numbers = threads.map((thread) => {
+    const threads = readdirSync(folder);
+    if (threads.length > MOST_THREADS) return undefined;
+    return threads.map((thread) => {
       const isAsleep = parseStat(readFileSync(`${folder}/${thread}/stat`, "latin1"))?.state === "S";
-      return isAsleep
-        ? Number.parseInt(readFileSync(`${folder}/${thread}/syscall`, "latin1"), 10)
-        : Number.NaN;
+      if (!isAsleep) return undefined;
+      const number = Number.parseInt(readFileSync(`${folder}/${thread}/syscall`, "latin1"), 10);
+      return Number.isNaN(number) ? undefined : number;
     });
-    return numbers.some(Number.isNaN) ? undefined : numbers;
   } catch {
     return undefined;
   }

@@ -161,11 +161,13 @@ export class RuntimeDir {
 
   /** Says in the pid file that it is ours. */
   writePid(): void {
+    // Over a longer one with as many line ends, so that there is one number in it at any time.
     const text = `${process.pid}\n`;
+    const { size } = fstatSync(this.lock.fd);
     // Over what is there: whoever reads it meanwhile must not find it empty. What holds the lock writes at the end only.
     const fd = openSync(`/proc/self/fd/${this.lock.fd}`, constants.O_WRONLY);
     try {
-      writeSync(fd, text, 0);
+      writeSync(fd, text.padEnd(size, "\n"), 0);
       ftruncateSync(fd, text.length);
     } finally {
       closeSync(fd);

@@ -34,8 +34,6 @@ export interface PoolOwner {
 }
 
 const DEFAULT_QUEUE_LENGTH = 1024;
-/** Where requests wait at a cap, a process on its own may go on for so long. */
-const LONE_MS = 10_000;
 
 /** The backends of one program and the queue of its requests. */
 export class Pool implements StartsOwner, Sharer {
@@ -131,9 +129,8 @@ export class Pool implements StartsOwner, Sharer {
   }
 
   giveUpLoneliest(): boolean {
-    const loneliest = this.#population.loneliest(LONE_MS);
-    loneliest?.giveUp(this.program.app.stopTimeoutMs);
-    return loneliest !== undefined;
+    // Of a tree it would be a child only, which makes no room for others.
+    return this.program.app.children === 0 && this.#population.giveUpLoneliest();
   }
 
   /** Uses another version of the program, or other settings, from now on. */
@@ -181,7 +178,8 @@ export class Pool implements StartsOwner, Sharer {
       hasFree: this.#population.hasFree(now),
       waiting: this.#queue.length,
       queueLength,
-      mayCome: this.#queue.length < queueLength ? 0 : this.#population.placesToCome,
+      mayCome:
+        this.#queue.length < queueLength ? 0 : this.#population.placesToCome(this.#starts.waitMs === 0),
       isBreakerOpen: this.#breakerIsOpen,
     });
     if (arrival === "breaker open") throw this.#starts.refusal();
@@ -379,9 +377,10 @@ export class Pool implements StartsOwner, Sharer {
 
   /** Where no more may be started than there are, those that nobody waits for go for requests that wait, unless others leave or start already. */
   #makeRoom(): void {
-    const { size, living, starting, cap } = this.#population;
-    const coming = size - living + starting * this.program.app.concurrency;
-    if (coming < this.waiting && size >= cap) this.giveUpLoneliest();
+    const { size, starting, cap } = this.#population;
+    if (size < cap) return;
+    const coming = this.#population.goingSoon + starting * this.program.app.concurrency;
+    if (coming < this.waiting) this.#population.giveUpLoneliest();
   }
 
   /** Trees that are warm take the places of others. */

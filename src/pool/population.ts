@@ -14,6 +14,9 @@ import { Workload } from "./workload.ts";
 
 const NO_VERDICTS: readonly Verdict[] = [];
 
+/** Where requests wait at a cap, what works for nobody may go on for so long. */
+const LONE_MS = 10_000;
+
 /** The processes of one program: which there are, of which version, which of them are free, how many there may be, and why one leaves. */
 export class Population {
   readonly free = new FreeList();
@@ -125,9 +128,11 @@ export class Population {
     return processCap({ ...limits, cpuShare, serviceMs, meanAgeMs, memoryBytes });
   }
 
-  /** Places for requests of processes that are being started, or may be. */
-  get placesToCome(): number {
-    return Math.max(0, this.cap - this.size + this.starting) * this.program.app.concurrency;
+  /** Places for requests of processes that are being started and, if `mayStart`, of those that may be: as many as boot at once while nothing bounds them. */
+  placesToCome(mayStart: boolean): number {
+    const { cap, size, starting } = this;
+    const more = cap === Number.POSITIVE_INFINITY ? this.bootsAtOnce : cap - size;
+    return (starting + (mayStart ? Math.max(0, more) : 0)) * this.program.app.concurrency;
   }
 
   /**
@@ -292,18 +297,27 @@ export class Population {
     for (const backend of this.free.idle) if (backend.served > 0) backend.doubt();
   }
 
-  /** Of those that have been at work for nobody for `ms`, the one that is it for longest. */
-  loneliest(ms: number): Backend | undefined {
-    if (this.alone === 0 && this.program.app.concurrency === 1) return undefined;
+  /** How many leave, and come to their end by themselves: none of those that are waited for as they work for nobody. */
+  get goingSoon(): number {
+    let going = 0;
+    for (const { state, leftSince } of this.#chances.keys())
+      if (state === "leaving" && leftSince === undefined) going++;
+    return going;
+  }
+
+  /** Ends what has been at work for nobody for longest; false where nothing has been for long. */
+  giveUpLoneliest(): boolean {
+    if (this.alone + this.size - this.living === 0 && this.program.app.concurrency === 1) return false;
     let oldest: Backend | undefined;
-    let earliest = this.#clock.now() - ms;
+    let earliest = this.#clock.now() - LONE_MS;
     for (const backend of this.#chances.keys()) {
       const { leftSince } = backend;
       if (leftSince === undefined || leftSince > earliest) continue;
       oldest = backend;
       earliest = leftSince;
     }
-    return oldest;
+    oldest?.giveUp(this.program.app.stopTimeoutMs);
+    return oldest !== undefined;
   }
 
   /** It leaves when its requests are over; `stop_timeout` after SIGTERM it is killed. */

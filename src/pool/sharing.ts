@@ -18,7 +18,7 @@ export interface Sharer {
   giveUpIdlest(): void;
   /** There is no room for what it wants. */
   onHeldBack(): void;
-  /** Ends the process that nobody waits for and that has been on its own for longest; false where none has been for long. */
+  /** Ends the process that has been at work for nobody for longest; false where none has been for long, or could be ended without other requests. */
   giveUpLoneliest(): boolean;
 }
 

@@ -236,8 +236,9 @@ export class Workload {
     const { usage } = backend;
     if (!usage) return;
     // What goes on for nobody uses the CPU as well: a job that sleeps is no busy request.
-    if (backend.state === "on its own") seen.workedMs += now - Math.max(backend.aloneSince, seen.at);
-    else seen.workedMs += backend.leftAtWork * (now - seen.at);
+    const isAlone = backend.state === "on its own";
+    const since = isAlone ? backend.aloneSince : (backend.leftSince ?? 0);
+    seen.workedMs += (isAlone ? 1 : backend.leftAtWork) * (now - Math.max(since, seen.at));
     let workedMs = seen.workedMs;
     for (const { since } of backend.leases) workedMs += now - since;
     this.#tally.cpuMs += usage.runMs - seen.usage.runMs;

@@ -16,8 +16,8 @@ export interface Confinement {
   readonly limits: ResourceLimits;
   /** The soft limit of descriptors where `limits` has none; undefined leaves it as it is. */
   readonly softNofile: number | undefined;
-  /** Whether a limit is above the hard one that std-fpm has itself. */
-  readonly raisesLimits: boolean;
+  /** Whether `nproc` is above the hard limit that std-fpm has itself. */
+  readonly raisesNproc: boolean;
   /** 0 leaves it as it is. */
   readonly nice: number;
   readonly noNewPrivileges: boolean;
@@ -38,17 +38,18 @@ const TOOL_STATUSES: readonly (number | null)[] = [1, 125, 126, 127];
 const COMPLAINT =
   /^(?:(prlimit|setpriv)|\/(?:usr\/)?s?bin\/(nice|env(?=: (?:cannot change directory to )?[^\w/]?\/))): (.+)$/;
 const OF_FOLDER = /^cannot change directory to .?(\/.*?).?: [^:]+$/;
-/** The categories of a locale, which may be a path where one has a slash (setlocale(3), gettext(3)). */
-const CATEGORIES = `ALL|${"ADDRESS|COLLATE|CTYPE|IDENTIFICATION|MEASUREMENT|MESSAGES|MONETARY|NAME|NUMERIC|PAPER|TELEPHONE|TIME"}`;
+/** The categories of a locale, in which the tools would speak, and which may be a path (setlocale(3), gettext(3)). */
+const CATEGORIES =
+  "ALL|ADDRESS|COLLATE|CTYPE|IDENTIFICATION|MEASUREMENT|MESSAGES|MONETARY|NAME|NUMERIC|PAPER|TELEPHONE|TIME";
 /** What the dynamic linkers of glibc and musl go by (ld.so(8)). */
 const OF_LINKERS =
   "AOUT_LIBRARY_PATH|AOUT_PRELOAD|ASSUME_KERNEL|AUDIT|BIND_NOT|BIND_NOW|DEBUG|DEBUG_OUTPUT|DYNAMIC_WEAK|ELF_HINTS_PATH|HWCAP_MASK|KEEPDIR|LIBRARY_PATH|NOWARN|ORIGIN_PATH|POINTER_GUARD|PREFER_MAP_32BIT_EXEC|PRELOAD|PROFILE|PROFILE_OUTPUT|SHOW_AUXV|TRACE_LOADED_OBJECTS|TRACE_PRELINKING|USE_LOAD_BIAS|VERBOSE|WARN";
 /**
- * Variables by which one decides what a process loads before its first instruction, or while it prints a message (ld.so(8), setlocale(3), iconv(1),
- * catopen(3)). No others: these stand on a command line for a moment, which everybody may read, and `env_file` has secrets under any name.
+ * Variables by which one decides what a process loads before its first instruction, or while it prints a message, and in which language (ld.so(8),
+ * setlocale(3), iconv(1), catopen(3)). No others: these stand on a command line for a moment, which everybody may read, and `env_file` has secrets under any name.
  */
 const LOADS = new RegExp(
-  `^(?:(?:LD_(?:${OF_LINKERS})|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|(?:LANG|LANGUAGE|LC_(?:${CATEGORIES})|OUTPUT_CHARSET)=[^=]*/)`,
+  `^(?:(?:LD_(?:${OF_LINKERS})|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|MUSL_LOCPATH|NLSPATH)=|OUTPUT_CHARSET=[^=]*/|(?:LANG|LANGUAGE|LC_(?:${CATEGORIES}))=(?!(?:C|C\\.UTF-8|POSIX)?$))`,
 );
 /** A capability that whoever makes processes another user's has. A process that holds it can't be traced by that user, who could have limits left out (ptrace(2)). */
 const SHIELD = "setuid";
@@ -59,11 +60,11 @@ const SHIELD = "setuid";
  * hinder the start while the user has others (setrlimit(2)); until it is set the process keeps a capability. Empty where nothing is to be set.
  */
 export function chainOf(confinement: Confinement, tools: Tools): string[] {
-  const { runner, nice, raisesLimits } = confinement;
+  const { runner, nice, raisesNproc } = confinement;
   const chain: string[] = [];
   const limits = limitOptions(confinement);
   const late = runner ? limits.filter((option) => option.startsWith("--nproc=")) : [];
-  const early = raisesLimits ? limits : limits.filter((option) => !late.includes(option));
+  const early = raisesNproc ? limits : limits.filter((option) => !late.includes(option));
   if (early.length > 0) chain.push(tools.prlimit, ...early, "--");
   if (nice !== 0) chain.push(tools.nice, "-n", String(nice), "--");
   if (runner && late.length > 0) {

@@ -64,7 +64,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
     cwd: program.cwd,
     limits: app.limits,
     softNofile: isConfined || !isAsProgramsHaveIt() ? Math.min(SOFT_NOFILE, hardLimit("nofile")) : undefined,
-    raisesLimits: Object.entries(app.limits).some(([name, value]) => value > hardLimit(name as Resource)),
+    raisesNproc: (app.limits.nproc ?? 0) > hardLimit("nproc"),
     nice: app.nice,
     noNewPrivileges: app.noNewPrivileges,
     dropsCapabilities: around.hasCapabilities,

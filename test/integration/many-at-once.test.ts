@@ -67,7 +67,7 @@ describe("concurrency", () => {
   });
 
   test("frees the place of a client that leaves, and nobody is killed for it", async () => {
-    await using site = await threadedSite('max_processes = 1\nabort_timeout = "100ms"');
+    await using site = await threadedSite("max_processes = 1");
     const first = await site.text("threads.fcgi");
     const other = site.text("threads.fcgi?ms=900");
     await Promise.all(

@@ -96,11 +96,13 @@ describe("what goes on for clients that have left", () => {
     // Who is at them is not known before the first look.
     expect([work.since, work.giveUp()]).toEqual([undefined, undefined]);
     clock.advance(2);
-    expect([work.since, work.giveUp()]).toEqual([10, OWN]);
+    expect(work.since).toBe(10);
+    const given = work.giveUp();
+    expect([given?.worker, given?.isGoingOn()]).toEqual([OWN, true]);
     expect([work.since, work.giveUp()]).toEqual([undefined, undefined]);
     first.hangUp();
     clock.advance(100);
-    expect([work.since, work.giveUp()]).toEqual([20, OWN]);
+    expect([given?.isGoingOn(), work.since, work.giveUp()?.worker]).toEqual([false, 20, OWN]);
   });
 
   test("is nobody's any more when the process has ended", () => {
@@ -195,7 +197,7 @@ describe("a process that reads nothing of its request", () => {
     await waitUntil("one has it, and one waits for it", () => waiters() === 1);
     using other = sleeper();
     await waitUntil("it sleeps", () => stateOf(other.pid) === "S");
-    expect([other.pid, NOBODY, OWN].map(waitForEachOther)).toEqual([false, undefined, undefined]);
+    expect([other.pid, NOBODY, OWN].map(waitForEachOther)).toEqual([false, undefined, false]);
     for (const each of both) each.kill("SIGKILL");
   });
 

@@ -48,6 +48,14 @@ describe("a request", () => {
     expect(other.pool.waiting).toBe(1024);
   });
 
+  test("has no more places for processes that may be started than boot at once, while nothing is known of the program", () => {
+    const { ask, pool } = fakePool({ queueLength: 2 });
+    // 64 cores.
+    for (let i = 0; i < 2 + 32; i++) ask();
+    while (pool.waiting < 2 + 64) ask();
+    expect(ask).toThrow("66 requests wait already");
+  });
+
   test("has a place beside those that wait while processes are being started, or may be", () => {
     const cold = fakePool({ queueLength: 2, maxProcesses: 3, concurrency: 2 });
     for (let i = 0; i < 8; i++) cold.ask();
@@ -160,6 +168,24 @@ describe("while requests wait at a program's cap", () => {
     expect(leases(1)).toEqual([second, undefined] as never);
     expect(leases(10)).toEqual([second, second] as never);
     expect([first.left.length, second.left, first.told, second.told]).toEqual([2, [], [], []]);
+  });
+
+  test("a process that is to leave, and is waited for as it works for nobody, makes room as well", () => {
+    const { clock, serve, end, ask, made, settle, pool } = fakePool({ maxProcesses: 1, stopTimeoutMs: 700, abortTimeoutMs: 0 });
+    for (const waiter of serve(1)) end(waiter, "left");
+    void pool.restart();
+    settle();
+    const waiting = ask();
+    clock.advance(9_999);
+    settle();
+    expect(made[0]?.told).toEqual([]);
+    clock.advance(1);
+    settle();
+    expect(made[0]?.told).toEqual([700]);
+    made[0]?.exit();
+    settle();
+    made[1]?.accept();
+    expect(waiting.backend).toBe(made[1] as never);
   });
 
   test("a process that has been on its own for ten seconds makes room, the oldest first, and no more than wait", () => {

@@ -16,7 +16,7 @@ const NOTHING: Confinement = {
   cwd: "/srv",
   limits: {},
   softNofile: undefined,
-  raisesLimits: false,
+  raisesNproc: false,
   nice: 0,
   noNewPrivileges: false,
   dropsCapabilities: false,
@@ -51,7 +51,7 @@ describe("the chain of tools", () => {
     ],
     [
       "raises that as root first",
-      { runner: { ...RUNNER, groups: [] }, limits: { nproc: 7 }, raisesLimits: true },
+      { runner: { ...RUNNER, groups: [] }, limits: { nproc: 7 }, raisesNproc: true },
       "/prlimit --nproc=7:7 -- /setpriv --reuid=33 --regid=34 --clear-groups --inh-caps=-all,+setuid --ambient-caps=-all,+setuid -- /prlimit --nproc=7:7 -- /setpriv --inh-caps=-all --ambient-caps=-all --",
     ],
     [
@@ -61,7 +61,7 @@ describe("the chain of tools", () => {
     ],
     [
       "sets limits as root, before all else",
-      { limits: { nofile: 9999 }, raisesLimits: true, nice: -5, endsWithUs: true },
+      { limits: { nofile: 9999 }, nice: -5, endsWithUs: true },
       "/prlimit --nofile=9999:9999 -- /nice -n -5 -- /setpriv --pdeathsig=KILL --",
     ],
     [
@@ -77,14 +77,23 @@ describe("the chain of tools", () => {
 describe("variables that decide what is loaded", () => {
   test("are those by which libraries, modules and messages are found", () => {
     const named = ["LD_PRELOAD=/a", "LD_LIBRARY_PATH=a:", "GLIBC_TUNABLES=x", "GCONV_PATH=/a", "LOCPATH=/a"];
-    const paths = ["LANG=../a", "LC_ALL=/a/b", "LC_MESSAGES=/a", "LANGUAGE=../../a"];
+    const paths = [
+      "LANG=../a",
+      "LC_ALL=de_DE",
+      "LANGUAGE=de",
+      "LC_ALL=/a/b",
+      "LC_MESSAGES=/a",
+      "LANGUAGE=../../a",
+    ];
     expect([...named, ...paths, "NLSPATH="].every(decidesWhatIsLoaded)).toBe(true);
     const others = [
       "LANG=C.UTF-8",
+      "LC_ALL=C",
+      "LC_MESSAGES=POSIX",
+      "LANG=",
       "LDX_A=1",
       "OLD_LD_PRELOAD=1",
       "PATH=/a",
-      "LC_ALL=de_DE",
       "A=LD_PRELOAD=/a",
       // A secret may have any name, and the command line is everybody's to read.
       "LD_SDK_KEY=sdk-0815",
