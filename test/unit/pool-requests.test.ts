@@ -171,7 +171,11 @@ describe("while requests wait at a program's cap", () => {
   });
 
   test("a process that is to leave, and is waited for as it works for nobody, makes room as well", () => {
-    const { clock, serve, end, ask, made, settle, pool } = fakePool({ maxProcesses: 1, stopTimeoutMs: 700, abortTimeoutMs: 0 });
+    const { clock, serve, end, ask, made, settle, pool } = fakePool({
+      maxProcesses: 1,
+      stopTimeoutMs: 700,
+      abortTimeoutMs: 0,
+    });
     for (const waiter of serve(1)) end(waiter, "left");
     void pool.restart();
     settle();
