@@ -27,13 +27,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
   },
   {
     reason:
-      "prctl(PR_SET_CHILD_SUBREAPER) does not reach the kernel: what a program leaves behind becomes init's, and is not known to come of it",
-    tests: {
-      launch: ["a program that puts itself into the background is told so, and leaves no process behind"],
-    },
-  },
-  {
-    reason:
       "what is in flight has ended when the new one serves: the second SIGTERM comes right behind the first, and they are one",
     tests: {
       upgrade: ["to the old one that finishes its requests does not cut them short, a second one does"],
