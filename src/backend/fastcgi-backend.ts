@@ -215,14 +215,10 @@ export class FastCgiBackend extends LentBackend {
   #leaveWork({ link, since }: Lease): void {
     const inode = this.capacity > 1 && link instanceof SocketLink ? link.peerInode : 0;
     if (inode === 0) return;
-    const { requestTimeoutMs, abortTimeoutMs } = this.program.app;
-    const now = this.deps.clock.now();
-    const byRequest = requestTimeoutMs > 0 ? since + requestTimeoutMs : Number.POSITIVE_INFINITY;
-    const byAbort = abortTimeoutMs > 0 ? now + abortTimeoutMs : Number.POSITIVE_INFINITY;
-    const reason = byRequest < byAbort ? "request timeout" : "abort timeout";
-    const dueAt = Math.min(byRequest, byAbort);
+    const { dueAt, reason } = this.limitOfWork(since);
     const onDue = (worker: number) => this.carryOut({ reason, worker });
-    this.#leftWork.add({ inode, since: now, dueAt, onDue, workers: () => this.#workersSince(since) });
+    const workers = () => this.#workersSince(since);
+    this.#leftWork.add({ inode, since: this.deps.clock.now(), dueAt, onDue, workers });
   }
 
   /** Who may be at a request of then. */

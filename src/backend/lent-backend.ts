@@ -93,7 +93,7 @@ export abstract class LentBackend implements Backend {
   protected readonly deps: BackendDeps;
   protected readonly owner: BackendOwner;
   protected readonly requests: InFlight;
-  protected readonly timers: Timers<"look" | "start" | "kill" | "request" | "abort">;
+  protected readonly timers: Timers<"look" | "start" | "kill" | "limit">;
   readonly #leases: Lease[] = [];
   #state: BackendState = "starting";
   #stopReason: StopReason | undefined;
@@ -249,8 +249,7 @@ export abstract class LentBackend implements Backend {
   protected onBack(): void {
     const wasAway = this.#isAway;
     this.#isAway = false;
-    this.timers.cancel("request");
-    this.timers.cancel("abort");
+    this.timers.cancel("limit");
     if (this.#isStopping) return;
     if (this.#state === "leaving") {
       this.#stopWhenDone();
@@ -369,11 +368,17 @@ export abstract class LentBackend implements Backend {
 
   /** Nobody waits for what it does now, but its limits go on. */
   #limitWork(since: number): void {
+    const { dueAt, reason } = this.limitOfWork(since);
+    if (dueAt === Number.POSITIVE_INFINITY) return;
+    this.timers.set("limit", Math.max(0, dueAt - this.deps.clock.now()), () => this.stop(reason, 0));
+  }
+
+  /** When what was begun at `since` is to end, whose client leaves now, and for which reason; Infinity: never. */
+  protected limitOfWork(since: number): { readonly dueAt: number; readonly reason: StopReason } {
     const { requestTimeoutMs, abortTimeoutMs } = this.program.app;
-    if (requestTimeoutMs > 0) {
-      const leftMs = Math.max(0, since + requestTimeoutMs - this.deps.clock.now());
-      this.timers.set("request", leftMs, () => this.stop("request timeout", 0));
-    }
-    if (abortTimeoutMs > 0) this.timers.set("abort", abortTimeoutMs, () => this.stop("abort timeout", 0));
+    const byRequest = requestTimeoutMs > 0 ? since + requestTimeoutMs : Number.POSITIVE_INFINITY;
+    const byAbort = abortTimeoutMs > 0 ? this.deps.clock.now() + abortTimeoutMs : Number.POSITIVE_INFINITY;
+    if (byRequest < byAbort) return { dueAt: byRequest, reason: "request timeout" };
+    return { dueAt: byAbort, reason: "abort timeout" };
   }
 }

@@ -121,8 +121,8 @@ export class UnreadRequests {
     const { backend, socket, deps, onNoneFree } = this.#options;
     if (socket.isTaking || socket.unaccepted === undefined) return;
     const onTaken = (inode: number) => {
-      const lease = leaseOf(backend, inode);
       if (backend.state === "gone") return;
+      const lease = leaseOf(backend, inode);
       onNoneFree();
       lease?.user?.onTakenBack();
     };

@@ -52,7 +52,16 @@ export function cpuTimeOf(pid: number): number | undefined {
 /** Whether the kernel is about to end a process, or has: its descriptors are closed before its parent hears of it. */
 export function isEnding(pid: number): boolean {
   const stat = statOf(pid);
-  return !stat || stat.state === "Z" || stat.state === "X" || (stat.flags & PF_EXITING) !== 0;
+  return hasEndedIn(stat?.state) || ((stat?.flags ?? 0) & PF_EXITING) !== 0;
+}
+
+/** Whether a process has ended, though its parent may still be to hear of it. */
+export function hasEnded(pid: number): boolean {
+  return hasEndedIn(stateOf(pid));
+}
+
+function hasEndedIn(state: string | undefined): boolean {
+  return state === undefined || state === "Z" || state === "X";
 }
 
 /** The state letter of a process's main thread (/proc/PID/stat); undefined when it has gone. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { kernelProcessor } from "../base/kernel-processor.ts";
 import { callsOfThreads, statesOfThreads } from "../base/proc-stat.ts";
+import { systemCall, type Waiting } from "../base/system-calls.ts";
 import type { Lease } from "./backend.ts";
 import { cpuUsageOf, stateOf } from "./usage.ts";
 
@@ -37,17 +38,13 @@ export function hindranceAmongThreads(pid: number, lease: Lease, now: number): H
   return states.includes("T") || states.includes("t") ? "stopped" : "at work";
 }
 
-/** Calls in which a thread waits for another one, or for a connection: futex, semop, flock, fcntl, accept and their like. */
-const WAITING_CALLS: Readonly<Record<string, readonly number[]>> = {
-  x64: [202, 449, 65, 220, 73, 72, 43, 288],
-  arm64: [98, 449, 193, 192, 32, 25, 202, 242],
-};
+/** What a thread waits for that waits for another one, or for a connection. */
+const EACH_OTHER: readonly (Waiting | undefined)[] = ["lock", "file lock", "accept"];
 
 /** Whether all threads of a process wait for each other, or for a connection; undefined where that may not be seen (proc(5), /proc/PID/syscall). */
 export function waitForEachOther(pid: number): boolean | undefined {
-  const waiting = WAITING_CALLS[kernelProcessor()] ?? [];
-  const calls = callsOfThreads(pid);
-  return calls?.every((call) => call !== undefined && waiting.includes(call));
+  const waitingIn = (call = -1) => systemCall(kernelProcessor(), call)?.waiting;
+  return callsOfThreads(pid)?.every((call) => EACH_OTHER.includes(waitingIn(call)));
 }
 
 /** Whether a program may have had no CPU since it was lent to a request: so many want one. */

@@ -11,7 +11,7 @@ export function openPlace(path: string, links: "followed" | "not followed"): num
   return openSync(path, links === "followed" ? O_PATH : O_PATH | constants.O_NOFOLLOW);
 }
 
-/** A path of what a descriptor stands for, for calls that take none of `openPlace`. */
+/** A path of what a descriptor stands for: for calls that take none of `openPlace`, and to open that anew. */
 export function pathOf(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }

@@ -101,6 +101,7 @@ export function callsOfThreads(pid: number): (number | undefined)[] | undefined 
     const threads = readdirSync(folder);
     if (threads.length > MOST_THREADS) return undefined;
     return threads.map((thread) => {
+      // One that hangs in execve(2) would keep whoever reads its call waiting.
       const isAsleep = parseStat(readFileSync(`${folder}/${thread}/stat`, "latin1"))?.state === "S";
       if (!isAsleep) return undefined;
       const number = Number.parseInt(readFileSync(`${folder}/${thread}/syscall`, "latin1"), 10);

@@ -1,12 +1,10 @@
 import { type CommandDef, defineCommand } from "citty";
-import { stateOf } from "../backend/usage.ts";
+import { hasEnded } from "../backend/usage.ts";
 import { escapeControls } from "../base/escape-controls.ts";
 import { ADMIN_FLAGS, AdminClient, type Done } from "./admin-client.ts";
 import { type CommandData, EXIT_FAILED, EXIT_OK } from "./command.ts";
 import { programName } from "./program-name.ts";
 
-/** States of a process in /proc: it has gone, or its parent is still to hear of it. */
-const ENDED: readonly (string | undefined)[] = [undefined, "Z", "X"];
 const END_LOOK_MS = 2;
 const LONGEST_END_MS = 1000;
 const PROGRAM = "The program: its path, or its name in std-fpm status";
@@ -57,7 +55,7 @@ export const stopCommand = defineCommand({
 /** The kernel closes the connections of a process a moment before it has ended. In another namespace its pid may be somebody else's here: not for long. */
 async function processEnds(pid: number): Promise<void> {
   const until = performance.now() + LONGEST_END_MS;
-  while (!ENDED.includes(stateOf(pid)) && performance.now() < until) await Bun.sleep(END_LOOK_MS);
+  while (!hasEnded(pid) && performance.now() < until) await Bun.sleep(END_LOOK_MS);
 }
 
 function plainAction(name: string, description: string): CommandDef<typeof ADMIN_FLAGS> {

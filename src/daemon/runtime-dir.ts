@@ -21,6 +21,7 @@ import { join } from "node:path";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { fileIdentity, identityOf } from "../base/file-identity.ts";
 import { tryLock } from "../base/libc.ts";
+import { pathOf } from "../base/open-place.ts";
 import { ownFolderProblem, RUNTIME_NAMES, runtimeFolderProblem } from "../config/runtime-folder.ts";
 
 /** A locked runtime folder. */
@@ -161,12 +162,12 @@ export class RuntimeDir {
 
   /** Says in the pid file that it is ours. */
   writePid(): void {
-    // Over a longer one with as many line ends, so that there is one number in it at any time.
     const text = `${process.pid}\n`;
     const { size } = fstatSync(this.lock.fd);
-    // Over what is there: whoever reads it meanwhile must not find it empty. What holds the lock writes at the end only.
-    const fd = openSync(`/proc/self/fd/${this.lock.fd}`, constants.O_WRONLY);
+    // What holds the lock writes at the end only.
+    const fd = openSync(pathOf(this.lock.fd), constants.O_WRONLY);
     try {
+      // Over what is there, with line ends up to its end: whoever reads it finds one number at any time.
       writeSync(fd, text.padEnd(size, "\n"), 0);
       ftruncateSync(fd, text.length);
     } finally {

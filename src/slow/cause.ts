@@ -1,5 +1,5 @@
+import { systemCall, type Waiting, waitingIn } from "../base/system-calls.ts";
 import type { DescriptorFacts, LockHolder, ProcessFacts, ThreadFacts } from "./process-facts.ts";
-import { systemCall, type Waiting, waitingIn } from "./system-calls.ts";
 
 /** Two looks at the same process. */
 export interface Looks {

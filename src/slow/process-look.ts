@@ -2,6 +2,7 @@ import { open, readdir, readFile, readlink } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 import { kernelProcessor } from "../base/kernel-processor.ts";
 import { parseStat } from "../base/proc-stat.ts";
+import { systemCall, type Waiting, waitingIn } from "../base/system-calls.ts";
 import { unixPeerPath } from "../base/unix-peer.ts";
 import {
   parseCpuWait,
@@ -13,7 +14,6 @@ import {
 } from "./proc-text.ts";
 import type { DescriptorFacts, LockHolder, ProcessFacts, ThreadFacts } from "./process-facts.ts";
 import { parseSocketLine, SOCKET_TABLES, type SocketTable } from "./socket-table.ts";
-import { systemCall, type Waiting, waitingIn } from "./system-calls.ts";
 
 const MOST_THREADS = 64;
 const MOST_DESCRIPTORS = 64;

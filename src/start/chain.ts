@@ -139,8 +139,13 @@ export function toolsOf(words: readonly string[]): ToolName[] {
 
 /** Whether a line is the complaint of one of these tools, and no program's. */
 export function isComplaint(line: string, tools: readonly ToolName[]): boolean {
-  const [, ofLinux, ofCore] = COMPLAINT.exec(line) ?? [];
-  return tools.some((name) => name === (ofLinux ?? ofCore));
+  const complaint = readComplaint(line);
+  return tools.some((name) => name === complaint?.tool);
+}
+
+function readComplaint(line: string): { readonly tool: string; readonly words: string } | undefined {
+  const [, ofLinux, ofCore = "", words] = COMPLAINT.exec(line) ?? [];
+  return words === undefined ? undefined : { tool: ofLinux ?? ofCore, words };
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -158,9 +163,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** What a tool's last words and its exit status say; undefined: that was the program itself. */
 export function chainFailure(complaint: string, status: number | null): ChainFailure | undefined {
-  const [, ofLinux, ofCore, words = ""] = COMPLAINT.exec(complaint) ?? [];
-  const tool = ofLinux ?? ofCore ?? "";
-  if (tool === "" || !TOOL_STATUSES.includes(status)) return undefined;
+  const { tool, words } = readComplaint(complaint) ?? {};
+  if (tool === undefined || words === undefined || !TOOL_STATUSES.includes(status)) return undefined;
   const reason = words.slice(words.lastIndexOf(": ") + 2);
   const errno = REASONS[reason] ?? "";
   const [, folder] = OF_FOLDER.exec(words) ?? [];

@@ -4,7 +4,15 @@ import type { Account } from "../base/accounts.ts";
 import { SOFT_NOFILE } from "../base/descriptor-limit.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Resource, resourceLimit } from "../base/rlimits.ts";
-import { type Confinement, chainOf, decidesWhatIsLoaded, handOver, type Tools } from "./chain.ts";
+import {
+  type Confinement,
+  chainOf,
+  decidesWhatIsLoaded,
+  handOver,
+  type ToolName,
+  type Tools,
+  toolsOf,
+} from "./chain.ts";
 import { readEnvFile } from "./env-file.ts";
 import { explainExec } from "./exec-failure.ts";
 import { hasNoFormat } from "./executable-format.ts";
@@ -20,8 +28,8 @@ export const INSTANCE_VARIABLE = "STD_FPM_INSTANCE";
 export interface Launch {
   /** The tools that confine the process, the `wrapper`, the program. */
   readonly argv: readonly [string, ...string[]];
-  /** How many of them are tools of the chain and their options. */
-  readonly chainLength: number;
+  /** Those of the chain that are among them. */
+  readonly tools: readonly ToolName[];
   /** Where the first of them begins: a user's program enters its working folder as that user. */
   readonly cwd: string;
   /** "NAME=value", a character a byte. */
@@ -83,7 +91,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const argv = [...front, ...app.wrapper, ...program.argv] as [string, ...string[]];
   const env = variables.filter((variable) => !isLate(variable));
   const uid = runner?.uid ?? process.geteuid?.() ?? 0;
-  return { argv, chainLength: front.length, cwd: isOther ? "/" : program.cwd, env, uid };
+  return { argv, tools: toolsOf(front), cwd: isOther ? "/" : program.cwd, env, uid };
 }
 
 /** Whether this process has capabilities that pass on to what it executes (proc(5), /proc/pid/status). */

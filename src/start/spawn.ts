@@ -98,17 +98,13 @@ function spawnInBytes({ argv, cwd, env }: Launch, { program, stdio }: StartOrder
   }
 }
 
-function spawnError(
-  { chainLength, env }: Launch,
-  { program, request }: StartOrder,
-  error: unknown,
-): FpmError {
+function spawnError({ tools, env }: Launch, { program, request }: StartOrder, error: unknown): FpmError {
   if (isShortage(error)) return noDescriptors(`${program.name} cannot be started`);
   const errno = errnoOf(error);
   if (errno === "E2BIG" && request !== undefined) return environmentTooLarge(env);
   if (errno === "" || errno === "ENOMEM") return cannotStart(program, messageOf(error));
   // A tool of the chain is there: it is the folder that is not, or there may be no process.
-  if (chainLength > 0 && errno !== "EAGAIN")
+  if (tools.length > 0 && errno !== "EAGAIN")
     return cannotStart(program, folderOrGroupProblem(program, errno));
   return cannotStart(program, explainExec(program, errno));
 }

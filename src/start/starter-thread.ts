@@ -4,7 +4,6 @@ import { FpmError, messageOf } from "../base/errors.ts";
 import { hasDescriptors } from "../base/libc.ts";
 import { remember } from "../base/remembering.ts";
 import { noDescriptors } from "../base/shortage.ts";
-import { toolsOf } from "./chain.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
 import { hasPassedOnCapabilities, launchOf, type Surroundings } from "./launch.ts";
 import {
@@ -80,8 +79,7 @@ function start(id: number, order: StartOrder): void {
     const { pid, isBuns } = withUmask(order, () =>
       spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
     );
-    const tools = toolsOf(launch.argv.slice(0, launch.chainLength));
-    reply({ kind: "started", id, pid, isBuns, uid: launch.uid, tools });
+    reply({ kind: "started", id, pid, isBuns, uid: launch.uid, tools: launch.tools });
   } catch (error) {
     reply({ kind: "failed", id, failure: failureOf(error, order) });
   }

@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
+import { configFiles } from "../support/config-files.ts";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "std-fpm-config-"));
-});
-afterAll(async () => {
-  await rm(folder, { recursive: true });
-});
-
-async function warningsOf(text: string): Promise<readonly string[]> {
-  const file = join(folder, "main.toml");
-  await writeFile(file, `server.include = ""\n${text}`);
-  return (await loadConfig({ file })).warnings;
-}
+const files = configFiles();
+const warningsOf = async (text: string) => (await files.load(text)).warnings;
 
 test("sockets of root's in a folder that others may change are pointed out", async () => {
   if (process.geteuid?.() !== 0) return;
+  const folder = files.folder();
   const [shared, own] = [join(folder, "shared-sockets"), join(folder, "own-sockets")];
   for (const each of [shared, own]) await mkdir(each);
   await chmod(folder, 0o755);
@@ -48,12 +38,10 @@ test("sockets of root's in a folder that others may change are pointed out", asy
 });
 
 test("a socket that nobody can get to is pointed out", async () => {
+  const folder = files.folder();
   const socket = (lines: string) => `[server]\ninclude = ""\nlisten = "${folder}/x.sock"\n${lines}`;
-  const warnings = async (lines: string) => {
-    const file = join(folder, "socket.toml");
-    await writeFile(file, socket(lines));
-    return (await loadConfig({ file })).warnings;
-  };
+  const warnings = async (lines: string) =>
+    (await loadConfig({ file: await files.write("socket.toml", socket(lines)) })).warnings;
   await chmod(folder, 0o700);
   expect(await warnings('listen_mode = "0666"')).toEqual([
     `server.listen: other users cannot get to ${folder}/x.sock: they may not search the folder ${folder} (mode 0700)`,
