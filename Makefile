@@ -21,7 +21,7 @@ FIXTURES := $(FIXTURE_SOURCES:test/fixtures/programs/%.c=dist/test-programs/%)
 
 # What the tests and the examples take from Debian. PACKAGES_RUN is what `make run` likes to have.
 PACKAGES_RUN := gcc libc6-dev libfcgi-dev libfcgi-perl libcgi-fast-perl php-cgi
-PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy
+PACKAGES_SERVERS := nginx-light apache2-bin lighttpd caddy haproxy
 PACKAGES_LANGUAGES := g++ golang-go libplack-perl libfcgi-procmanager-perl luajit python3 ruby ruby-fcgi
 PACKAGES_RECIPES := git cgit adminer munin python3-radicale cgi-mapserver
 PACKAGES_DEB := debhelper fakeroot lintian dpkg-dev

@@ -50,7 +50,7 @@ const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 const MOST_OF_CONNECTION_BYTES = 8 * 1024 * 1024;
 /** How often it is asked whether the client has read all of an answer that broke off. */
 const BREAK_LOOK_MS = 50;
-/** A header of version 0: nginx then aborts an answer that it would otherwise pass on as complete. */
+/** A header of version 0: an answer is aborted that nginx would pass on as complete, and whose rest HAProxy 2.6 would wait for. */
 const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
 /** The first byte of a header whose rest never comes: so all others, Caddy among them, tell broken from complete. */
 const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
@@ -278,8 +278,8 @@ export class Connection implements IntakeOwner, Occupant {
   /** The connection has to break for it: other requests that are at work there come to their end before, new ones are refused. */
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
-    const isNginx = request.head.value("SERVER_SOFTWARE")?.startsWith("nginx") ?? false;
-    this.#ending = isNginx ? BROKEN_HEADER : CUT_HEADER;
+    const looksAtVersion = /^(?:nginx|haproxy)\b/i.test(request.head.value("SERVER_SOFTWARE") ?? "");
+    this.#ending = looksAtVersion ? BROKEN_HEADER : CUT_HEADER;
     this.#intake.takesMore = false;
     this.#drop(request);
     this.#breakWhenAnswered();

@@ -23,7 +23,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
   { name: "PATH_INFO", run: pathInfo },
   { name: "PATH_INFO that is not UTF-8", run: otherPathInfo },
   { name: "PATH_INFO of 3,000 bytes", run: longPathInfo },
-  { name: "HEAD", run: head },
+  { name: "HEAD, answered with a body", run: head },
   { name: "POST, no body", run: (site) => post(site, 0) },
   { name: "POST, 10 bytes", run: (site) => post(site, 10) },
   { name: "POST, 4 MiB", run: (site) => post(site, 4 * MIB) },
@@ -70,10 +70,13 @@ async function get(site: ServerSite): Promise<void> {
   expect(site.fpm.backends().map(String)).toContain(answer.text());
 }
 
-async function file(site: ServerSite): Promise<void> {
+async function file(site: ServerSite): Promise<string | undefined> {
   const answer = await site.askFile("page.html");
+  const own = site.way.ownStatus?.file;
+  if (own !== undefined) return expectOwn(answer, own);
   expectWhole(answer);
   expect(answer.text()).toBe("a page");
+  return undefined;
 }
 
 async function query(site: ServerSite): Promise<void> {
@@ -102,11 +105,14 @@ async function longPathInfo(site: ServerSite): Promise<void> {
   expect(await site.env("lab", `${info}?op=env`)).toContain(`PATH_INFO=${info}`);
 }
 
-async function head(site: ServerSite): Promise<void> {
+async function head(site: ServerSite): Promise<string | undefined> {
   const answer = await site.ask("lab", "?op=sized&bytes=9", { method: "HEAD" });
-  expectWhole(answer);
   expect(answer.bodyLength).toBe(0);
   expect(await site.env("lab", "?op=env")).toContain("REQUEST_METHOD=GET");
+  const own = site.way.ownStatus?.head;
+  if (own !== undefined) return expectOwn(answer, own);
+  expectWhole(answer);
+  return undefined;
 }
 
 async function post(site: ServerSite, length: number): Promise<void> {
@@ -116,12 +122,15 @@ async function post(site: ServerSite, length: number): Promise<void> {
   expect(Buffer.compare(answer.body, body)).toBe(0);
 }
 
-async function chunked(site: ServerSite): Promise<void> {
+async function chunked(site: ServerSite): Promise<string | undefined> {
   const body = patternBytes(300 * 1024);
   const chunks = [body.subarray(0, 100_000), body.subarray(100_000)];
   const answer = await site.ask("lab", "?op=echo", { body: { chunks, length: "chunked" } });
+  const own = site.way.ownStatus?.chunked;
+  if (own !== undefined) return expectOwn(answer, own);
   expectWhole(answer);
   expect(Buffer.compare(answer.body, body)).toBe(0);
+  return undefined;
 }
 
 async function largeAnswer(site: ServerSite): Promise<void> {
@@ -153,10 +162,13 @@ async function status(site: ServerSite): Promise<void> {
   expect(answer.text()).toMatch(/^\d+$/);
 }
 
-async function redirect(site: ServerSite): Promise<void> {
+async function redirect(site: ServerSite): Promise<string | undefined> {
   const answer = await site.ask("headers", "?op=redirect");
-  expectWhole(answer, 303);
   expect(answer.headers.get("location")).toBe("http://localhost/elsewhere?a=b");
+  const own = site.way.ownStatus?.redirect;
+  if (own !== undefined) return expectOwn(answer, own);
+  expectWhole(answer, 303);
+  return undefined;
 }
 
 async function location(site: ServerSite): Promise<string> {
@@ -267,6 +279,12 @@ async function crashIn(site: ServerSite, op: "die-in-answer" | "die-in-sized-ans
 
 async function expectRecovery(site: ServerSite): Promise<void> {
   await waitUntil("the program answers again", async () => (await site.ask("lab")).status === 200);
+}
+
+/** The answer is the web server's own; what stands in the table. */
+function expectOwn(answer: HttpAnswer, status: number): string {
+  expect(answer.status).toBe(status);
+  return String(status);
 }
 
 /** All that was announced has come; an answer that ends with the connection announces nothing. */

@@ -1,6 +1,7 @@
 import { versionOf } from "../compatibility/version-of.ts";
 import { startApache } from "../support/apache.ts";
 import { startCaddy } from "../support/caddy.ts";
+import { startHaproxy } from "../support/haproxy.ts";
 import { startLighttpd } from "../support/lighttpd.ts";
 import { startNginxSite } from "../support/nginx-site.ts";
 import { freePort, type WebServer, type WebServerOptions } from "../support/server-process.ts";
@@ -18,7 +19,7 @@ export interface Places {
 
 /** A web server, and what is its own way of doing things. */
 interface Server {
-  readonly server: "nginx" | "Apache" | "lighttpd" | "Caddy";
+  readonly server: "nginx" | "Apache" | "lighttpd" | "Caddy" | "HAProxy";
   readonly version: () => string;
   /** How an example says that it listens on port 80; undefined where it does not. */
   readonly port80?: readonly [before: string, after: string];
@@ -26,6 +27,8 @@ interface Server {
   readonly locationStatus: 200 | 302;
   /** It notices a broken answer without Content-Length, logs it, and ends it towards the client as if it were whole. */
   readonly hidesBrokenAnswers?: true;
+  /** What it answers itself, in another's place and whatever stands behind it. */
+  readonly ownStatus?: Readonly<Partial<Record<"file" | "head" | "chunked" | "redirect", number>>>;
   start(options: WebServerOptions, places: Places): Promise<WebServer>;
 }
 
@@ -68,6 +71,14 @@ const caddy: Server = {
   hidesBrokenAnswers: true,
   start: startCaddy,
 };
+const haproxy: Server = {
+  server: "HAProxy",
+  version: () => versionOf("haproxy", "-v"),
+  port80: ["bind :", "\n"],
+  locationStatus: 302,
+  ownStatus: { file: 503, head: 502, chunked: 400, redirect: 302 },
+  start: startHaproxy,
+};
 
 /** Programs lie anywhere, beside other files. */
 const anywhere = {
@@ -93,6 +104,8 @@ export const WAYS: readonly Way[] = [
   { ...lighttpd, ...anywhere, example: "servers/lighttpd.conf" },
   { ...lighttpd, ...inCgiBin, example: "servers/lighttpd-cgi-bin.conf" },
   { ...caddy, ...anywhere, example: "servers/Caddyfile" },
+  { ...haproxy, ...anywhere, example: "servers/haproxy.cfg", keepsConnections: true },
+  { ...haproxy, ...anywhere, example: "servers/haproxy-multiplexed.cfg", keepsConnections: true },
 ];
 
 /** Starts the web server of a way with its example, in which only the places and the port are replaced. */

@@ -119,15 +119,18 @@ describe("a web server that takes nothing of its answer", () => {
 describe("an answer that breaks off", () => {
   const NGINX = { SERVER_SOFTWARE: "nginx/1.22.1" };
 
-  test("for nginx ends with a header of version 0, and the connection with that", () => {
-    using world = openConnection();
-    world.push(getOf({ params: NGINX }));
-    respond(world.request(1), 10);
-    const before = world.socket.sent.length;
-    world.request(1).truncate();
-    expect(world.socket.sent.subarray(before)).toEqual(Buffer.alloc(8));
-    expect(world.happened()).toEqual(["end", "closed"]);
-  });
+  test.each(["nginx/1.22.1", "HAProxy 2.6.12-1+deb12u4"])(
+    "for %s ends with a header of version 0, and the connection with that",
+    (server) => {
+      using world = openConnection();
+      world.push(getOf({ params: { SERVER_SOFTWARE: server } }));
+      respond(world.request(1), 10);
+      const before = world.socket.sent.length;
+      world.request(1).truncate();
+      expect(world.socket.sent.subarray(before)).toEqual(Buffer.alloc(8));
+      expect(world.happened()).toEqual(["end", "closed"]);
+    },
+  );
 
   test("for others ends with a header of which the rest never comes, and the connection when that was read", () => {
     for (const params of [{}, { SERVER_SOFTWARE: "Apache/2.4 (nginx)" }]) {
