@@ -15,6 +15,8 @@ export interface Backend extends Linked<Backend> {
   /** What it was started as; other settings of the same generation may take its place. */
   program: Program;
   readonly startedAt: number;
+  /** When it first took requests; undefined before. */
+  readonly readyAt: number | undefined;
   readonly state: BackendState;
   /** Whether it was told to end. */
   readonly isStopping: boolean;

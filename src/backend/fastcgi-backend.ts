@@ -42,8 +42,6 @@ export class FastCgiBackend extends LentBackend {
   #used: Usage = NOTHING_USED;
   /** Its children when it was told to end, and when each was started. */
   readonly #toldToEnd = new Map<number, string>();
-  /** When its first connection was accepted. */
-  #readyAt: number | undefined;
   /** When a connection without a byte was closed that it had accepted. */
   #silentUntil = Number.NEGATIVE_INFINITY;
   readonly #unread: UnreadRequests;
@@ -302,8 +300,7 @@ export class FastCgiBackend extends LentBackend {
 
   #onAccepted(): void {
     const now = this.deps.clock.now();
-    if (this.#readyAt === undefined) this.#readyAt = now;
-    else this.conduct.onBack(now - this.aloneSince);
+    if (this.readyAt !== undefined) this.conduct.onBack(now - this.aloneSince);
     this.onBack();
     // Nobody had a request for it: a silent connection would keep the program from accepting another.
     if (this.busy >= this.capacity || this.conduct.diesOfSilence) return;
@@ -332,7 +329,7 @@ export class FastCgiBackend extends LentBackend {
     this.#leftWork.close();
     const exit = {
       ...this.#process.exitOf(ending, this.stopReason),
-      wasStarted: this.#readyAt !== undefined,
+      wasStarted: this.readyAt !== undefined,
     };
     this.#death = describeExit(exit);
     const isByItself = ending.code === 0 && this.served <= FEW_REQUESTS && this.stopReason === undefined;
@@ -349,7 +346,7 @@ export class FastCgiBackend extends LentBackend {
   }
 
   #onRequestsTold(exit: Exit, mayGoOn: boolean): void {
-    const isStarted = this.#readyAt !== undefined;
+    const isStarted = this.readyAt !== undefined;
     if (mayGoOn) this.leftBehind = endBackground(this.#socket, this.#process.uid, isStarted, this.deps);
     this.owner.onProcessExited(this.pid, exit);
     this.owner.onBackendExit(this, exit);
@@ -359,7 +356,7 @@ export class FastCgiBackend extends LentBackend {
 
   #onNobodyLeft(pids: readonly number[]): void {
     this.#socket.close();
-    if (pids.length > 0 && this.#readyAt !== undefined)
+    if (pids.length > 0 && this.readyAt !== undefined)
       this.deps.log.error(backgroundProblem(pids), { program: this.program.name, pid: this.pid });
   }
 

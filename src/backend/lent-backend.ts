@@ -85,6 +85,7 @@ export abstract class LentBackend implements Backend {
   next: Backend | undefined = undefined;
   program: Program;
   readonly startedAt: number;
+  readyAt: number | undefined;
   idleSince: number;
   aloneSince = 0;
   served = 0;
@@ -247,6 +248,8 @@ export abstract class LentBackend implements Backend {
 
   /** It takes connections: for the first time, or again. */
   protected onBack(): void {
+    const now = this.deps.clock.now();
+    this.readyAt ??= now;
     const wasAway = this.#isAway;
     this.#isAway = false;
     this.timers.cancel("limit");
@@ -255,7 +258,7 @@ export abstract class LentBackend implements Backend {
       this.#stopWhenDone();
       return;
     }
-    this.idleSince = this.deps.clock.now();
+    this.idleSince = now;
     this.enter("accepted");
     if (wasAway) this.owner.onBackendBack(this);
     else this.owner.onBackendReady(this);

@@ -151,7 +151,7 @@ export const appSchema = Type.Object(
       verify: firstPatternProblem,
     }),
     max_requests: integer(0, 1_000_000_000, 0, "A process ends after so many requests, ±10 %; 0 = never."),
-    max_age: duration("0", "A process ends at this age, ±10 %, when it is free; 0 = never."),
+    max_age: duration("0", "A process ends so long after it was ready, ±10 %, when it is free; 0 = never."),
     max_memory: size(
       "A process that holds more memory (resident, with what it shares) ends when it is free; 0 = no limit.",
     ),

@@ -43,7 +43,8 @@ export interface ConnectionDeps
 
 /** While draining, a connection without any request is left open for so long. */
 const FIRST_REQUEST_MS = 1000;
-/** How long a client may take to close after our side was shut down, and how much may still come. */
+/** How long a client may take to close after our side was shut down: one that has read all and sends nothing, and any; and how much may still come. */
+const SILENT_LINGER_MS = 5000;
 const LINGER_MS = 30_000;
 const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 /** What one connection may have us hold of its requests: heads and bodies that a program is not asked for yet. */
@@ -144,15 +145,14 @@ export class Connection implements IntakeOwner, Occupant {
     this.#isInputDone = true;
     if (this.#state === "lingering") this.close();
     if (this.#state !== "open") return;
-    for (const request of this.#intake.requests) {
-      if (!request.isBodyComplete) this.#drop(request);
-    }
+    for (const request of this.#intake.requests) if (!request.isBodyComplete) this.#drop(request);
     this.#breakWhenAnswered();
     if (this.#intake.size === 0) this.#finish();
   }
 
   /** Looked at from time to time, which is cheaper than timers: refuses what has been due for too long. */
   checkOverdue(now: number): void {
+    if (this.#state === "lingering") this.retire(SILENT_LINGER_MS);
     if (this.#state !== "open") return;
     for (const request of this.#intake.requests) request.checkOverdue(now, this.#deps);
     this.#checkBegin(now);

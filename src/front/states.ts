@@ -8,7 +8,7 @@ import { nextOf, type StateTable } from "../base/state-table.ts";
  *        └───────────────────┴─────────────────┴── lost ───┴─────────────┴─────────►┘
  *
  * waiting: there are too many; nothing is read from it. finishing: no more requests are taken, the last bytes of the answer wait for a slow client. lingering: our side
- * is shut down, and what the client still sends is read and dropped until it closes: a close with unread input makes web
+ * is shut down, and what the client still sends is read and dropped until it closes, or has read all and kept silent for a while: a close with unread input makes web
  * servers lose the answer (5 to 70 % of early answers, measured with nginx, Apache and Caddy). breaking: an answer
  * broke off in the middle of a record, and nothing may be written behind that; the client reads what there is, then
  * the connection is closed.

@@ -341,8 +341,9 @@ export class Population {
     if (this.isPending || maxRequests + maxAgeMs + maxMemoryBytes === 0) return undefined;
     if (this.#relief.isOnTrial(backend)) return undefined;
     const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
-    const { served, startedAt, memoryBytes } = backend;
-    return recycleReason(lifespan, { served, ageMs: now - startedAt, memoryBytes });
+    const { served, readyAt = now, memoryBytes } = backend;
+    // What its boot takes does not count: who boots longer than `max_age` would never serve anybody.
+    return recycleReason(lifespan, { served, ageMs: now - readyAt, memoryBytes });
   }
 
   #makeWay(backend: Backend, reason: StopReason): void {

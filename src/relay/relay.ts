@@ -306,7 +306,10 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
     const worker = backend.workerOf(this.#lease);
     const who =
       worker === undefined ? this.#label : `${backend.program.name} (pid ${worker}, child of ${backend.pid})`;
-    const what = `${who} did not finish within request_timeout (${seconds} s) and was killed.`;
+    // Beside others it goes on, as they do, until they are over.
+    const others = worker === undefined ? backend.busy - 1 : 0;
+    const end = others > 0 ? `is killed when its other requests (${others}) are over` : "was killed";
+    const what = `${who} did not finish within request_timeout (${seconds} s) and ${end}.`;
     this.#lease.condemn("request timeout", worker);
     this.#fail(new FpmError("REQUEST_TIMEOUT", "backend", what), "bad");
   }

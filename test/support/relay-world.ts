@@ -78,6 +78,8 @@ function notedBackend(notes: string[], app: Partial<AppConfig>, worker: number |
     program: { name: "/x.fcgi", app: appConfig(app) },
     label: "/x.fcgi (pid 1)",
     pid: 1,
+    /** Requests that it works on. */
+    busy: 1,
     isDead: false,
     death: undefined as string | undefined,
     conduct: new Conduct(),

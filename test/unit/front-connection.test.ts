@@ -219,6 +219,20 @@ describe("head_timeout", () => {
     expect(looked(world, 101_000 + HEAD_TIMEOUT_MS)).toEqual(["shutdown"]);
   });
 
+  test("frees the place of one that has read that it was refused, and says nothing, after five seconds", () => {
+    using world = openConnection();
+    expect(looked(world, 0, HEAD_TIMEOUT_MS)).toEqual(["shutdown"]);
+    world.clock.advance(4999);
+    world.leaveUnread(1);
+    world.clock.advance(1);
+    expect(looked(world, HEAD_TIMEOUT_MS + 5000)).toEqual([]);
+    world.pair.readBack(1);
+    world.push(Buffer.of(1));
+    expect(looked(world, HEAD_TIMEOUT_MS + 5000)).toEqual([]);
+    world.clock.advance(5000);
+    expect(looked(world, HEAD_TIMEOUT_MS + 10_000)).toEqual(["end", "closed"]);
+  });
+
   test("begins anew with the next request", () => {
     using world = openConnection();
     looked(world, 1000);

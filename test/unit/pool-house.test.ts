@@ -61,6 +61,17 @@ describe("idle processes", () => {
     expect([states({ made }), made[0]?.stopReason]).toEqual([["leaving"], "max_age"]);
   });
 
+  test("are as old as the time since they were ready: one whose boot takes longer than max_age serves the request that waits for it", () => {
+    const { ask, clock, made, end } = fakePool({ maxAgeMs: 1000 });
+    const waiter = ask();
+    clock.advance(1500);
+    made[0]?.accept();
+    expect([states({ made }), waiter.lease?.backend === made[0]]).toEqual([["lent"], true]);
+    clock.advance(1200);
+    end(waiter);
+    expect([states({ made }), made[0]?.stopReason]).toEqual([["leaving"], "max_age"]);
+  });
+
   test("that hold more than max_memory go when they are free, one above max_memory_hard is killed at its work", () => {
     const { serve, end, second, made } = fakePool({ maxMemoryBytes: 1, maxMemoryHardBytes: 2 ** 50 });
     const [a, b] = serve(2);

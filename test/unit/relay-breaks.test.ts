@@ -141,6 +141,15 @@ describe("request_timeout", () => {
     expect(world.lease.verdict).toEqual({ reason: "request timeout", worker });
   });
 
+  test("says that a process which works on others as well is killed after those", () => {
+    const world = startedRelay({ app });
+    world.backend.busy = 3;
+    world.clock.advance(3000);
+    expect(broken(world).at(-1)).toBe(
+      "/x.fcgi (pid 1) did not finish within request_timeout (3 s) and is killed when its other requests (2) are over.",
+    );
+  });
+
   test("breaks an answer off that has begun", () => {
     const world = startedRelay({ app });
     world.answer(stdout("A: b\n\n"));
