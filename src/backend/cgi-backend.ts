@@ -13,7 +13,7 @@ import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
 import type { Link } from "./link.ts";
 import { ProgramProcess } from "./program-process.ts";
-import { explainChainFailure } from "./start-failure.ts";
+import { explainChainFailure, STATUS_NOT_FOUND } from "./start-failure.ts";
 import { NOTHING_USED, type Usage, withUsage } from "./usage.ts";
 
 /** One process of so many is looked at for how long it has waited for a CPU, which costs as much as the rest of its end; the others wait alike. */
@@ -240,8 +240,10 @@ export class CgiBackend extends LentBackend {
     const isItsOwn = link.hasOutput || code === 0;
     if (!isItsOwn || this.program.app.stderr !== "log") await process.finished;
     if (isItsOwn) return exited;
-    const failure = await explainChainFailure(this.program, process.complaint, code, this.deps.starter);
-    return failure ? { failure } : exited;
+    const { starter } = this.deps;
+    const failure = await explainChainFailure(this.program, process.complaint, code, starter);
+    if (failure) return { failure };
+    return code === STATUS_NOT_FOUND ? { ...exited, why: await starter.explain(this.program, "") } : exited;
   }
 
   /** What a process has started may hold its output for ever, now that it has ended itself. */

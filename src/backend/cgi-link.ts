@@ -13,8 +13,8 @@ import type { Conduct } from "./conduct.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { PipeReader, ReadTurns } from "./pipe-reader.ts";
 
-/** How a CGI process ended, or why it never began. */
-export type CgiExit = Ending | { readonly failure: FpmError };
+/** How a CGI process ended, and why if that is known, or why it never began. */
+export type CgiExit = (Ending & { readonly why?: string }) | { readonly failure: FpmError };
 
 /** The pipes of a CGI process, and what it tells of itself. */
 export interface CgiPipes {
@@ -33,7 +33,9 @@ export interface CgiPipes {
 
 const NOTHING = new Uint8Array(0);
 /** Of a process that has closed its output. */
-const WORKS_ON: Ending = { code: 0, signal: null };
+const WORKS_ON: CgiExit = { code: 0, signal: null };
+/** So soon after its output one ends that has failed: env(1) and others close theirs by themselves, before they end. */
+const MOMENT_MS = 100;
 
 /**
  * A CGI process with the face of a FastCGI program (RFC 3875): the content of STDIN records goes into its stdin, what it
@@ -189,12 +191,24 @@ export class CgiLink implements Link {
       // Nobody waits for its end: its output is closed at once, also before it has begun, so that it can hear of that.
       if (!this.#isOpen) return;
       this.#pipes.conduct.onRan(this.#pipes.clock.now() - this.#startedAt, this.#outputBytes);
-      // What goes on without its output has nothing more to say.
-      this.#onEnd(this.#pipes.isEnding() ? await this.#pipes.ending() : WORKS_ON);
+      this.#onEnd(await this.#ending());
     } catch (error) {
       tellBug(this.#pipes.log, error);
       this.onClosed("a bug in std-fpm");
     }
+  }
+
+  /** What goes on without its output has nothing more to say; one that has said nothing is about to end, and to say why by that. */
+  #ending(): Promise<CgiExit> | CgiExit {
+    const { clock, isEnding, ending } = this.#pipes;
+    if (isEnding()) return ending();
+    if (this.hasOutput) return WORKS_ON;
+    return new Promise((resolve, reject) => {
+      const timer = clock.after(MOMENT_MS, () => resolve(WORKS_ON));
+      ending()
+        .finally(() => timer.cancel())
+        .then(resolve, reject);
+    });
   }
 
   async #readOutput(): Promise<void> {
@@ -232,7 +246,7 @@ export class CgiLink implements Link {
     const { code, signal } = exit;
     // Where a signal has ended it before anything came, it may be asked once more.
     if (!this.#head.isComplete && (signal === null || this.hasOutput))
-      this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}`);
+      this.#fail(`${howItEnded(exit)} and ${this.#head.problemAtEnd}${exit.why ? `: ${exit.why}` : ""}`);
     else if (signal !== null) {
       if (this.#last.length > 0) this.#passOn(this.#last);
       this.onClosed(howItEnded(exit));

@@ -6,7 +6,7 @@ import type { Backend } from "./backend.ts";
 import { describeExit, type Exit } from "./exit.ts";
 
 /** What a shell and env(1) exit with when a command is missing. */
-const STATUS_NOT_FOUND = 127;
+export const STATUS_NOT_FOUND = 127;
 /** A program that daemonises itself has ended for whoever started it. */
 const FOREGROUND = "it must stay in the foreground, without an option like --daemonize";
 /** What a CGI program prints first (RFC 3875 §6.2). */

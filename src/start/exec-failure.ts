@@ -7,7 +7,8 @@ import { blockedAt, modeText } from "./permission.ts";
 import type { Program } from "./program.ts";
 import { runnerOf } from "./runner.ts";
 
-const LINE_BYTES = 256;
+/** So much the kernel reads of a file for its format (BINPRM_BUF_SIZE; execve(2)). */
+export const FIRST_BYTES = 256;
 
 /** Says in words why a program could not be executed. Reads its file, which may take as long as the disk likes. */
 export function explainExec(program: Program, errno: string): string {
@@ -27,7 +28,7 @@ export function explainExec(program: Program, errno: string): string {
       if (script?.isUnnamed) return `the #! line of ${file} names no interpreter`;
       return noPermission(program, file, interpreter);
     case "ENOEXEC":
-      return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
+      return noFormat(file, script);
     case "EAGAIN":
       return `no further process may be: its user's limit (limits.nproc), pids.max of ${group} or the system's limit is reached`;
     case "E2BIG":
@@ -37,6 +38,15 @@ export function explainExec(program: Program, errno: string): string {
     default:
       return errno === "" ? `${file} cannot be executed` : `${file} cannot be executed: ${errno}`;
   }
+}
+
+function noFormat(file: string, script: ScriptFacts | undefined): string {
+  if (script?.isUnnamed) return `the #! line of ${file} names no interpreter`;
+  if (script?.isCutOff)
+    return `the interpreter in the #! line of ${file} is not over after ${FIRST_BYTES} bytes, the most that the kernel reads: give it a shorter path`;
+  if (script?.interpreter)
+    return `the interpreter ${script.interpreter} of ${file} is neither an executable nor a script`;
+  return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
 }
 
 function noPermission(program: Program, file: string, interpreter: string): string {
@@ -95,6 +105,8 @@ interface ScriptFacts {
   readonly hasCarriageReturn: boolean;
   /** There is such a line, and it is empty. */
   readonly isUnnamed?: boolean;
+  /** The interpreter's name goes on beyond what is read of the file. */
+  readonly isCutOff?: boolean;
 }
 
 /** What the `#!` line of a file says, undefined when it is no file, or cannot be read. */
@@ -105,8 +117,9 @@ function scriptFacts(path: string): ScriptFacts | undefined {
   const words = line.slice(2).trim().split(/\s+/);
   const interpreter = words[0] ?? "";
   const hasCarriageReturn = line.endsWith("\r");
+  const isCutOff = line.length === FIRST_BYTES && words.length === 1 && interpreter !== "";
   if (basename(interpreter) !== "env")
-    return { interpreter, wanted: undefined, hasCarriageReturn, isUnnamed: interpreter === "" };
+    return { interpreter, wanted: undefined, hasCarriageReturn, isUnnamed: interpreter === "", isCutOff };
   const [first = "", ...more] = words.slice(1);
   const isOneWord = !first.startsWith("-") && more.length > 0;
   return {
@@ -135,8 +148,8 @@ export function beginningOf(path: string): Buffer | undefined {
   try {
     fd = openPlainFile(path);
     if (fd === undefined) return undefined;
-    const buffer = Buffer.alloc(LINE_BYTES);
-    return buffer.subarray(0, readSync(fd, buffer, 0, LINE_BYTES, 0));
+    const buffer = Buffer.alloc(FIRST_BYTES);
+    return buffer.subarray(0, readSync(fd, buffer, 0, FIRST_BYTES, 0));
   } catch {
     return undefined;
   } finally {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { beginningOf } from "./exec-failure.ts";
+import { resolve } from "node:path";
+import { beginningOf, FIRST_BYTES } from "./exec-failure.ts";
 
 /** elf(5): the header of a 32-bit file is this long, that of a 64-bit one longer. */
 const ELF_HEADER_BYTES = 52;
@@ -10,15 +11,29 @@ const TYPES: readonly number[] = [2, 3];
 /** EM_X86_64 and EM_386; EM_AARCH64 and EM_ARM. */
 const MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], arm64: [183, 40] };
 const BINFMT = "/proc/sys/fs/binfmt_misc";
+/** An interpreter may be a script itself; the kernel follows so many, and then says ELOOP (execve(2)). */
+const MOST_INTERPRETERS = 4;
 
 /**
- * Whether a file is in no format that the kernel executes. The tool that executes it then takes it for a script of /bin/sh (execvp(3)), which
- * nobody has asked for. A file that cannot be read is left to the kernel.
+ * Whether a file, or the interpreter of a script, is in no format that the kernel executes. The tool that executes it then takes it for a script of
+ * /bin/sh (execvp(3)), which nobody has asked for. A file that cannot be read is left to the kernel. `cwd`: where it is executed.
  */
-export function hasNoFormat(path: string, tool: string): boolean {
+export function hasNoFormat(path: string, tool: string, cwd: string, followed = 0): boolean {
   const beginning = beginningOf(path);
-  if (!beginning || beginning.toString("latin1", 0, 2) === "#!" || isElfFor(tool, beginning)) return false;
-  return !binaryFormats().some((format) => fits(format, beginning, path));
+  if (!beginning || isElfFor(tool, beginning)) return false;
+  if (binaryFormats().some((format) => fits(format, beginning, path))) return false;
+  if (beginning.toString("latin1", 0, 2) !== "#!") return true;
+  const interpreter = interpreterIn(beginning);
+  if (interpreter === undefined) return true;
+  return followed < MOST_INTERPRETERS && hasNoFormat(resolve(cwd, interpreter), tool, cwd, followed + 1);
+}
+
+/** What the kernel takes for the interpreter: undefined where none is named, or its name is not over in what it reads of a file. */
+function interpreterIn(beginning: Buffer): string | undefined {
+  const text = beginning.toString("latin1", 2);
+  const [, name, end] = /^[ \t]*([^ \t\n\0]+)([ \t\n\0]?)/.exec(text) ?? [];
+  const isWhole = end !== "" || beginning.length < FIRST_BYTES;
+  return name !== undefined && isWhole ? Buffer.from(name, "latin1").toString() : undefined;
 }
 
 /** For our machine, or for the one that the tool is made for: where std-fpm runs in an emulator, that is the kernel's. */

@@ -81,7 +81,7 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const chain = chainOf(confinement, around.tools);
   const [tool] = chain;
   const file = app.wrapper[0] ?? program.argv[0];
-  if (tool !== undefined && hasNoFormat(file, tool))
+  if (tool !== undefined && hasNoFormat(file, tool, program.cwd))
     throw cannotStart(program, explainExec(program, "ENOEXEC"));
   const account = runner ? runner.account : around.ownAccount();
   const variables = environmentOf(program, account, request ?? [], instance);

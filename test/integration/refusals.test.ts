@@ -118,6 +118,39 @@ describe("502 with the reason in the log", () => {
     await waitUntil("the reason is logged", () => reason.test(site.fpm.log()), 2_000);
   });
 
+  test("is that of the program, whatever is put in front of it: no shell runs what the kernel refuses, and CGI has it as well", async () => {
+    const deep = `/${"d".repeat(80)}`.repeat(4);
+    const lines = {
+      "env.cgi": [
+        "#!/usr/bin/env perl6",
+        /status 127 and printed nothing: interpreter perl6 of \S+ not found/,
+      ],
+      "env-crlf.cgi": [
+        "#!/usr/bin/env sh\r",
+        /the #! line of \S+ ends in CR LF: save it with Unix line ends/,
+      ],
+      "missing.cgi": ["#!/nowhere/perl", /interpreter \/nowhere\/perl of \S+ not found/],
+      "unnamed.cgi": ["#!", /the #! line of \S+ names no interpreter/],
+      "long.cgi": [`#!${deep}/perl`, /the interpreter in the #! line of \S+ is not over after 256 bytes/],
+      "broken.cgi": ["#!./none", /the interpreter \.\/none of \S+ is neither an executable nor a script/],
+    } as const;
+    const bodies = Object.entries(lines).map(([name, [line]]) => [
+      name,
+      `${line}\nprintf 'Content-Type: text/plain\\n\\nthe shell ran it'\n`,
+    ]);
+    await using limited = await startSite({
+      lab: [],
+      files: { ...Object.fromEntries(bodies), none: "exit\n" },
+      app: 'protocol = "cgi"\nextensions = [".cgi"]\nlimits = { nofile = 100 }',
+    });
+    for (const [name, [, reason]] of Object.entries(lines)) {
+      const answer = await limited.ask(name);
+      expect([name, answer.status, answer.text()]).toEqual([name, 502, "The program failed.\n"]);
+      const isTold = () => reason.test(limited.fpm.log());
+      await waitUntil(`the reason of ${name} is logged`, isTold, 2_000);
+    }
+  });
+
   test("a program's last words on stderr are in the log", async () => {
     await site.ask("exit-at-boot.fcgi");
     expect(site.fpm.log()).toContain("lab: this program leaves at once");

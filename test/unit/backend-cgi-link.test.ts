@@ -20,11 +20,16 @@ function world() {
   clock.advance(5000);
   const conduct = new Conduct();
   const heard: string[] = [];
-  const process = { exit: { code: 0, signal: null } as CgiExit, isEnding: true };
+  const process = {
+    exit: { code: 0, signal: null } as CgiExit,
+    isEnding: true,
+    /** Where its end comes later than that of its output. */
+    ended: undefined as Promise<CgiExit> | undefined,
+  };
   const link = new CgiLink(9, {
     stdinFd: stdin.writeFd,
     stdoutFd: stdout.readFd,
-    ending: () => Promise.resolve(process.exit),
+    ending: () => process.ended ?? Promise.resolve(process.exit),
     isEnding: () => process.isEnding,
     ...{ conduct, clock },
     log: { error: (line: string) => void heard.push(line) } as unknown as Log,
@@ -184,12 +189,33 @@ describe("what a CGI process prints", () => {
     expect([all.heard, all.link.isOpen]).toEqual([[told], false]);
   });
 
-  test("of a process that closes its output without a word is none either", async () => {
+  test("of a process that closes its output without a word is none either, a moment later", async () => {
     await using all = world();
     all.process.isEnding = false;
+    all.process.ended = new Promise(() => {});
     all.end();
+    await waitUntil("its end is awaited", () => all.clock.timers > 0);
+    all.clock.advance(99);
+    await Bun.sleep(0);
+    expect(all.heard).toEqual([]);
+    all.clock.advance(1);
     await waitUntil("it is told", () => all.heard.length > 0);
     expect(all.heard).toEqual(["unanswered: closed its output and printed nothing"]);
+  });
+
+  test("of a process that closes its output without a word, and ends then, is told by its end", async () => {
+    await using all = world();
+    all.process.isEnding = false;
+    const ended = Promise.withResolvers<CgiExit>();
+    all.process.ended = ended.promise;
+    all.end();
+    await waitUntil("its end is awaited", () => all.clock.timers > 0);
+    ended.resolve({ code: 127, signal: null, why: "interpreter x not found" });
+    await waitUntil("it is told", () => all.heard.length > 0);
+    expect(all.heard).toEqual([
+      "unanswered: exited with status 127 and printed nothing: interpreter x not found",
+    ]);
+    expect(all.clock.timers).toBe(0);
   });
 
   test("on its stderr goes to the web server as long as somebody takes it", async () => {

@@ -49,3 +49,22 @@ test("where nothing may be executed, the file that keeps from it is named", () =
     `no permission for user 65534 to enter the folder ${dir.path}`,
   );
 });
+
+test("where the kernel knows no format, the line or the interpreter is named that is the cause", () => {
+  using dir = makeTempDir();
+  const why = (text: string) => {
+    writeFileSync(dir.at("a.cgi"), text);
+    const program = { argv: [dir.at("a.cgi")], cwd: dir.path, app: appConfig({}) };
+    return explainExec(program as unknown as Program, "ENOEXEC").replaceAll(dir.path, "");
+  };
+  expect(why("print 1\n")).toBe(
+    "/a.cgi is neither an executable nor a script: its first line must be #! and an interpreter",
+  );
+  expect(why("#!\n")).toBe("the #! line of /a.cgi names no interpreter");
+  expect(why(`#!/${"d/".repeat(200)}perl\n`)).toBe(
+    "the interpreter in the #! line of /a.cgi is not over after 256 bytes, the most that the kernel reads: give it a shorter path",
+  );
+  expect(why("#!/srv/broken -w\n")).toBe(
+    "the interpreter /srv/broken of /a.cgi is neither an executable nor a script",
+  );
+});
