@@ -5,7 +5,7 @@
  * The executable may run as root in any folder and any environment, so it must not take code or settings from either.
  */
 import { chmod, mkdir, rename, rm } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 
 /** Environment variables through which the runtime would run other code than ours, before the first line of ours. */
 const RUNTIME_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT"];
@@ -24,6 +24,15 @@ const OUR_CRASH_TEXT = `its runtime, Bun, has crashed. It does so where there is
 mount it with: mount -t proc proc /proc
 If there is one, please report the link below:`;
 
+/** The modules that threads run, below src. */
+const THREADS = [
+  "start/starter-thread.ts",
+  "base/disk-thread.ts",
+  "backend/accept-thread.ts",
+  "daemon/mark-thread.ts",
+  "cli/command-line-thread.ts",
+];
+
 const MUSL = "libc.musl-x86_64.so.1";
 
 const target = process.argv[3] as Bun.Build.CompileTarget | undefined;
@@ -40,7 +49,7 @@ try {
   // The source maps are in the executable too.
   const maps = [
     `${draft}.map`,
-    ...["starter-thread", "disk-thread", "accept-thread"].map((name) => `${dirname(draft)}/${name}.js.map`),
+    ...THREADS.map((path) => `${dirname(draft)}/${basename(path, ".ts")}.js.map`),
   ];
   for (const left of [draft, ...maps]) await rm(left, { force: true });
 }
@@ -49,9 +58,7 @@ async function compile(path: string): Promise<void> {
   await Bun.build({
     entrypoints: [
       `${import.meta.dir}/src/main.ts`,
-      `${import.meta.dir}/src/start/starter-thread.ts`,
-      `${import.meta.dir}/src/base/disk-thread.ts`,
-      `${import.meta.dir}/src/backend/accept-thread.ts`,
+      ...THREADS.map((path) => `${import.meta.dir}/src/${path}`),
     ],
     compile: {
       outfile: path,

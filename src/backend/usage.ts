@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type ProcStat, parseStat } from "../base/proc-stat.ts";
+import { statOf } from "../base/proc-stat.ts";
 
 /** What a process has used since it was started. */
 export interface Usage {
@@ -72,10 +72,6 @@ export function stateOf(pid: number): string | undefined {
 /** When a process was started: tells it from a later one with the same pid. Undefined when it has gone. */
 export function startTicksOf(pid: number): string | undefined {
   return statOf(pid)?.startTicks;
-}
-
-function statOf(pid: number): ProcStat | undefined {
-  return parseStat(read(`/proc/${pid}/stat`) ?? "");
 }
 
 function read(path: string): string | undefined {

@@ -6,6 +6,7 @@ export interface ProcStat {
   readonly name: string;
   /** A letter: R, S, D, Z, … */
   readonly state: string;
+  readonly parent: number;
   /** The kernel's PF_… */
   readonly flags: number;
   /** In user and in kernel mode, of all threads of a process; in steps of 10. */
@@ -34,10 +35,20 @@ export function parseStat(text: string): ProcStat | undefined {
   return {
     name: text.slice(open + 1, close),
     state,
+    parent: Number(field(4)),
     flags: Number(field(9)),
     cpuMs: ticks * TICK_MS,
     startTicks: field(22) ?? "",
   };
+}
+
+/** What /proc/PID/stat tells of a process; undefined when it has gone, or is none. */
+export function statOf(pid: number): ProcStat | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The parent of a process; undefined when it has gone, or is none. */

@@ -74,6 +74,7 @@ export class Threads<Answer extends object> {
   readonly #refused: RareLine;
   /** Looks after the threads as long as one is at work. */
   readonly #looking: LookAgain;
+  #isClosed = false;
 
   constructor(options: ThreadsOptions<Answer>) {
     this.#options = options;
@@ -91,7 +92,17 @@ export class Threads<Answer extends object> {
     this.#giveOut();
   }
 
+  /** Ends them; nobody hears of what was asked any more, and nothing may be asked. */
+  close(): void {
+    this.#isClosed = true;
+    this.#looking.cancel();
+    this.#waiting.length = 0;
+    // Once one that stands is terminated, the next new thread waits for it, and who makes that as well (Bun 1.4.5).
+    for (const thread of this.#threads.splice(0)) if (thread.isFree) thread.terminate();
+  }
+
   #giveOut(): void {
+    if (this.#isClosed) return;
     if (this.#threads.length === 0) this.#addThread();
     for (const thread of this.#threads) if (thread.isFree) this.#giveTo(thread);
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
@@ -175,12 +186,14 @@ export class Threads<Answer extends object> {
   }
 
   #onMessage(thread: Thread<Answer>, message: Answer): void {
-    if (this.#options.onNotice?.(message)) return;
+    if (this.#isClosed) thread.terminate();
+    if (this.#isClosed || this.#options.onNotice?.(message)) return;
     thread.end(this.#options.clock.now())?.task.onAnswer(message);
     this.#giveOut();
   }
 
   #onBroken(thread: Thread<Answer>, problem: string): void {
+    if (this.#isClosed) return;
     this.#options.log.error(`a bug in std-fpm: a ${this.#options.name}'s thread has failed: ${problem}`);
     this.#threads.splice(this.#threads.indexOf(thread), 1);
     thread.end(this.#options.clock.now())?.task.onBroken(problem);

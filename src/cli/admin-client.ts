@@ -41,7 +41,7 @@ export interface Done {
 export class AdminClient {
   readonly #address: ListenAddress;
   /** What to do when nobody is there. */
-  readonly #hint: () => string;
+  readonly #hint: () => string | Promise<string>;
 
   /**
    * `flags` are those of ADMIN_FLAGS. A mistake in the configuration is a warning, except where the daemon itself will tell it.
@@ -64,7 +64,7 @@ export class AdminClient {
     );
   }
 
-  private constructor(address: ListenAddress, hint: () => string) {
+  private constructor(address: ListenAddress, hint: () => string | Promise<string>) {
     this.#address = address;
     this.#hint = hint;
   }
@@ -118,7 +118,7 @@ export class AdminClient {
     try {
       return await work(signal);
     } catch (thrown) {
-      if (signal.aborted && !(thrown instanceof FpmError)) throw this.#unheard(signal.reason);
+      if (signal.aborted && !(thrown instanceof FpmError)) throw await this.#unheard(signal.reason);
       throw thrown;
     } finally {
       isOver = true;
@@ -133,7 +133,7 @@ export class AdminClient {
       const { ok, status } = response;
       answer = { isOk: ok || status === 409, status, text: await response.text() };
     } catch (thrown) {
-      throw this.#unheard(thrown);
+      throw await this.#unheard(thrown);
     }
     if (answer.isOk) return answer.text;
     const { status, text } = answer;
@@ -149,10 +149,10 @@ export class AdminClient {
     }
   }
 
-  #unheard(thrown: unknown): FpmError {
+  async #unheard(thrown: unknown): Promise<FpmError> {
     const path = this.#address.kind === "unix" ? this.#address.path : undefined;
     const problem = isForbidden(thrown) ? undefined : connectProblem(path, thrown);
-    const why = problem === undefined ? reasonOf(thrown) : `${problem}; ${this.#hint()}`;
+    const why = problem === undefined ? reasonOf(thrown) : `${problem}; ${await this.#hint()}`;
     return new FpmError("NOT_RUNNING", "daemon", `nobody answers at ${this.#place}: ${why}`, {
       cause: thrown,
     });

@@ -30,23 +30,23 @@ export async function configuredAddress(
     const { tables, namesAdmin, namesListen } = await readLeniently(file);
     const isNamed = purpose === "admin" ? namesAdmin : namesListen;
     const asked = addressIn(tables, "admin");
-    if (!isNamed && !isOfFile(asked, file)) throw unknownDaemon(thrown, file);
+    if (!isNamed && !(await isOfFile(asked, file))) throw await unknownDaemon(thrown, file);
     warn(mistakeLine(thrown.message));
     return addressIn(tables, purpose);
   }
 }
 
 /** What it may be, and what to do, where nobody answers at the address of a configuration file. */
-export function otherAddressHint(configFile: string | undefined): string {
+export async function otherAddressHint(configFile: string | undefined): Promise<string> {
   return (
-    startedElsewhere(absolute(configFile)) ??
+    (await startedElsewhere(absolute(configFile))) ??
     "std-fpm does not run, or was started with another `runtime_dir` or `[admin] listen`: then give its address with --socket"
   );
 }
 
 /** Where the daemon is that was started with this file; undefined where none is known. */
-function startedElsewhere(file: string): string | undefined {
-  const daemon = runningDaemons().find(({ configFile }) => configFile === file);
+async function startedElsewhere(file: string): Promise<string | undefined> {
+  const daemon = (await runningDaemons()).find(({ configFile }) => configFile === file);
   if (daemon === undefined) return undefined;
   const { pid, socket, foreignUser } = daemon;
   const whose = foreignUser === undefined ? "" : `, which user ${foreignUser} answers for`;
@@ -63,15 +63,16 @@ function addressIn(tables: AddressTables, purpose: Purpose): ListenAddress | und
  * Whether the address, which is a default, may be taken for that of this file's daemon. The default file has no other; of a file that was
  * named the address may be in what cannot be read, and at the default one may be somebody else's daemon, which nobody wants to stop.
  */
-function isOfFile(address: ListenAddress | undefined, file: string): boolean {
-  const isThere = (path: string) =>
-    runningDaemons().some(({ socket, configFile }) => socket === path && configFile === file);
-  return file === DEFAULT_CONFIG_FILE || (address?.kind === "unix" && isThere(address.path));
+async function isOfFile(address: ListenAddress | undefined, file: string): Promise<boolean> {
+  if (file === DEFAULT_CONFIG_FILE) return true;
+  if (address?.kind !== "unix") return false;
+  return (await runningDaemons()).some((each) => each.socket === address.path && each.configFile === file);
 }
 
-function unknownDaemon({ code, message, cause }: FpmError, file: string): FpmError {
+async function unknownDaemon({ code, message, cause }: FpmError, file: string): Promise<FpmError> {
   const what = `which daemon is meant cannot be told from ${file}`;
-  const hint = startedElsewhere(file) ?? "none that runs is known to have it: give its address with --socket";
+  const hint =
+    (await startedElsewhere(file)) ?? "none that runs is known to have it: give its address with --socket";
   return new FpmError(code, "daemon", `${message}\n${what}; ${hint}`, { cause });
 }
 

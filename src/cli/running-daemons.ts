@@ -1,9 +1,9 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { beginningOfText } from "../base/bounded-read.ts";
 import { errnoOf } from "../base/errors.ts";
 import { userOf } from "../base/proc-stat.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
+import { commandLineOf, commandLinesOf } from "./command-lines.ts";
 
 const ROOT = 0;
 
@@ -21,23 +21,28 @@ export interface RunningDaemon {
 /** A listening socket in /proc/net/unix (flags, type, state, inode), bound under the name that it has until it is ready: with the pid. */
 const LISTENING = /^\S+ \S+ \S+ 00010000 0001 01 +\d+ (\/.*)\.([1-9]\d{0,6})$/gm;
 
-/** Every daemon with a Unix socket in `[admin] listen`, root's and our own first, and of these those that one may act on; what /proc does not show, and whose socket may not be looked at, is left out. */
-export function runningDaemons(): RunningDaemon[] {
-  const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].map(([, socket = "", pid = ""]) => {
-    return { socket, pid: Number(pid), facts: factsOf(socket), words: wordsOf(pid) };
+/** Every daemon with a Unix socket in `[admin] listen`, root's and our own first, and of these those that one may act on; what /proc does not show, whose socket may not be looked at, and what is a stranger's and does not let its command line be read, is left out. */
+export async function runningDaemons(): Promise<RunningDaemon[]> {
+  const found = [...textOf("/proc/net/unix").matchAll(LISTENING)].flatMap(([, socket = "", digits = ""]) => {
+    const [pid, facts] = [Number(digits), factsOf(socket)];
+    const user = userOf(pid);
+    return facts === undefined || user === undefined ? [] : [{ socket, pid, facts, user }];
   });
+  const strangers = found.filter(({ user }) => isForeign(user)).map(({ pid }) => pid);
+  const ofStrangers = await commandLinesOf(strangers);
   return found
-    .filter(({ facts, words }) => facts !== undefined && isStdFpm(words))
-    .sort((a, b) => openness(a.facts?.mode) - openness(b.facts?.mode))
-    .map(({ socket, pid, facts, words }) => {
-      const foreignUser = [facts?.uid, userOf(pid)].find(isForeign);
-      return { socket, pid, foreignUser, configFile: configFileOf(words) };
+    .sort((a, b) => openness(a.facts.mode) - openness(b.facts.mode))
+    .flatMap(({ socket, pid, facts, user }) => {
+      const words = isForeign(user) ? ofStrangers.get(pid) : commandLineOf(pid);
+      if (words === undefined || !isStdFpm(words)) return [];
+      const foreignUser = [facts.uid, user].find(isForeign);
+      return [{ socket, pid, foreignUser, configFile: configFileOf(words) }];
     })
     .sort((a, b) => Number(a.foreignUser !== undefined) - Number(b.foreignUser !== undefined));
 }
 
-function isForeign(uid: number | undefined): boolean {
-  return uid !== undefined && uid !== ROOT && uid !== process.geteuid?.();
+function isForeign(uid: number): boolean {
+  return uid !== ROOT && uid !== process.geteuid?.();
 }
 
 /** Others, too, make a socket under another name first. */
@@ -46,7 +51,7 @@ function isStdFpm(words: readonly string[]): boolean {
 }
 
 /** What others than its owner may do with it. */
-function openness(mode = 0): number {
+function openness(mode: number): number {
   return mode & 0o077;
 }
 
@@ -67,13 +72,6 @@ function factsOf(path: string): Stats | undefined {
     if (errnoOf(thrown) === "") throw thrown;
     return undefined;
   }
-}
-
-/** Its command line. */
-function wordsOf(pid: string): string[] {
-  return Buffer.from(beginningOfText(`/proc/${pid}/cmdline`), "latin1")
-    .toString()
-    .split("\0");
 }
 
 function textOf(path: string): string {

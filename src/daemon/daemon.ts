@@ -129,7 +129,7 @@ export class Daemon implements RunningDaemon {
   }
 
   get unreachable(): string | undefined {
-    return this.#upkeep.problem;
+    return this.#front.isHeld ? "it ends what an earlier daemon left" : this.#upkeep.problem;
   }
 
   get handOverProblem(): string | undefined {
@@ -153,11 +153,13 @@ export class Daemon implements RunningDaemon {
 
   /**
    * Takes the runtime folder, and ends what an earlier daemon left there. Every address is ours by now, so it is not at work any more, whatever
-   * became of its pid file. @throws the system's error; then no socket is left.
+   * became of its pid file; nobody is accepted meanwhile. @throws the system's error; then no socket is left.
    */
-  claim(): void {
+  async claim(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { previousInstance: instance } = this.#runtimeDir;
     try {
-      endStraysOf(this.#runtimeDir.previousInstance, this.#deps.log);
+      if (instance !== undefined) await this.#front.acceptAfter(() => endStraysOf(instance, clock, log));
       this.#runtimeDir.claim();
     } catch (error) {
       this.#front.undo();
@@ -375,9 +377,9 @@ export class Daemon implements RunningDaemon {
 
   /** Jobs that programs have left on purpose. */
   async #endLeftBehind(): Promise<void> {
-    const { reaper, log } = this.#deps;
+    const { reaper, clock, log } = this.#deps;
     const timeoutMs = this.#isHurried ? 0 : this.#config.app.stopTimeoutMs;
-    await endLeftBehind({ reaper, instance: this.#runtimeDir.lock.instance, timeoutMs, log });
+    await endLeftBehind({ reaper, instance: this.#runtimeDir.lock.instance, timeoutMs, clock, log });
   }
 
   /** A step of the end: those after it are done whatever comes of it. */

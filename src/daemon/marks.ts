@@ -1,5 +1,5 @@
 import { readInto } from "../base/bounded-read.ts";
-import { INSTANCE_VARIABLE } from "../start/launch.ts";
+import { INSTANCE_VARIABLE } from "../start/instance-variable.ts";
 
 /** The mark is the first variable that we pass on; only who writes the environment anew, as a shell does, puts it elsewhere. */
 const FIRST_BYTES = 64 * 1024;

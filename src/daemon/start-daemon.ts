@@ -90,7 +90,7 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
     const logs = createLogs(config, { registry, clock, log, naming, instance, reaper, ownSockets });
     const daemonDeps = { ...shared, ...logs, router, ownAnswers, garbage: new Garbage(collector, clock) };
     daemon = new Daemon(options, daemonDeps, runtimeDir, frontOptions, admin);
-    if (isFirstHere) daemon.claim();
+    if (isFirstHere) await daemon.claim();
     if (inheritance) daemon.takeOver(inheritance, isFirstHere);
     daemon.keepUp();
     log.info("serving", { pid: process.pid, ...limitFields(daemon.limits) });

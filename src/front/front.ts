@@ -28,6 +28,7 @@ export class Front implements Gate {
   readonly #listenerDeps: ListenerDeps;
   #listeners: Listener[] = [];
   #isGateOpen = true;
+  #isHeld = false;
   readonly #connections: Connections;
 
   /**
@@ -77,6 +78,11 @@ export class Front implements Gate {
     return this.#connections.places;
   }
 
+  /** Whether nobody is accepted yet: see `acceptAfter`. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   openGate(): boolean {
     try {
       for (const listener of this.#listeners) listener.accept();
@@ -91,6 +97,16 @@ export class Front implements Gate {
   closeGate(): void {
     this.#isGateOpen = false;
     for (const listener of this.#listeners) listener.pause();
+  }
+
+  /** Accepts nobody until `work` is done: who comes meanwhile waits in the backlog. @throws what `work` does, or the system's error; then nobody is accepted. */
+  async acceptAfter(work: () => Promise<void>): Promise<void> {
+    this.#isHeld = true;
+    this.closeGate();
+    await work();
+    for (const listener of this.#listeners) listener.accept();
+    this.#isGateOpen = true;
+    this.#isHeld = false;
   }
 
   /**

@@ -6,7 +6,7 @@ import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { sendSignal } from "../base/signal.ts";
-import { INSTANCE_VARIABLE } from "../start/launch.ts";
+import { INSTANCE_VARIABLE } from "../start/instance-variable.ts";
 import type { Reaper } from "../start/reaper.ts";
 
 export interface TracerDeps {

@@ -16,13 +16,11 @@ import {
 import { readEnvFile } from "./env-file.ts";
 import { explainExec } from "./exec-failure.ts";
 import { hasNoFormat } from "./executable-format.ts";
+import { INSTANCE_VARIABLE } from "./instance-variable.ts";
 import type { StartOrder } from "./order.ts";
 import { checkOwnedFile } from "./owned-file.ts";
 import { cannotStart, type Program } from "./program.ts";
 import { type Runner, runnerOf } from "./runner.ts";
-
-/** In every program's environment: whose child it is, for the next start after a crash of the daemon. */
-export const INSTANCE_VARIABLE = "STD_FPM_INSTANCE";
 
 /** What is executed for an order. */
 export interface Launch {

@@ -37,7 +37,7 @@ function threadsWith(deadlineMs: number) {
       onLate: () => void heard.push(`late: ${who}`),
       onBroken: (problem) => void heard.push(`broken: ${who}: ${problem}`),
     });
-  return { heard, lines, ask };
+  return { heard, lines, ask, close: () => threads.close() };
 }
 
 describe("threads", () => {
@@ -78,6 +78,20 @@ describe("threads", () => {
     ask("again", 0, "alice");
     await waitUntil("the next one has answered", () => heard.includes("again"));
     expect(heard).not.toContain("next");
+  });
+
+  test("that are closed tell nothing more, and those made later do not wait for one that stands", async () => {
+    const closed = threadsWith(60_000);
+    closed.ask("slow", 3000);
+    await waitUntil("it stands", () => closed.heard.includes("begun: slow"));
+    const closedAt = performance.now();
+    closed.close();
+    const { heard, ask } = threadsWith(60_000);
+    ask("other", 0);
+    await waitUntil("another one has answered", () => heard.includes("other"));
+    expect(performance.now() - closedAt).toBeLessThan(2500);
+    await Bun.sleep(3500 - (performance.now() - closedAt));
+    expect(closed.heard).toEqual(["begun: slow"]);
   });
 
   test("that fail are told, and others take their place", async () => {

@@ -15,7 +15,7 @@ const STAT_TAIL = "S 1 7 7 0 -1 4194560 4583 45488 0 14 120 34 13 20 0 1 0 21994
 
 describe("stat", () => {
   test("gives name, state and CPU time, whatever the name", () => {
-    const told = { state: "S", flags: 4_194_560, cpuMs: 1540, startTicks: "5124096" };
+    const told = { state: "S", parent: 1, flags: 4_194_560, cpuMs: 1540, startTicks: "5124096" };
     expect(parseStat(`7 (php-cgi) ${STAT_TAIL}`)).toEqual({ name: "php-cgi", ...told });
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (name) => {
