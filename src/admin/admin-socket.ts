@@ -2,11 +2,15 @@ import { renameSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { fileIdentity } from "../base/file-identity.ts";
 import { listeningOn, refuseDescriptors } from "../base/libc.ts";
+import { umaskOf } from "../base/proc-stat.ts";
 import { checkUnanswered, isSocketAt, listenFailed } from "../front/socket-file.ts";
 import { type SocketPermissions, setPermissions } from "../front/socket-permissions.ts";
 
 /** What the path comes from. */
 const SETTING = "admin.listen";
+/** Whom connect(2) lets in are those who may write. */
+const OTHERS_WRITE = 0o022;
+const OURS_ALONE: SocketPermissions = { mode: 0o600, uid: undefined, gid: undefined };
 
 /**
  * The file of a Unix socket that Bun.serve listens on. It is made under another name, that nobody looks for, and gets its own with one
@@ -29,21 +33,16 @@ export class AdminSocketFile {
 
   /** Calls `listen`, which makes the file, so that only our own user may connect at any time, and nobody can send descriptors along. */
   listenPrivately<Result>(listen: () => Result): Result {
-    const before = process.umask(0o177);
-    try {
-      const result = listen();
-      const fd = listeningOn(this.draft);
-      if (fd !== undefined) refuseDescriptors(fd);
-      return result;
-    } finally {
-      process.umask(before);
-    }
+    const result = keepingOthersOff(listen);
+    const fd = listeningOn(this.draft);
+    if (fd !== undefined) refuseDescriptors(fd);
+    return result;
   }
 
   /** From now on the path leads here, for those whom `open` lets, beside our own user. @throws FpmError LISTEN_FAILED. */
   publish(open: SocketPermissions | undefined): void {
     try {
-      this.#identity = open ? setPermissions(this.draft, open) : fileIdentity(this.draft);
+      this.#identity = setPermissions(this.draft, open ?? OURS_ALONE);
       renameSync(this.draft, this.path);
     } catch (error) {
       throw listenFailed(this.path, error);
@@ -65,6 +64,18 @@ export class AdminSocketFile {
   remove(): void {
     removeIfThere(this.draft);
     if (this.isFound) removeIfThere(this.path);
+  }
+}
+
+/** With a umask that lets nobody else write. Most do; another one is changed for the moment, which all threads may have in common. */
+function keepingOthersOff<Result>(make: () => Result): Result {
+  const own = umaskOf(process.pid);
+  if (own !== undefined && (own & OTHERS_WRITE) === OTHERS_WRITE) return make();
+  const before = process.umask(0o177);
+  try {
+    return make();
+  } finally {
+    process.umask(before);
   }
 }
 

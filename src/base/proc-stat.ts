@@ -61,12 +61,17 @@ export function userOf(pid: number): number | undefined {
   return statusNumber(pid, "Uid");
 }
 
+/** The umask of a process's main thread, which umask(2) tells only by changing it. */
+export function umaskOf(pid: number): number | undefined {
+  return statusNumber(pid, "Umask", 8);
+}
+
 /** The first number in a line of /proc/PID/status. */
-function statusNumber(pid: number, name: "PPid" | "Uid"): number | undefined {
+function statusNumber(pid: number, name: "PPid" | "Uid" | "Umask", base = 10): number | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/status`, "latin1");
     const found = new RegExp(`^${name}:\\t(\\d+)`, "m").exec(text)?.[1];
-    return found === undefined ? undefined : Number(found);
+    return found === undefined ? undefined : Number.parseInt(found, base);
   } catch {
     return undefined;
   }

@@ -18,7 +18,13 @@ export interface StartOrder {
 
 /** What a starter's thread is asked for, of a program. */
 export type StarterRequest =
-  | { readonly kind: "start"; readonly id: number; readonly order: Omit<StartOrder, "program"> }
+  /** `umask` is the daemon's own, for programs without one of theirs: a thread that asked for it could find one that holds for a moment. */
+  | {
+      readonly kind: "start";
+      readonly id: number;
+      readonly order: Omit<StartOrder, "program">;
+      readonly umask: number;
+    }
   /** Why executing it failed with this errno. */
   | { readonly kind: "explain"; readonly id: number; readonly errno: string };
 

@@ -139,7 +139,7 @@ export function unshareUmask(): boolean {
   return libc().unshare(CLONE_FS) === 0;
 }
 
-/** umask(2) of the calling thread, see `unshareUmask`; the one before. */
-export function setUmask(mask: number): number {
-  return libc().umask(mask);
+/** umask(2) of the calling thread, see `unshareUmask`. */
+export function setUmask(mask: number): void {
+  libc().umask(mask);
 }

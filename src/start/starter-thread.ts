@@ -42,7 +42,7 @@ const LOOK_DESCRIPTORS = 4;
 self.onmessage = ({ data }: MessageEvent<string>) => {
   const [programText, request] = readRequest(data);
   const program = programOf(programText);
-  if (request.kind === "start") start(request.id, { program, ...request.order });
+  if (request.kind === "start") start(request.id, { program, ...request.order }, request.umask);
   else reply({ kind: "explained", id: request.id, why: why(program, request.errno) });
 };
 
@@ -68,7 +68,7 @@ function isOwnedBy(path: string, uid: number): boolean {
   }
 }
 
-function start(id: number, order: StartOrder): void {
+function start(id: number, order: StartOrder, umask: number): void {
   try {
     // Without one the user database, too, would say that there is nobody.
     if (!hasDescriptors(LOOK_DESCRIPTORS)) throw noDescriptors(`${order.program.name} cannot be started`);
@@ -76,27 +76,21 @@ function start(id: number, order: StartOrder): void {
     const launch = launchOf(order, around);
     // Nobody waits for it any more.
     if (performance.now() - begunAt > START_DEADLINE_MS) throw cannotStart(order.program, "it is too late");
-    const { pid, isBuns } = withUmask(order, () =>
-      spawn(launch, order, (ending) => reply({ kind: "exited", id, ending })),
-    );
+    takeUmask(order.program, umask);
+    const { pid, isBuns } = spawn(launch, order, (ending) => reply({ kind: "exited", id, ending }));
     reply({ kind: "started", id, pid, isBuns, uid: launch.uid, tools: launch.tools });
   } catch (error) {
     reply({ kind: "failed", id, failure: failureOf(error, order) });
   }
 }
 
-function withUmask<Result>({ program }: StartOrder, action: () => Result): Result {
+/** What is started from now on has the umask of the program's settings, or else the daemon's. */
+function takeUmask(program: Program, own: number): void {
   const { umask } = program.app;
-  if (umask === undefined) return action();
-  if (!hasOwnUmask) {
+  if (hasOwnUmask) setUmask(umask ?? own);
+  else if (umask !== undefined) {
     const why = "umask cannot be set: this system does not allow unshare(2), as in some containers";
     throw cannotStart(program, why);
-  }
-  const before = setUmask(umask);
-  try {
-    return action();
-  } finally {
-    setUmask(before);
   }
 }
 

@@ -3,6 +3,7 @@ import { placeOf } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, duplicate } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
+import { umaskOf } from "../base/proc-stat.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
@@ -44,6 +45,7 @@ export interface StarterDeps {
  */
 export class Starter {
   readonly #deps: StarterDeps;
+  readonly #umask = umaskOf(process.pid) ?? process.umask();
   readonly #threads: Threads<StarterReply>;
   /** Of processes that Bun waits for, by the number of their order. */
   readonly #running = new Map<number, { readonly pid: number; readonly listener: StartListener }>();
@@ -79,6 +81,7 @@ export class Starter {
         kind: "start",
         id: this.#nextId++,
         order: { ...rest, stdio: copies },
+        umask: this.#umask,
       }),
       ...whoseIs(program),
       isLoose: isItsOwn(program),

@@ -9,24 +9,21 @@ import { Starter } from "../../src/start/starter.ts";
 import { appConfig } from "../support/app-config.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
+const log = createLog({ level: "error", format: "plain", reader: () => "other", write: () => {} });
+
+/** Plain CGI: what the shell runs. */
+function shellProgram(words: string): Program {
+  const argv = ["/bin/sh", "-c", words] as const;
+  const app = appConfig({ protocol: "cgi", user: process.geteuid?.() === 0 ? "root" : "" });
+  const common = { key: "k", name: "k", script: argv[0], owner: undefined, ownedFile: undefined };
+  return { ...common, argv, cwd: "/", version: "", generation: "", role: "responder", app };
+}
+
 test("a process gets what its order named, whatever becomes of those descriptors before it is started", async () => {
   using dir = makeTempDir();
   const reaper = new Reaper(systemClock, { adopts: false });
-  const log = createLog({ level: "error", format: "plain", reader: () => "other", write: () => {} });
   const starter = new Starter({ clock: systemClock, log, reaper });
-  const argv = ["/bin/sh", "-c", "cat; echo said >&2"] as const;
-  const user = process.geteuid?.() === 0 ? "root" : "";
-  const app = appConfig({ protocol: "cgi", user });
-  const common = { key: "k", name: "k", script: argv[0], owner: undefined, ownedFile: undefined };
-  const program = {
-    ...common,
-    argv,
-    cwd: "/",
-    version: "",
-    generation: "",
-    role: "responder",
-    app,
-  } as Program;
+  const program = shellProgram("cat; echo said >&2");
   writeFileSync(dir.at("input"), "what it was sent");
   const stdin = openSync(dir.at("input"), "r");
   const [stdout, stderr] = [openPipe(), openPipe()];
@@ -48,5 +45,36 @@ test("a process gets what its order named, whatever becomes of those descriptors
   expect([0, 1, 2].map((i) => readFileSync(dir.at(`other${i}`), "latin1"))).toEqual(["", "", ""]);
   for (const fd of [stdout.readFd, stderr.readFd]) closeFd(fd);
   others.forEach(closeSync);
+  reaper.close();
+});
+
+test("a process has the umask that the daemon had, not one that holds for the moment in which its thread begins", async () => {
+  const reaper = new Reaper(systemClock, { adopts: false });
+  const own = process.umask();
+  const starter = new Starter({ clock: systemClock, log, reaper });
+  const ended = Promise.withResolvers<unknown>();
+  const [stdin, stdout, stderr] = [openPipe(), openPipe(), openPipe()];
+  process.umask(0o177);
+  try {
+    starter.start(
+      {
+        program: shellProgram("umask"),
+        stdio: [stdin.readFd, stdout.writeFd, stderr.writeFd],
+        request: [],
+        instance: "test",
+      },
+      {
+        onStarted() {},
+        onStartFailed: (error) => ended.resolve(error.message),
+        onExit: ({ code }) => ended.resolve(code),
+      },
+    );
+    expect(await ended.promise).toBe(0);
+  } finally {
+    process.umask(own);
+  }
+  for (const { writeFd } of [stdin, stdout, stderr]) closeFd(writeFd);
+  expect(Number.parseInt(readFileSync(stdout.readFd, "latin1"), 8)).toBe(own);
+  for (const { readFd } of [stdin, stdout, stderr]) closeFd(readFd);
   reaper.close();
 });
