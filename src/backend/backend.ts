@@ -89,6 +89,8 @@ export interface Backend extends Linked<Backend> {
   doubt(): void;
   /** The request of a lease is over, at `now`: the lease's verdict is carried out. */
   end(lease: Lease, how: Ending, now: number): void;
+  /** Kills one of its children: it puts another one in its place. */
+  killChild(pid: number, reason: StopReason): void;
   /** Which of its children works on a request, as long as that has its connection; undefined: none, or it cannot be told. */
   workerOf(lease: Lease): number | undefined;
   /** Takes no more requests, and is stopped when those it works on are over, and it has come back: at once when it is idle. */

@@ -311,8 +311,7 @@ export abstract class LentBackend implements Backend {
     if (this.free > 0) this.owner.onBackendBack(this);
   }
 
-  /** One of its children is at fault: the process itself puts another one in its place. */
-  protected killChild(pid: number, reason: StopReason): void {
+  killChild(pid: number, reason: StopReason): void {
     sendSignal(pid, "SIGKILL");
     const { name } = this.program;
     this.deps.log.warn("one of its children was killed", { program: name, pid, reason });

@@ -146,6 +146,10 @@ export class Administration implements Control {
     if (!backend) return no(`${pid} is no process of a program here`);
     const { label, busy } = backend;
     this.#deps.log.info("killing a process, as asked for", { program: backend.program.name, pid });
+    if (backend.pid !== pid) {
+      backend.killChild(pid, "killed by hand");
+      return yes(`${pid}, a child of ${label}, was killed`);
+    }
     backend.stop("killed by hand", 0);
     const ended = backend.finished.then(() => "ended" as const);
     if ((await Promise.race([ended, this.#after(KILL_MS, "late" as const)])) === "late")

@@ -185,8 +185,9 @@ export class SlowLog {
     const after = await lookAt(pid, { ownSockets, isCgi });
     if (!before || !after) return undefined;
     const requestOf = (other: number) => {
-      const [lease] = registry.backendOf(other)?.leases ?? [];
-      return lease?.head?.label;
+      const backend = registry.backendOf(other);
+      const isAtIt = (lease: Lease) => backend?.pid === other || backend?.workerOf(lease) === other;
+      return backend?.leases.find(isAtIt)?.head?.label;
     };
     return causeOf({ before, after, elapsedMs, processor: kernelProcessor(), isShared, requestOf });
   }

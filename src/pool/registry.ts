@@ -98,13 +98,10 @@ export class Registry implements PoolOwner {
     );
   }
 
-  /** The process of ours that has this pid. */
+  /** The process of ours that has this pid, or whose child has it (`Backend.children`). */
   backendOf(pid: number): Backend | undefined {
-    for (const pool of this.#pools.values()) {
-      const backend = pool.status.backends.find((each) => each.pid === pid);
-      if (backend) return backend;
-    }
-    return undefined;
+    const all = [...this.#pools.values()].flatMap((pool) => pool.status.backends);
+    return all.find((each) => each.pid === pid) ?? all.find((each) => each.children.includes(pid));
   }
 
   /**

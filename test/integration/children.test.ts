@@ -75,6 +75,25 @@ describe("a command with children", () => {
     expect((await site.text("page.php")).split(" ")[1]).toBe(String(before?.pid));
   });
 
+  test("loses the one that is killed by its pid, with its request, and puts another one in its place", async () => {
+    const posts = ["", "", ""].map(() => site.ask("page.php?us=1200000", { body: Buffer.from("a") }));
+    await waitUntil("all are at work", async () => (await processes())[0]?.requests.length === 3);
+    const [before] = await processes();
+    const [child = 0] = before?.children ?? [];
+    const { out, status } = await command(site.fpm, "kill", String(child));
+    expect(out).toMatch(
+      new RegExp(`^${child}, a child of .*php-cgi.* \\(pid ${before?.pid}\\), was killed\\n$`),
+    );
+    expect([status, (await Promise.all(posts)).map((each) => each.status).sort()]).toEqual([
+      0,
+      [200, 200, 502],
+    ]);
+    await waitUntil("another one has taken its place", async () => {
+      const [now] = await processes();
+      return now?.pid === before?.pid && now?.children.length === 3 && !now.children.includes(child);
+    });
+  });
+
   test("is counted with them: memory and CPU time are those of all", async () => {
     const burn = "page.php?burn";
     await Promise.all([site.text(burn), site.text(burn), site.text(burn)]);
@@ -160,6 +179,23 @@ test("a report of a slow request is about the child that is at it", async () => 
   const report = await reportOf(slow, `pid=${pid} `);
   expect(report).toContain("in the program: sleeps (clock_nanosleep) program=");
   expect(await endOf(slow, `pid=${pid} `)).not.toContain("on the CPU");
+});
+
+test("a report names what the child is at that holds a lock", async () => {
+  const page = `<?php $f = fopen(__DIR__ . "/lock", "c"); flock($f, LOCK_EX); usleep((int) $_GET["us"]); echo "ok";`;
+  await using locked = await startSite({
+    lab: [],
+    log: SLOW_LOG,
+    files: { "lock.php": page, lock: "" },
+    apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\nchildren = 3\n',
+  });
+  const holder = locked.text("lock.php?us=2500000");
+  await waitUntil("the lock is held", () => locked.fpm.backends().length === 4);
+  await Bun.sleep(200);
+  await locked.text("lock.php?us=0");
+  await holder;
+  const report = await reportOf(locked, "waits for a file lock");
+  expect(report).toMatch(/held by pid \d+ \(php-cgi\) at GET \S*lock\.php/);
 });
 
 test("its children end with it, and none is told of as left behind", async () => {

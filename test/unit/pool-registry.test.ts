@@ -85,6 +85,8 @@ describe("programs", () => {
     serve(named("/b"));
     expect(registry.backendOf(made[1]?.pid ?? 0)).toBe(made[1] as never);
     expect(registry.backendOf(1)).toBeUndefined();
+    Object.defineProperty(made[0], "children", { value: [98, 99] });
+    expect(registry.backendOf(99)).toBe(made[0] as never);
   });
 
   test("whose settings keep processes have them before anybody asks", () => {
