@@ -26,7 +26,7 @@ ssh -L 9001:/run/std-fpm/admin.sock web1    # then http://localhost:9001/ is the
 | POST \`/reload\`, \`/upgrade\`, \`/reopen-logs\`, \`/stop\` | As SIGHUP, SIGUSR2, SIGUSR1, SIGTERM. |
 | POST \`/restart?of=PROGRAM\` | New processes take the place of the program's, without a lost request. |
 | POST \`/drain?of=PROGRAM\` | Its processes end when they are free. |
-| POST \`/kill?of=PID\` | SIGKILL for one process of a program. |
+| POST \`/kill?of=PID\` | SIGKILL for one process of a program, or for a child of it (\`children\`), in whose place it puts another. |
 
 With hundreds of programs an answer is put together bit by bit, and requests pass in between: each program is shown as it was at one moment, all of them within a few hundred milliseconds, and \`total\` is their sum.
 

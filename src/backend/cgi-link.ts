@@ -204,7 +204,10 @@ export class CgiLink implements Link {
     if (isEnding()) return ending();
     if (this.hasOutput) return WORKS_ON;
     return new Promise((resolve, reject) => {
-      const timer = clock.after(MOMENT_MS, () => resolve(WORKS_ON));
+      // Why it has ended may take longer to be known.
+      const timer = clock.after(MOMENT_MS, () => {
+        if (!isEnding()) resolve(WORKS_ON);
+      });
       ending()
         .finally(() => timer.cancel())
         .then(resolve, reject);

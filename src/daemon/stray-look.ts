@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { startTicksOf } from "../backend/usage.ts";
 import { statOf, userOf } from "../base/proc-stat.ts";
 import type { MarkReader } from "./mark-reader.ts";
 
@@ -7,6 +8,8 @@ export interface ListedProcess {
   readonly pid: number;
   readonly parent: number;
   readonly name: string;
+  /** When it was started: another process with its pid has another value. */
+  readonly startTicks: string;
 }
 
 /** What knows the processes. */
@@ -35,19 +38,23 @@ export class StrayLook {
     this.#table = table;
   }
 
-  /** Those there are now; without those that do not let themselves be read (`MarkReader`). Takes two seconds at the most. */
-  async strays(): Promise<number[]> {
+  /**
+   * Those there are at the beginning of the look; without those that do not let themselves be read (`MarkReader`). Takes two seconds at the most, in which
+   * they may end, and others get their pids.
+   */
+  async strays(): Promise<ListedProcess[]> {
     const processes = new Map(this.#table.all().map((each) => [each.pid, each]));
     const isAdopter = (pid: number) =>
       FIRST_PIDS.includes(pid) || pid === process.pid || isSystemd(processes.get(pid));
     const marked = await this.#markedOf([...processes.values()], isAdopter);
-    return [...marked].filter((pid) => {
+    const strays = [...marked].filter((pid) => {
       let parent = processes.get(pid)?.parent;
       // Read one after the other, they may name each other.
       for (let up = 0; parent !== undefined && marked.has(parent) && up < marked.size; up++)
         parent = processes.get(parent)?.parent;
       return parent !== undefined && !marked.has(parent) && isAdopter(parent);
     });
+    return strays.flatMap((pid) => processes.get(pid) ?? []);
   }
 
   async #markedOf(
@@ -79,6 +86,11 @@ export class StrayLook {
   }
 }
 
+/** The pids of those that have not ended since they were found: another process may have the pid by now. To be asked right before each signal. */
+export function stillThere(found: readonly ListedProcess[]): number[] {
+  return found.filter(({ pid, startTicks }) => startTicksOf(pid) === startTicks).map(({ pid }) => pid);
+}
+
 /** A user's systemd adopts what is left of that user's services. */
 function isSystemd(found: ListedProcess | undefined): boolean {
   return found?.name === "systemd";
@@ -92,7 +104,7 @@ const PROC: ProcessTable = {
       .flatMap((pid) => {
         const stat = statOf(pid);
         const isWanted = stat !== undefined && (stat.flags & PF_KTHREAD) === 0;
-        return isWanted ? [{ pid, parent: stat.parent, name: stat.name }] : [];
+        return isWanted ? [{ pid, ...stat }] : [];
       }),
   userOf,
 };

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import { sendSignal } from "../base/signal.ts";
 import type { Reaper } from "../start/reaper.ts";
 import { MarkReader } from "./mark-reader.ts";
-import { StrayLook } from "./stray-look.ts";
+import { StrayLook, stillThere } from "./stray-look.ts";
 
 const LOOK_MS = 20;
 /** Of signal 9 in a mask of signals. */
@@ -26,8 +26,8 @@ export async function endStraysOf(instance: string, clock: Clock, log: Log): Pro
     let found = await look.strays();
     const until = clock.now() + KILLED_MS;
     // What a killed one had started belongs to nobody then.
-    while (found.some((pid) => !ended.has(pid)) && clock.now() < until) {
-      for (const pid of found) if (sendSignal(pid, "SIGKILL")) ended.add(pid);
+    while (found.some(({ pid }) => !ended.has(pid)) && clock.now() < until) {
+      for (const pid of stillThere(found)) if (sendSignal(pid, "SIGKILL")) ended.add(pid);
       found = await look.strays();
     }
   } finally {
@@ -54,7 +54,7 @@ export async function endLeftBehind({ reaper, instance, timeoutMs, clock, log }:
     let strays = await look.strays();
     const startedAt = performance.now();
     for (;;) {
-      const found = new Set([...orphansOf(reaper), ...strays]);
+      const found = new Set([...orphansOf(reaper), ...stillThere(strays)]);
       const elapsedMs = performance.now() - startedAt;
       if (found.size === 0 || elapsedMs > timeoutMs + KILLED_MS) break;
       endAll(found, elapsedMs >= timeoutMs, ended);

@@ -28,7 +28,7 @@ export function explainExec(program: Program, errno: string): string {
       if (script?.isUnnamed) return `the #! line of ${file} names no interpreter`;
       return noPermission(program, file, interpreter);
     case "ENOEXEC":
-      return noFormat(file, script);
+      return explainNoFormat(file);
     case "EAGAIN":
       return `no further process may be: its user's limit (limits.nproc), pids.max of ${group} or the system's limit is reached`;
     case "E2BIG":
@@ -40,12 +40,16 @@ export function explainExec(program: Program, errno: string): string {
   }
 }
 
-function noFormat(file: string, script: ScriptFacts | undefined): string {
-  if (script?.isUnnamed) return `the #! line of ${file} names no interpreter`;
+/** Why the kernel knows no format for a file; `culprit` is the one in its chain of interpreters that has none, if that is known. */
+export function explainNoFormat(file: string, culprit = file): string {
+  const script = scriptFacts(culprit);
+  const whose = culprit === file ? file : `${culprit}, an interpreter of ${file},`;
+  if (script?.isUnnamed) return `the #! line of ${whose} names no interpreter`;
   if (script?.isCutOff)
-    return `the interpreter in the #! line of ${file} is not over after ${FIRST_BYTES} bytes, the most that the kernel reads: give it a shorter path`;
+    return `the interpreter in the #! line of ${whose} is not over after ${FIRST_BYTES} bytes, the most that the kernel reads: give it a shorter path`;
+  if (culprit !== file) return `the interpreter ${culprit} of ${file} is neither an executable nor a script`;
   if (script?.interpreter)
-    return `the interpreter ${script.interpreter} of ${file} is neither an executable nor a script`;
+    return `the interpreter ${script.interpreter} of ${file}, or one of that, is neither an executable nor a script`;
   return `${file} is neither an executable nor a script: its first line must be #! and an interpreter`;
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { beginningOf, FIRST_BYTES } from "./exec-failure.ts";
 
@@ -11,21 +11,32 @@ const TYPES: readonly number[] = [2, 3];
 /** EM_X86_64 and EM_386; EM_AARCH64 and EM_ARM. */
 const MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], arm64: [183, 40] };
 const BINFMT = "/proc/sys/fs/binfmt_misc";
-/** An interpreter may be a script itself; the kernel follows so many, and then says ELOOP (execve(2)). */
-const MOST_INTERPRETERS = 4;
+/** An interpreter may be a script itself; the kernel follows so many, and then says ELOOP (exec_binprm; execve(2) says one less). */
+const MOST_INTERPRETERS = 5;
+const EXECUTABLE = 0o111;
 
 /**
- * Whether a file, or the interpreter of a script, is in no format that the kernel executes. The tool that executes it then takes it for a script of
- * /bin/sh (execvp(3)), which nobody has asked for. A file that cannot be read is left to the kernel. `cwd`: where it is executed.
+ * Which is in no format that the kernel executes: a file, or the interpreter of a script; undefined: none. The tool that executes it then takes it for a
+ * script of /bin/sh (execvp(3)), which nobody has asked for. What cannot be read, or executed by anybody, is left to the kernel. `cwd`: where it is executed.
  */
-export function hasNoFormat(path: string, tool: string, cwd: string, followed = 0): boolean {
-  const beginning = beginningOf(path);
-  if (!beginning || isElfFor(tool, beginning)) return false;
-  if (binaryFormats().some((format) => fits(format, beginning, path))) return false;
-  if (beginning.toString("latin1", 0, 2) !== "#!") return true;
+export function withoutFormat(path: string, tool: string, cwd: string, followed = 0): string | undefined {
+  const beginning = isExecutable(path) ? beginningOf(path) : undefined;
+  if (!beginning || isElfFor(tool, beginning)) return undefined;
+  if (binaryFormats().some((format) => fits(format, beginning, path))) return undefined;
+  if (beginning.toString("latin1", 0, 2) !== "#!") return path;
   const interpreter = interpreterIn(beginning);
-  if (interpreter === undefined) return true;
-  return followed < MOST_INTERPRETERS && hasNoFormat(resolve(cwd, interpreter), tool, cwd, followed + 1);
+  if (interpreter === undefined) return path;
+  if (followed === MOST_INTERPRETERS) return undefined;
+  return withoutFormat(resolve(cwd, interpreter), tool, cwd, followed + 1);
+}
+
+/** By anybody: what cannot be is not opened, whatever a tenant names. To read /proc/kmsg is to take from it. */
+function isExecutable(path: string): boolean {
+  try {
+    return (statSync(path).mode & EXECUTABLE) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 /** What the kernel takes for the interpreter: undefined where none is named, or its name is not over in what it reads of a file. */

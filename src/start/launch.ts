@@ -14,8 +14,8 @@ import {
   toolsOf,
 } from "./chain.ts";
 import { readEnvFile } from "./env-file.ts";
-import { explainExec } from "./exec-failure.ts";
-import { hasNoFormat } from "./executable-format.ts";
+import { explainNoFormat } from "./exec-failure.ts";
+import { withoutFormat } from "./executable-format.ts";
 import { INSTANCE_VARIABLE } from "./instance-variable.ts";
 import type { StartOrder } from "./order.ts";
 import { checkOwnedFile } from "./owned-file.ts";
@@ -79,8 +79,8 @@ export function launchOf({ program, request, instance }: StartOrder, around: Sur
   const chain = chainOf(confinement, around.tools);
   const [tool] = chain;
   const file = app.wrapper[0] ?? program.argv[0];
-  if (tool !== undefined && hasNoFormat(file, tool, program.cwd))
-    throw cannotStart(program, explainExec(program, "ENOEXEC"));
+  const culprit = tool === undefined ? undefined : withoutFormat(file, tool, program.cwd);
+  if (culprit !== undefined) throw cannotStart(program, explainNoFormat(file, culprit));
   const account = runner ? runner.account : around.ownAccount();
   const variables = environmentOf(program, account, request ?? [], instance);
   const isLate = (variable: string) => tool !== undefined && decidesWhatIsLoaded(variable);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { command, snapshotOf } from "../support/admin.ts";
 import { isAlive } from "../support/processes.ts";
 import { type Site, startSite } from "../support/site.ts";
@@ -182,7 +183,7 @@ test("a report of a slow request is about the child that is at it", async () => 
 });
 
 test("a report names what the child is at that holds a lock", async () => {
-  const page = `<?php $f = fopen(__DIR__ . "/lock", "c"); flock($f, LOCK_EX); usleep((int) $_GET["us"]); echo "ok";`;
+  const page = `<?php $f = fopen(__DIR__ . "/lock", "c"); flock($f, LOCK_EX); touch(__DIR__ . "/held"); usleep((int) $_GET["us"]); echo "ok";`;
   await using locked = await startSite({
     lab: [],
     log: SLOW_LOG,
@@ -190,8 +191,7 @@ test("a report names what the child is at that holds a lock", async () => {
     apps: '[[apps]]\nmatch = "/**/*.php"\nextensions = [".php"]\ncommand = ["/usr/bin/php-cgi"]\nchildren = 3\n',
   });
   const holder = locked.text("lock.php?us=2500000");
-  await waitUntil("the lock is held", () => locked.fpm.backends().length === 4);
-  await Bun.sleep(200);
+  await waitUntil("the lock is held", () => existsSync(`${locked.root}/held`));
   await locked.text("lock.php?us=0");
   await holder;
   const report = await reportOf(locked, "waits for a file lock");

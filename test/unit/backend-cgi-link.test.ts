@@ -210,6 +210,10 @@ describe("what a CGI process prints", () => {
     all.process.ended = ended.promise;
     all.end();
     await waitUntil("its end is awaited", () => all.clock.timers > 0);
+    all.process.isEnding = true;
+    all.clock.advance(1000);
+    await Bun.sleep(0);
+    expect(all.heard).toEqual([]);
     ended.resolve({ code: 127, signal: null, why: "interpreter x not found" });
     await waitUntil("it is told", () => all.heard.length > 0);
     expect(all.heard).toEqual([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { StrayLook } from "../../src/daemon/stray-look.ts";
+import { startTicksOf } from "../../src/backend/usage.ts";
+import { StrayLook, stillThere } from "../../src/daemon/stray-look.ts";
 
 const OURS = process.pid;
 /** Somebody who was started by the first process, and has started others, as atd(8). */
@@ -33,11 +34,13 @@ async function lookAt(rows: Readonly<Record<number, Row>>) {
     },
     {
       all: () =>
-        Object.entries(all).map(([pid, { parent, name = "job" }]) => ({ pid: Number(pid), parent, name })),
+        Object.entries(all).map(([pid, { parent, name = "job" }]) => {
+          return { pid: Number(pid), parent, name, startTicks: `t${pid}` };
+        }),
       userOf: (pid) => all[pid]?.uid ?? 33,
     },
   );
-  return { found: await look.strays(), read };
+  return { found: (await look.strays()).map(({ pid }) => pid), read };
 }
 
 describe("a look for strays", () => {
@@ -108,4 +111,11 @@ describe("a look for strays", () => {
     });
     expect(read).toEqual([1, ATD, 106, 103, 100, 104]);
   });
+});
+
+test("what has been found is left alone when its pid is another process's by then", () => {
+  const found = { pid: process.pid, parent: 1, name: "job" };
+  const startTicks = startTicksOf(process.pid) ?? "";
+  expect(stillThere([{ ...found, startTicks }])).toEqual([process.pid]);
+  expect(stillThere([{ ...found, startTicks: `${startTicks}0` }])).toEqual([]);
 });

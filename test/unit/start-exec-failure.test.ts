@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
-import { explainExec } from "../../src/start/exec-failure.ts";
+import { explainExec, explainNoFormat } from "../../src/start/exec-failure.ts";
 import type { Program } from "../../src/start/program.ts";
 import { appConfig } from "../support/app-config.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -65,6 +65,12 @@ test("where the kernel knows no format, the line or the interpreter is named tha
     "the interpreter in the #! line of /a.cgi is not over after 256 bytes, the most that the kernel reads: give it a shorter path",
   );
   expect(why("#!/srv/broken -w\n")).toBe(
-    "the interpreter /srv/broken of /a.cgi is neither an executable nor a script",
+    "the interpreter /srv/broken of /a.cgi, or one of that, is neither an executable nor a script",
   );
+  const chain = (text: string) => {
+    writeFileSync(dir.at("b"), text);
+    return explainNoFormat(dir.at("a.cgi"), dir.at("b")).replaceAll(dir.path, "");
+  };
+  expect(chain("print 1\n")).toBe("the interpreter /b of /a.cgi is neither an executable nor a script");
+  expect(chain("#!\n")).toBe("the #! line of /b, an interpreter of /a.cgi, names no interpreter");
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { hasNoFormat } from "../../src/start/executable-format.ts";
+import { withoutFormat } from "../../src/start/executable-format.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 const OUR_TOOL = "/bin/sh";
@@ -18,41 +18,57 @@ function elfOf(machine: number): Buffer {
 
 describe("a file has no format that a tool could have the kernel execute", () => {
   test.each([
-    ["a script", "#!/bin/sh\n", false],
-    ["lines without #!", "echo hello\n", true],
-    ["nothing", "", true],
-    ["a script whose interpreter comes after blanks", "#! \t/bin/sh -e\n", false],
-    ["a script without the end of its only line", "#!/bin/sh", false],
-    ["a script whose interpreter is not there", "#!/nonexistent/sh\n", false],
-    ["a script without an interpreter", "#!\n/bin/sh\n", true],
-    ["a script with blanks for an interpreter", "#! \t \n", true],
+    ["a script", "#!/bin/sh\n", ""],
+    ["lines without #!", "echo hello\n", "file"],
+    ["nothing", "", "file"],
+    ["a script whose interpreter comes after blanks", "#! \t/bin/sh -e\n", ""],
+    ["a script without the end of its only line", "#!/bin/sh", ""],
+    ["a script whose interpreter is not there", "#!/nonexistent/sh\n", ""],
+    ["a script without an interpreter", "#!\n/bin/sh\n", "file"],
+    ["a script with blanks for an interpreter", "#! \t \n", "file"],
     [
       "a script whose interpreter ends after what the kernel reads",
       `#!/${"./".repeat(124)}bin/sh -e\n`,
-      true,
+      "file",
     ],
-    ["a script whose interpreter ends in what the kernel reads", `#!/${"./".repeat(123)}bin/sh -e\n`, false],
-    ["a script whose interpreter is in no format", "#!./none\n", true],
-    ["a script whose interpreter is a script of one in no format", "#!./script\n", true],
-    ["a script that is its own interpreter", "#!./file\n", false],
-    ["an executable of another machine", elfOf(OTHER_MACHINE), true],
+    ["a script whose interpreter ends in what the kernel reads", `#!/${"./".repeat(123)}bin/sh -e\n`, ""],
+    ["a script whose interpreter is in no format", "#!./none\n", "none"],
+    ["a script whose interpreter is a script of one in no format", "#!./script\n", "none"],
+    ["a script whose interpreter nobody may execute: the kernel says so", "#!./text\n", ""],
+    ["a script of which the fifth interpreter is in no format", "#!./second\n", "none"],
+    ["a script with more interpreters than the kernel follows", "#!./first\n", ""],
+    ["a script that is its own interpreter", "#!./file\n", ""],
+    ["an executable of another machine", elfOf(OTHER_MACHINE), "file"],
   ])("%s", (_, content, expected) => {
     using dir = makeTempDir();
-    writeFileSync(dir.at("none"), "echo hello\n");
-    writeFileSync(dir.at("script"), "#!./none\n");
-    writeFileSync(dir.at("file"), content);
-    expect(hasNoFormat(dir.at("file"), OUR_TOOL, dir.path)).toBe(expected);
+    const put = (name: string, text: string | Buffer, mode = 0o755) =>
+      writeFileSync(dir.at(name), text, { mode });
+    put("none", "echo hello\n");
+    put("text", "echo hello\n", 0o644);
+    put("script", "#!./none\n");
+    put("fifth", "#!./none\n");
+    for (const [name, next] of [
+      ["fourth", "fifth"],
+      ["third", "fourth"],
+      ["second", "third"],
+      ["first", "second"],
+    ])
+      put(name as string, `#!./${next}\n`);
+    put("file", content);
+    expect(withoutFormat(dir.at("file"), OUR_TOOL, dir.path)).toBe(
+      expected === "" ? undefined : dir.at(expected),
+    );
   });
 
   test("an executable of this machine has one", () => {
-    expect(hasNoFormat(process.execPath, OUR_TOOL, "/")).toBe(false);
+    expect(withoutFormat(process.execPath, OUR_TOOL, "/")).toBeUndefined();
   });
 
   test("an executable of the tool's machine has one: the kernel is of that where std-fpm itself is emulated", () => {
     using dir = makeTempDir();
-    for (const name of ["file", "tool"]) writeFileSync(dir.at(name), elfOf(OTHER_MACHINE));
-    expect(hasNoFormat(dir.at("file"), dir.at("tool"), "/")).toBe(false);
+    for (const name of ["file", "tool"]) writeFileSync(dir.at(name), elfOf(OTHER_MACHINE), { mode: 0o755 });
+    expect(withoutFormat(dir.at("file"), dir.at("tool"), "/")).toBeUndefined();
     writeFileSync(dir.at("tool"), "#!/bin/sh\n");
-    expect(hasNoFormat(dir.at("file"), dir.at("tool"), "/")).toBe(true);
+    expect(withoutFormat(dir.at("file"), dir.at("tool"), "/")).toBe(dir.at("file"));
   });
 });
