@@ -70,13 +70,17 @@ export class StrayLook {
       await readAll(children.get(pid) ?? []);
     };
     const readAll = async (some: readonly ListedProcess[]) => {
+      const counts = new Map<number, number>();
       const found = some.flatMap(({ pid }) => {
         const uid = seen.has(pid) ? undefined : this.#table.userOf(pid);
         seen.add(pid);
-        return uid === undefined ? [] : [{ pid, uid }];
+        if (uid === undefined) return [];
+        const nth = (counts.get(uid) ?? 0) + 1;
+        counts.set(uid, nth);
+        return [{ pid, uid, nth }];
       });
-      // Last those of the many users that one user may have (subuid(5)): they could take up all the time there is.
-      found.sort((a, b) => a.uid - b.uid);
+      // One of each user, and another: nobody's many, or slow, take up all the time there is. Last those of the users that a user may have (subuid(5)).
+      found.sort((a, b) => a.nth - b.nth || a.uid - b.uid);
       await Promise.all(found.map(({ pid, uid }) => read(pid, uid)));
     };
     this.#marks.begin();

@@ -99,7 +99,7 @@ describe("a look for strays", () => {
     expect((await lookAt(rows)).found).toEqual([]);
   });
 
-  test("reads only what may be one, and last those of users whom one user may have many of", async () => {
+  test("reads only what may be one: one of each user, those of whom one user may have many last, and then the next of each", async () => {
     const { read } = await lookAt({
       100: { parent: 1, uid: SUBUID },
       101: { parent: 100 },
@@ -109,7 +109,7 @@ describe("a look for strays", () => {
       105: { parent: 104, uid: 1000 },
       106: { parent: 1, uid: 33 },
     });
-    expect(read).toEqual([1, ATD, 106, 103, 100, 104]);
+    expect(read).toEqual([1, 106, 103, 100, ATD, 104]);
   });
 });
 
