@@ -19,7 +19,9 @@ async function start(...variables: string[]): Promise<number> {
   );
   const job = Bun.spawn(["/bin/sleep", "1000"], { env });
   processes.push(job);
-  await waitUntil("it is executed", () => beginningOfText(`/proc/${job.pid}/environ`) !== "");
+  const text = (name: string) => beginningOfText(`/proc/${job.pid}/${name}`);
+  // Before, both are those of whoever has started it.
+  await waitUntil("it is executed", () => text("cmdline").startsWith("/bin/sleep") && text("environ") !== "");
   return job.pid;
 }
 
