@@ -177,12 +177,18 @@ export class Threads<Answer extends object> {
     const thread: Thread<Answer> = new Thread(
       this.#options.file,
       isHelper,
-      () => this.#giveOut(),
+      () => this.#onReady(thread),
       (message) => this.#onMessage(thread, message),
       (problem) => this.#onBroken(thread, problem),
     );
     thread.since = this.#options.clock.now();
     this.#threads.push(thread);
+  }
+
+  #onReady(thread: Thread<Answer>): void {
+    // It could not be ended before: only one that is at nothing, and is known to be, is terminated.
+    if (this.#isClosed) thread.terminate();
+    else this.#giveOut();
   }
 
   #onMessage(thread: Thread<Answer>, message: Answer): void {

@@ -168,6 +168,7 @@ export class Administration implements Control {
   }
 
   #refusal(): ActionResult | undefined {
+    if (this.#deps.operator.isStarting) return no("std-fpm is starting");
     const { state } = this.#deps.daemon();
     return state === "running" ? undefined : no(`std-fpm is ${state}`);
   }
@@ -216,6 +217,7 @@ export class Administration implements Control {
 /** Where no signals are heard: the daemon does it itself. */
 export function operatorOf(daemon: () => Pick<RunningDaemon, "stop" | "reload" | "handOver">): Operator {
   return {
+    isStarting: false,
     stop: (reason) => void daemon().stop(reason),
     reload: () => daemon().reload(),
     handOver: () => daemon().handOver(),

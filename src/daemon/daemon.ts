@@ -159,6 +159,7 @@ export class Daemon implements RunningDaemon {
     const { clock, log } = this.#deps;
     const { previousInstance: instance } = this.#runtimeDir;
     try {
+      this.#runtimeDir.writePid();
       if (instance !== undefined) await this.#front.acceptAfter(() => endStraysOf(instance, clock, log));
       this.#runtimeDir.claim();
     } catch (error) {

@@ -64,8 +64,10 @@ export async function runUntilSignalled(
     } else stopAsked ??= reason;
   };
   const reload = async () => {
+    // Before the start is over it is not ready, and must not say so.
+    if (!running) return;
     manager.reloading();
-    await running?.reload?.();
+    await running.reload?.();
     manager.ready();
   };
   const handOver = async () => {
@@ -73,7 +75,14 @@ export async function runUntilSignalled(
     if (pid !== undefined) manager.handOver(pid);
     return pid;
   };
-  const operator = { stop, reload, handOver };
+  const operator: Operator = {
+    stop,
+    reload,
+    handOver,
+    get isStarting() {
+      return running === undefined;
+    },
+  };
   const onOther = (signal: OtherSignal) => {
     if (signal === "SIGHUP" && running?.reload) void reload();
     else if (signal === "SIGUSR2" && running?.handOver) void handOver();

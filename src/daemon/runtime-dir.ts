@@ -93,8 +93,8 @@ export class RuntimeDir {
    */
   claim(): void {
     this.#isClaimed = true;
+    this.writePid();
     try {
-      this.writePid();
       this.#removeStale();
       if (!this.#isInherited) this.#writeInstance();
     } catch (error) {
@@ -160,18 +160,21 @@ export class RuntimeDir {
     if (this.#isFolderGivenAway) restore(this.path, this.#identity, this.#access, this.#ownProblem);
   }
 
-  /** Says in the pid file that it is ours. */
+  /** Says in the pid file that it is ours: whoever is kept out by the lock tells of this pid. @throws FpmError RUNTIME_DIR. */
   writePid(): void {
     const text = `${process.pid}\n`;
-    const { size } = fstatSync(this.lock.fd);
-    // What holds the lock writes at the end only.
-    const fd = openSync(pathOf(this.lock.fd), constants.O_WRONLY);
+    let fd: number | undefined;
     try {
+      const { size } = fstatSync(this.lock.fd);
+      // What holds the lock writes at the end only.
+      fd = openSync(pathOf(this.lock.fd), O_WRONLY);
       // Over what is there, with line ends up to its end: whoever reads it finds one number at any time.
       writeSync(fd, text.padEnd(size, "\n"), 0);
       ftruncateSync(fd, text.length);
+    } catch (error) {
+      throw cannotBeUsed(this.path, error);
     } finally {
-      closeSync(fd);
+      if (fd !== undefined) closeSync(fd);
     }
   }
 

@@ -27,6 +27,7 @@ export class Front implements Gate {
   readonly #options: BindOptions;
   readonly #listenerDeps: ListenerDeps;
   #listeners: Listener[] = [];
+  /** As is wished, also while it is held. */
   #isGateOpen = true;
   #isHeld = false;
   readonly #connections: Connections;
@@ -85,7 +86,7 @@ export class Front implements Gate {
 
   openGate(): boolean {
     try {
-      for (const listener of this.#listeners) listener.accept();
+      if (!this.#isHeld) this.#accept();
     } catch {
       this.closeGate();
       return false;
@@ -96,16 +97,15 @@ export class Front implements Gate {
 
   closeGate(): void {
     this.#isGateOpen = false;
-    for (const listener of this.#listeners) listener.pause();
+    this.#pause();
   }
 
-  /** Accepts nobody until `work` is done: who comes meanwhile waits in the backlog. @throws what `work` does, or the system's error; then nobody is accepted. */
+  /** Accepts nobody until `work` is done, whatever becomes of the gate meanwhile: who comes waits in the backlog. @throws what `work` does, or the system's error; then nobody is accepted. */
   async acceptAfter(work: () => Promise<void>): Promise<void> {
     this.#isHeld = true;
-    this.closeGate();
+    this.#pause();
     await work();
-    for (const listener of this.#listeners) listener.accept();
-    this.#isGateOpen = true;
+    if (this.#isGateOpen) this.#accept();
     this.#isHeld = false;
   }
 
@@ -124,7 +124,7 @@ export class Front implements Gate {
       closeFd(socket.fd);
       throw error;
     }
-    if (!this.#isGateOpen) listener.pause();
+    if (this.#isHeld || !this.#isGateOpen) listener.pause();
     this.#sockets[this.#sockets.indexOf(lost)] = socket;
     for (const each of this.#listeners) if (each.bound === lost) each.close();
     this.#listeners = [...this.#listeners.filter(({ isClosed }) => !isClosed), listener];
@@ -165,6 +165,14 @@ export class Front implements Gate {
   abandon(): void {
     this.yield();
     this.#connections.abandon();
+  }
+
+  #accept(): void {
+    for (const listener of this.#listeners) listener.accept();
+  }
+
+  #pause(): void {
+    for (const listener of this.#listeners) listener.pause();
   }
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { beginningOfText } from "../../src/base/bounded-read.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Threads } from "../../src/base/threads.ts";
@@ -38,6 +40,14 @@ function threadsWith(deadlineMs: number) {
       onBroken: (problem) => void heard.push(`broken: ${who}: ${problem}`),
     });
   return { heard, lines, ask, close: () => threads.close() };
+}
+
+/** The threads of this process. */
+function threadCount(): number {
+  const comms = readdirSync("/proc/self/task").map((task) =>
+    beginningOfText(`/proc/self/task/${task}/comm`).trim(),
+  );
+  return comms.filter((comm) => comm === "Worker").length;
 }
 
 describe("threads", () => {
@@ -92,6 +102,14 @@ describe("threads", () => {
     expect(performance.now() - closedAt).toBeLessThan(2500);
     await Bun.sleep(3500 - (performance.now() - closedAt));
     expect(closed.heard).toEqual(["begun: slow"]);
+  });
+
+  test("that are closed before they are ready end as well", async () => {
+    const before = threadCount();
+    const closed = Array.from({ length: 4 }, () => threadsWith(60_000));
+    for (const each of closed) each.close();
+    expect(threadCount()).toBe(before + 4);
+    await waitUntil("they have ended", () => threadCount() <= before);
   });
 
   test("that fail are told, and others take their place", async () => {

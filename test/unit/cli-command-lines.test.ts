@@ -21,3 +21,28 @@ test("the command lines of strangers are those of anybody, as far as they can be
     await job.exited;
   }
 });
+
+test("while a stranger's process does not let itself be read no other thread is made, and strangers are left out", async () => {
+  let made = 0;
+  const makeThread = () => {
+    made++;
+    return new Worker(new URL("../support/slow-command-lines.ts", import.meta.url).href);
+  };
+  const ask = () => commandLinesOf([1000, 0], makeThread);
+  expect(await ask()).toEqual(new Map([[0, ["0", ""]]]));
+  for (let i = 0; i < 3; i++) expect(await ask()).toEqual(new Map());
+  expect(made).toBe(1);
+  await waitUntil("the first has read all, and another is made", async () => {
+    await ask();
+    return made === 2;
+  });
+  await waitUntil("that has read all", async () => (await commandLinesOf([process.pid])).size === 1);
+});
+
+test("strangers are left out where no thread can be made", async () => {
+  const makeThread = () => {
+    throw new Error("no tasks");
+  };
+  expect(await commandLinesOf([process.pid], makeThread)).toEqual(new Map());
+  expect((await commandLinesOf([process.pid])).size).toBe(1);
+});

@@ -52,3 +52,30 @@ test("a front whose work fails accepts nobody, and leaves no socket when it is u
   front.undo();
   expect([existsSync(dir.at("socket")), front.isEmpty]).toEqual([false, true]);
 });
+
+test("a gate that is opened meanwhile lets nobody in before the work is done, and one that is closed stays so", async () => {
+  using dir = makeTempDir();
+  const front = frontIn(dir.at("socket"));
+  const hold = () => {
+    const { promise: work, resolve: finish } = Promise.withResolvers<void>();
+    return { accepting: front.acceptAfter(() => work), finish };
+  };
+  const shut = hold();
+  front.openGate();
+  front.closeGate();
+  const client = await Bun.connect({ unix: dir.at("socket"), socket: { data() {} } });
+  shut.finish();
+  await shut.accepting;
+  await Bun.sleep(100);
+  expect([front.connections, front.isHeld]).toEqual([0, false]);
+  const opened = hold();
+  expect(front.openGate()).toBe(true);
+  await Bun.sleep(100);
+  expect(front.connections).toBe(0);
+  opened.finish();
+  await opened.accepting;
+  await waitUntil("it is accepted", () => front.connections === 1);
+  client.end();
+  front.close();
+  front.abandon();
+});

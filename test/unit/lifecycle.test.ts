@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Log } from "../../src/base/log.ts";
 import { runUntilSignalled, type Signalled } from "../../src/daemon/lifecycle.ts";
+import type { Operator } from "../../src/daemon/operator.ts";
+import { ServiceManager } from "../../src/daemon/service-manager.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 /** Something to be signalled, which notes what is asked of it, and a log. */
@@ -62,6 +64,36 @@ test("a stop that comes before the start is over happens after it, anything else
   started.resolve(running);
   expect(await status).toBe(0);
   expect(calls).toEqual(["SIGUSR2 is not acted upon before the start is over", "stop: SIGTERM"]);
+});
+
+test("whoever asks for a reload or a hand-over before the start is over: nothing is done, and the service manager hears of nothing", async () => {
+  const { calls, log, running } = signalled((calls) => ({
+    reload: async () => void calls.push("reload"),
+    handOver: async () => 1234,
+  }));
+  const manager = new ServiceManager({}, process.pid);
+  manager.reloading = () => void calls.push("RELOADING");
+  manager.ready = () => void calls.push("READY");
+  manager.handOver = (pid) => void calls.push(`MAINPID=${pid}`);
+  const { promise: began, resolve: begin } = Promise.withResolvers<Operator>();
+  const { promise: isServing, resolve: serve } = Promise.withResolvers<Signalled>();
+  const start = (operator: Operator) => {
+    begin(operator);
+    return isServing;
+  };
+  const status = runUntilSignalled(start, log, { manager });
+  const operator = await began;
+  expect(operator.isStarting).toBe(true);
+  await operator.reload();
+  expect(await operator.handOver()).toBeUndefined();
+  expect(calls).toEqual([]);
+  serve(running);
+  await waitUntil("it serves", () => !operator.isStarting);
+  await operator.reload();
+  await operator.handOver();
+  expect(calls).toEqual(["READY", "RELOADING", "reload", "READY", "MAINPID=1234"]);
+  operator.stop("enough");
+  await status;
 });
 
 test("a start that fails gives the signals back", async () => {
