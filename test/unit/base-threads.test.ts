@@ -105,10 +105,10 @@ describe("threads", () => {
   });
 
   test("that are closed before they are ready end as well", async () => {
+    // Some of those of the tests before may be about to end.
     const before = threadCount();
-    const closed = Array.from({ length: 4 }, () => threadsWith(60_000));
+    const closed = Array.from({ length: 16 }, () => threadsWith(60_000));
     for (const each of closed) each.close();
-    expect(threadCount()).toBe(before + 4);
     await waitUntil("they have ended", () => threadCount() <= before);
   });
 
