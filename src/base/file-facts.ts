@@ -35,7 +35,8 @@ export type FileLookup = Remembered<FileFacts>;
 /** The way to a file; undefined where a path leads to none. */
 export type TrailLookup = Remembered<FileTrail | undefined>;
 
-const ANY_EXECUTE = 0o111;
+/** In the mode of a file: somebody may execute it. */
+export const ANY_EXECUTE = 0o111;
 /** What says that there is nothing at a path. */
 const NOT_THERE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
 /** A look at many files, or at a disk that hardly answers, takes no more than a twentieth of the time. */

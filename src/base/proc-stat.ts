@@ -51,11 +51,6 @@ export function statOf(pid: number): ProcStat | undefined {
   }
 }
 
-/** The parent of a process; undefined when it has gone, or is none. */
-export function parentOf(pid: number): number | undefined {
-  return statusNumber(pid, "PPid");
-}
-
 /** The real user of a process; undefined when it has gone, or is none. */
 export function userOf(pid: number): number | undefined {
   return statusNumber(pid, "Uid");
@@ -67,7 +62,7 @@ export function umaskOf(pid: number): number | undefined {
 }
 
 /** The first number in a line of /proc/PID/status. */
-function statusNumber(pid: number, name: "PPid" | "Uid" | "Umask", base = 10): number | undefined {
+function statusNumber(pid: number, name: "Uid" | "Umask", base = 10): number | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/status`, "latin1");
     const found = new RegExp(`^${name}:\\t(\\d+)`, "m").exec(text)?.[1];
@@ -146,5 +141,5 @@ function childrenOfThreads(pid: number, threads: () => readonly string[]): numbe
 function childrenAmongAll(pid: number): number[] {
   return readdirSync("/proc")
     .map(Number)
-    .filter((each) => parentOf(each) === pid);
+    .filter((each) => statOf(each)?.parent === pid);
 }

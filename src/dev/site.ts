@@ -1,5 +1,6 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
+import { ANY_EXECUTE } from "../base/file-facts.ts";
 import { utf8 } from "../base/utf8.ts";
 import { isUnder } from "../config/program-path.ts";
 import { type PathPart, pathParts, percentDecode, plainText } from "../route/script-path.ts";
@@ -32,7 +33,6 @@ export interface Site {
 }
 
 const NONE: Target = { kind: "none" };
-const ANY_EXECUTE = 0o111;
 
 /** Finds out what the path of a URL (percent-encoded) means. Looks at the disk. */
 export async function resolveTarget(site: Site, urlPath: string): Promise<Target> {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { ANY_EXECUTE } from "../base/file-facts.ts";
 import { beginningOf, FIRST_BYTES } from "./exec-failure.ts";
 
 /** elf(5): the header of a 32-bit file is this long, that of a 64-bit one longer. */
@@ -13,7 +14,6 @@ const MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], ar
 const BINFMT = "/proc/sys/fs/binfmt_misc";
 /** An interpreter may be a script itself; the kernel follows so many, and then says ELOOP (exec_binprm; execve(2) says one less). */
 const MOST_INTERPRETERS = 5;
-const EXECUTABLE = 0o111;
 
 /**
  * Which is in no format that the kernel executes: a file, or the interpreter of a script; undefined: none. The tool that executes it then takes it for a
@@ -22,25 +22,27 @@ const EXECUTABLE = 0o111;
 export function withoutFormat(path: string, tool: string, cwd: string, followed = 0): string | undefined {
   const beginning = isExecutable(path) ? beginningOf(path) : undefined;
   if (!beginning || isElfFor(tool, beginning)) return undefined;
-  if (binaryFormats().some((format) => fits(format, beginning, path))) return undefined;
-  if (beginning.toString("latin1", 0, 2) !== "#!") return path;
   const interpreter = interpreterIn(beginning);
-  if (interpreter === undefined) return path;
-  if (followed === MOST_INTERPRETERS) return undefined;
-  return withoutFormat(resolve(cwd, interpreter), tool, cwd, followed + 1);
+  if (interpreter !== undefined && followed === MOST_INTERPRETERS) return undefined;
+  const next = interpreter === undefined ? undefined : resolve(cwd, interpreter);
+  const culprit = next === undefined ? path : withoutFormat(next, tool, cwd, followed + 1);
+  // Looked at last: nearly every file has a format without them.
+  const isRegistered = () => binaryFormats().some((format) => fits(format, beginning, path));
+  return culprit !== undefined && isRegistered() ? undefined : culprit;
 }
 
 /** By anybody: what cannot be is not opened, whatever a tenant names. To read /proc/kmsg is to take from it. */
 function isExecutable(path: string): boolean {
   try {
-    return (statSync(path).mode & EXECUTABLE) !== 0;
+    return (statSync(path).mode & ANY_EXECUTE) !== 0;
   } catch {
     return false;
   }
 }
 
-/** What the kernel takes for the interpreter: undefined where none is named, or its name is not over in what it reads of a file. */
+/** What the kernel takes for the interpreter: undefined in no script, where none is named, or its name is not over in what it reads of a file. */
 function interpreterIn(beginning: Buffer): string | undefined {
+  if (beginning.toString("latin1", 0, 2) !== "#!") return undefined;
   const text = beginning.toString("latin1", 2);
   const [, name, end] = /^[ \t]*([^ \t\n\0]+)([ \t\n\0]?)/.exec(text) ?? [];
   const isWhole = end !== "" || beginning.length < FIRST_BYTES;

@@ -1,15 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, readFileSync } from "node:fs";
-import { ByteBudget } from "../../src/base/byte-budget.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { LimitedLog } from "../../src/base/limited-log.ts";
 import { createLog } from "../../src/base/log.ts";
 import { encodeStream } from "../../src/fcgi/encoder.ts";
 import { FCGI_STDIN } from "../../src/fcgi/protocol.ts";
-import { Admission } from "../../src/front/admission.ts";
-import { Front } from "../../src/front/front.ts";
 import type { FrontRequest } from "../../src/front/request.ts";
 import { connectFcgi } from "../support/fcgi-connection.ts";
+import { frontAt } from "../support/front.ts";
 import { isRoot } from "../support/server-process.ts";
 import { EXECUTABLE, startStdFpm } from "../support/std-fpm.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -26,23 +22,7 @@ function frontWith(onRequest: (request: FrontRequest) => void) {
     reader: () => "other",
   });
   const socket = dir.at("front.sock");
-  const limits = { maxConnections: 100, descriptors: 1000, headTimeoutMs: 10_000, bodyTimeoutMs: 10_000 };
-  const bind = { mode: 0o600, uid: undefined, gid: undefined, backlog: 16 };
-  const front = new Front(
-    [{ kind: "unix", path: socket }],
-    { ...bind, ...limits, admission: new Admission([], []) },
-    [],
-    {
-      clock: systemClock,
-      log,
-      clientLog: new LimitedLog(systemClock, log),
-      buffers: new ByteBudget(1e9),
-      onRejected() {},
-      onDismissed() {},
-      isStreamed: () => false,
-      onRequest,
-    },
-  );
+  const front = frontAt(socket, log, onRequest);
   return {
     front,
     socket,

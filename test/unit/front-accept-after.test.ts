@@ -1,34 +1,15 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { ByteBudget } from "../../src/base/byte-budget.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { LimitedLog } from "../../src/base/limited-log.ts";
 import { createLog } from "../../src/base/log.ts";
-import { Admission } from "../../src/front/admission.ts";
-import { Front } from "../../src/front/front.ts";
+import { frontAt } from "../support/front.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-/** A front on a socket in this folder. */
-function frontIn(path: string): Front {
-  const log = createLog({ level: "error", format: "plain", reader: () => "other", write() {} });
-  const limits = { maxConnections: 100, descriptors: 1000, headTimeoutMs: 10_000, bodyTimeoutMs: 10_000 };
-  const bind = { mode: 0o600, uid: undefined, gid: undefined, backlog: 16 };
-  return new Front([{ kind: "unix", path }], { ...bind, ...limits, admission: new Admission([], []) }, [], {
-    clock: systemClock,
-    log,
-    clientLog: new LimitedLog(systemClock, log),
-    buffers: new ByteBudget(1e9),
-    onRejected() {},
-    onDismissed() {},
-    isStreamed: () => false,
-    onRequest() {},
-  });
-}
+const log = createLog({ level: "error", format: "plain", reader: () => "other", write() {} });
 
 test("a front accepts nobody until some work is done, and then those who have come meanwhile", async () => {
   using dir = makeTempDir();
-  const front = frontIn(dir.at("socket"));
+  const front = frontAt(dir.at("socket"), log, () => {});
   const { promise: work, resolve: finish } = Promise.withResolvers<void>();
   const accepting = front.acceptAfter(() => work);
   const client = await Bun.connect({ unix: dir.at("socket"), socket: { data() {} } });
@@ -45,7 +26,7 @@ test("a front accepts nobody until some work is done, and then those who have co
 
 test("a front whose work fails accepts nobody, and leaves no socket when it is undone", async () => {
   using dir = makeTempDir();
-  const front = frontIn(dir.at("socket"));
+  const front = frontAt(dir.at("socket"), log, () => {});
   const failing = front.acceptAfter(() => Promise.reject(new Error("no luck")));
   await expect(failing).rejects.toThrow("no luck");
   expect(front.isHeld).toBe(true);
@@ -55,7 +36,7 @@ test("a front whose work fails accepts nobody, and leaves no socket when it is u
 
 test("a gate that is opened meanwhile lets nobody in before the work is done, and one that is closed stays so", async () => {
   using dir = makeTempDir();
-  const front = frontIn(dir.at("socket"));
+  const front = frontAt(dir.at("socket"), log, () => {});
   const hold = () => {
     const { promise: work, resolve: finish } = Promise.withResolvers<void>();
     return { accepting: front.acceptAfter(() => work), finish };
