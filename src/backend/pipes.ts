@@ -56,9 +56,6 @@ export interface PipeCalls {
 const DEADLINE_MS = 3000;
 /** So many threads work at most while others have to wait for what some of them are at. */
 const MOST_AT_ONCE = 4;
-/** With those that stand: of one program some of its own requests may wait for others then, of one user half of them stand at the most. */
-const MOST = 16;
-const MOST_OF_PROGRAM = 4;
 const OWN_UID = process.geteuid?.() ?? 0;
 /** All reads of a turn go through it; what they bring is copied. */
 const shared = new Uint8Array(PIPE_BYTES);
@@ -75,8 +72,8 @@ export class Pipes implements PipeCalls {
   /** @throws FpmError NO_DESCRIPTORS, SYSTEM_CALL. */
   constructor(clock: Clock, log: Log) {
     const file = threadFile("backend/pipe-thread");
-    const options = { clock, log, file, name: "pipe", deadlineMs: DEADLINE_MS, isLazy: true };
-    this.#threads = new Threads({ ...options, atOnce: MOST_AT_ONCE, most: MOST, mostOfKey: MOST_OF_PROGRAM });
+    const options = { clock, log, file, name: "pipe", deadlineMs: DEADLINE_MS };
+    this.#threads = new Threads({ ...options, isLazy: true, atOnce: MOST_AT_ONCE });
     this.#readiness = new Readiness(clock, log);
   }
 

@@ -9,7 +9,7 @@ import { RareLine } from "./rare-line.ts";
 export interface Task<Answer> {
   /** What their module gets. */
   readonly text: string;
-  /** Whose it is: while as many threads stand over something of the same key as may, no other one takes more of it. */
+  /** Whose it is: while one thread stands over something of the same key, no other one takes more of it. */
   readonly key: string;
   /** Several keys may be of one owner: so that others find a thread, half of them may stand for one at the most. */
   readonly owner?: string;
@@ -34,10 +34,6 @@ export interface ThreadsOptions<Message> {
   readonly isLazy?: boolean;
   /** As many work side by side, at most, where loose tasks go on having to wait; 1 if undefined. */
   readonly atOnce?: number;
-  /** As many there are at most, those that stand among them; 8 if undefined. */
-  readonly most?: number;
-  /** As many may stand over something of one key; 1 if undefined. */
-  readonly mostOfKey?: number;
   /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
   onNotice?(message: Message): boolean;
 }
@@ -45,6 +41,7 @@ export interface ThreadsOptions<Message> {
 /** A thread that has not answered for so long is left alone, and another takes its place. */
 const STANDS_MS = 250;
 const MOST_THREADS = 8;
+const MOST_OF_OWNER = MOST_THREADS / 2;
 /** More than a thread takes: an epoll, an eventfd, a timer. */
 const THREAD_DESCRIPTORS = 12;
 const LOOK_MS = 50;
@@ -77,12 +74,10 @@ export class Threads<Answer extends object> {
   readonly #refused: RareLine;
   /** Looks after the threads as long as one is at work. */
   readonly #looking: LookAgain;
-  readonly #most: number;
   #isClosed = false;
 
   constructor(options: ThreadsOptions<Answer>) {
     this.#options = options;
-    this.#most = options.most ?? MOST_THREADS;
     this.#refused = new RareLine(options.clock);
     this.#looking = new LookAgain(options.clock, () => {
       this.#look(options.clock.now());
@@ -125,21 +120,19 @@ export class Threads<Answer extends object> {
   }
 
   #isHeldUp({ key, owner }: Task<Answer>): boolean {
-    const { mostOfKey = 1 } = this.#options;
-    let ofKey = 0;
     let ofOwner = 0;
     for (const { at, isStanding } of this.#threads) {
       if (!isStanding || !at) continue;
-      if (at.task.key === key) ofKey++;
+      if (at.task.key === key) return true;
       if (owner !== undefined && at.task.owner === owner) ofOwner++;
     }
-    return ofKey >= mostOfKey || ofOwner >= this.#most / 2;
+    return ofOwner >= MOST_OF_OWNER;
   }
 
   /** A thread where all stand; a helper where none is free, though something waits for one, and more may be at work at once. */
   #missing(): "thread" | "helper" | undefined {
     const { atOnce = 1 } = this.#options;
-    if (this.#threads.length >= this.#most) return undefined;
+    if (this.#threads.length >= MOST_THREADS) return undefined;
     const working = this.#threads.filter(({ isStanding }) => !isStanding);
     if (working.every(({ isHelper }) => isHelper)) return "thread";
     const areBusy = working.length < atOnce && working.every(({ isFree }) => !isFree);

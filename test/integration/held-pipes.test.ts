@@ -93,15 +93,6 @@ describe.each(USERS.map((user, index) => [user, index] as const))(
       expect(await others).toBeLessThan(MOST_MS);
     });
 
-    test("holds up the others of its own program no longer than itself, many at once", async () => {
-      const begun = performance.now();
-      const answers = Array.from({ length: 12 }, (_, index) => ask(`out=${500 + 100 * (index % 4)}`));
-      const others = slowest(site(), HELD_MS);
-      for (const answer of answers) expect(await answer).toBe("Content-Type: text/plain\n\nlate\n");
-      expect(performance.now() - begun).toBeLessThan(3 * HELD_MS * TIME_FACTOR);
-      expect(await others).toBeLessThan(MOST_MS);
-    });
-
     test("holds up nobody while it is started, and its line is logged when it comes", async () => {
       using connection = await connectFcgi(site().fpm.socket);
       await connection.send(connection.encode(`${site().root}/holds.fcgi`));

@@ -10,7 +10,7 @@ import { waitUntil } from "../support/wait-until.ts";
 type Message = { readonly who: string } | { readonly notice: string };
 
 /** Threads that stand as they are told, and what comes of it; a time is told in milliseconds. */
-function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: number } = {}) {
+function threadsWith(deadlineMs: number) {
   const heard: string[] = [];
   const lines: string[] = [];
   const threads = new Threads<Message>({
@@ -24,7 +24,6 @@ function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: numb
     file: new URL("../support/standing-thread.ts", import.meta.url).href,
     name: "test",
     deadlineMs,
-    ...most,
     onNotice(message) {
       if (!("notice" in message)) return false;
       heard.push(`begun: ${message.notice}`);
@@ -77,16 +76,6 @@ describe("threads", () => {
     await waitUntil("the other one's has been answered", () => heard.includes("other"));
     expect(heard.filter((each) => each.startsWith("begun: slow"))).toHaveLength(4);
     await waitUntil("all have answered", () => heard.includes("slow 8"), 20_000);
-  });
-
-  test("are as many as they may be, and stand for as much of one key as they may", async () => {
-    const { heard, ask } = threadsWith(60_000, { most: 4, mostOfKey: 2 });
-    for (let i = 0; i < 3; i++) ask(`slow ${i}`, 2500, "alice", "alice");
-    for (let i = 0; i < 3; i++) ask(`other ${i}`, 2500, "bob");
-    ask("third", 0);
-    await waitUntil("all have answered", () => heard.includes("third") && heard.includes("slow 2"), 20_000);
-    const begun = heard.slice(0, 5).filter((each) => each.startsWith("begun"));
-    expect(begun.slice(0, 4)).toEqual(["begun: slow 0", "begun: slow 1", "begun: other 0", "begun: other 1"]);
   });
 
   test("are given up when they stand for too long, and so is what waits for them", async () => {
