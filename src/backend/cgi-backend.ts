@@ -95,10 +95,14 @@ export class CgiBackend extends LentBackend {
         requestInFlight: () => this.requests.only(this.leases),
         request: cgiVariables(head.pairs()),
         onStarted: () => {
+          closeFd(readFd);
           for (const lease of this.leases) lease.pid = process.pid;
           this.owner.onProcessStarted();
         },
-        onStartFailed: (error) => this.#onStartFailed(process, error),
+        onStartFailed: (error) => {
+          closeFd(readFd);
+          this.#onStartFailed(process, error);
+        },
         onExit: (ending) => {
           this.#onExit(process, link, ending);
           exited.resolve(ending);
@@ -113,8 +117,6 @@ export class CgiBackend extends LentBackend {
       const link: CgiLink = new CgiLink(head.requestId, {
         stdinFd: writeFd,
         stdoutFd: process.stdoutFd as number,
-        holder: process.holder,
-        calls: this.deps.pipes,
         ending: async () => this.#endingOf(process, await exited.promise, link),
         isEnding: () => process.isEnding,
         conduct: this.conduct,
@@ -125,8 +127,6 @@ export class CgiBackend extends LentBackend {
       this.#link = link;
       body.visit((piece, start, end) => link.write(piece, start, end));
       if (head.role === FCGI_AUTHORIZER) link.endInput();
-      link.share();
-      process.start();
       return link;
     } catch (error) {
       if (stdin) closeFd(stdin.writeFd);

@@ -103,8 +103,7 @@ export class Threads<Answer extends object> {
 
   #giveOut(): void {
     if (this.#isClosed) return;
-    // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
-    if (this.#threads.length === 0 && hasDescriptors(THREAD_DESCRIPTORS)) this.#addThread();
+    if (this.#threads.length === 0) this.#addThread();
     for (const thread of this.#threads) if (thread.isFree) this.#giveTo(thread);
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
     else if (this.#threads.some(({ isHelper }) => isHelper)) this.#looking.within(HELPER_IDLE_MS);
@@ -148,6 +147,7 @@ export class Threads<Answer extends object> {
     }
     this.#endIdleHelpers(now);
     const missing = this.#missing();
+    // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
     if (missing !== undefined && hasDescriptors(THREAD_DESCRIPTORS)) this.#tryAddThread(missing);
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);

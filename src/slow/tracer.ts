@@ -1,7 +1,6 @@
 import type { Subprocess } from "bun";
 import { OutputReader } from "../backend/output.ts";
 import type { OutputSink } from "../backend/output-lines.ts";
-import type { PipeCalls } from "../backend/pipes.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
@@ -17,7 +16,6 @@ export interface TracerDeps {
   readonly instance: string;
   /** Knows that Bun waits for it. */
   readonly reaper: Pick<Reaper, "leave">;
-  readonly pipes: PipeCalls;
 }
 
 /** The request whose process is traced. */
@@ -136,8 +134,7 @@ class Run implements OutputSink {
     } finally {
       closeFd(pipe.writeFd);
     }
-    const holder = { key: "a tracer", uid: process.geteuid?.() };
-    this.#output = new OutputReader(pipe.readFd, holder, deps.pipes, this, deps.clock);
+    this.#output = new OutputReader(pipe.readFd, this, deps.clock);
     this.#timeout = deps.clock.after(TIMEOUT_MS, () =>
       this.kill(`it took longer than ${TIMEOUT_MS / 1000} s`),
     );

@@ -75,6 +75,7 @@ export class Starter {
       return;
     }
     let heard = listener;
+    const close = () => copies.forEach(closeFd);
     this.#threads.ask({
       text: requestText(textOf(program), {
         kind: "start",
@@ -84,14 +85,19 @@ export class Starter {
       }),
       ...whoseIs(program),
       isLoose: isItsOwn(program),
-      onAnswer: (reply) => this.#onAnswer(reply, heard),
-      // The thread closes the copies, as it may have to wait for that; one that has failed may have done so.
+      onAnswer: (reply) => {
+        close();
+        this.#onAnswer(reply, heard);
+      },
       onLate: (isBegun) => {
-        if (!isBegun) copies.forEach(closeFd);
+        if (!isBegun) close();
         heard = NOBODY;
         listener.onStartFailed(cannotStart(program, isBegun ? STANDS : NO_STARTER));
       },
-      onBroken: (problem) => heard.onStartFailed(brokenThread(problem)),
+      onBroken: (problem) => {
+        close();
+        heard.onStartFailed(brokenThread(problem));
+      },
     });
   }
 

@@ -3,7 +3,6 @@ import { fstatSync, readSync } from "node:fs";
 import { PipeWriter } from "../../src/backend/pipe-writer.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
-import { directPipes, OURS } from "../support/direct-pipes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const PIPE_BYTES = 64 * 1024;
@@ -13,8 +12,7 @@ function openWriter(roomBytes = 2 ** 30) {
   const clock = new FakeClock();
   const buffers = new ByteBudget(roomBytes);
   let drains = 0;
-  const writer = new PipeWriter(writeFd, OURS, directPipes(clock, 16), buffers, clock, () => void drains++);
-  writer.share();
+  const writer = new PipeWriter(writeFd, buffers, clock, () => void drains++);
   return {
     readFd,
     clock,
@@ -52,12 +50,10 @@ describe("the writing end of a program's stdin", () => {
       const piece = readAll(readFd, 3 * PIPE_BYTES);
       got.push(piece);
       bytes += piece.length;
-      clock.advance(16);
+      clock.advance(2);
     }
     expect(Buffer.concat(got).equals(sent)).toBe(true);
-    expect([writer.waiting, buffers.heldBytes, isClosed()]).toEqual([0, 0, true]);
-    // The first piece was taken at once.
-    expect(drains()).toBe(2);
+    expect([writer.waiting, buffers.heldBytes, drains(), isClosed()]).toEqual([0, 0, 1, true]);
     closeFd(readFd);
   });
 
@@ -146,5 +142,20 @@ describe("the writing end of a program's stdin", () => {
     write(new Uint8Array(10));
     writer.end();
     expect(writer.waiting).toBe(0);
+  });
+
+  test("tries a full pipe less and less often, and soon again when it has moved", () => {
+    const { readFd, clock, writer, write } = openWriter();
+    write(new Uint8Array(3 * PIPE_BYTES));
+    clock.advance(500);
+    readAll(readFd, PIPE_BYTES);
+    let waitedMs = 0;
+    for (; writer.waiting > PIPE_BYTES; waitedMs++) clock.advance(1);
+    expect(waitedMs).toBeWithin(2, 17);
+    readAll(readFd, PIPE_BYTES);
+    clock.advance(1);
+    expect(writer.waiting).toBe(0);
+    writer.close();
+    closeFd(readFd);
   });
 });
