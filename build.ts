@@ -29,6 +29,8 @@ const THREADS = [
   "start/starter-thread.ts",
   "base/disk-thread.ts",
   "backend/accept-thread.ts",
+  "backend/pipe-thread.ts",
+  "base/readiness-thread.ts",
   "daemon/mark-thread.ts",
   "cli/command-line-thread.ts",
 ];

@@ -87,6 +87,8 @@ const ENTRIES = [
   "src/start/starter-thread.ts",
   "src/base/disk-thread.ts",
   "src/backend/accept-thread.ts",
+  "src/backend/pipe-thread.ts",
+  "src/base/readiness-thread.ts",
   "src/daemon/mark-thread.ts",
   "src/cli/command-line-thread.ts",
   `${BROWSER}main.ts`,

@@ -95,14 +95,10 @@ export class CgiBackend extends LentBackend {
         requestInFlight: () => this.requests.only(this.leases),
         request: cgiVariables(head.pairs()),
         onStarted: () => {
-          closeFd(readFd);
           for (const lease of this.leases) lease.pid = process.pid;
           this.owner.onProcessStarted();
         },
-        onStartFailed: (error) => {
-          closeFd(readFd);
-          this.#onStartFailed(process, error);
-        },
+        onStartFailed: (error) => this.#onStartFailed(process, error),
         onExit: (ending) => {
           this.#onExit(process, link, ending);
           exited.resolve(ending);
@@ -117,6 +113,8 @@ export class CgiBackend extends LentBackend {
       const link: CgiLink = new CgiLink(head.requestId, {
         stdinFd: writeFd,
         stdoutFd: process.stdoutFd as number,
+        holder: process.holder,
+        calls: this.deps.pipes,
         ending: async () => this.#endingOf(process, await exited.promise, link),
         isEnding: () => process.isEnding,
         conduct: this.conduct,
@@ -125,8 +123,12 @@ export class CgiBackend extends LentBackend {
         buffers: this.deps.buffers,
       });
       this.#link = link;
+      // Both ends have their owners now.
+      stdin = undefined;
       body.visit((piece, start, end) => link.write(piece, start, end));
       if (head.role === FCGI_AUTHORIZER) link.endInput();
+      link.share();
+      process.start();
       return link;
     } catch (error) {
       if (stdin) closeFd(stdin.writeFd);

@@ -4,6 +4,7 @@ import { BugError } from "../base/errors.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { FCGI_STDIN } from "../fcgi/protocol.ts";
 import { PipeWriter } from "./pipe-writer.ts";
+import type { PipeCalls, PipeHolder } from "./pipes.ts";
 
 /** As much as a pipe holds (pipe(7)). */
 const MOST_WAITING = 64 * 1024;
@@ -21,9 +22,16 @@ export class CgiInput implements RecordSink {
   #length = 0;
 
   /** Takes over the writing end of a pipe. */
-  constructor(fd: number, buffers: ByteBudget, clock: Clock, onDrain: () => void) {
+  constructor(
+    fd: number,
+    holder: PipeHolder,
+    calls: PipeCalls,
+    buffers: ByteBudget,
+    clock: Clock,
+    onDrain: () => void,
+  ) {
     this.onDrain = onDrain;
-    this.#pipe = new PipeWriter(fd, buffers, clock, () => this.onDrain());
+    this.#pipe = new PipeWriter(fd, holder, calls, buffers, clock, () => this.onDrain());
   }
 
   /** Bytes that the program has not taken yet. */
@@ -49,6 +57,11 @@ export class CgiInput implements RecordSink {
   /** Whole records, by reference; those of other types are left out. */
   write(chunk: Uint8Array, start: number, end: number): void {
     if (!this.isClosed) this.#decoder.push(chunk.subarray(start, end));
+  }
+
+  /** The process is to be started now. */
+  share(): void {
+    this.#pipe.share();
   }
 
   /** No more comes. */

@@ -2,7 +2,6 @@ import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
-import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDOUT } from "../fcgi/protocol.ts";
@@ -12,6 +11,7 @@ import { CgiInput } from "./cgi-input.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Link, LinkUser } from "./link.ts";
 import { PipeReader, ReadTurns } from "./pipe-reader.ts";
+import type { PipeCalls, PipeHolder } from "./pipes.ts";
 
 /** How a CGI process ended, and why if that is known, or why it never began. */
 export type CgiExit = (Ending & { readonly why?: string }) | { readonly failure: FpmError };
@@ -20,6 +20,8 @@ export type CgiExit = (Ending & { readonly why?: string }) | { readonly failure:
 export interface CgiPipes {
   readonly stdinFd: number;
   readonly stdoutFd: number;
+  readonly holder: PipeHolder;
+  readonly calls: PipeCalls;
   /** Settles when the process has ended; asked when all of its output was read. */
   ending(): Promise<CgiExit>;
   /** Whether it has ended, or is about to. */
@@ -61,10 +63,11 @@ export class CgiLink implements Link {
   constructor(requestId: number, pipes: CgiPipes) {
     this.#requestId = requestId;
     this.#pipes = pipes;
-    this.#input = new CgiInput(pipes.stdinFd, pipes.buffers, pipes.clock, () => this.#user?.onLinkDrain());
-    this.#stdout = new PipeReader(pipes.stdoutFd, pipes.clock, pipes.conduct.awaitEndMs);
-    this.#startedAt = pipes.clock.now();
-    void this.#relayOutput().finally(() => closeFd(pipes.stdoutFd));
+    const { stdinFd, stdoutFd, holder, calls, buffers, clock, conduct } = pipes;
+    this.#input = new CgiInput(stdinFd, holder, calls, buffers, clock, () => this.#user?.onLinkDrain());
+    this.#stdout = new PipeReader(stdoutFd, holder, calls, clock, conduct.awaitEndMs);
+    this.#startedAt = clock.now();
+    void this.#relayOutput().finally(() => this.#stdout.close());
   }
 
   get requestId(): number {
@@ -116,6 +119,11 @@ export class CgiLink implements Link {
 
   write(chunk: Uint8Array, start: number, end: number): void {
     if (this.#isOpen) this.#input.write(chunk, start, end);
+  }
+
+  /** Its process is to be started now. */
+  share(): void {
+    this.#input.share();
   }
 
   /** No body comes: an authorizer gets none (specification §6.3), whatever its client sends. */
@@ -181,8 +189,9 @@ export class CgiLink implements Link {
 
   /** Its process has ended: if all it printed was read, the output has come to its end, whoever else may hold the pipe. False: more of it is there. */
   endIfRead(): boolean {
-    if (this.#isReading) this.#stdout.cancel();
-    return this.#isReading;
+    const isRead = this.#isReading && this.#stdout.isEmpty;
+    if (isRead) this.#stdout.cancel();
+    return isRead;
   }
 
   async #relayOutput(): Promise<void> {

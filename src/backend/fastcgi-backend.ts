@@ -78,6 +78,7 @@ export class FastCgiBackend extends LentBackend {
         onExit: (ending) => this.#onExit(ending),
         wake: () => this.#socket.wake(),
       });
+      this.#process.start();
     } catch (error) {
       this.#socket.close();
       throw error;

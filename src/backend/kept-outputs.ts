@@ -7,8 +7,6 @@ const MOST_OF_PROGRAM = 256;
 const MOST_IN_ALL = 1024;
 /** Of the descriptors of this process all of them may take this part. */
 const MOST_DESCRIPTORS = 1 / 8;
-/** The pipe, and what the runtime duplicates of it to read it (Bun 1.4.5). */
-const DESCRIPTORS_PER_OUTPUT = 2;
 
 /** Whose an output is. */
 export interface OutputHolder {
@@ -34,7 +32,7 @@ export class KeptOutputs {
   constructor(descriptors: number, log: Log, clock: Clock) {
     this.#log = log;
     this.#closed = new RareLine(clock);
-    const fitting = Math.floor((descriptors * MOST_DESCRIPTORS) / DESCRIPTORS_PER_OUTPUT);
+    const fitting = Math.floor(descriptors * MOST_DESCRIPTORS);
     this.#most = Math.max(1, Math.min(fitting, MOST_IN_ALL));
   }
 

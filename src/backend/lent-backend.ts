@@ -19,6 +19,7 @@ import type { KeptOutputs } from "./kept-outputs.ts";
 import type { Link } from "./link.ts";
 import type { MemoryKiller } from "./memory-killer.ts";
 import type { OutputLimit } from "./output-limit.ts";
+import type { PipeCalls } from "./pipes.ts";
 import { type BackendEvent, type BackendState, nextState } from "./states.ts";
 import type { UnreadWatch } from "./unread-watch.ts";
 import type { Usage } from "./usage.ts";
@@ -64,6 +65,8 @@ export interface BackendDeps {
   readonly conduct: Conduct;
   /** How much of what the program's processes print is logged. */
   readonly outputLimit: OutputLimit;
+  /** Reads and writes what leads to programs: of all of them. */
+  readonly pipes: PipeCalls;
   /** Outputs of processes that have ended: of all programs. */
   readonly keptOutputs: KeptOutputs;
   readonly memoryKiller: MemoryKiller;

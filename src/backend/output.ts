@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
-import { closeFd } from "../base/libc.ts";
 import { OutputLines, type OutputSink } from "./output-lines.ts";
 import { PipeReader, ReadTurns } from "./pipe-reader.ts";
+import type { PipeCalls, PipeHolder } from "./pipes.ts";
 
 /**
  * Reads a pipe to its end, line by line. Somebody must always read: a program freezes when nobody takes
@@ -13,11 +13,18 @@ export class OutputReader {
   /** Settles when the pipe has ended. Never rejects. */
   readonly ended: Promise<void>;
 
-  /** Takes over the reading end of a pipe and closes it when done. `streamAfterMs`: see PipeReader. */
-  constructor(readFd: number, sink: OutputSink, clock: Clock, streamAfterMs = 0) {
+  /** Takes over the reading end of a pipe and closes it when done. `oldAfterMs`: see PipeReader. */
+  constructor(
+    readFd: number,
+    holder: PipeHolder,
+    calls: PipeCalls,
+    sink: OutputSink,
+    clock: Clock,
+    oldAfterMs = 0,
+  ) {
     this.#lines = new OutputLines(sink);
-    this.#reader = new PipeReader(readFd, clock, streamAfterMs);
-    this.ended = this.#readAll().finally(() => closeFd(readFd));
+    this.#reader = new PipeReader(readFd, holder, calls, clock, oldAfterMs);
+    this.ended = this.#readAll().finally(() => this.#reader.close());
   }
 
   /** Ends the reading although somebody may still hold the other end. */

@@ -1,8 +1,6 @@
-import { readSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
-import { errnoOf } from "../base/errors.ts";
-import { isDrained, setNonBlocking } from "../base/libc.ts";
-import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
+import { hasSomething, isDrained } from "../base/libc.ts";
+import type { PipeBytes, PipeCalls, PipeHolder } from "./pipes.ts";
 
 /** What one read came to: bytes, or the end; `isLast`: nothing comes after it. */
 export type PipeRead =
@@ -10,103 +8,95 @@ export type PipeRead =
   | typeof ENDED;
 
 const ENDED = { done: true, value: undefined, isLast: true } as const;
-/** A pipe holds no more (pipe(7)). */
-const MOST_BYTES = 64 * 1024;
-/** All reads of a turn go through it; what they bring is copied. */
-const shared = new Uint8Array(MOST_BYTES);
 
 /** So much of one pipe is read in one turn of the event loop; then the others have their turn. */
 const TURN_BYTES = 64 * 1024;
 const TURN_READS = 8;
 
 /**
- * The reading end of a pipe, which stays the caller's. Of a process that ends within a moment it is read at its end, all at once; of others by a stream
- * of the runtime.
+ * The reading end of a pipe. Of a process that ends within a moment it is read at its end, all at once: to wait for its first bytes would cost as much as
+ * the rest of a short request.
  */
 export class PipeReader {
   readonly #fd: number;
-  readonly #clock: Clock;
-  #stream: ReturnType<typeof streamOf> | undefined;
-  /** A read that waits for either. */
+  readonly #holder: PipeHolder;
+  readonly #calls: PipeCalls;
+  /** A read that waits. */
   #waiting: PromiseWithResolvers<PipeRead> | undefined;
   #timer: Timer | undefined;
-  #phase: "young" | "writer ended" | "streamed" | "cancelled" = "young";
-  #isNonBlocking = false;
+  #phase: "young" | "old" | "cancelled" | "closed" = "young";
+  /** A call has not come back yet. */
+  #isAtWork = false;
 
-  /** It becomes a stream `streamAfterMs` from now, which costs as much as the rest of a short request; 0: at once. */
-  constructor(fd: number, clock: Clock, streamAfterMs: number) {
+  /** Takes over the reading end. It is read as it comes `oldAfterMs` from now; 0: at once. */
+  constructor(fd: number, holder: PipeHolder, calls: PipeCalls, clock: Clock, oldAfterMs: number) {
     this.#fd = fd;
-    this.#clock = clock;
-    if (streamAfterMs > 0) this.#timer = clock.after(streamAfterMs, () => this.#onOld());
-    else this.#phase = "streamed";
+    this.#holder = holder;
+    this.#calls = calls;
+    if (oldAfterMs > 0) this.#timer = clock.after(oldAfterMs, () => this.#onOld());
+    else this.#phase = "old";
+  }
+
+  /** Whether nothing has come: a call that is at work may bring something, however long it takes. */
+  get isEmpty(): boolean {
+    return !this.#isAtWork && !hasSomething(this.#fd);
   }
 
   /** The next bytes. One read after the other. Never rejects: a pipe that cannot be read any more has ended. */
   read(): Promise<PipeRead> {
-    switch (this.#phase) {
-      case "young":
-        this.#waiting = Promise.withResolvers();
-        return this.#waiting.promise;
-      case "writer ended":
-        return this.#readNow();
-      case "streamed":
-        return this.#readStream();
-      case "cancelled":
-        return Promise.resolve(ENDED);
-    }
+    if (this.#phase === "cancelled" || this.#phase === "closed") return Promise.resolve(ENDED);
+    const waiting = Promise.withResolvers<PipeRead>();
+    this.#waiting = waiting;
+    if (this.#phase === "old") this.#await();
+    return waiting.promise;
   }
 
   /** The process that was given the other end has ended; whoever it has passed that on to may go on. */
   onWriterEnded(): void {
-    if (this.#phase === "young") this.#goOn("writer ended");
+    if (this.#phase === "young") this.#onOld();
   }
 
   /** Ends the reading although somebody may still hold the other end. */
   cancel(): void {
-    this.#stream?.cancel().catch(() => {});
-    this.#goOn("cancelled");
+    if (this.#phase === "closed") return;
+    this.#phase = "cancelled";
+    this.#timer?.cancel();
+    this.#calls.forget(this.#fd);
+    this.#settle(ENDED);
+  }
+
+  close(): void {
+    if (this.#phase === "closed") return;
+    this.cancel();
+    this.#phase = "closed";
+    this.#calls.close(this.#fd, this.#holder);
   }
 
   #onOld(): void {
-    if (this.#phase === "young") this.#goOn("streamed");
+    this.#timer?.cancel();
+    this.#phase = "old";
+    if (this.#waiting) this.#await();
   }
 
-  #goOn(phase: "writer ended" | "streamed" | "cancelled"): void {
-    this.#timer?.cancel();
-    this.#phase = phase;
+  #await(): void {
+    this.#calls.awaitBytes(this.#fd, () => {
+      this.#isAtWork = true;
+      this.#calls.read(this.#fd, this.#holder, (bytes) => this.#onRead(bytes));
+    });
+  }
+
+  #onRead(bytes: PipeBytes): void {
+    this.#isAtWork = false;
+    if (this.#phase === "cancelled" || this.#phase === "closed") return;
+    if (bytes === "later") this.#await();
+    else if (bytes === "end") this.#settle(ENDED);
+    else this.#settle({ done: false, value: bytes, isLast: isDrained(this.#fd) });
+  }
+
+  #settle(read: PipeRead): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.resolve(this.read());
-  }
-
-  async #readNow(): Promise<PipeRead> {
-    try {
-      if (!this.#isNonBlocking) setNonBlocking(this.#fd);
-      this.#isNonBlocking = true;
-      const length = readSync(this.#fd, shared);
-      if (length === 0) return ENDED;
-      return { done: false, value: shared.slice(0, length), isLast: isDrained(this.#fd) };
-    } catch (error) {
-      if (errnoOf(error) !== "EAGAIN") return ENDED;
-      // Somebody else still holds the other end.
-      this.#phase = "streamed";
-      return await this.#readStream();
-    }
-  }
-
-  async #readStream(): Promise<PipeRead> {
-    for (;;) {
-      try {
-        this.#stream ??= streamOf(this.#fd);
-        const { done, value } = await this.#stream.read();
-        return done ? ENDED : { done, value, isLast: false };
-      } catch (error) {
-        // The runtime reads a duplicate of the descriptor (Bun 1.4.5).
-        if (this.#stream || !isShortage(error)) return ENDED;
-        await new Promise<void>((resolve) => void this.#clock.after(SHORTAGE_MS, resolve));
-        if (this.#phase === "cancelled") return ENDED;
-      }
-    }
+    waiting?.resolve(read);
   }
 }
 
@@ -127,8 +117,4 @@ export class ReadTurns {
     this.#reads = 0;
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
-}
-
-function streamOf(fd: number) {
-  return Bun.file(fd).stream().getReader();
 }

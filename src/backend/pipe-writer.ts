@@ -1,36 +1,37 @@
 import { writeSync } from "node:fs";
 import type { ByteBudget } from "../base/byte-budget.ts";
+import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { errnoOf } from "../base/errors.ts";
 import { closeFd, setNonBlocking } from "../base/libc.ts";
-import { Outbox } from "../base/outbox.ts";
+import { PIPE_BYTES, type PipeCalls, type PipeHolder, type PipeTaken } from "./pipes.ts";
 
 /**
- * How soon a full pipe is tried again, at first and at the most: a program that reads gets 64 KiB (pipe(7)) each time, one that does not costs little.
- * The runtime's own writer waits for the reader also when it is told to end (Bun 1.4.5): what a program leaves behind may hold a pipe for ever.
+ * How often it is seen whether what waits is given up, once nobody waits for it any more: after so long without a byte that was taken; much sooner
+ * where the process has ended that it was meant for: what it has started holds the pipe often, and reads it seldom.
  */
-const FIRST_RETRY_MS = 1;
-const LAST_RETRY_MS = 16;
-/**
- * And how seldom when nobody waits for it any more. After so long without a byte that was taken it is given up; much sooner where the process has ended
- * that it was meant for: what it has started holds the pipe often, and reads it seldom.
- */
-const LEFT_RETRY_MS = 250;
+const LOOK_MS = 250;
 const LEFT_MS = 10 * 60_000;
 const ENDED_MS = 2000;
+/** A full pipe is left alone for so long: its reader takes a page at a time, and a call in a thread for each would cost more than all the rest. */
+const FULL_MS = 1;
 
 /** Writes into a pipe in order and never blocks: what its reader has not taken waits here; the owner keeps the limit. */
 export class PipeWriter {
   readonly #fd: number;
+  readonly #holder: PipeHolder;
+  readonly #calls: PipeCalls;
   readonly #clock: Clock;
   readonly #onDrain: () => void;
-  /** Made for the first byte: most requests have none. */
-  #outbox: Outbox | undefined;
+  readonly #queue: ByteQueue;
   readonly #buffers: ByteBudget;
-  #retry: Timer | undefined;
-  #retryMs = FIRST_RETRY_MS;
-  /** Nobody reads any more. */
-  #isBroken = false;
+  /** Nobody else has the pipe yet, so that nobody holds a call up. */
+  #isPrivate = true;
+  /** It waits for room, or for a call to come back. */
+  #isSending = false;
+  #isAtWork = false;
+  #full: Timer | undefined;
+  #look: Timer | undefined;
   /** ending: nothing follows what waits. */
   #phase: "open" | "ending" | "closed" = "open";
   /** Nobody waits for what is read any more; when the last byte was taken, since then. */
@@ -38,16 +39,26 @@ export class PipeWriter {
   #leftMs = LEFT_MS;
 
   /** Takes over the writing end of a pipe. What waits is held of `buffers`. `onDrain`: what had to wait does so no more. */
-  constructor(fd: number, buffers: ByteBudget, clock: Clock, onDrain: () => void) {
+  constructor(
+    fd: number,
+    holder: PipeHolder,
+    calls: PipeCalls,
+    buffers: ByteBudget,
+    clock: Clock,
+    onDrain: () => void,
+  ) {
     this.#fd = fd;
+    this.#holder = holder;
+    this.#calls = calls;
     this.#buffers = buffers;
     this.#clock = clock;
     this.#onDrain = onDrain;
+    this.#queue = new ByteQueue(buffers);
   }
 
   /** Bytes that were not taken yet. */
   get waiting(): number {
-    return this.#outbox?.bytes ?? 0;
+    return this.isClosed ? 0 : this.#queue.bytes;
   }
 
   get isClosed(): boolean {
@@ -62,13 +73,18 @@ export class PipeWriter {
   /** By reference. Dropped when the reader has gone, or after end(). */
   write(chunk: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "open") return;
-    if (!this.#outbox) {
-      setNonBlocking(this.#fd);
-      this.#outbox = new Outbox({ write: (bytes) => this.#writeNow(bytes) }, this.#buffers);
-    }
-    this.#outbox.write(chunk, start, end);
-    if (this.#isBroken) this.close();
-    else if (this.waiting > 0) this.#awaitRoom();
+    // From now on it is seen whether it is read.
+    if (this.waiting === 0 && this.isOutlived) this.#leftAt = this.#clock.now();
+    const taken = this.#isPrivate && this.waiting === 0 ? writeHere(this.#fd, chunk.subarray(start, end)) : 0;
+    this.#queue.push(chunk, start + taken, end);
+    if (!this.#isPrivate) this.#send();
+    if (this.isOutlived) this.#lookLater();
+  }
+
+  /** Somebody gets the other end now. */
+  share(): void {
+    this.#isPrivate = false;
+    this.#send();
   }
 
   /** Closes the pipe when all was taken. */
@@ -87,6 +103,7 @@ export class PipeWriter {
   /** Nobody waits any more for what is read. */
   outlive(): void {
     this.#leftAt ??= this.#clock.now();
+    this.#lookLater();
   }
 
   /** The same, and nothing more comes: what was sent to its end is still brought to whoever reads it, something begun is broken off. */
@@ -95,49 +112,79 @@ export class PipeWriter {
     if (this.#phase === "open") this.close();
   }
 
-  /** Closes the pipe now. */
   close(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    this.#retry?.cancel();
-    this.#outbox?.clear();
-    closeFd(this.#fd);
+    this.#look?.cancel();
+    this.#full?.cancel();
+    // What a call is at work with is held until that has come back.
+    if (!this.#isAtWork) this.#queue.clear();
+    if (this.#isPrivate) closeFd(this.#fd);
+    else this.#calls.close(this.#fd, this.#holder);
+  }
+
+  #send(): void {
+    if (this.#isSending || this.waiting === 0) return;
+    this.#isSending = true;
+    this.#awaitRoom();
   }
 
   #awaitRoom(): void {
-    this.#retry ??= this.#clock.after(this.#retryMs, () => {
-      this.#retry = undefined;
-      const before = this.waiting;
-      const isDone = this.#outbox?.flush() ?? true;
-      const isTaken = this.waiting < before;
-      const lastMs = this.#leftAt === undefined ? LAST_RETRY_MS : LEFT_RETRY_MS;
-      this.#retryMs = isTaken ? FIRST_RETRY_MS : Math.min(lastMs, 2 * this.#retryMs);
-      if (!isDone && !this.#isBroken && !this.#isForgotten(isTaken)) this.#awaitRoom();
-      else {
-        if (!isDone || this.#isBroken || this.#phase === "ending") this.close();
-        this.#onDrain();
-      }
+    this.#calls.awaitRoom(this.#fd, () => {
+      this.#isAtWork = true;
+      // A copy is cheaper than a call in a thread.
+      if (this.#queue.first.length < PIPE_BYTES) this.#queue.gather();
+      const { first } = this.#queue;
+      this.#calls.write(this.#fd, this.#holder, first, (taken) => this.#onTaken(taken, first.length));
     });
   }
 
-  #isForgotten(isTaken: boolean): boolean {
-    if (this.#leftAt === undefined) return false;
-    const now = this.#clock.now();
-    if (isTaken) this.#leftAt = now;
-    // Others have better use for the room.
-    if (this.#leftMs === ENDED_MS && this.#buffers.isTight) return true;
-    return now - this.#leftAt > this.#leftMs;
+  #onTaken(taken: PipeTaken, given: number): void {
+    this.#isAtWork = false;
+    if (this.#phase === "closed") {
+      this.#queue.clear();
+      return;
+    }
+    if (taken === "gone") this.close();
+    else if (taken > 0) {
+      this.#queue.dropFirst(taken);
+      if (this.#leftAt !== undefined) this.#leftAt = this.#clock.now();
+    }
+    if (this.waiting > 0 && taken !== given) this.#full = this.#clock.after(FULL_MS, () => this.#awaitRoom());
+    else if (this.waiting > 0) this.#awaitRoom();
+    else {
+      this.#isSending = false;
+      if (this.#phase === "ending") this.close();
+      this.#onDrain();
+    }
   }
 
-  /** As a socket does: bytes taken, 0 where there is no room, -1 where nobody reads. */
-  #writeNow(bytes: Uint8Array): number {
-    try {
-      return writeSync(this.#fd, bytes);
-    } catch (error) {
-      if (errnoOf(error) === "EAGAIN") return 0;
-      // EPIPE: the reader does not want the rest.
-      this.#isBroken = true;
-      return -1;
-    }
+  #lookLater(): void {
+    if (this.#look || this.waiting === 0) return;
+    this.#look = this.#clock.after(LOOK_MS, () => {
+      this.#look = undefined;
+      if (this.waiting > 0 && this.#isForgotten()) {
+        this.close();
+        this.#onDrain();
+      } else this.#lookLater();
+    });
+  }
+
+  #isForgotten(): boolean {
+    if (this.#leftAt === undefined) return false;
+    // Others have better use for the room.
+    if (this.#leftMs === ENDED_MS && this.#buffers.isTight) return true;
+    return this.#clock.now() - this.#leftAt > this.#leftMs;
+  }
+}
+
+/** Bytes that were taken: all that fits into a pipe that nobody else has. */
+function writeHere(fd: number, bytes: Uint8Array): number {
+  try {
+    setNonBlocking(fd);
+    return writeSync(fd, bytes);
+  } catch (error) {
+    if (errnoOf(error) === "EAGAIN") return 0;
+    throw error;
   }
 }

@@ -6,13 +6,14 @@ import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import { chainFailure, isComplaint, TOOL_NAMES, type ToolName } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
-import type { Program } from "../start/program.ts";
+import { cannotStart, type Program } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
 import { type Exit, isKilledByOthers, type StopReason } from "./exit.ts";
 import type { Requested } from "./in-flight.ts";
 import type { BackendDeps } from "./lent-backend.ts";
 import { OutputReader } from "./output.ts";
 import type { OutputSink } from "./output-lines.ts";
+import type { PipeHolder } from "./pipes.ts";
 import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
 
 /**
@@ -21,17 +22,19 @@ import { cpuUsageOf, isEnding, type Usage } from "./usage.ts";
  */
 const NUDGE_EVERY_MS = 250;
 const GROUP_TURNS: readonly number[] = [4, 8];
-/** A process takes seven descriptors, and while it starts six more, beside those of a file or a folder that is read. */
-const START_DESCRIPTORS = 15;
+/** A process takes five descriptors, and while it starts six more, beside those of a file or a folder that is read. */
+const START_DESCRIPTORS = 13;
 /** What a process that works on one request prints on stderr may wait until it ends, or for so long. */
 const ERRORS_AFTER_MS = 100;
+const HELD_UP =
+  "processes of it, or of its user, hold too many pipes that std-fpm cannot close: they copy (splice, sendfile) between these and what does not answer";
 /** So long the end of a process waits for those that it has left its pipes to; what they print later is still logged. */
 const OUTPUT_GRACE_MS = 200;
 
 export interface ProcessOptions {
-  /** Becomes its descriptor 0; stays the caller's, who may close it when it has started, or could not be. */
+  /** Becomes its descriptor 0; a socket stays the caller's, the reading end of a pipe is closed when it has started, or could not be. */
   readonly stdinFd: number;
-  /** Its stdout is its answer: see `stdoutFd`. Otherwise it is logged. */
+  /** Its stdout is its answer: see `stdoutFd`, and its stdin a pipe. Otherwise stdout is logged, and stdin is a socket. */
   readonly answersOnStdout: boolean;
   /** What the request adds to its environment, see StartOrder. */
   readonly request?: readonly string[];
@@ -46,7 +49,7 @@ export interface ProcessOptions {
   wake(): void;
 }
 
-/** A process of a program, from the order on to its end: what it prints is logged. Told to end by force, it ends with all that it has started. */
+/** A process of a program, from `start()` on to its end: what it prints is logged. Told to end by force, it ends with all that it has started. */
 export class ProgramProcess implements StartListener {
   /** The last line it printed on stderr. */
   lastStderr = "";
@@ -56,15 +59,17 @@ export class ProgramProcess implements StartListener {
   complaint = "";
   /** Where its answer is read; the caller closes it. */
   readonly stdoutFd: number | undefined;
+  /** Who has its pipes. */
+  readonly holder: PipeHolder;
   readonly #program: Program;
   readonly #deps: BackendDeps;
   readonly #options: ProcessOptions;
-  readonly #pipes: readonly Pipe[];
+  readonly #stdout: Pipe;
+  readonly #stderr: Pipe;
   readonly #outputs: OutputReader[];
   readonly #timers: Timers<"nudge" | "kill">;
   readonly #finished = Promise.withResolvers<void>();
   #pid = 0;
-  #uid = 0;
   /** Those that were put in front of it; of none, what it prints is its own, from the first line on. */
   #tools: readonly ToolName[] = TOOL_NAMES;
   #phase: "ordered" | "running" | "ended" = "ordered";
@@ -81,15 +86,26 @@ export class ProgramProcess implements StartListener {
     this.#timers = new Timers(deps.clock);
     deps.memoryKiller.watch(program.app.cgroup);
     if (!hasDescriptors(START_DESCRIPTORS)) throw noDescriptors(`${program.name} cannot be started`);
-    const { stdinFd, answersOnStdout, request } = options;
-    const [stdout, stderr] = openPipes();
-    this.#pipes = [stdout, stderr];
-    const streamAfterMs = answersOnStdout ? ERRORS_AFTER_MS : 0;
-    this.#outputs = [new OutputReader(stderr.readFd, this.#sinkOf("stderr"), deps.clock, streamAfterMs)];
-    if (answersOnStdout) this.stdoutFd = stdout.readFd;
-    else this.#outputs.push(new OutputReader(stdout.readFd, this.#sinkOf("stdout"), deps.clock));
-    const stdio = [stdinFd, stdout.writeFd, stderr.writeFd] as const;
-    deps.starter.start({ program, stdio, request, instance: deps.instance }, this);
+    this.holder = { key: program.key, owner: String(program.owner ?? program.app.user), uid: undefined };
+    [this.#stdout, this.#stderr] = openPipes();
+    if (options.answersOnStdout) {
+      this.stdoutFd = this.#stdout.readFd;
+      this.#outputs = [this.#readerOf("stderr", this.#stderr, ERRORS_AFTER_MS)];
+    } else this.#outputs = [this.#readerOf("stderr", this.#stderr), this.#readerOf("stdout", this.#stdout)];
+  }
+
+  /** Has it started: whoever has its pipes shares them from now on. */
+  start(): void {
+    const { starter, instance, pipes, clock } = this.#deps;
+    const { stdinFd, request } = this.#options;
+    if (!pipes.admits(this.holder)) {
+      // Nobody else will ever have its pipes.
+      this.holder.uid = process.geteuid?.();
+      clock.after(0, () => this.onStartFailed(cannotStart(this.#program, HELD_UP)));
+      return;
+    }
+    const stdio = [stdinFd, this.#stdout.writeFd, this.#stderr.writeFd] as const;
+    starter.start({ program: this.#program, stdio, request, instance }, this);
   }
 
   /** 0 until it has started. */
@@ -99,7 +115,7 @@ export class ProgramProcess implements StartListener {
 
   /** Whom it was started as; 0 before. */
   get uid(): number {
-    return this.#uid;
+    return this.holder.uid ?? 0;
   }
 
   /** Whether something of its group may be left, now that it has ended. */
@@ -138,17 +154,17 @@ export class ProgramProcess implements StartListener {
 
   onStarted(pid: number, uid: number, tools: readonly ToolName[]): void {
     this.#pid = pid;
-    this.#uid = uid;
+    this.holder.uid = uid;
     this.#tools = tools;
     this.#phase = "running";
-    this.#closeOurEnds();
+    this.#closeItsEnds();
     if (this.#isForced) this.kill();
     this.#options.onStarted();
   }
 
   onStartFailed(error: FpmError): void {
     this.#phase = "ended";
-    this.#closeOurEnds();
+    this.#closeItsEnds();
     this.#options.onStartFailed(error);
     void this.#finishOutput();
   }
@@ -205,20 +221,28 @@ export class ProgramProcess implements StartListener {
     });
   }
 
-  #closeOurEnds(): void {
-    for (const { writeFd } of this.#pipes) closeFd(writeFd);
+  #closeItsEnds(): void {
+    const { stdinFd, answersOnStdout } = this.#options;
+    const ends = [this.#stdout.writeFd, this.#stderr.writeFd];
+    if (answersOnStdout) ends.push(stdinFd);
+    this.#deps.pipes.closeCopies(ends, this.holder);
   }
 
   async #finishOutput(): Promise<void> {
     for (const output of this.#outputs) output.onWriterEnded();
     const timer = this.#deps.clock.after(OUTPUT_GRACE_MS, () => {
-      const holder = { uid: this.#uid, program: this.#program.key };
+      const holder = { uid: this.uid, program: this.#program.key };
       for (const output of this.#outputs) this.#deps.keptOutputs.add(output, holder);
       this.#finished.resolve();
     });
     await Promise.all(this.#outputs.map((output) => output.ended));
     timer.cancel();
     this.#finished.resolve();
+  }
+
+  #readerOf(stream: "stdout" | "stderr", { readFd }: Pipe, oldAfterMs = 0): OutputReader {
+    const { pipes, clock } = this.#deps;
+    return new OutputReader(readFd, this.holder, pipes, this.#sinkOf(stream), clock, oldAfterMs);
   }
 
   #sinkOf(stream: "stdout" | "stderr"): OutputSink {

@@ -91,6 +91,23 @@ export class ByteQueue {
     this.#setLast(joined, 0, joined.length);
   }
 
+  /** The first piece: more bytes may follow it. */
+  get first(): Uint8Array {
+    return this.#earlier?.[0] ?? partOf(this.#chunk, this.#start, this.#end);
+  }
+
+  /** Drops so many bytes of the first piece. */
+  dropFirst(bytes: number): void {
+    let taken = bytes;
+    this.drainTo({
+      write() {
+        const now = taken;
+        taken = 0;
+        return now;
+      },
+    });
+  }
+
   /** Writes as much as the socket takes and drops that. False when it is closed. */
   drainTo(socket: WritableSocket): boolean {
     const earlier = this.#earlier;

@@ -32,9 +32,13 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const LOCK_EX_NB = 2 | 4;
 const OWNER_ONLY = 0o600;
 const POLLIN = 1;
+const POLLOUT = 4;
+const POLLERR = 8;
 const POLLHUP = 16;
 
-const EAGAIN = 11;
+export const EINTR = 4;
+export const EIO = 5;
+export const EAGAIN = 11;
 const ENFILE = 23;
 const EMFILE = 24;
 
@@ -226,6 +230,21 @@ export function isHungUp(fd: number): boolean {
   return (pollNow(fd, 0) & POLLHUP) !== 0;
 }
 
+/** Whether there is something to read, or the end of it; never waits, also where somebody holds the lock of a pipe. */
+export function hasSomething(fd: number): boolean {
+  return pollNow(fd, POLLIN) !== 0;
+}
+
+/** Whether a pipe takes something, or nobody reads it any more; never waits, either. */
+export function hasRoom(fd: number): boolean {
+  return pollNow(fd, POLLOUT) !== 0;
+}
+
+/** Whether nobody has the other end of a pipe open any more. */
+export function isAbandoned(fd: number): boolean {
+  return (pollNow(fd, 0) & (POLLHUP | POLLERR)) !== 0;
+}
+
 /** Whether nothing is left in a pipe, and nobody holds its other end any more. */
 export function isDrained(fd: number): boolean {
   return (pollNow(fd, POLLIN) & (POLLIN | POLLHUP)) === POLLHUP;
@@ -332,7 +351,8 @@ function socketAddress(path: string): Uint8Array {
   return address;
 }
 
-function lastErrno(): number {
+/** Why the call before has failed that this thread has made. */
+export function lastErrno(): number {
   return read.i32(libc().__errno_location() as Pointer, 0);
 }
 

@@ -9,9 +9,9 @@ import { RareLine } from "./rare-line.ts";
 export interface Task<Answer> {
   /** What their module gets. */
   readonly text: string;
-  /** Whose it is: while one thread stands over something of the same key, no other one takes more of it. */
+  /** Whose it is: while as many threads stand over something of the same key as may, no other one takes more of it. */
   readonly key: string;
-  /** Several keys may be of one owner: so that others find a thread, half of them may stand for one at the most. */
+  /** Several keys may be of one owner: so that others find a thread, half of those that are left may be at work for one at the most. */
   readonly owner?: string;
   /** Whether a thread may do it that ends afterwards: nothing that comes of it needs the thread. */
   readonly isLoose?: boolean;
@@ -32,8 +32,12 @@ export interface ThreadsOptions<Message> {
   readonly deadlineMs: number;
   /** Without a thread until the first task: few daemons need one. */
   readonly isLazy?: boolean;
-  /** As many work side by side, at most, where loose tasks go on having to wait; 1 if undefined. */
+  /** As many work side by side, at most, where loose tasks go on having to wait; 1 if undefined. One more works for an owner for whom none does. */
   readonly atOnce?: number;
+  /** As many there are at most, those that stand among them; 8 if undefined. */
+  readonly most?: number;
+  /** As many may stand over something of one key; 1 if undefined. */
+  readonly mostOfKey?: number;
   /** Takes messages that answer nothing; false: it is the answer to what the thread is at. */
   onNotice?(message: Message): boolean;
 }
@@ -41,10 +45,11 @@ export interface ThreadsOptions<Message> {
 /** A thread that has not answered for so long is left alone, and another takes its place. */
 const STANDS_MS = 250;
 const MOST_THREADS = 8;
-const MOST_OF_OWNER = MOST_THREADS / 2;
-/** More than a thread takes: an epoll, an eventfd, a timer. */
-const THREAD_DESCRIPTORS = 12;
+/** More than a thread of the runtime takes: an epoll, an eventfd, a timer. */
+export const THREAD_DESCRIPTORS = 12;
 const LOOK_MS = 50;
+/** Of so many it is remembered when they had their turn. */
+const MOST_TURNS = 1000;
 /** A helper that has had nothing to do for so long ends: each takes some 5 MiB. */
 const HELPER_IDLE_MS = 10_000;
 /** In the executable all modules are one file at the root of the file system in it (Bun 1.4.5). */
@@ -64,20 +69,25 @@ interface Queued<Answer> {
 
 /**
  * Threads that do, one thing at a time each, what may stand for as long as a stranger likes: an exec, a look at a disk. While one stands others take its
- * place, a few at most, and what belongs to whom it stands for waits for it. They are one; as long as
- * that is too few for loose tasks, helpers take those as well.
+ * place, a few at most, and what belongs to whom it stands for waits for it. Owners take turns, in whatever order they ask. They are one thread; as long
+ * as that is too few for loose tasks, helpers take those as well.
  */
 export class Threads<Answer extends object> {
   readonly #options: ThreadsOptions<Answer>;
   readonly #threads: Thread<Answer>[] = [];
   readonly #waiting: Queued<Answer>[] = [];
+  /** The last turn of each of those who wait. */
+  readonly #turns = new Map<string, number>();
+  #turn = 0;
   readonly #refused: RareLine;
   /** Looks after the threads as long as one is at work. */
   readonly #looking: LookAgain;
+  readonly #most: number;
   #isClosed = false;
 
   constructor(options: ThreadsOptions<Answer>) {
     this.#options = options;
+    this.#most = options.most ?? MOST_THREADS;
     this.#refused = new RareLine(options.clock);
     this.#looking = new LookAgain(options.clock, () => {
       this.#look(options.clock.now());
@@ -92,6 +102,14 @@ export class Threads<Answer extends object> {
     this.#giveOut();
   }
 
+  /** Forgets a task that no thread has begun, and hears nothing more. False: one has. */
+  drop(task: Task<Answer>): boolean {
+    const index = this.#waiting.findIndex((queued) => queued.task === task);
+    if (index === -1) return false;
+    this.#waiting.splice(index, 1);
+    return true;
+  }
+
   /** Ends them; nobody hears of what was asked any more, and nothing may be asked. */
   close(): void {
     this.#isClosed = true;
@@ -103,39 +121,64 @@ export class Threads<Answer extends object> {
 
   #giveOut(): void {
     if (this.#isClosed) return;
-    if (this.#threads.length === 0) this.#addThread();
+    if (this.#threads.length === 0) this.#tryAddThread("thread");
     for (const thread of this.#threads) if (thread.isFree) this.#giveTo(thread);
+    if (this.#waiting.length === 0 || this.#turns.size > MOST_TURNS) this.#turns.clear();
     if (this.#waiting.length > 0 || this.#threads.some(({ at }) => at)) this.#looking.within(LOOK_MS);
     else if (this.#threads.some(({ isHelper }) => isHelper)) this.#looking.within(HELPER_IDLE_MS);
   }
 
-  /** The first that waits, unless another thread stands over the like of it, or too many for its owner. */
   #giveTo(thread: Thread<Answer>): void {
-    const index = this.#waiting.findIndex(
-      ({ task }) => (task.isLoose || !thread.isHelper) && !this.#isHeldUp(task),
-    );
-    const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);
-    if (next) thread.begin(next, this.#options.clock.now());
+    const next = this.#next(thread.isHelper);
+    if (!next) return;
+    this.#waiting.splice(this.#waiting.indexOf(next), 1);
+    this.#turns.set(whoseIs(next.task), ++this.#turn);
+    thread.begin(next, this.#options.clock.now());
+  }
+
+  /** The first of whoever has waited longest for a turn, unless other threads stand over the like of it, or are at work for its owner. */
+  #next(isForHelper: boolean): Queued<Answer> | undefined {
+    let next: Queued<Answer> | undefined;
+    let lastTurn = Number.POSITIVE_INFINITY;
+    for (const queued of this.#waiting) {
+      const { task } = queued;
+      const turn = this.#turns.get(whoseIs(task)) ?? 0;
+      if (turn >= lastTurn || (isForHelper && !task.isLoose) || this.#isHeldUp(task)) continue;
+      next = queued;
+      lastTurn = turn;
+    }
+    return next;
   }
 
   #isHeldUp({ key, owner }: Task<Answer>): boolean {
+    const { mostOfKey = 1 } = this.#options;
+    let ofKey = 0;
     let ofOwner = 0;
+    let standingForOthers = 0;
     for (const { at, isStanding } of this.#threads) {
-      if (!isStanding || !at) continue;
-      if (at.task.key === key) return true;
+      if (!at) continue;
+      if (isStanding && at.task.key === key) ofKey++;
       if (owner !== undefined && at.task.owner === owner) ofOwner++;
+      else if (isStanding) standingForOthers++;
     }
-    return ofOwner >= MOST_OF_OWNER;
+    return ofKey >= mostOfKey || ofOwner >= Math.max(1, (this.#most - standingForOthers) / 2);
   }
 
   /** A thread where all stand; a helper where none is free, though something waits for one, and more may be at work at once. */
   #missing(): "thread" | "helper" | undefined {
     const { atOnce = 1 } = this.#options;
-    if (this.#threads.length >= MOST_THREADS) return undefined;
+    if (this.#threads.length >= this.#most) return undefined;
     const working = this.#threads.filter(({ isStanding }) => !isStanding);
     if (working.every(({ isHelper }) => isHelper)) return "thread";
-    const areBusy = working.length < atOnce && working.every(({ isFree }) => !isFree);
-    return areBusy && this.#waiting.some(({ task }) => task.isLoose) ? "helper" : undefined;
+    if (working.some(({ isFree }) => isFree)) return undefined;
+    const mayHelp = ({ task }: Queued<Answer>) =>
+      task.isLoose && (working.length < atOnce || this.#isWithout(task)) && !this.#isHeldUp(task);
+    return this.#waiting.some(mayHelp) ? "helper" : undefined;
+  }
+
+  /** Whether no thread is at work for its owner. */
+  #isWithout({ owner }: Task<Answer>): boolean {
+    return owner !== undefined && !this.#threads.some(({ at }) => at?.task.owner === owner);
   }
 
   #look(now: number): void {
@@ -147,8 +190,7 @@ export class Threads<Answer extends object> {
     }
     this.#endIdleHelpers(now);
     const missing = this.#missing();
-    // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
-    if (missing !== undefined && hasDescriptors(THREAD_DESCRIPTORS)) this.#tryAddThread(missing);
+    if (missing !== undefined) this.#tryAddThread(missing);
     for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
       this.#waiting.splice(this.#waiting.indexOf(late), 1);
       giveUp(late, false);
@@ -165,6 +207,8 @@ export class Threads<Answer extends object> {
 
   /** Where the system gives none, for want of tasks, those that wait still hear in time. */
   #tryAddThread(kind: "thread" | "helper"): void {
+    // The runtime ends the process where a thread finds no descriptors (Bun 1.4.5).
+    if (!hasDescriptors(THREAD_DESCRIPTORS)) return;
     try {
       this.#addThread(kind === "helper");
     } catch (error) {
@@ -204,6 +248,11 @@ export class Threads<Answer extends object> {
     this.#threads.splice(this.#threads.indexOf(thread), 1);
     thread.end(this.#options.clock.now())?.task.onBroken(problem);
   }
+}
+
+/** Who takes turns with others. */
+function whoseIs<Answer>({ key, owner }: Task<Answer>): string {
+  return owner ?? key;
 }
 
 function giveUp<Answer>(late: Queued<Answer>, isBegun: boolean): void {

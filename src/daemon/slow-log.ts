@@ -1,4 +1,5 @@
 import type { Lease } from "../backend/backend.ts";
+import type { PipeCalls } from "../backend/pipes.ts";
 import { cpuTimeOf } from "../backend/usage.ts";
 import { tellBug } from "../base/bug.ts";
 import type { Clock } from "../base/clock.ts";
@@ -27,6 +28,7 @@ export interface SlowLogDeps {
   /** Marks every child of this daemon. */
   readonly instance: string;
   readonly reaper: Pick<Reaper, "leave">;
+  readonly pipes: PipeCalls;
   /** The folder of the sockets that programs listen on. */
   readonly ownSockets: string;
 }

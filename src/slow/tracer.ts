@@ -1,6 +1,7 @@
 import type { Subprocess } from "bun";
 import { OutputReader } from "../backend/output.ts";
 import type { OutputSink } from "../backend/output-lines.ts";
+import type { PipeCalls } from "../backend/pipes.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { closeFd, openPipe } from "../base/libc.ts";
@@ -16,6 +17,7 @@ export interface TracerDeps {
   readonly instance: string;
   /** Knows that Bun waits for it. */
   readonly reaper: Pick<Reaper, "leave">;
+  readonly pipes: PipeCalls;
 }
 
 /** The request whose process is traced. */
@@ -134,7 +136,8 @@ class Run implements OutputSink {
     } finally {
       closeFd(pipe.writeFd);
     }
-    this.#output = new OutputReader(pipe.readFd, this, deps.clock);
+    const holder = { key: "a tracer", owner: "", uid: process.geteuid?.() };
+    this.#output = new OutputReader(pipe.readFd, holder, deps.pipes, this, deps.clock);
     this.#timeout = deps.clock.after(TIMEOUT_MS, () =>
       this.kill(`it took longer than ${TIMEOUT_MS / 1000} s`),
     );

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
-import { hasDescriptors } from "../base/libc.ts";
+import { closeFd, hasDescriptors } from "../base/libc.ts";
 import { remember } from "../base/remembering.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
@@ -69,6 +69,13 @@ function isOwnedBy(path: string, uid: number): boolean {
 }
 
 function start(id: number, order: StartOrder, umask: number): void {
+  const answer = started(id, order, umask);
+  // A program that has begun can have whoever closes a pipe wait.
+  for (const fd of order.stdio) closeFd(fd);
+  reply(answer);
+}
+
+function started(id: number, order: StartOrder, umask: number): StarterReply {
   try {
     // Without one the user database, too, would say that there is nobody.
     if (!hasDescriptors(LOOK_DESCRIPTORS)) throw noDescriptors(`${order.program.name} cannot be started`);
@@ -78,9 +85,9 @@ function start(id: number, order: StartOrder, umask: number): void {
     if (performance.now() - begunAt > START_DEADLINE_MS) throw cannotStart(order.program, "it is too late");
     takeUmask(order.program, umask);
     const { pid, isBuns } = spawn(launch, order, (ending) => reply({ kind: "exited", id, ending }));
-    reply({ kind: "started", id, pid, isBuns, uid: launch.uid, tools: launch.tools });
+    return { kind: "started", id, pid, isBuns, uid: launch.uid, tools: launch.tools };
   } catch (error) {
-    reply({ kind: "failed", id, failure: failureOf(error, order) });
+    return { kind: "failed", id, failure: failureOf(error, order) };
   }
 }
 

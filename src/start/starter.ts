@@ -75,7 +75,6 @@ export class Starter {
       return;
     }
     let heard = listener;
-    const close = () => copies.forEach(closeFd);
     this.#threads.ask({
       text: requestText(textOf(program), {
         kind: "start",
@@ -85,19 +84,14 @@ export class Starter {
       }),
       ...whoseIs(program),
       isLoose: isItsOwn(program),
-      onAnswer: (reply) => {
-        close();
-        this.#onAnswer(reply, heard);
-      },
+      onAnswer: (reply) => this.#onAnswer(reply, heard),
+      // The thread closes the copies, as it may have to wait for that; one that has failed may have done so.
       onLate: (isBegun) => {
-        if (!isBegun) close();
+        if (!isBegun) copies.forEach(closeFd);
         heard = NOBODY;
         listener.onStartFailed(cannotStart(program, isBegun ? STANDS : NO_STARTER));
       },
-      onBroken: (problem) => {
-        close();
-        heard.onStartFailed(brokenThread(problem));
-      },
+      onBroken: (problem) => heard.onStartFailed(brokenThread(problem)),
     });
   }
 

@@ -8,6 +8,7 @@ import { KeptOutputs } from "../../src/backend/kept-outputs.ts";
 import type { BackendOwner } from "../../src/backend/lent-backend.ts";
 import { MemoryKiller } from "../../src/backend/memory-killer.ts";
 import { OutputLimit } from "../../src/backend/output-limit.ts";
+import { Pipes } from "../../src/backend/pipes.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
@@ -87,6 +88,7 @@ function startBackend(app: Partial<AppConfig>, argv: readonly [string, ...string
     buffers: new ByteBudget(Number.POSITIVE_INFINITY),
     starter,
     acceptor: new Acceptor(clock, log),
+    pipes: new Pipes(systemClock, log),
     orphans: () => [],
     turns: new Turns(clock),
   });

@@ -4,6 +4,7 @@ import { OutputReader } from "../../src/backend/output.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import { createLog } from "../../src/base/log.ts";
+import { directPipes, OURS } from "../support/direct-pipes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -25,7 +26,13 @@ class Keeping implements Disposable {
     const holder: OutputHolder = { uid, program };
     for (; times > 0; times--) {
       const { readFd, writeFd } = openPipe();
-      const output = new OutputReader(readFd, { wantsLine: () => true, onLine: () => {} }, systemClock);
+      const output = new OutputReader(
+        readFd,
+        OURS,
+        directPipes(systemClock),
+        { wantsLine: () => true, onLine: () => {} },
+        systemClock,
+      );
       const name = `${program}${this.#names.filter((each) => each.startsWith(program)).length + 1}`;
       this.#names.push(name);
       this.#open.set(name, { output, writeFd });
@@ -59,8 +66,8 @@ class Keeping implements Disposable {
   }
 }
 
-/** For four of them, with two descriptors each. */
-const FOR_FOUR = 64;
+/** For four of them. */
+const FOR_FOUR = 32;
 
 describe("outputs that somebody has who goes on", () => {
   test("are bounded over all programs: who has most gives way with the oldest", async () => {

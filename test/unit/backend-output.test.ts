@@ -12,6 +12,7 @@ import type { Log } from "../../src/base/log.ts";
 import type { RequestHead } from "../../src/fcgi/head.ts";
 import type { Program } from "../../src/start/program.ts";
 import { appConfig } from "../support/app-config.ts";
+import { directPipes, OURS } from "../support/direct-pipes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -21,6 +22,8 @@ async function linesOf(pieces: readonly Uint8Array[], wantsLine = () => true): P
   const lines: string[] = [];
   const reader = new OutputReader(
     pipe.readFd,
+    OURS,
+    directPipes(systemClock),
     { wantsLine, onLine: (line) => void lines.push(line) },
     systemClock,
   );
@@ -124,7 +127,7 @@ describe("what a program prints", () => {
         dropped += lines;
       },
     };
-    const reader = new OutputReader(pipe.readFd, sink, systemClock);
+    const reader = new OutputReader(pipe.readFd, OURS, directPipes(systemClock), sink, systemClock);
     writeSync(pipe.writeFd, Buffer.from(`${"\n".repeat(10_000)}and`));
     await waitUntil("all are counted", () => asked + dropped === 10_001);
     expect(asked).toBe(65);

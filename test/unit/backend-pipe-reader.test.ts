@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { writeSync } from "node:fs";
 import { PipeReader } from "../../src/backend/pipe-reader.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
+import { directPipes, OURS } from "../support/direct-pipes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-function opened(clock: FakeClock, streamAfterMs = 5) {
+function opened(clock: FakeClock, oldAfterMs = 5) {
   const { readFd, writeFd } = openPipe();
   return {
-    reader: new PipeReader(readFd, clock, streamAfterMs),
+    reader: new PipeReader(readFd, OURS, directPipes(systemClock), clock, oldAfterMs),
     print: (text: string) => writeSync(writeFd, text),
     close: () => closeFd(writeFd),
     [Symbol.dispose]: () => closeFd(readFd),
@@ -63,7 +65,7 @@ describe("a pipe's reader", () => {
     shared.close();
   });
 
-  test("goes on as a stream where somebody else still holds the other end", async () => {
+  test("waits for more where somebody else still holds the other end", async () => {
     using pipe = opened(new FakeClock());
     pipe.print("first");
     pipe.reader.onWriterEnded();
@@ -78,12 +80,12 @@ describe("a pipe's reader", () => {
 
   test("waits for an end no longer than it is told to, and with 0 not at all", async () => {
     const clock = new FakeClock();
-    for (const streamAfterMs of [5, 0]) {
-      using pipe = opened(clock, streamAfterMs);
+    for (const oldAfterMs of [5, 0]) {
+      using pipe = opened(clock, oldAfterMs);
       const first = textOf(pipe.reader);
       pipe.print("at work");
-      clock.advance(streamAfterMs - 1);
-      if (streamAfterMs > 0) expect(await isSettled(first)).toBe(false);
+      clock.advance(oldAfterMs - 1);
+      if (oldAfterMs > 0) expect(await isSettled(first)).toBe(false);
       clock.advance(1);
       expect(await first).toBe("at work");
       // Its end says nothing new then.
@@ -94,10 +96,10 @@ describe("a pipe's reader", () => {
   });
 
   test("ends when it is told to, at any time", async () => {
-    for (const isStream of [false, true]) {
+    for (const isOld of [false, true]) {
       const clock = new FakeClock();
       using pipe = opened(clock);
-      if (isStream) clock.advance(5);
+      if (isOld) clock.advance(5);
       const first = textOf(pipe.reader);
       expect(await isSettled(first)).toBe(false);
       pipe.reader.cancel();

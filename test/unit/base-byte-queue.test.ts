@@ -73,6 +73,27 @@ describe("a byte queue", () => {
     );
   });
 
+  test("is taken from piece by piece, in parts of them, while more comes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.array(fc.nat(20)), (pieces, amounts) => {
+        const budget = new ByteBudget(1000);
+        const queue = new ByteQueue(budget);
+        const sent = pieces.flatMap((piece) => [...piece]);
+        const taken: number[] = [];
+        for (let i = 0; i < pieces.length || queue.bytes > 0; i++) {
+          const { first } = queue;
+          const piece = pieces[i] ?? new Uint8Array(0);
+          queue.push(piece, 0, piece.length);
+          const count = Math.min(amounts[i] ?? 20, first.length);
+          taken.push(...first.subarray(0, count));
+          queue.dropFirst(count);
+          expect(budget.heldBytes).toBe(queue.bytes);
+        }
+        expect(taken).toEqual(sent);
+      }),
+    );
+  });
+
   test("has nothing left when all was taken, and begins anew", () => {
     const chunk = Uint8Array.of(1, 2, 3, 4);
     const queue = new ByteQueue();

@@ -5,12 +5,12 @@ import { beginningOfText } from "../../src/base/bounded-read.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Threads } from "../../src/base/threads.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
 
 type Message = { readonly who: string } | { readonly notice: string };
 
 /** Threads that stand as they are told, and what comes of it; a time is told in milliseconds. */
-function threadsWith(deadlineMs: number) {
+function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: number; atOnce?: number } = {}) {
   const heard: string[] = [];
   const lines: string[] = [];
   const threads = new Threads<Message>({
@@ -24,22 +24,27 @@ function threadsWith(deadlineMs: number) {
     file: new URL("../support/standing-thread.ts", import.meta.url).href,
     name: "test",
     deadlineMs,
+    ...most,
     onNotice(message) {
       if (!("notice" in message)) return false;
       heard.push(`begun: ${message.notice}`);
       return true;
     },
   });
-  const ask = (who: string, ms: number, key = who, owner?: string) =>
-    threads.ask({
+  const ask = (who: string, ms: number, key = who, owner?: string) => {
+    const task = {
       text: JSON.stringify({ who, ms }),
       key,
+      isLoose: most.atOnce !== undefined,
       ...(owner === undefined ? {} : { owner }),
-      onAnswer: (answer) => void heard.push("who" in answer ? answer.who : "?"),
+      onAnswer: (answer: Message) => void heard.push("who" in answer ? answer.who : "?"),
       onLate: () => void heard.push(`late: ${who}`),
-      onBroken: (problem) => void heard.push(`broken: ${who}: ${problem}`),
-    });
-  return { heard, lines, ask, close: () => threads.close() };
+      onBroken: (problem: string) => void heard.push(`broken: ${who}: ${problem}`),
+    };
+    threads.ask(task);
+    return task;
+  };
+  return { heard, lines, ask, drop: threads.drop.bind(threads), close: () => threads.close() };
 }
 
 /** The threads of this process. */
@@ -76,6 +81,63 @@ describe("threads", () => {
     await waitUntil("the other one's has been answered", () => heard.includes("other"));
     expect(heard.filter((each) => each.startsWith("begun: slow"))).toHaveLength(4);
     await waitUntil("all have answered", () => heard.includes("slow 8"), 20_000);
+  });
+
+  test("are as many as they may be, and stand for as much of one key as they may", async () => {
+    const { heard, ask } = threadsWith(60_000, { most: 4, mostOfKey: 2 });
+    for (let i = 0; i < 3; i++) ask(`slow ${i}`, 2500, "alice");
+    for (let i = 0; i < 3; i++) ask(`other ${i}`, 2500, "bob");
+    await Bun.sleep(2000);
+    expect(heard).toEqual(["begun: slow 0", "begun: other 0", "begun: slow 1", "begun: other 1"]);
+    await waitUntil("all have answered", () => heard.includes("other 2") && heard.includes("slow 2"));
+  });
+
+  test("leave a part of what is left to others, whoever has taken some", async () => {
+    const { heard, ask } = threadsWith(60_000, { most: 8, mostOfKey: 8 });
+    const begun = () => heard.filter((each) => each.startsWith("begun")).length;
+    for (const [owner, most] of [
+      ["alice", 4],
+      ["bob", 6],
+      ["carol", 7],
+    ] as const) {
+      for (let i = 0; i < 6; i++) ask(`${owner} ${i}`, 9000, owner, owner);
+      await waitUntil(`${owner} has had a part`, () => begun() === most);
+      await Bun.sleep(1000);
+      expect(begun()).toBe(most);
+    }
+    ask("dave", 0, "dave", "dave");
+    await waitUntil("one is left", () => heard.includes("dave"), 2000);
+  });
+
+  test("take turns with owners, in whatever order these have asked", async () => {
+    const { heard, ask } = threadsWith(60_000);
+    for (let i = 0; i < 4; i++) ask(`alice ${i}`, 40, `alice ${i}`, "alice");
+    for (let i = 0; i < 2; i++) ask(`bob ${i}`, 40, "bob", "bob");
+    await waitUntil("all have answered", () => heard.length === 12);
+    const order = heard.filter((each) => !each.startsWith("begun"));
+    expect(order).toEqual(["alice 0", "bob 0", "alice 1", "bob 1", "alice 2", "alice 3"]);
+  });
+
+  test("have one more for an owner for whom none is at work, however many work for others", async () => {
+    const { heard, ask } = threadsWith(60_000, { atOnce: 2, most: 8 });
+    for (let i = 0; i < 40; i++) ask(`alice ${i}`, 200, `alice ${i}`, "alice");
+    await Bun.sleep(500);
+    const begun = performance.now();
+    ask("bob", 0, "bob", "bob");
+    await waitUntil("the other one's has been answered", () => heard.includes("bob"));
+    expect(performance.now() - begun).toBeLessThan(400 * TIME_FACTOR);
+    expect(heard).not.toContain("alice 39");
+  });
+
+  test("drop what is not begun, and say so of what is", async () => {
+    const { heard, ask, drop } = threadsWith(60_000);
+    const slow = ask("slow", 100);
+    const next = ask("next", 0);
+    await waitUntil("it is begun", () => heard.includes("begun: slow"));
+    expect([drop(slow), drop(next), drop(next)]).toEqual([false, true, false]);
+    ask("last", 0);
+    await waitUntil("the last has answered", () => heard.includes("last"));
+    expect(heard).toEqual(["begun: slow", "slow", "begun: last", "last"]);
   });
 
   test("are given up when they stand for too long, and so is what waits for them", async () => {

@@ -291,21 +291,21 @@ test("limits above the hard ones are pointed out, at them they are not", () => {
   expect(limitWarnings(table, "app", hard(4096))).toEqual([]);
   expect(limitWarnings(table, "app", hard(undefined))).toEqual([]);
   const server = { ...defaultTables().server, max_processes: 100 };
-  expect(descriptorWarnings(server, hard(779))).toEqual([
-    "server.max_processes: 100 processes take 780 descriptors, and the hard limit is 779 (LimitNOFILE= of a unit, ulimit -Hn): fewer are started",
+  expect(descriptorWarnings(server, hard(599))).toEqual([
+    "server.max_processes: 100 processes take 600 descriptors, and the hard limit is 599 (LimitNOFILE= of a unit, ulimit -Hn): fewer are started",
   ]);
-  expect(descriptorWarnings(server, hard(780))).toEqual([]);
-  expect(descriptorWarnings(defaultTables().server, hard(79))).toEqual([
-    "server: few requests are served at once, and the hard limit is 79 (LimitNOFILE= of a unit, ulimit -Hn)",
+  expect(descriptorWarnings(server, hard(600))).toEqual([]);
+  expect(descriptorWarnings(defaultTables().server, hard(99))).toEqual([
+    "server: few requests are served at once, and the hard limit is 99 (LimitNOFILE= of a unit, ulimit -Hn)",
   ]);
   const connections = { ...server, max_connections: 500 };
-  expect(descriptorWarnings(connections, hard(1279))).toEqual([
-    "server.max_connections: 500 connections and 100 processes take 1280 descriptors, and the hard limit is 1279 (LimitNOFILE= of a unit, ulimit -Hn): fewer are served at once",
+  expect(descriptorWarnings(connections, hard(1099))).toEqual([
+    "server.max_connections: 500 connections and 100 processes take 1100 descriptors, and the hard limit is 1099 (LimitNOFILE= of a unit, ulimit -Hn): fewer are served at once",
   ]);
-  expect(descriptorWarnings(connections, hard(1280))).toEqual([]);
+  expect(descriptorWarnings(connections, hard(1100))).toEqual([]);
   const alone = { ...server, max_processes: 0, max_connections: 500 };
-  expect(descriptorWarnings(alone, hard(579))).toHaveLength(1);
-  expect(descriptorWarnings(alone, hard(580))).toEqual([]);
+  expect(descriptorWarnings(alone, hard(599))).toHaveLength(1);
+  expect(descriptorWarnings(alone, hard(600))).toEqual([]);
 });
 
 test("two pages at one path are pointed out", async () => {

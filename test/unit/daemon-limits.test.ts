@@ -21,29 +21,29 @@ const limits = (maxProcesses: number, maxConnections: number, descriptors: numbe
   limitsOf({ maxProcesses, maxConnections } as ServerConfig, facts, descriptors);
 
 test("connections get what processes leave of the descriptors", () => {
-  expect(limits(100, 0, 1024).maxConnections).toBe(1024 - 80 - 700);
-  expect(limits(100, 244, 1024).maxConnections).toBe(244);
-  expect(limits(100, 245, 1024).maxConnections).toBe(244);
+  expect(limits(100, 0, 1024).maxConnections).toBe(1024 - 100 - 500);
+  expect(limits(100, 424, 1024).maxConnections).toBe(424);
+  expect(limits(100, 425, 1024).maxConnections).toBe(424);
 });
 
 test("processes get half of the descriptors, or what the connections that are asked for leave", () => {
   expect(limits(0, 0, 1024)).toMatchObject({
-    maxProcesses: 67,
+    maxProcesses: 92,
     maxProcessesFrom: "descriptors",
-    maxConnections: 1024 - 80 - 67 * 7,
+    maxConnections: 1024 - 100 - 92 * 5,
   });
-  expect(limits(0, 600, 1024)).toMatchObject({ maxProcesses: 49, maxConnections: 600 });
+  expect(limits(0, 600, 1024)).toMatchObject({ maxProcesses: 64, maxConnections: 600 });
 });
 
 test("however few descriptors there are, a process and some connections are served, and all of it together fits", () => {
-  expect(limits(0, 0, 64)).toMatchObject({ maxProcesses: 1, maxConnections: 9 });
+  expect(limits(0, 0, 64)).toMatchObject({ maxProcesses: 1, maxConnections: 11 });
   expect(limits(0, 0, 16)).toMatchObject({ maxProcesses: 1, maxConnections: 4 });
   expect(limits(0, 5, 128).maxConnections).toBe(5);
   // Also where the settings ask for more.
   expect(limits(200, 4000, 128)).toMatchObject({
-    maxProcesses: 6,
+    maxProcesses: 5,
     maxProcessesFrom: "descriptors",
-    maxConnections: 6,
+    maxConnections: 7,
   });
 });
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
 import { Tracer } from "../../src/slow/tracer.ts";
+import { directPipes } from "../support/direct-pipes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { isAlive } from "../support/processes.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -15,7 +17,7 @@ function tracerOf(...command: string[]) {
   const log: Log = { isDebug: true, debug: write, info: write, warn: write, error: write };
   const left: unknown[] = [];
   const reaper = { leave: (child: unknown) => void left.push(child) };
-  const tracer = new Tracer({ clock, log, instance: "test", reaper });
+  const tracer = new Tracer({ clock, log, instance: "test", reaper, pipes: directPipes(systemClock) });
   tracer.command = command;
   const trace = (program: string, pid = 7) => tracer.trace({ pid, program, request: "GET /" });
   return { clock, lines, left, tracer, trace };
