@@ -1,5 +1,5 @@
 import { closeFd, setNonBlocking } from "../base/libc.ts";
-import { addressOf, readInto, writeFrom } from "../base/raw-io.ts";
+import { addressOf, awaitLock, readInto, writeFrom } from "../base/raw-io.ts";
 import { PIPE_BYTES, type PipeAnswer, type PipeOrder } from "./pipes.ts";
 
 // The entry of a thread that reads, writes and closes the pipes of programs: see `Pipes`. A program can have it stand.
@@ -23,7 +23,9 @@ function done(order: PipeOrder): PipeAnswer {
       setNonBlocking(order.fd);
       return { result: writeFrom(order.fd, order.at, order.length), at };
     case "close":
-      for (const fd of order.fds) closeFd(fd);
+      // A child that is made in this moment, of whatever program, has this descriptor as well until it executes that. It is not to be the one that waits.
+      awaitLock(order.fd);
+      closeFd(order.fd);
       return { result: 0, at };
   }
 }

@@ -13,7 +13,7 @@ export const PIPE_BYTES = 64 * 1024;
 export type PipeOrder =
   | { readonly kind: "read"; readonly fd: number }
   | { readonly kind: "write"; readonly fd: number; readonly at: number; readonly length: number }
-  | { readonly kind: "close"; readonly fds: readonly number[] };
+  | { readonly kind: "close"; readonly fd: number };
 
 /** What the call came to: bytes, or -errno; `at`: where the thread has what it has read. */
 export interface PipeAnswer {
@@ -52,8 +52,6 @@ export interface PipeCalls {
   write(fd: number, holder: PipeHolder, bytes: Uint8Array, onTaken: (taken: PipeTaken) => void): void;
   /** Closes the last descriptor of an end, as soon as no call is at work on it; one that is not begun comes to nothing, now. Nobody waits for it any more. */
   close(fd: number, holder: PipeHolder): void;
-  /** Closes descriptors of ends that a process has got. */
-  closeCopies(fds: readonly number[], holder: PipeHolder): void;
 }
 
 /** A thread that has not come back by then stands, however busy the machine is; what is asked of it goes on, as nothing else can be done. */
@@ -149,11 +147,6 @@ export class Pipes implements PipeCalls {
     } else call.closes = true;
   }
 
-  closeCopies(fds: readonly number[], holder: PipeHolder): void {
-    if (holder.uid === OWN_UID) for (const fd of fds) closeFd(fd);
-    else this.#closeLater(fds, holder);
-  }
-
   /** Ends the threads. */
   end(): void {
     this.#threads.close();
@@ -177,13 +170,12 @@ export class Pipes implements PipeCalls {
   }
 
   #close(fd: number, holder: PipeHolder): void {
-    if (isAlone(fd, holder)) closeFd(fd);
-    else this.#closeLater([fd], holder);
-  }
-
-  #closeLater(fds: readonly number[], holder: PipeHolder): void {
-    const order = { kind: "close", fds } as const;
+    if (isAlone(fd, holder)) {
+      closeFd(fd);
+      return;
+    }
     const onAnswer = () => void this.#closing.delete(task);
+    const order = { kind: "close", fd } as const;
     const task = new PipeTask(this.#threads, order, holder, this.#clock.now(), undefined, onAnswer);
     this.#closing.add(task);
     this.#threads.ask(task);

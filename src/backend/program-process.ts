@@ -1,6 +1,6 @@
-import type { FpmError } from "../base/errors.ts";
+import { FpmError } from "../base/errors.ts";
 import { escapeControls } from "../base/escape-controls.ts";
-import { closeFd, hasDescriptors, openPipe, type Pipe } from "../base/libc.ts";
+import { closeFd, duplicate, hasDescriptors, openPipe, type Pipe } from "../base/libc.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
@@ -32,7 +32,7 @@ const HELD_UP =
 const OUTPUT_GRACE_MS = 200;
 
 export interface ProcessOptions {
-  /** Becomes its descriptor 0; a socket stays the caller's, the reading end of a pipe is closed when it has started, or could not be. */
+  /** Becomes its descriptor 0; a socket stays the caller's, the reading end of a pipe does not once it is started. */
   readonly stdinFd: number;
   /** Its stdout is its answer: see `stdoutFd`, and its stdin a pipe. Otherwise stdout is logged, and stdin is a socket. */
   readonly answersOnStdout: boolean;
@@ -94,18 +94,22 @@ export class ProgramProcess implements StartListener {
     } else this.#outputs = [this.#readerOf("stderr", this.#stderr), this.#readerOf("stdout", this.#stdout)];
   }
 
-  /** Has it started: whoever has its pipes shares them from now on. */
+  /** Has it started: whoever has its pipes shares them from now on, and what becomes its descriptors is the starter's. */
   start(): void {
-    const { starter, instance, pipes, clock } = this.#deps;
-    const { stdinFd, request } = this.#options;
-    if (!pipes.admits(this.holder)) {
+    const { starter, instance, clock } = this.#deps;
+    const { stdinFd, answersOnStdout, request } = this.#options;
+    const [stdout, stderr] = [this.#stdout.writeFd, this.#stderr.writeFd];
+    try {
+      if (!this.#deps.pipes.admits(this.holder)) throw cannotStart(this.#program, HELD_UP);
+      const stdin = answersOnStdout ? stdinFd : duplicate(stdinFd);
+      starter.start({ program: this.#program, stdio: [stdin, stdout, stderr], request, instance }, this);
+    } catch (error) {
+      if (!(error instanceof FpmError)) throw error;
       // Nobody else will ever have its pipes.
       this.holder.uid = process.geteuid?.();
-      clock.after(0, () => this.onStartFailed(cannotStart(this.#program, HELD_UP)));
-      return;
+      for (const fd of answersOnStdout ? [stdinFd, stdout, stderr] : [stdout, stderr]) closeFd(fd);
+      clock.after(0, () => this.onStartFailed(error));
     }
-    const stdio = [stdinFd, this.#stdout.writeFd, this.#stderr.writeFd] as const;
-    starter.start({ program: this.#program, stdio, request, instance }, this);
   }
 
   /** 0 until it has started. */
@@ -157,14 +161,12 @@ export class ProgramProcess implements StartListener {
     this.holder.uid = uid;
     this.#tools = tools;
     this.#phase = "running";
-    this.#closeItsEnds();
     if (this.#isForced) this.kill();
     this.#options.onStarted();
   }
 
   onStartFailed(error: FpmError): void {
     this.#phase = "ended";
-    this.#closeItsEnds();
     this.#options.onStartFailed(error);
     void this.#finishOutput();
   }
@@ -219,13 +221,6 @@ export class ProgramProcess implements StartListener {
       else this.#options.wake();
       this.#nudge(turn + 1, everyMs);
     });
-  }
-
-  #closeItsEnds(): void {
-    const { stdinFd, answersOnStdout } = this.#options;
-    const ends = [this.#stdout.writeFd, this.#stderr.writeFd];
-    if (answersOnStdout) ends.push(stdinFd);
-    this.#deps.pipes.closeCopies(ends, this.holder);
   }
 
   async #finishOutput(): Promise<void> {

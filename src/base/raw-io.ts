@@ -2,10 +2,14 @@ import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { cLibrary } from "./c-library.ts";
 import { lastErrno } from "./libc.ts";
 
+const FIONREAD = 0x541b;
+const count = new Int32Array(1);
+
 const { i32, i64, u64, ptr: pointer } = FFIType;
 const libc = cLibrary({
   read: { args: [i32, pointer, u64], returns: i64 },
   write: { args: [i32, pointer, u64], returns: i64 },
+  ioctl: { args: [i32, u64, pointer], returns: i32 },
   memcpy: { args: [pointer, pointer, u64], returns: pointer },
 });
 
@@ -25,6 +29,11 @@ export function readInto(fd: number, bytes: Uint8Array): number {
 export function writeFrom(fd: number, address: number, length: number): number {
   const taken = Number(libc().write(fd, address as Pointer, length));
   return taken < 0 ? -lastErrno() : taken;
+}
+
+/** Waits until nobody has the lock of a pipe. It says how much is in there (FIONREAD, ioctl_pipe(2)), which nobody needs to know. */
+export function awaitLock(fd: number): void {
+  libc().ioctl(fd, FIONREAD, ptr(count));
 }
 
 /** A copy of memory that another thread keeps. */

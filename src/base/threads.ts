@@ -151,17 +151,21 @@ export class Threads<Answer extends object> {
   }
 
   #isHeldUp({ key, owner }: Task<Answer>): boolean {
-    const { mostOfKey = 1 } = this.#options;
+    const { mostOfKey = 1, atOnce = 1 } = this.#options;
     let ofKey = 0;
+    let standingOfKey = 0;
     let ofOwner = 0;
     let standingForOthers = 0;
     for (const { at, isStanding } of this.#threads) {
       if (!at) continue;
-      if (isStanding && at.task.key === key) ofKey++;
+      if (at.task.key === key) ofKey++;
+      if (at.task.key === key && isStanding) standingOfKey++;
       if (owner !== undefined && at.task.owner === owner) ofOwner++;
       else if (isStanding) standingForOthers++;
     }
-    return ofKey >= mostOfKey || ofOwner >= Math.max(1, (this.#most - standingForOthers) / 2);
+    // Those that do not stand yet may do so in a moment.
+    if (standingOfKey >= mostOfKey || ofKey >= Math.max(mostOfKey, atOnce)) return true;
+    return ofOwner >= Math.max(1, (this.#most - standingForOthers) / 2);
   }
 
   /** A thread where all stand; a helper where none is free, though something waits for one, and more may be at work at once. */
@@ -191,10 +195,10 @@ export class Threads<Answer extends object> {
     this.#endIdleHelpers(now);
     const missing = this.#missing();
     if (missing !== undefined) this.#tryAddThread(missing);
-    for (const late of this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs)) {
-      this.#waiting.splice(this.#waiting.indexOf(late), 1);
-      giveUp(late, false);
-    }
+    // All of them before one is told: it may ask once more at once, and have another one begun.
+    const late = this.#waiting.filter(({ askedAt }) => now - askedAt >= deadlineMs);
+    for (const each of late) this.#waiting.splice(this.#waiting.indexOf(each), 1);
+    for (const each of late) giveUp(each, false);
   }
 
   #endIdleHelpers(now: number): void {
@@ -247,6 +251,7 @@ export class Threads<Answer extends object> {
     this.#options.log.error(`a bug in std-fpm: a ${this.#options.name}'s thread has failed: ${problem}`);
     this.#threads.splice(this.#threads.indexOf(thread), 1);
     thread.end(this.#options.clock.now())?.task.onBroken(problem);
+    this.#giveOut();
   }
 }
 

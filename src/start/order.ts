@@ -8,7 +8,7 @@ export const START_DEADLINE_MS = 10_000;
 /** A process that is to be started. */
 export interface StartOrder {
   readonly program: Program;
-  /** Descriptors that become its 0, 1 and 2; they stay the sender's. */
+  /** Descriptors that become its 0, 1 and 2; they are the starter's from now on. */
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number];
   /** The variables of a CGI request, "NAME=value", a character a byte; undefined with FastCGI. What is configured goes before them. */
   readonly request?: readonly string[] | undefined;

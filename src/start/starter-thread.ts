@@ -70,7 +70,7 @@ function isOwnedBy(path: string, uid: number): boolean {
 
 function start(id: number, order: StartOrder, umask: number): void {
   const answer = started(id, order, umask);
-  // A program that has begun can have whoever closes a pipe wait.
+  // A program that has opened its pipes anew can have whoever closes them wait.
   for (const fd of order.stdio) closeFd(fd);
   reply(answer);
 }

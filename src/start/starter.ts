@@ -1,10 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { placeOf } from "../base/disk-threads.ts";
 import { FpmError } from "../base/errors.ts";
-import { closeFd, duplicate } from "../base/libc.ts";
+import { closeFd } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { umaskOf } from "../base/proc-stat.ts";
-import { noDescriptors } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Threads, threadFile } from "../base/threads.ts";
 import type { ToolName } from "./chain.ts";
@@ -22,7 +21,6 @@ import type { Reaper } from "./reaper.ts";
 export interface StartListener {
   /** `tools` execute its program, and may say on its stderr that they have failed. */
   onStarted(pid: number, uid: number, tools: readonly ToolName[]): void;
-  /** What was to become its descriptors may be closed. */
   onStartFailed(error: FpmError): void;
   onExit(ending: Ending): void;
 }
@@ -67,27 +65,21 @@ export class Starter {
 
   /** Starts a process; the listener hears of it later, never at once. */
   start(order: StartOrder, listener: StartListener): void {
-    const { program, stdio, ...rest } = order;
-    const copies = copiesOf(stdio);
-    if (!copies) {
-      const error = noDescriptors(`${program.name} cannot be started`);
-      this.#deps.clock.after(0, () => listener.onStartFailed(error));
-      return;
-    }
+    const { program, ...rest } = order;
     let heard = listener;
     this.#threads.ask({
       text: requestText(textOf(program), {
         kind: "start",
         id: this.#nextId++,
-        order: { ...rest, stdio: copies },
+        order: rest,
         umask: this.#umask,
       }),
       ...whoseIs(program),
       isLoose: isItsOwn(program),
       onAnswer: (reply) => this.#onAnswer(reply, heard),
-      // The thread closes the copies, as it may have to wait for that; one that has failed may have done so.
+      // A thread that has begun closes its descriptors, as it may have to wait for that; one that has failed may have done so.
       onLate: (isBegun) => {
-        if (!isBegun) copies.forEach(closeFd);
+        if (!isBegun) order.stdio.forEach(closeFd);
         heard = NOBODY;
         listener.onStartFailed(cannotStart(program, isBegun ? STANDS : NO_STARTER));
       },
@@ -144,21 +136,6 @@ function whoseIs({ key, owner, app, argv }: Program): { readonly key: string; re
 /** Whether its process lives on without the thread that has started it: neither does it end with that, nor does Bun wait for it there. */
 function isItsOwn({ app }: Program): boolean {
   return app.protocol === "cgi" && app.cgroup === "";
-}
-
-/**
- * The descriptors that a thread passes on: until it has answered they stay what they are, whoever gives up meanwhile and closes its own. A number that is
- * somebody else's by then would go to the program. Undefined when none are left.
- */
-function copiesOf(stdio: StartOrder["stdio"]): StartOrder["stdio"] | undefined {
-  const copies: number[] = [];
-  try {
-    for (const fd of stdio) copies.push(duplicate(fd));
-    return copies as [number, number, number];
-  } catch {
-    copies.forEach(closeFd);
-    return undefined;
-  }
 }
 
 const texts = new WeakMap<Program, string>();

@@ -22,6 +22,13 @@ match = "/**/*.fcgi"
 start_timeout = "3s"
 `;
 
+/** Programs of another user, where the tests are root. */
+const ROOTS = `[[apps]]
+match = "/**/roots/*.cgi"
+extensions = [".cgi"]
+protocol = "cgi"
+user = "root"
+`;
 /** Whose pipes std-fpm may believe, and whose not. */
 const USERS = isRoot() ? ["root", "nobody"] : [""];
 
@@ -33,8 +40,13 @@ beforeAll(async () => {
       startSite({
         server: 'ping_path = "/ping"',
         ...(user === "" ? {} : { app: `user = "${user}"` }),
-        apps: APPS,
-        files: { "splices.cgi": SPLICES, "other.cgi": SPLICES, "holds.fcgi": SPLICES },
+        apps: isRoot() ? APPS + ROOTS : APPS,
+        files: {
+          "splices.cgi": SPLICES,
+          "other.cgi": SPLICES,
+          "roots/other.cgi": SPLICES,
+          "holds.fcgi": SPLICES,
+        },
       }),
     ),
   );
@@ -102,6 +114,21 @@ describe.each(USERS.map((user, index) => [user, index] as const))(
       expect(await others).toBeLessThan(MOST_MS);
     });
 
+    test("holds up nobody where it has opened its output anew, so that it has what std-fpm gave it no more", async () => {
+      // execve(2) ends what the shell has of the first one.
+      site().put("again.cgi", `#!/bin/sh\nexec "${site().root}/splices.cgi" >/dev/stdout\n`);
+      const others = slowest(site(), 3 * HELD_MS);
+      for (let round = 0; round < 2; round++) {
+        const clients = await Promise.all(Array.from({ length: 8 }, () => connectFcgi(site().fpm.socket)));
+        const answers = clients.map((each) =>
+          each.request(`${site().root}/again.cgi`, { params: { QUERY_STRING: "out=1500" } }),
+        );
+        for (const { stdout } of await Promise.all(answers)) expect(stdout).toEndWith("\n\nlate\n");
+        for (const each of clients) each[Symbol.dispose]();
+      }
+      expect(await others).toBeLessThan(MOST_MS);
+    });
+
     test("takes no descriptors without end, and is told of", async () => {
       const { fpm } = site();
       const before = fpm.descriptors();
@@ -147,5 +174,34 @@ describe.each(USERS.map((user, index) => [user, index] as const))(
       expect(performance.now() - begun).toBeLessThan(15_000 * TIME_FACTOR);
       await site().restart();
     });
+  },
+);
+
+test.each(USERS.filter((user) => user === "nobody"))(
+  "pipes that jobs of %p hold keep no program of another user from being started, whatever is closed in the same moment",
+  async (user) => {
+    const { fpm, root } = sites[USERS.indexOf(user)] as Site;
+    const ask = async () => {
+      using connection = await connectFcgi(fpm.socket);
+      return await connection.request(`${root}/roots/other.cgi`, { params: { QUERY_STRING: "out=1" } });
+    };
+    let isOver = false;
+    let worstMs = 0;
+    const asking = Array.from({ length: 3 }, async () => {
+      while (!isOver) {
+        const begun = performance.now();
+        expect((await ask()).stdout).toContain("late");
+        worstMs = Math.max(worstMs, performance.now() - begun);
+      }
+    });
+    for (let i = 0; i < 30; i++) {
+      using client = await connectFcgi(fpm.socket);
+      await client.send(client.encode(`${root}/splices.cgi`, { params: { QUERY_STRING: "job=4000" } }));
+      await Bun.sleep(25);
+    }
+    await Bun.sleep(1500);
+    isOver = true;
+    await Promise.all(asking);
+    expect(worstMs).toBeLessThan(1500 * TIME_FACTOR);
   },
 );

@@ -42,6 +42,5 @@ export function directPipes(clock: Clock, everyMs = 1): PipeCalls {
       waits.get(fd)?.cancel();
       closeFd(fd);
     },
-    closeCopies: (fds) => fds.forEach(closeFd),
   };
 }

@@ -17,10 +17,7 @@ export async function holdPipe(writeFd: number) {
   const call = process.arch === "x64" ? "275 " : "76 ";
   const isHeld = () => readFileSync(`/proc/self/task/${task}/syscall`, "latin1").startsWith(call);
   await waitUntil("it holds the pipe", isHeld);
-  return {
-    [Symbol.dispose]() {
-      pair[Symbol.dispose]();
-      thread.terminate();
-    },
-  };
+  // Terminated while it stands, a thread can keep its process from ending (Bun 1.4.5).
+  thread.onmessage = () => thread.terminate();
+  return pair;
 }

@@ -16,4 +16,5 @@ self.onmessage = ({ data: [socketFd, writeFd] }: MessageEvent<[number, number]>)
   symbols.fcntl(socketFd, F_SETFL, 0);
   self.postMessage(symbols.gettid());
   symbols.splice(socketFd, null, writeFd, null, 65_536, 0);
+  self.postMessage(0);
 };

@@ -1,4 +1,4 @@
-// A thread for tests: it stands as long as it is told to, and then says for whom.
+// A thread for tests: it stands as long as it is told to, and then says for whom; or fails, after as long below 0.
 
 declare const self: Worker;
 
@@ -6,8 +6,8 @@ const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 self.onmessage = ({ data }: MessageEvent<string>) => {
   const { who, ms } = JSON.parse(data) as { who: string; ms: number };
-  if (ms < 0) throw new Error("no memory");
   self.postMessage(JSON.stringify({ notice: who }));
-  Atomics.wait(nobody, 0, 0, ms);
+  Atomics.wait(nobody, 0, 0, Math.abs(ms));
+  if (ms < 0) throw new Error("no memory");
   self.postMessage(JSON.stringify({ who }));
 };

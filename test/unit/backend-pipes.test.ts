@@ -62,7 +62,7 @@ describe.each(HOLDERS)("calls on the pipes of $key", (holder) => {
     closeFd(readFd);
     expect(await write(writeFd, holder, bytes)).toBe("gone");
     const { ino } = fstatSync(writeFd);
-    pipes.closeCopies([writeFd], holder);
+    pipes.close(writeFd, holder);
     await waitUntil("it is closed", () => !isOpen(writeFd, ino));
   });
 

@@ -10,7 +10,10 @@ import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
 type Message = { readonly who: string } | { readonly notice: string };
 
 /** Threads that stand as they are told, and what comes of it; a time is told in milliseconds. */
-function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: number; atOnce?: number } = {}) {
+function threadsWith(
+  deadlineMs: number,
+  options: { most?: number; mostOfKey?: number; atOnce?: number; asksAgain?: boolean } = {},
+) {
   const heard: string[] = [];
   const lines: string[] = [];
   const threads = new Threads<Message>({
@@ -24,7 +27,7 @@ function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: numb
     file: new URL("../support/standing-thread.ts", import.meta.url).href,
     name: "test",
     deadlineMs,
-    ...most,
+    ...options,
     onNotice(message) {
       if (!("notice" in message)) return false;
       heard.push(`begun: ${message.notice}`);
@@ -35,10 +38,13 @@ function threadsWith(deadlineMs: number, most: { most?: number; mostOfKey?: numb
     const task = {
       text: JSON.stringify({ who, ms }),
       key,
-      isLoose: most.atOnce !== undefined,
+      isLoose: options.atOnce !== undefined,
       ...(owner === undefined ? {} : { owner }),
       onAnswer: (answer: Message) => void heard.push("who" in answer ? answer.who : "?"),
-      onLate: () => void heard.push(`late: ${who}`),
+      onLate(isBegun: boolean) {
+        heard.push(`late: ${who}`);
+        if (options.asksAgain && !isBegun) threads.ask(task);
+      },
       onBroken: (problem: string) => void heard.push(`broken: ${who}: ${problem}`),
     };
     threads.ask(task);
@@ -129,6 +135,32 @@ describe("threads", () => {
     expect(heard).not.toContain("alice 39");
   });
 
+  test("that fail while they stand lose nothing that waits for them, and do nothing twice", async () => {
+    for (const failsAfterMs of [940, 960, 985]) {
+      const { heard, ask, close } = threadsWith(600, { atOnce: 2, most: 4, asksAgain: true });
+      ask("fails", -failsAfterMs, "alice");
+      await Bun.sleep(400);
+      for (const who of ["a", "b", "c"]) ask(who, 10, "alice");
+      await waitUntil("all have answered", () => ["a", "b", "c"].every((who) => heard.includes(who)));
+      await Bun.sleep(100);
+      expect(heard.filter((each) => ["a", "b", "c"].includes(each)).toSorted()).toEqual(["a", "b", "c"]);
+      close();
+    }
+  });
+
+  test("do not take more of one key side by side than may stand over it", async () => {
+    for (const pauseMs of [0, 100]) {
+      const { heard, ask, close } = threadsWith(60_000, { atOnce: 4, most: 16, mostOfKey: 4 });
+      for (let i = 0; i < 8; i++) {
+        ask(`slow ${i}`, 3000, "alice", "alice");
+        await Bun.sleep(pauseMs);
+      }
+      await Bun.sleep(1500);
+      expect(heard.filter((each) => each.startsWith("begun"))).toHaveLength(4);
+      close();
+    }
+  });
+
   test("drop what is not begun, and say so of what is", async () => {
     const { heard, ask, drop } = threadsWith(60_000);
     const slow = ask("slow", 100);
@@ -177,8 +209,8 @@ describe("threads", () => {
   test("that fail are told, and others take their place", async () => {
     const { heard, lines, ask } = threadsWith(5000);
     ask("bad", -1);
-    await waitUntil("it is told", () => heard.length === 1);
-    expect(heard[0]).toStartWith("broken: bad: ");
+    await waitUntil("it is told", () => heard.length === 2);
+    expect(heard[1]).toStartWith("broken: bad: ");
     expect(lines.join()).toContain("a test's thread has failed");
     ask("good", 0);
     await waitUntil("another one has answered", () => heard.includes("good"));
