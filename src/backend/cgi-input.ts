@@ -4,10 +4,7 @@ import { BugError } from "../base/errors.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import { FCGI_STDIN } from "../fcgi/protocol.ts";
 import { PipeWriter } from "./pipe-writer.ts";
-import type { PipeCalls, PipeHolder } from "./pipes.ts";
-
-/** As much as a pipe holds (pipe(7)). */
-const MOST_WAITING = 64 * 1024;
+import { PIPE_BYTES, type PipeCalls, type PipeHolder } from "./pipes.ts";
 
 /**
  * The stdin of a CGI process: the content of STDIN records goes there, and their end closes it. It outlives the answer: a program may read what it was
@@ -41,7 +38,7 @@ export class CgiInput implements RecordSink {
 
   /** When nobody waits for it any more, what can be read once more need not be held. */
   get isCongested(): boolean {
-    return this.waiting > (this.isOutlived ? 0 : MOST_WAITING);
+    return this.waiting > (this.isOutlived ? 0 : PIPE_BYTES);
   }
 
   /** Whether the answer is over. */

@@ -1,5 +1,5 @@
-import { closeFd, setNonBlocking } from "../base/libc.ts";
-import { addressOf, awaitLock, readInto, writeFrom } from "../base/raw-io.ts";
+import { setNonBlocking } from "../base/libc.ts";
+import { addressOf, closeHeld, readInto, writeFrom } from "../base/raw-io.ts";
 import { PIPE_BYTES, type PipeAnswer, type PipeOrder } from "./pipes.ts";
 
 // The entry of a thread that reads, writes and closes the pipes of programs: see `Pipes`. A program can have it stand.
@@ -23,9 +23,7 @@ function done(order: PipeOrder): PipeAnswer {
       setNonBlocking(order.fd);
       return { result: writeFrom(order.fd, order.at, order.length), at };
     case "close":
-      // A child that is made in this moment, of whatever program, has this descriptor as well until it executes that. It is not to be the one that waits.
-      awaitLock(order.fd);
-      closeFd(order.fd);
+      closeHeld(order.fd);
       return { result: 0, at };
   }
 }

@@ -6,7 +6,7 @@ import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import { chainFailure, isComplaint, TOOL_NAMES, type ToolName } from "../start/chain.ts";
 import type { Ending } from "../start/order.ts";
-import { cannotStart, type Program } from "../start/program.ts";
+import { cannotStart, type Program, userOf } from "../start/program.ts";
 import type { StartListener } from "../start/starter.ts";
 import { type Exit, isKilledByOthers, type StopReason } from "./exit.ts";
 import type { Requested } from "./in-flight.ts";
@@ -86,7 +86,7 @@ export class ProgramProcess implements StartListener {
     this.#timers = new Timers(deps.clock);
     deps.memoryKiller.watch(program.app.cgroup);
     if (!hasDescriptors(START_DESCRIPTORS)) throw noDescriptors(`${program.name} cannot be started`);
-    this.holder = { key: program.key, owner: String(program.owner ?? program.app.user), uid: undefined };
+    this.holder = { key: program.key, owner: userOf(program), uid: undefined };
     [this.#stdout, this.#stderr] = openPipes();
     if (options.answersOnStdout) {
       this.stdoutFd = this.#stdout.readFd;

@@ -1,6 +1,6 @@
 import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { cLibrary } from "./c-library.ts";
-import { lastErrno } from "./libc.ts";
+import { closeFd, lastErrno } from "./libc.ts";
 
 const FIONREAD = 0x541b;
 const count = new Int32Array(1);
@@ -31,9 +31,14 @@ export function writeFrom(fd: number, address: number, length: number): number {
   return taken < 0 ? -lastErrno() : taken;
 }
 
-/** Waits until nobody has the lock of a pipe. It says how much is in there (FIONREAD, ioctl_pipe(2)), which nobody needs to know. */
-export function awaitLock(fd: number): void {
+/**
+ * Closes a descriptor whose pipe somebody may hold, as late as that lets it go. A child that is made in this moment, of whatever program, has the
+ * descriptor as well until it executes that: it is not to be the last to close, and to wait. So its lock is waited for by a call that closes nothing; that
+ * says how much is in there (FIONREAD, ioctl_pipe(2)), which nobody needs to know.
+ */
+export function closeHeld(fd: number): void {
   libc().ioctl(fd, FIONREAD, ptr(count));
+  closeFd(fd);
 }
 
 /** A copy of memory that another thread keeps. */

@@ -4,7 +4,7 @@ import type { Identity } from "../base/accounts.ts";
 import { isOnNoexec } from "../base/mounts.ts";
 import { openPlainFile } from "../base/open-place.ts";
 import { blockedAt, modeText } from "./permission.ts";
-import type { Program } from "./program.ts";
+import { type Program, userOf } from "./program.ts";
 import { runnerOf } from "./runner.ts";
 
 /** So much the kernel reads of a file for its format (BINPRM_BUF_SIZE; execve(2)). */
@@ -57,7 +57,7 @@ function noPermission(program: Program, file: string, interpreter: string): stri
   const executed = [file, interpreter].filter((each) => each !== "");
   const onNoexec = executed.find(liesOnNoexec);
   if (onNoexec !== undefined) return `${onNoexec} lies on a file system that is mounted noexec`;
-  const who = program.app.user === "" ? "" : ` for user ${program.owner ?? program.app.user}`;
+  const who = program.app.user === "" ? "" : ` for user ${userOf(program)}`;
   const identity = identityOf(program);
   const blocked =
     identity && [...executed, program.cwd].map((path) => blockedAt(path, identity)).find(Boolean);

@@ -24,6 +24,11 @@ export interface Program {
   readonly app: AppConfig;
 }
 
+/** Whom its processes run as: the number or the name of a user, "" for std-fpm's own. */
+export function userOf({ owner, app }: Pick<Program, "owner" | "app">): string {
+  return String(owner ?? app.user);
+}
+
 /** The settings that only a new process takes on. Equal texts are equal settings. */
 export function launchSettingsOf(app: AppConfig): string {
   const { protocol, command, cwd, env, envPass, wrapper, user, group, nice, cgroup, limits, concurrency } =

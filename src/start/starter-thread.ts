@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import { type Account, accountOf } from "../base/accounts.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
-import { closeFd, hasDescriptors } from "../base/libc.ts";
+import { hasDescriptors } from "../base/libc.ts";
+import { closeHeld } from "../base/raw-io.ts";
 import { remember } from "../base/remembering.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { explainExec, explainNotFound } from "./exec-failure.ts";
@@ -71,7 +72,7 @@ function isOwnedBy(path: string, uid: number): boolean {
 function start(id: number, order: StartOrder, umask: number): void {
   const answer = started(id, order, umask);
   // A program that has opened its pipes anew can have whoever closes them wait.
-  for (const fd of order.stdio) closeFd(fd);
+  for (const fd of order.stdio) closeHeld(fd);
   reply(answer);
 }
 

@@ -14,7 +14,7 @@ import {
   type StarterReply,
   type StartOrder,
 } from "./order.ts";
-import { cannotStart, type Program } from "./program.ts";
+import { cannotStart, type Program, userOf } from "./program.ts";
 import type { Reaper } from "./reaper.ts";
 
 /** Hears what became of an order: its process began and ended, or never began. */
@@ -129,8 +129,9 @@ export class Starter {
 }
 
 /** Over a program no more than one thread stands, and not all over the programs of one user in one place. */
-function whoseIs({ key, owner, app, argv }: Program): { readonly key: string; readonly owner: string } {
-  return { key, owner: `${owner ?? app.user} ${placeOf(argv[0])}` };
+function whoseIs(program: Program): { readonly key: string; readonly owner: string } {
+  const { key, argv } = program;
+  return { key, owner: `${userOf(program)} ${placeOf(argv[0])}` };
 }
 
 /** Whether its process lives on without the thread that has started it: neither does it end with that, nor does Bun wait for it there. */

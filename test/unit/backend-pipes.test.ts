@@ -4,6 +4,7 @@ import { type PipeBytes, type PipeHolder, Pipes, type PipeTaken } from "../../sr
 import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import { createLog } from "../../src/base/log.ts";
+import { isOpenAs } from "../support/open-file.ts";
 import { holdPipe } from "../support/pipe-holder.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -20,14 +21,6 @@ const OTHERS: PipeHolder = { key: "others", owner: "them", uid: 4_000_000 };
 const HOLDERS = [OURS, OTHERS, { key: "unknown", owner: "", uid: undefined }];
 
 afterAll(() => pipes.end());
-
-const isOpen = (fd: number, inode: number) => {
-  try {
-    return fstatSync(fd).ino === inode;
-  } catch {
-    return false;
-  }
-};
 
 async function read(fd: number, holder: PipeHolder): Promise<string> {
   const bytes = await new Promise<PipeBytes>((resolve) => pipes.read(fd, holder, resolve));
@@ -49,7 +42,7 @@ describe.each(HOLDERS)("calls on the pipes of $key", (holder) => {
     expect([await read(readFd, holder), await read(readFd, holder)]).toEqual(["last", "(end)"]);
     const { ino } = fstatSync(readFd);
     pipes.close(readFd, holder);
-    await waitUntil("it is closed", () => !isOpen(readFd, ino));
+    await waitUntil("it is closed", () => !isOpenAs(readFd, ino));
   });
 
   test("write what there is room for, and say that nobody reads", async () => {
@@ -63,7 +56,7 @@ describe.each(HOLDERS)("calls on the pipes of $key", (holder) => {
     expect(await write(writeFd, holder, bytes)).toBe("gone");
     const { ino } = fstatSync(writeFd);
     pipes.close(writeFd, holder);
-    await waitUntil("it is closed", () => !isOpen(writeFd, ino));
+    await waitUntil("it is closed", () => !isOpenAs(writeFd, ino));
   });
 
   test("each bring what is their own, many at once", async () => {
@@ -104,12 +97,12 @@ describe("a pipe that is held", () => {
     });
     await Bun.sleep(400);
     pipes.close(readFd, holder);
-    expect([got, isOpen(readFd, inode)]).toEqual([undefined, true]);
+    expect([got, isOpenAs(readFd, inode)]).toEqual([undefined, true]);
     const other = openPipe();
     writeSync(other.writeFd, "other");
     expect(await read(other.readFd, OTHERS)).toBe("other");
     held[Symbol.dispose]();
-    await waitUntil("it is closed", () => !isOpen(readFd, inode));
+    await waitUntil("it is closed", () => !isOpenAs(readFd, inode));
     expect(got).toEqual(new Uint8Array(Buffer.from("x")));
     for (const fd of [other.readFd, other.writeFd]) closeFd(fd);
   });
@@ -138,7 +131,7 @@ describe("a pipe that is held", () => {
     held[Symbol.dispose]();
     await waitUntil("all are closed", () =>
       [...waiting, ...held.readFds.map((readFd) => ({ readFd }))].every(
-        ({ readFd }, i) => !isOpen(readFd, [...inodes, ...held.inodes][i] as number),
+        ({ readFd }, i) => !isOpenAs(readFd, [...inodes, ...held.inodes][i] as number),
       ),
     );
     expect(pipes.admits(holder)).toBe(true);

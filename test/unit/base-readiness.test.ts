@@ -1,22 +1,17 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readlinkSync, writeFileSync, writeSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { addTo, createEpoll, EPOLLIN, waitOn } from "../../src/base/epoll.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Readiness } from "../../src/base/readiness.ts";
+import { descriptorsOf } from "../support/processes.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const open = (kind: string) =>
-  readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).includes(kind);
-    } catch {
-      return false;
-    }
-  }).length;
+  [...descriptorsOf(process.pid).values()].filter((what) => what.includes(kind)).length;
 
 function readinessWith(file?: string) {
   const lines: string[] = [];

@@ -7,6 +7,7 @@ import type { Program } from "../../src/start/program.ts";
 import { Reaper } from "../../src/start/reaper.ts";
 import { Starter } from "../../src/start/starter.ts";
 import { appConfig } from "../support/app-config.ts";
+import { isOpenAs } from "../support/open-file.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 const log = createLog({ level: "error", format: "plain", reader: () => "other", write: () => {} });
@@ -28,21 +29,14 @@ test("a process gets what its order named, and nobody else has it any more when 
   const stdin = openSync(dir.at("input"), "r");
   const [stdout, stderr] = [openPipe(), openPipe()];
   const given = [stdin, stdout.writeFd, stderr.writeFd];
-  const inodes = new Map(given.map((fd) => [fd, fstatSync(fd).ino]));
-  const isOpen = (fd: number) => {
-    try {
-      return fstatSync(fd).ino === inodes.get(fd);
-    } catch {
-      return false;
-    }
-  };
+  const inodes = given.map((fd) => fstatSync(fd).ino);
   let openAtStart: unknown;
   const ended = Promise.withResolvers<unknown>();
   starter.start(
     { program, stdio: [stdin, stdout.writeFd, stderr.writeFd], request: [], instance: "test" },
     {
       onStarted() {
-        openAtStart = given.filter(isOpen);
+        openAtStart = given.filter((fd, i) => isOpenAs(fd, inodes[i] as number));
       },
       onStartFailed: (error) => ended.resolve(error.message),
       onExit: ({ code }) => ended.resolve(code),
