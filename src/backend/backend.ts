@@ -1,6 +1,6 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
-import type { Linked } from "../base/linked-list.ts";
+import type { Linked, LinkedList } from "../base/linked-list.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { Program } from "../start/program.ts";
 import type { Conduct } from "./conduct.ts";
@@ -136,7 +136,11 @@ export interface LeaseUser {
 }
 
 /** A backend lent to one request, and the connection that carries it. */
-export class Lease {
+export class Lease implements Linked<Lease> {
+  previous: Lease | undefined = undefined;
+  next: Lease | undefined = undefined;
+  /** Where it stands until the program has read the request; see UnreadWatch, which alone changes these three. */
+  watched: LinkedList<Lease> | undefined = undefined;
   readonly backend: Backend;
   /** When it was lent. */
   readonly since: number;

@@ -189,6 +189,7 @@ export class FastCgiBackend extends LentBackend {
   }
 
   protected closeLink(lease: Lease, how: Ending): boolean {
+    this.deps.unread.remove(lease);
     const { link } = lease;
     if (!link) return false;
     const wasOpen = link.isOpen;

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { LinkedList } from "../base/linked-list.ts";
 import type { Lease } from "./backend.ts";
 
 /** A program that waits for its next request reads it within a fraction of this. */
@@ -8,43 +9,62 @@ const MOST_LOOKS = 16;
 
 /**
  * Looks at requests that were handed over a while ago: END_REQUEST says that an answer is over, not that the process is free. One timer
- * serves all, and a request that is over by then costs no more than its place in a list.
+ * serves all, and a request that is over by then costs no more than a few assignments. It is forgotten at once: what a watch holds for a moment longer
+ * looks as if it were here to stay when the runtime's collector comes by, and stays as long as the whole heap is not looked at.
  */
 export class UnreadWatch {
   readonly #clock: Clock;
   /** In the order in which they were handed over. */
-  readonly #young: Lease[] = [];
+  readonly #young = new LinkedList<Lease>();
   /** Found unread at the last look. */
-  readonly #unread: Lease[] = [];
+  readonly #unread = new LinkedList<Lease>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A request was handed over just now. */
+  /** A request was handed over just now, for the first time. */
   add(lease: Lease): void {
-    this.#young.push(lease);
+    this.#move(lease, this.#young);
     this.#timer ??= this.#clock.after(UNREAD_MS, () => this.#look());
+  }
+
+  /** It is over. Does nothing for one that was never handed over. */
+  remove(lease: Lease): void {
+    lease.watched?.remove(lease);
+    lease.watched = undefined;
   }
 
   #look(): void {
     this.#timer = undefined;
     const due = this.#clock.now() - UNREAD_MS;
-    let looked = 0;
-    for (const lease of this.#young) {
-      if (lease.since > due) break;
-      looked++;
-      if (lease.isUnread) this.#unread.push(lease);
-    }
-    this.#young.splice(0, looked);
-    // In turn: those that stay unread go to the end of the line.
-    for (const lease of this.#unread.splice(0, MOST_LOOKS)) {
-      if (!lease.isUnread) continue;
-      this.#unread.push(lease);
+    for (let next = this.#young.first; next && next.since <= due; next = this.#young.first)
+      if (next.isUnread) this.#move(next, this.#unread);
+      else this.remove(next);
+    for (const lease of this.#firstUnread()) {
+      if (!lease.isUnread) {
+        this.remove(lease);
+        continue;
+      }
+      // In turn: those that stay unread go to the end of the line.
+      this.#move(lease, this.#unread);
       lease.backend.onUnread(lease);
     }
-    if (this.#unread.length + this.#young.length === 0) return;
+    if (!this.#unread.first && !this.#young.first) return;
     this.#timer ??= this.#clock.after(UNREAD_MS, () => this.#look());
+  }
+
+  #firstUnread(): readonly Lease[] {
+    const leases: Lease[] = [];
+    for (let each = this.#unread.first; each && leases.length < MOST_LOOKS; each = each.next)
+      leases.push(each);
+    return leases;
+  }
+
+  #move(lease: Lease, list: LinkedList<Lease>): void {
+    lease.watched?.remove(lease);
+    lease.watched = list;
+    list.push(lease);
   }
 }

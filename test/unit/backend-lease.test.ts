@@ -151,6 +151,43 @@ describe("requests that were handed over", () => {
     clock.advance(5);
     expect(told()).toEqual([...Array(8).fill(2), ...Array(16).fill(1)]);
   });
+
+  test("and are over are forgotten, whether they were looked at or not, and so is one twice", () => {
+    const clock = new FakeClock();
+    const watch = new UnreadWatch(clock);
+    const [early, middle, late] = [lent(clock), lent(clock), lent(clock)];
+    for (const { lease, open } of [early, middle, late]) {
+      open();
+      watch.add(lease);
+    }
+    watch.remove(middle.lease);
+    watch.remove(middle.lease);
+    watch.remove(lent(clock).lease);
+    clock.advance(5);
+    expect([early.notes.length, middle.backend.looks, late.notes.length]).toEqual([1, 0, 1]);
+    watch.remove(early.lease);
+    clock.advance(5);
+    expect([early.notes.length, middle.backend.looks, late.notes.length]).toEqual([1, 0, 2]);
+    watch.remove(late.lease);
+    clock.advance(5);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("and end while another one is told are not told any more", () => {
+    const clock = new FakeClock();
+    const watch = new UnreadWatch(clock);
+    const [first, second] = [lent(clock), lent(clock)];
+    first.backend.onUnread = () => {
+      second.lease.user = undefined;
+      watch.remove(second.lease);
+    };
+    for (const { lease, open } of [first, second]) {
+      open();
+      watch.add(lease);
+    }
+    clock.advance(5);
+    expect(second.notes).toEqual([]);
+  });
 });
 
 test("what a program says in its error stream is logged with its request, line by line, but for empty ones", () => {
