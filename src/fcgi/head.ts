@@ -1,4 +1,4 @@
-import type { ByteQueue } from "../base/byte-queue.ts";
+import type { ByteTarget } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead, encodeRecord } from "./encoder.ts";
@@ -63,6 +63,7 @@ export class RequestHead {
   /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
   #method: string | undefined;
+  #script: string | undefined;
 
   /**
    * Reads whole records, `records[start, end)`: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
@@ -104,6 +105,12 @@ export class RequestHead {
     return this.#known[2 * PLACES[name]] !== 0;
   }
 
+  /** SCRIPT_FILENAME, empty where it is absent: what a request is routed by, which asks more than once. */
+  get script(): string {
+    this.#script ??= this.value("SCRIPT_FILENAME") ?? "";
+    return this.#script;
+  }
+
   /** As the web server names it; GET when it names none. */
   get method(): string {
     this.#method ??= this.value("REQUEST_METHOD") || "GET";
@@ -137,7 +144,7 @@ export class RequestHead {
   }
 
   /** Adds what a program gets of it to `queue`: the records as they came, with the KEEP_CONN flag set in place, or else made anew. */
-  sendTo(queue: ByteQueue, keepConn: boolean, changes: ParamChanges): void {
+  sendTo(queue: ByteTarget, keepConn: boolean, changes: ParamChanges): void {
     if (this.isVerbatim(changes)) {
       this.#records[this.#start + FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
       queue.push(this.#records, this.#start, this.#end);

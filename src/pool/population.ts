@@ -338,7 +338,7 @@ export class Population {
   /** Why a process that can take a request is to end; undefined: it goes on. */
   #recycleReason(backend: Backend, now: number): StopReason | undefined {
     const { maxRequests, maxAgeMs, maxMemoryBytes } = backend.program.app;
-    if (this.isPending || maxRequests + maxAgeMs + maxMemoryBytes === 0) return undefined;
+    if (maxRequests + maxAgeMs + maxMemoryBytes === 0 || this.isPending) return undefined;
     if (this.#relief.isOnTrial(backend)) return undefined;
     const lifespan = lifespanOf(backend.program.app, this.#chances.get(backend) ?? 0.5);
     const { served, readyAt = now, memoryBytes } = backend;

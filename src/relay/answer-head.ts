@@ -3,6 +3,9 @@ import { latin1 } from "../fcgi/params.ts";
 
 /** A longer header is read no further: what it says up to here counts. */
 const MAX_HEADER_BYTES = 64 * 1024;
+/** What a header without `Status` says, with a `Location` and without. */
+const FOUND = 302;
+const OK = 200;
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 const COLON = 58;
@@ -24,7 +27,8 @@ export class AnswerHead {
   /** What the header comes to, as a web server reads it (RFC 3875 §6.3); undefined before it is complete. */
   status: number | undefined = undefined;
   readonly #keepsFields: boolean;
-  readonly #header = new ByteQueue();
+  /** What has come of it: nothing where it has come whole and is not asked for again. */
+  #header: ByteQueue | undefined;
   /** Nothing but carriage returns has come of the present line, and another line before it: a header has one at the least (RFC 3875 §6.2.1). */
   #isLineEmpty = false;
 
@@ -42,22 +46,30 @@ export class AnswerHead {
       return;
     }
     const bodyAt = this.#endOfHeader(chunk, start, end);
-    this.#header.push(chunk, start, bodyAt === 0 ? end : bodyAt);
-    if (bodyAt === 0 && this.#header.bytes <= MAX_HEADER_BYTES) return;
-    this.complete();
-    this.bodyBytes = bodyAt === 0 ? 0 : end - bodyAt;
+    const headerEnd = bodyAt === 0 ? end : bodyAt;
+    if (bodyAt > 0 && !this.#header && !this.#keepsFields) {
+      // As nearly always: it came in one piece.
+      this.isComplete = true;
+      this.status = statusIn(chunk, start, headerEnd);
+    } else {
+      this.#header ??= new ByteQueue();
+      this.#header.push(chunk, start, headerEnd);
+      if (bodyAt === 0 && this.#header.bytes <= MAX_HEADER_BYTES) return;
+      this.complete();
+    }
+    this.bodyBytes = end - headerEnd;
   }
 
   /** What has come so far is the header. */
   complete(): void {
     this.isComplete = true;
-    this.status = this.#header.read(statusIn);
-    if (!this.#keepsFields) this.#header.clear();
+    this.status = this.#header?.read(statusIn) ?? OK;
+    if (!this.#keepsFields) this.#header = undefined;
   }
 
   /** The value of a header field, its name in small letters; a character a byte. */
   field(name: string): string | undefined {
-    return this.#header.read((bytes, start, end) => fieldIn(bytes, start, end, name));
+    return this.#header?.read((bytes, start, end) => fieldIn(bytes, start, end, name));
   }
 
   /** Where the body begins; 0: not in this piece. */
@@ -86,7 +98,7 @@ function statusIn(bytes: Uint8Array, start: number, end: number): number {
   }
   const code = codeOf(status ?? http ?? "");
   if (!Number.isNaN(code)) return code;
-  return hasLocation ? 302 : 200;
+  return hasLocation ? FOUND : OK;
 }
 
 /** Three digits at the beginning; NaN: there are none. */

@@ -239,7 +239,7 @@ export class PathRouter {
   }
 
   #read(head: RequestHead): ReadScript {
-    const given = head.value("SCRIPT_FILENAME") ?? "";
+    const given = head.script;
     const known = given === "" ? undefined : this.#readings.get(given);
     if (known) return known;
     const read: ReadScript = { reading: readScripts(givenScripts(head), this.#appFor) };
