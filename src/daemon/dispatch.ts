@@ -252,7 +252,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
       this.#refuse(relayed.error);
       return;
     }
-    if (relayed.kind === "answered") this.#client.complete();
+    if (relayed.kind === "answered") this.#client.complete(now);
     else if (relayed.kind === "truncated") this.#client.truncate();
     this.#end(relayed, now);
   }

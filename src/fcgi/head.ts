@@ -3,13 +3,15 @@ import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead, encodeRecord } from "./encoder.ts";
 import { malformed, NameTable } from "./name-table.ts";
-import { encodeParams, isAsciiAt, latin1, ParamCursor } from "./params.ts";
+import { encodeParams, isAsciiAt, isEqualAt, latin1, ParamCursor } from "./params.ts";
 import { FCGI_AUTHORIZER, FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS, FCGI_STDIN } from "./protocol.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
 const PADDING_LENGTH_AT = 6;
 const FLAGS_AT = FCGI_HEADER_LEN + 2;
 const NOTHING = new Uint8Array(0);
+const FNV_OFFSET = 0x811c9dc5 | 0;
+const FNV_PRIME = 0x01000193;
 
 /** Of these exactly one value is forwarded: programs disagree on which of two they use. */
 const SINGLE = [
@@ -63,7 +65,6 @@ export class RequestHead {
   /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
   #method: string | undefined;
-  #script: string | undefined;
 
   /**
    * Reads whole records, `records[start, end)`: BEGIN_REQUEST, PARAMS …, the empty PARAMS.
@@ -105,10 +106,27 @@ export class RequestHead {
     return this.#known[2 * PLACES[name]] !== 0;
   }
 
-  /** SCRIPT_FILENAME, empty where it is absent: what a request is routed by, which asks more than once. */
-  get script(): string {
-    this.#script ??= this.value("SCRIPT_FILENAME") ?? "";
-    return this.#script;
+  /** How many bytes SCRIPT_FILENAME has; 0 where it is absent. */
+  get scriptLength(): number {
+    const at = 2 * PLACES.SCRIPT_FILENAME;
+    return (this.#known[at + 1] as number) - (this.#known[at] as number);
+  }
+
+  /** A number of 32 bits that SCRIPT_FILENAME gives, and hardly another one (FNV-1a). */
+  get scriptHash(): number {
+    const at = 2 * PLACES.SCRIPT_FILENAME;
+    const { bytes } = this.#params;
+    const end = this.#known[at + 1] as number;
+    let hash = FNV_OFFSET;
+    for (let i = this.#known[at] as number; i < end; i++)
+      hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+    return hash;
+  }
+
+  /** Whether SCRIPT_FILENAME is these bytes. */
+  isScript(script: Uint8Array): boolean {
+    const start = this.#known[2 * PLACES.SCRIPT_FILENAME] as number;
+    return script.length === this.scriptLength && isEqualAt(this.#params.bytes, start, script);
   }
 
   /** As the web server names it; GET when it names none. */

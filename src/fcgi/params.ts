@@ -101,6 +101,12 @@ export function isAsciiAt(bytes: Uint8Array, start: number, text: string): boole
   return true;
 }
 
+/** Whether these bytes stand at `start`. */
+export function isEqualAt(bytes: Uint8Array, start: number, other: Uint8Array): boolean {
+  for (let i = 0; i < other.length; i++) if (bytes[start + i] !== other[i]) return false;
+  return true;
+}
+
 /** Bytes as a string of one character a byte: PARAMS are bytes, not UTF-8. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
   return LATIN1_SLICE.call(bytes, start, end);

@@ -248,13 +248,13 @@ export class Connection implements IntakeOwner, Occupant {
     else this.#deps.onRequest(request);
   }
 
-  onEnded(request: FrontRequest): void {
+  onEnded(request: FrontRequest, now: number | undefined): void {
     this.#drop(request);
     if (this.#ending) {
       this.#breakWhenAnswered();
       return;
     }
-    if (this.#intake.size === 0) this.#onIdle();
+    if (this.#intake.size === 0) this.#onIdle(now);
     if (this.#intake.size > 0 || (request.keepConn && !this.#isInputDone)) return;
     // With nothing unread the connection can be closed at once: a shutdown and a wait for the client cost a tenth.
     if (request.isInputDone && this.#intake.isIdle) this.#isInputDone = true;
@@ -263,7 +263,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   onDraining(request: FrontRequest): void {
     this.#idleSince = this.#deps.clock.now();
-    if (!request.keepConn) this.onEnded(request);
+    if (!request.keepConn) this.onEnded(request, this.#idleSince);
     else this.#breakWhenAnswered();
   }
 
@@ -296,7 +296,7 @@ export class Connection implements IntakeOwner, Occupant {
 
   /** Too much is held: requests that no program is asked for yet are refused, the newest first, as long as that is so. */
   #shed(): void {
-    for (const request of [...this.#intake.requests].reverse()) {
+    for (const request of this.#intake.requests.toReversed()) {
       if (!this.#held.isSpent) return;
       if (request.phase === "head" || request.phase === "body") this.#refuseForRoom(request);
     }
@@ -314,8 +314,8 @@ export class Connection implements IntakeOwner, Occupant {
     if (this.#outbox.isHigh) this.pause(this);
   }
 
-  #onIdle(): void {
-    this.#idleSince = this.#deps.clock.now();
+  #onIdle(now = this.#deps.clock.now()): void {
+    this.#idleSince = now;
     if (this.#state === "open") this.#deps.places.onIdle(this);
   }
 

@@ -1,6 +1,7 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
+import { LinkedList } from "../base/linked-list.ts";
 import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
 import {
   BEGIN_REQUEST_LENGTH,
@@ -36,7 +37,9 @@ export class Intake implements RecordSink {
   readonly #owner: IntakeOwner;
   readonly #budget: ByteBudget;
   readonly #decoder: Decoder;
-  readonly #requests = new Map<number, FrontRequest>();
+  /** Nearly always there is one at the most. */
+  readonly #requests = new LinkedList<FrontRequest>();
+  #size = 0;
   #latest: FrontRequest | undefined;
   /** The content of a management record; made for the first. */
   #management: ByteQueue | undefined;
@@ -53,25 +56,27 @@ export class Intake implements RecordSink {
     this.#decoder = new Decoder(this, budget);
   }
 
-  /** Requests that are not over, in the order they began; each may end while they are gone through. */
-  get requests(): Iterable<FrontRequest> {
-    return this.#requests.values();
+  /** Requests that are not over, in the order they began. */
+  get requests(): readonly FrontRequest[] {
+    const requests: FrontRequest[] = [];
+    for (let each = this.#requests.first; each; each = each.next) requests.push(each);
+    return requests;
   }
 
   /** How many requests are not over. */
   get size(): number {
-    return this.#requests.size;
+    return this.#size;
   }
 
   /** Whether somebody waits for the answer, or the rest of it, to one of them. */
   get isAnswerDue(): boolean {
-    for (const { phase } of this.#requests.values()) if (phase !== "draining") return true;
+    for (let each = this.#requests.first; each; each = each.next) if (each.phase !== "draining") return true;
     return false;
   }
 
   /** Whether the bytes so far end between two requests. */
   get isIdle(): boolean {
-    return this.#requests.size === 0 && this.#decoder.atBoundary;
+    return this.#size === 0 && this.#decoder.atBoundary;
   }
 
   push(chunk: Uint8Array): void {
@@ -86,7 +91,7 @@ export class Intake implements RecordSink {
 
   /** The request is over. */
   remove(request: FrontRequest): void {
-    if (this.#requests.get(request.id) === request) this.#requests.delete(request.id);
+    if (this.#requests.remove(request)) this.#size--;
     if (this.#latest === request) this.#latest = undefined;
   }
 
@@ -156,17 +161,21 @@ export class Intake implements RecordSink {
       return null;
     }
     existing?.supersede();
-    if (!this.takesMore || this.#requests.size >= MAX_REQUESTS) return null;
+    if (!this.takesMore || this.#size >= MAX_REQUESTS) return null;
     const request = new FrontRequest(requestId, this.#owner, this.#budget);
-    this.#requests.set(requestId, request);
+    this.#requests.push(request);
+    this.#size++;
     this.#latest = request;
     return request;
   }
 
   /** Nearly always the one that the last record was for. */
   #find(requestId: number): FrontRequest | undefined {
-    if (this.#latest?.id !== requestId) this.#latest = this.#requests.get(requestId);
-    return this.#latest;
+    if (this.#latest?.id === requestId) return this.#latest;
+    let found = this.#requests.first;
+    while (found && found.id !== requestId) found = found.next;
+    this.#latest = found;
+    return found;
   }
 
   #limitHead(request: FrontRequest, contentLength: number): void {

@@ -1,6 +1,7 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { type ErrorCode, FpmError } from "../base/errors.ts";
+import type { Linked } from "../base/linked-list.ts";
 import type { RawSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest } from "../fcgi/encoder.ts";
 import { keepsConnection, type RequestHead, readHead } from "../fcgi/head.ts";
@@ -49,8 +50,8 @@ export interface RequestPort {
   isStreamed(head: RequestHead): boolean;
   /** Head, and body as far as it is needed, are there: the request can be worked on. */
   onReady(request: FrontRequest): void;
-  /** The answer is complete and the body has ended: nothing more belongs to this request. */
-  onEnded(request: FrontRequest): void;
+  /** The answer is complete and the body has ended: nothing more belongs to this request. `now`: the time, where it is known. */
+  onEnded(request: FrontRequest, now: number | undefined): void;
   /** The answer is complete, the body goes on. */
   onDraining(request: FrontRequest): void;
   /** Too much comes of a body that nobody wants, or for too long. */
@@ -69,7 +70,9 @@ export interface RequestPort {
  */
 export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
 
-export class FrontRequest implements ClientStream, RawSink {
+export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest> {
+  previous: FrontRequest | undefined = undefined;
+  next: FrontRequest | undefined = undefined;
   readonly id: number;
   readonly body: ByteQueue;
   /** When it was first looked at, which is within a second of its beginning; 0: it is younger. */
@@ -285,15 +288,14 @@ export class FrontRequest implements ClientStream, RawSink {
     return !this.isGone && this.#port.send(chunk, start, end);
   }
 
-  complete(): void {
+  complete(now?: number): void {
     if (this.isGone) return;
     this.#port.resume(this);
-    if (this.#isBodyComplete) {
-      this.#end();
-      return;
+    if (this.#isBodyComplete) this.#end(now);
+    else {
+      this.#enter("draining");
+      this.#port.onDraining(this);
     }
-    this.#enter("draining");
-    this.#port.onDraining(this);
   }
 
   refuse(error: FpmError): void {
@@ -376,9 +378,9 @@ export class FrontRequest implements ClientStream, RawSink {
     listener?.onClientLeft();
   }
 
-  #end(): void {
+  #end(now?: number): void {
     this.#enter("ended");
-    this.#port.onEnded(this);
+    this.#port.onEnded(this, now);
   }
 
   /** The one mutator of `phase`. */

@@ -52,8 +52,8 @@ export interface ClientStream {
   respond(chunk: Uint8Array, start: number, end: number): boolean;
   /** Hands on whole records of STDERR, which are no answer. True when the client is slow. */
   forwardStderr(chunk: Uint8Array, start: number, end: number): boolean;
-  /** The answer is complete, END_REQUEST was part of it. What is left of the body is drained. */
-  complete(): void;
+  /** The answer is complete, END_REQUEST was part of it. What is left of the body is drained. `now`: the time, where it is known. */
+  complete(now?: number): void;
   /** std-fpm answers itself. Only before `isAnswered`. */
   refuse(error: FpmError): void;
   /** The answer broke off: the client must not take it for complete. */

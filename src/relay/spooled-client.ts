@@ -94,8 +94,8 @@ export class SpooledClient implements ClientStream, ClientListener {
     return this.#client.forwardStderr(chunk, start, end);
   }
 
-  complete(): void {
-    this.#client.complete();
+  complete(now?: number): void {
+    this.#client.complete(now);
   }
 
   refuse(error: FpmError): void {

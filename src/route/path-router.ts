@@ -1,5 +1,6 @@
 import { FpmError } from "../base/errors.ts";
 import type { FileFacts, FileLookup, TrailLookup, VersionLookup } from "../base/file-facts.ts";
+import { remember } from "../base/remembering.ts";
 import type { Role } from "../config/app-for.ts";
 import type { AppFor } from "../config/config.ts";
 import { hasExtension, isProgramName, isUnder } from "../config/program-path.ts";
@@ -9,6 +10,7 @@ import type { Program } from "../start/program.ts";
 import { changesFor, mayMislead, NO_CHANGES } from "./param-changes.ts";
 import { type Candidate, type Reading, readPath, readScripts } from "./reading.ts";
 import { ownedFileOf, programOf, type Routed, workingFolder } from "./routed-program.ts";
+import { ScriptMemory } from "./script-memory.ts";
 import { givenScripts, pathBytes } from "./script-path.ts";
 
 /** Where a request goes, and what its parameters must say there. */
@@ -69,10 +71,8 @@ interface ReadScript {
   known?: KnownRoute | undefined;
 }
 
-/** How many SCRIPT_FILENAMEs are remembered as read, and programs as made; … */
+/** How many programs are remembered as made. */
 const MAX_REMEMBERED = 1024;
-/** … of longer ones, which PATH_INFO makes, none. */
-const LONGEST_REMEMBERED = 4096;
 
 /** From the path of a request in one role to the program that serves it: canonical path, allowed roots and names, permissions. */
 export class PathRouter {
@@ -80,7 +80,7 @@ export class PathRouter {
   #appFor: AppFor;
   readonly #disk: RouterDisk;
   /** A site asks for the same few scripts again and again. */
-  readonly #readings = new Map<string, ReadScript>();
+  readonly #readings = new ScriptMemory<ReadScript>();
   readonly #programs = new Map<string, KnownProgram>();
 
   constructor(role: Role, appFor: AppFor, disk: RouterDisk) {
@@ -239,11 +239,10 @@ export class PathRouter {
   }
 
   #read(head: RequestHead): ReadScript {
-    const given = head.script;
-    const known = given === "" ? undefined : this.#readings.get(given);
+    const known = this.#readings.get(head);
     if (known) return known;
     const read: ReadScript = { reading: readScripts(givenScripts(head), this.#appFor) };
-    if (given !== "" && given.length <= LONGEST_REMEMBERED) remember(this.#readings, given, read);
+    this.#readings.set(head, read);
     return read;
   }
 
@@ -273,7 +272,7 @@ export class PathRouter {
         return program;
     }
     const program = programOf(found, version, this.#role);
-    remember(this.#programs, asked, { program, app, path });
+    remember(this.#programs, asked, { program, app, path }, MAX_REMEMBERED);
     return program;
   }
 
@@ -327,11 +326,4 @@ function notFound(path: string, why: string): FpmError {
 
 function forbidden(path: string, why: string): FpmError {
   return new FpmError("SCRIPT_FORBIDDEN", "client", `${path}: ${why}.`);
-}
-
-/** Keeps the newest MAX_REMEMBERED. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value as string);
 }
