@@ -7,10 +7,11 @@ import { isReadable, unsentBytes } from "../base/libc.ts";
 import type { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
+import { NOWHERE, type Rostered } from "../base/roster.ts";
 import { Timers } from "../base/timers.ts";
 import type { RequestHead } from "../fcgi/head.ts";
 import type { Outcome } from "../fcgi/outcome.ts";
-import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "../fcgi/protocol.ts";
+import { BROKEN_HEADER, brokenReply } from "../reply/broken-reply.ts";
 import { errorReply } from "../reply/error-reply.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
@@ -51,13 +52,10 @@ const MAX_LINGER_BYTES = 256 * 1024 * 1024;
 const MOST_OF_CONNECTION_BYTES = 8 * 1024 * 1024;
 /** How often it is asked whether the client has read all of an answer that broke off. */
 const BREAK_LOOK_MS = 50;
-/** A header of version 0: an answer is aborted that nginx would pass on as complete, and whose rest HAProxy 2.6 would wait for. */
-const BROKEN_HEADER = new Uint8Array(FCGI_HEADER_LEN);
-/** The first byte of a header whose rest never comes: so all others, Caddy among them, tell broken from complete. */
-const CUT_HEADER = Uint8Array.of(FCGI_VERSION_1);
 
 /** One connection from a web server: carries its requests in, in turn or interleaved, and their answers out. */
-export class Connection implements IntakeOwner, Occupant {
+export class Connection implements IntakeOwner, Occupant, Rostered {
+  rosterAt = NOWHERE;
   previous: Occupant | undefined;
   next: Occupant | undefined;
   readonly #deps: ConnectionDeps;
@@ -278,8 +276,7 @@ export class Connection implements IntakeOwner, Occupant {
   /** The connection has to break for it: other requests that are at work there come to their end before, new ones are refused. */
   onTruncated(request: FrontRequest): void {
     if (this.#state !== "open") return;
-    const looksAtVersion = /^(?:nginx|haproxy)\b/i.test(request.head.value("SERVER_SOFTWARE") ?? "");
-    this.#ending = looksAtVersion ? BROKEN_HEADER : CUT_HEADER;
+    this.#ending = brokenReply(request.head.value("SERVER_SOFTWARE"));
     this.#intake.takesMore = false;
     this.#drop(request);
     this.#breakWhenAnswered();

@@ -3,6 +3,7 @@ import { noteDescriptor } from "../base/descriptor-limit.ts";
 import { FpmError } from "../base/errors.ts";
 import { nextDescriptor } from "../base/libc.ts";
 import { RareLine } from "../base/rare-line.ts";
+import { Roster } from "../base/roster.ts";
 import type { Admission } from "./admission.ts";
 import { Connection, type ConnectionDeps, type FrontSocket } from "./connection.ts";
 import { type Gate, type PlaceLimits, Places } from "./places.ts";
@@ -28,7 +29,7 @@ export type FrontDeps = Pick<
 
 /** All connections from web servers, whichever address they came in by. */
 export class Connections {
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Roster<Connection>();
   readonly #places: Places;
   /** The connections see what changes in it. */
   readonly #deps: { -readonly [Name in keyof ConnectionDeps]: ConnectionDeps[Name] };
@@ -91,13 +92,13 @@ export class Connections {
 
   /** Ends those on which no request has been at work for `idleMs`, as soon as their clients have read all. */
   retire(idleMs: number): void {
-    for (const connection of this.#connections) connection.retire(idleMs);
+    for (const connection of this.#connections.members) connection.retire(idleMs);
   }
 
   /** Ends all at once. */
   abandon(): void {
     this.#look.cancel();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections.members) connection.close();
     this.#places.close();
   }
 
@@ -113,7 +114,7 @@ export class Connections {
       nextDescriptor();
       // When it is us who did not run, what the clients have sent meanwhile is read first.
       if (wasAway) return;
-      for (const connection of this.#connections) connection.checkOverdue(now);
+      for (const connection of this.#connections.members) connection.checkOverdue(now);
       this.#places.look();
     });
   }
@@ -136,6 +137,6 @@ export class Connections {
 
   #onClosed(connection: Connection): void {
     // One that was refused never had a place.
-    if (this.#connections.delete(connection)) this.#places.leave(connection);
+    if (this.#connections.remove(connection)) this.#places.leave(connection);
   }
 }
