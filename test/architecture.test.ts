@@ -71,6 +71,7 @@ const PURE_BASE = [
   "base/errors.ts",
   "base/byte-queue.ts",
   "base/path-pattern.ts",
+  "base/remembering.ts",
   "base/socket-path.ts",
   "base/utf8.ts",
   "base/histogram.ts",
