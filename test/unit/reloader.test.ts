@@ -32,7 +32,31 @@ function reloaderOf(next: () => Promise<ConfigFile>, isWanted = () => true) {
   return { reloader, lines, applied };
 }
 
+/** How it came out, as whoever asked for it is told. */
+const told = ({ last: { isDone, message } }: Reloader) => `${isDone ? "done" : "not done"}: ${message}`;
+
 describe("a reload", () => {
+  test("is told to whoever asked for it: what has changed, what waits for a restart, or why it failed", async () => {
+    let file: ConfigFile | undefined = { server: { listen: "/new.sock", max_processes: 5 } };
+    const { reloader } = reloaderOf(async () => {
+      if (!file) throw new FpmError("CONFIG_INVALID", "daemon", "/a.toml:1: x");
+      return file;
+    });
+    expect(told(reloader)).toBe("not done: it was not reloaded yet");
+    await reloader.reload();
+    expect(told(reloader)).toBe(
+      "done: the configuration was reloaded; changed: server.listen, server.max_processes; to take effect with a restart: server.listen",
+    );
+    file = { server: { max_processes: 6 } };
+    await reloader.reload();
+    expect(told(reloader)).toBe("done: the configuration was reloaded; changed: server.max_processes");
+    await reloader.reload();
+    expect(told(reloader)).toBe("done: the configuration was reloaded: nothing has changed");
+    file = undefined;
+    await reloader.reload();
+    expect(told(reloader)).toBe("not done: /a.toml:1: x");
+  });
+
   test("says what has changed, what waits for a restart, and what is probably not meant", async () => {
     const file: ConfigFile = { server: { listen: "/new.sock", max_processes: 5 } };
     const { reloader, lines, applied } = reloaderOf(async () => file);
@@ -101,5 +125,6 @@ describe("a reload", () => {
     );
     await reloader.reload();
     expect([applied, lines]).toEqual([[], []]);
+    expect(told(reloader)).toBe("not done: std-fpm is stopping");
   });
 });
