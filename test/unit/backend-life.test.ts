@@ -155,6 +155,19 @@ describe("a process that is to leave", () => {
     backend.exit();
     expect(heard).toEqual(["leaving -> gone", "exit"]);
   });
+
+  test("and was told so keeps its time, whatever becomes of its requests", () => {
+    for (const how of ["over", "left"] as const) {
+      const { backend, lend, end, clock, started } = life({ requestTimeoutMs: 10 });
+      started();
+      const lease = lend();
+      if (how === "over") lease.condemn("bad answer");
+      backend.stop("shutdown", 700);
+      end(lease, how);
+      clock.advance(1000);
+      expect([backend.told, clock.timers, backend.state]).toEqual([[700], 0, "leaving"]);
+    }
+  });
 });
 
 describe("a process that is beyond help", () => {
