@@ -19,7 +19,7 @@ import {
   stateOf,
   withUsage,
 } from "../../src/backend/usage.ts";
-import { hindranceOf, waitForEachOther } from "../../src/backend/work-signs.ts";
+import { hindranceAmongThreads, hindranceOf, waitForEachOther } from "../../src/backend/work-signs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { socketPair } from "../support/socket-pair.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -166,15 +166,18 @@ describe("a process that reads nothing of its request", () => {
   test("and sleeps is at something else; one that was stopped is stopped", async () => {
     using other = sleeper();
     await waitUntil("it sleeps", () => stateOf(other.pid) === "S");
-    expect(hindranceOf(other.pid, lease(), 1000)).toBe("at work");
+    const hindrances = () => [hindranceOf, hindranceAmongThreads].map((of) => of(other.pid, lease(), 1000));
+    expect(hindrances()).toEqual(["at work", "at work"]);
     other.child.kill("SIGSTOP");
     await waitUntil("it is stopped", () => stateOf(other.pid) === "T");
-    expect(hindranceOf(other.pid, lease(), 1000)).toBe("stopped");
+    expect(hindrances()).toEqual(["stopped", "stopped"]);
   });
 
   test("and runs is at work when it has used the CPU since, and may merely wait for its turn before", () => {
     const own = lease();
     expect(hindranceOf(OWN, own, 1000)).toBeUndefined();
+    // This thread runs.
+    expect(hindranceAmongThreads(OWN, own, 1000)).toBeUndefined();
     const since = own.unreadRunMs ?? Number.NaN;
     expect(since).toBeGreaterThan(0);
     own.unreadRunMs = since - 100;
@@ -183,6 +186,7 @@ describe("a process that reads nothing of its request", () => {
 
   test("and has gone is neither", () => {
     expect(hindranceOf(NOBODY, lease(), 1000)).toBeUndefined();
+    expect(hindranceAmongThreads(NOBODY, lease(), 1000)).toBeUndefined();
   });
 
   test("and whose threads all wait for each other, or a connection, is told from one at work", async () => {
