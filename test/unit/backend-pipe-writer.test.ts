@@ -127,6 +127,20 @@ describe("the writing end of a program's stdin", () => {
     closeFd(readFd);
   });
 
+  test("has that time from what comes later on, too", () => {
+    const { readFd, clock, buffers, writer, write, isClosed } = openWriter();
+    write(new Uint8Array(PIPE_BYTES));
+    writer.outlive();
+    clock.advance(60 * 60_000);
+    // The pipe is full, though nothing waited.
+    write(new Uint8Array(PIPE_BYTES));
+    clock.advance(9 * 60_000);
+    expect([isClosed(), buffers.heldBytes]).toEqual([false, PIPE_BYTES]);
+    clock.advance(2 * 60_000);
+    expect([isClosed(), buffers.heldBytes, clock.timers]).toEqual([true, 0, 0]);
+    closeFd(readFd);
+  });
+
   test("is given up soon where nobody waits, nothing is read, and the process has ended that it was meant for", () => {
     for (const isFirst of [true, false]) {
       const { readFd, clock, buffers, writer, write, isClosed } = openWriter();
@@ -165,16 +179,28 @@ describe("the writing end of a program's stdin", () => {
     const buffers = new ByteBudget(2 ** 30);
     const clock = new FakeClock();
     let taken: ((taken: PipeTaken) => void) | undefined;
-    const write: PipeCalls["write"] = (_fd, _holder, _bytes, onTaken) => {
-      taken = onTaken;
+    const holders: unknown[] = [];
+    const direct = directPipes(clock);
+    const calls: PipeCalls = {
+      ...direct,
+      write(_fd, holder, _bytes, onTaken) {
+        holders.push(holder);
+        taken = onTaken;
+      },
+      close(fd, holder) {
+        holders.push(holder);
+        direct.close(fd, holder);
+      },
     };
-    const writer = new PipeWriter(writeFd, OURS, { ...directPipes(clock), write }, buffers, clock, () => {});
+    const writer = new PipeWriter(writeFd, OURS, calls, buffers, clock, () => {});
     writer.share();
     writer.write(new Uint8Array(5000), 0, 5000);
     writer.close();
     expect([writer.waiting, writer.isClosed, buffers.heldBytes]).toEqual([0, true, 5000]);
     taken?.(100);
     expect(buffers.heldBytes).toBe(0);
+    // All of it goes on the account of who has the other end.
+    expect(holders).toEqual([OURS, OURS]);
     closeFd(readFd);
   });
 
