@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { writeFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { addTo, createEpoll, EPOLLIN, waitOn } from "../../src/base/epoll.ts";
 import { closeFd, openPipe } from "../../src/base/libc.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Readiness } from "../../src/base/readiness.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { descriptorsOf } from "../support/processes.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -13,11 +14,11 @@ import { waitUntil } from "../support/wait-until.ts";
 const open = (kind: string) =>
   [...descriptorsOf(process.pid).values()].filter((what) => what.includes(kind)).length;
 
-function readinessWith(file?: string) {
+function readinessWith(file?: string, clock: Clock = systemClock) {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const log = createLog({ level: "info", format: "plain", reader: () => "other", write });
-  return { lines, readiness: new Readiness(systemClock, log, file) };
+  return { lines, readiness: new Readiness(clock, log, file) };
 }
 
 /** A thread that takes an event at first, says nothing of it, and fails; the next one works. */
@@ -56,6 +57,22 @@ test("what waits for a pipe hears of it though the thread has failed meanwhile, 
   expect([told, lines.length]).toEqual([["first", "second"], 1]);
   readiness.close();
   for (const fd of [first.readFd, first.writeFd, second.readFd, second.writeFd]) closeFd(fd);
+});
+
+test("who has heard of a pipe may wait for it again, and is told by the kernel once more", async () => {
+  const clock = new FakeClock();
+  const { readiness } = readinessWith(undefined, clock);
+  const pipe = openPipe();
+  let told = 0;
+  writeSync(pipe.writeFd, "a");
+  for (const times of [1, 2]) {
+    readiness.await(pipe.readFd, "bytes", () => void told++);
+    await waitUntil("it is told", () => told === times);
+  }
+  // Nobody had to look by the clock.
+  expect(clock.timers).toBe(0);
+  readiness.close();
+  for (const fd of [pipe.readFd, pipe.writeFd]) closeFd(fd);
 });
 
 test("it gives back what it has taken, and says nothing more", async () => {
