@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { systemClock } from "../../src/base/clock.ts";
 import { pooledDisk, standingDisk } from "../../src/base/disk.ts";
 import { escapeControls, jsonOf } from "../../src/base/escape-controls.ts";
 import {
@@ -23,6 +24,14 @@ test("without descriptors a process has no children that anybody could see", asy
     process.stdout.write(JSON.stringify(childrenOf(process.ppid)));`;
   const child = Bun.spawn(["prlimit", "--nofile=64", process.execPath, "-e", script], { stdout: "pipe" });
   expect(await new Response(child.stdout).text()).toBe("[]");
+});
+
+test("what is to be done soon is done after what is at hand, and once", async () => {
+  const order: string[] = [];
+  systemClock.soon(() => void order.push("soon"));
+  order.push("at hand");
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+  expect(order).toEqual(["at hand", "soon"]);
 });
 
 describe("timers", () => {
@@ -180,6 +189,24 @@ describe("the log", () => {
   test("by itself is pretty for a terminal and plain elsewhere", () => {
     expect(lines("auto", "terminal")).toEqual(lines("pretty"));
     expect(lines("auto", "other")).toEqual(lines("plain"));
+  });
+
+  test("has levels in colour for a terminal, unless they are not wanted", () => {
+    const written: string[] = [];
+    const write = (line: string) => void written.push(line);
+    for (const colours of [{}, { hasColours: true }, { hasColours: false }])
+      createLog({
+        level: "info",
+        format: "pretty",
+        reader: () => "other",
+        wallClock,
+        write,
+        ...colours,
+      }).warn("x");
+    const [bare = "", coloured] = [written[2], written[0]];
+    expect(bare).toMatch(/^\d\d:\d\d:\d\d warn {2}x\n$/);
+    expect(coloured).toBe(bare.replace("warn ", "\x1b[33mwarn \x1b[0m"));
+    expect(written[1]).toBe(coloured as string);
   });
 
   test("tells the journal the priority of each line, and nothing that it knows already", () => {

@@ -25,6 +25,8 @@ test("bytes are read and written, and errors are told by their numbers", () => {
   setNonBlocking(readFd);
   const bytes = new Uint8Array(10);
   expect(readInto(readFd, bytes)).toBe(-EAGAIN);
+  // None is written: no error of before is told again.
+  expect(writeFrom(writeFd, addressOf(bytes), 0)).toBe(0);
   writeSync(writeFd, "abc");
   expect(readInto(readFd, bytes)).toBe(3);
   expect(writeFrom(writeFd, addressOf(bytes), 2)).toBe(2);
