@@ -54,8 +54,9 @@ async function foreignFolder(path: string): Promise<ForeignFolder | undefined> {
     if (who !== undefined) return { path: at, who, names: [name, ...names].filter(leadsOn) };
     const next = join(at, name);
     const facts = await lookAt(next);
-    if (!facts || links === MAX_LINKS) return undefined;
+    if (!facts) return undefined;
     if (!facts.isSymbolicLink() || DESCRIPTOR.test(next)) at = next;
+    else if (links === MAX_LINKS) return undefined;
     else {
       links++;
       const target = await readlink(next);

@@ -78,6 +78,22 @@ describe("where root writes", () => {
     expect(readFileSync(dir.at("disk/b.log"), "utf8")).toBe("line\n");
   });
 
+  test("as many links lead on as the kernel follows, and the folder of somebody else behind them is one", async () => {
+    if (!isRoot) return;
+    using dir = foreign();
+    const chain = Array.from({ length: 41 }, (_, at) => `link${at}`);
+    chain.forEach((name, at) => {
+      symlinkSync(chain[at + 1] ?? "log", dir.at(name));
+    });
+    await append(dir.at("link1/b.log"));
+    expect(readFileSync(dir.at("log/b.log"), "utf8")).toBe("line\n");
+    linkSync(dir.at("victim"), dir.at("log/a.log"));
+    for (const link of ["link2", "link1"])
+      expect(await refusalOf(dir.at(`${link}/a.log`))).toContain("log/a.log has more names than this one");
+    expect(await refusalOf(dir.at("link0/a.log"))).toStartWith("ELOOP");
+    expect(readFileSync(dir.at("victim"), "utf8")).toBe("precious\n");
+  });
+
   test("a plain file in the folder of somebody else is opened, and made where it is missing", async () => {
     if (!isRoot) return;
     using dir = foreign();
