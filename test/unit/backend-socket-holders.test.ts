@@ -1,11 +1,14 @@
 import { afterEach, expect, test } from "bun:test";
 import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
+import type { BackendSocket } from "../../src/backend/backend-socket.ts";
+import type { BackendDeps } from "../../src/backend/lent-backend.ts";
 import { holdsSocket } from "../../src/backend/process-tree.ts";
-import { endHoldersOf } from "../../src/backend/socket-holders.ts";
+import { endBackground, endHoldersOf } from "../../src/backend/socket-holders.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { closeFd, listenUnix } from "../../src/base/libc.ts";
 import { childrenOf } from "../../src/base/proc-stat.ts";
 import { Turns } from "../../src/base/turns.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { isAlive } from "../support/processes.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -46,6 +49,36 @@ async function longestTurnOf(work: Promise<unknown>): Promise<number> {
   }
   return longest;
 }
+
+test.each([
+  ["that nobody has is left alone", true, true, []],
+  ["that somebody accepts on has its holders ended", true, false, ["orphans"]],
+  ["that was never accepted on has its holders ended at once", false, true, ["orphans"]],
+] as const)("the socket of a program that has ended %s", async (_what, isStarted, isUnaccepted, asked) => {
+  const clock = new FakeClock();
+  const done: string[] = [];
+  const socket = {
+    inode: 1,
+    closeIdle: () => void done.push("close idle"),
+    knock: () => void done.push("knock"),
+    get hasUnaccepted() {
+      done.push("look");
+      return isUnaccepted;
+    },
+  } as unknown as BackendSocket;
+  const orphans = () => {
+    done.push("orphans");
+    return [];
+  };
+  const deps = { clock, orphans, turns: new Turns(systemClock) } as unknown as BackendDeps;
+  const ending = endBackground(socket, uid, isStarted, deps);
+  clock.advance(99);
+  if (isStarted) expect(done).toEqual(["close idle", "knock"]);
+  clock.advance(1);
+  expect(await ending).toEqual([]);
+  const looks = isStarted ? ["close idle", "knock", "look"] : [];
+  expect([...new Set(done)]).toEqual([...looks, ...asked]);
+});
 
 test("who has the socket of a program is found among many others, and what it has started, too", async () => {
   using dir = makeTempDir();
