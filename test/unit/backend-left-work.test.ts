@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { fstatSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, writeFileSync } from "node:fs";
 import type { Lease } from "../../src/backend/backend.ts";
 import { type Left, LeftWork } from "../../src/backend/left-work.ts";
 import {
@@ -27,9 +27,9 @@ import { waitUntil } from "../support/wait-until.ts";
 
 const OWN = process.pid;
 const NOBODY = 2 ** 30;
-/** A process that sleeps until the test is over. */
-function sleeper() {
-  const child = Bun.spawn(["sleep", "100"], { stdio: ["ignore", "ignore", "ignore"] });
+/** A process that sleeps until the test is over; with these descriptors from 3 on. */
+function sleeper(fds: readonly number[] = []) {
+  const child = Bun.spawn(["sleep", "100"], { stdio: ["ignore", "ignore", "ignore", ...fds] });
   return { pid: child.pid, child, [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
@@ -84,6 +84,28 @@ describe("what goes on for clients that have left", () => {
     other.add(left(fstatSync(pair.peerFd).ino, { workers: () => workers }));
     clock.advance(2);
     expect(other.size).toBe(0);
+  });
+
+  test("counts as that of one whose descriptors are too many to be looked at, unless another one has it", () => {
+    const clock = new FakeClock();
+    using pair = socketPair();
+    using other = sleeper();
+    const fd = openSync("/dev/null", "r");
+    using many = sleeper(Array(100).fill(fd));
+    closeSync(fd);
+    const inode = fstatSync(pair.peerFd).ino;
+    const due: number[] = [];
+    for (const pids of [
+      [other.pid, many.pid],
+      [other.pid, many.pid, OWN],
+      [NOBODY, other.pid],
+    ]) {
+      const work = new LeftWork(clock, () => {});
+      work.add(left(inode, { workers: () => pids, dueAt: clock.now(), onDue: (pid) => due.push(pid) }));
+      clock.advance(2);
+      work.close();
+    }
+    expect(due).toEqual([many.pid, OWN]);
   });
 
   test("is given up by age, one after the other", () => {
