@@ -27,6 +27,15 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe("a pipe's reader", () => {
+  test("knows whether something has come that nobody has read", async () => {
+    using pipe = opened(new FakeClock(), 0);
+    expect(pipe.reader.isEmpty).toBe(true);
+    pipe.print("one");
+    expect(pipe.reader.isEmpty).toBe(false);
+    expect([await textOf(pipe.reader), pipe.reader.isEmpty]).toEqual(["one", true]);
+    pipe.close();
+  });
+
   test("reads all at once when the process has ended, whether it was asked before or after", async () => {
     for (const isEarly of [true, false]) {
       const clock = new FakeClock();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { pooledDisk } from "../../src/base/disk.ts";
 import { plainTrail, readTrail } from "../../src/base/file-trail.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
@@ -39,6 +39,17 @@ test("links are followed, absolute, relative and through each other, and each is
   expect(trail?.parts.map(({ path }) => path)).not.toContain(folder.at("a/relative"));
   expect(plainTrail(folder.at("absolute"))).toBeUndefined();
   expect(plainTrail(folder.at("a/relative/x"))).toBeUndefined();
+});
+
+test("as many links are followed as the kernel follows, and no more", async () => {
+  const chain = Array.from({ length: 41 }, (_, at) => `link${at}`);
+  chain.forEach((name, at) => {
+    symlinkSync(chain[at + 1] ?? "a/b/x", folder.at(name));
+  });
+  expect((await readTrail(folder.at("link1"), pooledDisk))?.links.length).toBe(40);
+  expect(readFileSync(folder.at("link1"), "utf8")).toBe("");
+  expect(await readTrail(folder.at("link0"), pooledDisk)).toBeUndefined();
+  expect(() => readFileSync(folder.at("link0"))).toThrow("ELOOP");
 });
 
 test("what leads nowhere, or in a circle, has none", async () => {

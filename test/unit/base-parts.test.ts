@@ -56,6 +56,7 @@ describe("timers", () => {
     timers.set("b", 10, () => expect.unreachable());
     timers.cancel("a");
     timers.cancelAll();
+    expect([timers.has("a"), timers.has("b")]).toEqual([false, false]);
     clock.advance(100);
     expect(clock.timers).toBe(0);
   });
