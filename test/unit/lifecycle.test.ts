@@ -108,7 +108,7 @@ async function inProcess(code: string): Promise<{ status: number; lines: string[
   const script = `
     import { runUntilSignalled } from "./src/daemon/lifecycle.ts";
     const say = (message) => console.log(message);
-    const log = { isDebug: true, debug: say, info: say, warn: say, error: (message, { stack } = {}) => say(stack ? message + " (stack)" : message) };
+    const log = { isDebug: true, debug: say, info: say, warn: say, error: (message, { stack, times } = {}) => say(message + (stack ? " (stack)" : "") + (times ? " times=" + times : "")) };
     const finished = Promise.withResolvers();
     const stop = async (reason) => { say("stop: " + reason); finished.resolve("stopped"); };
     const running = { stop, finished: finished.promise };
@@ -151,6 +151,24 @@ describe("a bug", () => {
     expect(lines).toEqual(["a bug in std-fpm: again (stack)", "stop: SIGTERM", "logs closed"]);
   });
 
+  test("that comes again and again is told with its times when there is another one", async () => {
+    const { lines } = await inProcess(`
+      let times = 0;
+      const throwing = setInterval(() => {
+        if (++times === 20) {
+          clearInterval(throwing);
+          setTimeout(() => process.kill(process.pid, "SIGTERM"));
+          throw new Error("another");
+        }
+        throw new Error("again");
+      });
+    `);
+    expect(lines.slice(0, 2)).toEqual([
+      "a bug in std-fpm: again (stack)",
+      "a bug in std-fpm: another (stack) times=19",
+    ]);
+  });
+
   test("that keeps a stop from its end: it is given up in time, with status 70 and all logs written", async () => {
     const { status, lines } = await inProcess(`
       running.stopTimeoutMs = 50;
@@ -168,5 +186,12 @@ describe("a bug", () => {
 
 test("a stop that leaves something behind ends with status 70", async () => {
   const { log, running } = signalled(() => ({ finished: Promise.resolve("incomplete") }));
-  expect(await runUntilSignalled(async () => running, log)).toBe(70);
+  const manager = new ServiceManager({}, process.pid);
+  let isToldMore = true;
+  manager.end = () => {
+    isToldMore = false;
+  };
+  expect(await runUntilSignalled(async () => running, log, { manager })).toBe(70);
+  // Nor is the service manager told any more that it is alive.
+  expect(isToldMore).toBe(false);
 });
