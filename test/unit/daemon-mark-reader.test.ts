@@ -93,6 +93,17 @@ describe("a reader of marks", () => {
     expect(lines[0]).toContain("users=33 processes=1\n");
   });
 
+  test("has its time anew for each look", async () => {
+    const { clock, reader, ask, of, heard, lines } = readerWith();
+    clock.advance(1900);
+    reader.begin();
+    ask(100, 33);
+    clock.advance(1900);
+    of(100).onAnswer({ isMarked: true });
+    await Bun.sleep(0);
+    expect([heard, lines, clock.timers]).toEqual([{ 100: true }, [], 1]);
+  });
+
   test("goes on where a thread fails, and ends", async () => {
     const { clock, reader, ask, of, heard, isClosed } = readerWith();
     ask(100, 33);
