@@ -23,6 +23,7 @@ test.each<[string, number, number, number, readonly number[]]>([
   ["rises before that is reached", 4000, 700, 0, [4000, 1024, 4000, 4000]],
   ["stays as it is where it is no higher", 600, 100, 0, [600, 600, 600, 600]],
   ["stays as somebody else has set it", 4000, 400, 900, [4000, 1024, 900, 900]],
+  ["stays as somebody else has set it, before it has risen, too", 4000, 100, 900, [4000, 1024, 900, 900]],
 ])("the soft limit of descriptors %s", (_what, hard, pipes, others, expected) => {
   const command = [process.execPath, "-e", OPENING, JSON.stringify([pipes, others])];
   const { stdout } = Bun.spawnSync(["prlimit", `--nofile=${hard}`, "--", ...command]);

@@ -24,6 +24,7 @@ test("a way without links has every folder from the root on, and the file", asyn
     { path: folder.at("a/b/x"), kind: "file", uid, mode: 0o640 },
   ]);
   expect(trail?.links).toEqual([]);
+  expect(await readTrail(`/proc/../..${folder.at("a/../a/b/x")}`, pooledDisk)).toEqual(trail as never);
   expect(plainTrail(folder.at("a/b/x"))).toEqual(trail as never);
 });
 

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, constants, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { openPlainFile, openPlainFileLater } from "../../src/base/open-place.ts";
 import { beginningOf } from "../../src/start/exec-failure.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -25,6 +33,17 @@ describe("a plain file", () => {
       await handle?.close();
       expect(beginningOf(path)?.toString()).toBe("#!/bin/sh\n");
     }
+  });
+
+  test("has one descriptor, and none where it is something else", () => {
+    writeFileSync(dir.at("a"), "");
+    symlinkSync(dir.at("a"), dir.at("link"));
+    const open = () => readdirSync("/proc/self/fd").length;
+    const before = open();
+    expect([openPlainFile(dir.path), open()]).toEqual([undefined, before]);
+    const fd = openPlainFile(dir.at("link")) as number;
+    expect(open()).toBe(before + 1);
+    closeSync(fd);
   });
 
   test("that is missing is the system's error", async () => {

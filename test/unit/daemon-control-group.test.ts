@@ -83,7 +83,8 @@ describe("version 2", () => {
   test.each(["0::/../../elsewhere\n", "0::/..\n"])(
     "outside of the namespace (%j) nothing above the mount is read",
     (cgroup) => {
-      const files = { "/sys/fs/cgroup/cpu.max": "100000 100000", "/sys/fs/cpu.max": "1000 100000" };
+      const above = ["/sys/fs/cpu.max", "/sys/fs/cgroup/../cpu.max"].map((path) => [path, "1000 100000"]);
+      const files = { "/sys/fs/cgroup/cpu.max": "100000 100000", ...Object.fromEntries(above) };
       expect(valuesOf({ cgroup, mounts: UNIFIED, files })[0]).toBe(1);
     },
   );
