@@ -238,3 +238,19 @@ describe("a small part of a large chunk", () => {
     expect([queue.bytes, kept(queue)]).toEqual([100, 100]);
   });
 });
+
+test("a queue that was cleared has nothing to write, and begins anew", () => {
+  const queue = new ByteQueue();
+  queue.push(new Uint8Array(10), 4, 8);
+  queue.clear();
+  const written: number[] = [];
+  const socket = {
+    write(bytes: Uint8Array) {
+      written.push(bytes.length);
+      return bytes.length;
+    },
+  };
+  expect([queue.drainTo(socket), written, queue.first.length]).toEqual([true, [], 0]);
+  queue.push(new Uint8Array([1, 2, 3]), 0, 3);
+  expect([queue.drainTo(socket), written, queue.bytes]).toEqual([true, [3], 0]);
+});
