@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  fstatSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -116,6 +117,14 @@ test("what was not claimed stays: it may be that of a daemon whose pid file was 
   running.release();
 });
 
+test("nothing of what was claimed stays, be it ours or of before, but for the folder", () => {
+  mkdirSync(folder.at("run/backends"), { mode: 0o700 });
+  const running = new RuntimeDir(folder.at("run"));
+  running.claim();
+  expect(readdirSync(folder.at("run")).sort()).toEqual(["backends", "instance", "std-fpm.pid"]);
+  expect([running.release(), readdirSync(folder.at("run"))]).toEqual([[], []]);
+});
+
 describe("a runtime folder that somebody has removed", () => {
   const claimed = () => {
     chmodSync(folder.at("run"), 0o750);
@@ -200,6 +209,9 @@ describe("a runtime folder that somebody has removed", () => {
     const other = new RuntimeDir(folder.at("run"));
     other.claim();
     expect(() => running.remake()).toThrow("Another std-fpm runs in");
+    const { fd } = running.lock;
+    expect(running.release()).toEqual([]);
+    expect(() => fstatSync(fd)).toThrow("EBADF");
     expect(readFileSync(folder.at("run/instance"), "latin1").trim()).toBe(other.lock.instance);
     other.release();
   });
