@@ -99,6 +99,14 @@ const stdout = (words: string) => encodeStream(FCGI_STDOUT, 9, text(words), fals
 const END = (code: number) =>
   Buffer.concat([encodeStream(FCGI_STDOUT, 9, text(""), true), encodeEndRequest(9, code, 0)]);
 
+test("whoever goes on to send the body of an answer that is over finds its input left, and none that is closed", async () => {
+  await using all = world();
+  const input = all.link.outlive();
+  expect(input?.isOutlived).toBe(true);
+  input?.end();
+  expect(all.link.outlive()).toBeUndefined();
+});
+
 describe("what a CGI process prints", () => {
   test("comes as an answer of FastCGI, with the status of its exit at the end", async () => {
     await using all = world();

@@ -36,6 +36,21 @@ describe("Unix sockets by system call", () => {
     expect(hasNoPeer(own)).toBe(false);
   });
 
+  test("one that a connection was looked for on has no timeout: whoever accepts there waits as before", () => {
+    using dir = makeTempDir();
+    const listening = listenUnix(dir.at("s"), 4);
+    const timeout = () => {
+      const look = 'open S, "+<&=3" or die; print unpack "H*", getsockopt S, 1, 20';
+      return Bun.spawnSync(["perl", "-e", look], {
+        stdio: ["ignore", "pipe", "inherit", listening],
+      }).stdout.toString();
+    };
+    expect(timeout()).toBe("0".repeat(32));
+    expect(acceptNow(listening)).toBeUndefined();
+    expect(timeout()).toBe("0".repeat(32));
+    closeFd(listening);
+  });
+
   test("connecting where nothing is is refused with the system's reason", () => {
     expect(connectUnix("/nonexistent/s")).toEqual({ kind: "refused", reason: "No such file or directory" });
   });

@@ -136,6 +136,8 @@ describe("the process that is to take over", () => {
     successor.kill("too late");
     expect(readFileSync(`/proc/${successor.pid}/cmdline`, "latin1")).toContain(dir.at("end"));
     writeFileSync(dir.at("end"), "\n");
+    // Nor is it looked at any more.
+    expect(clock.timers).toBe(0);
     for (const fd of [bequest.lock.fd, bequest.sockets[0]?.fd ?? -1]) closeFd(fd);
   });
 
