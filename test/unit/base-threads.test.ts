@@ -184,6 +184,13 @@ describe("threads", () => {
     expect(heard).not.toContain("next");
   });
 
+  test("that stand for less than that are heard, however old the process is", async () => {
+    const { heard, ask } = threadsWith(4000);
+    ask("slow", 1500, "alice");
+    await waitUntil("it has answered", () => heard.length === 2);
+    expect(heard).toEqual(["begun: slow", "slow"]);
+  });
+
   test("that are closed tell nothing more, and those made later do not wait for one that stands", async () => {
     const closed = threadsWith(60_000);
     closed.ask("slow", 3000);
