@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { beginningOfText } from "../../src/base/bounded-read.ts";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Threads } from "../../src/base/threads.ts";
 import { TIME_FACTOR, waitUntil } from "../support/wait-until.ts";
@@ -12,7 +12,7 @@ type Message = { readonly who: string } | { readonly notice: string };
 /** Threads that stand as they are told, and what comes of it; a time is told in milliseconds. */
 function threadsWith(
   deadlineMs: number,
-  options: { most?: number; mostOfKey?: number; atOnce?: number; asksAgain?: boolean } = {},
+  options: { clock?: Clock; most?: number; mostOfKey?: number; atOnce?: number; asksAgain?: boolean } = {},
 ) {
   const heard: string[] = [];
   const lines: string[] = [];
@@ -185,7 +185,8 @@ describe("threads", () => {
   });
 
   test("that stand for less than that are heard, however old the process is", async () => {
-    const { heard, ask } = threadsWith(4000);
+    const clock = { ...systemClock, now: () => systemClock.now() + 60_000 };
+    const { heard, ask } = threadsWith(4000, { clock });
     ask("slow", 1500, "alice");
     await waitUntil("it has answered", () => heard.length === 2);
     expect(heard).toEqual(["begun: slow", "slow"]);
