@@ -42,7 +42,7 @@ export class UnreadWatch {
     for (let next = this.#young.first; next && next.since <= due; next = this.#young.first)
       if (next.isUnread) this.#move(next, this.#unread);
       else this.remove(next);
-    for (const lease of this.#firstUnread()) {
+    for (const lease of this.#unread.members(MOST_LOOKS)) {
       if (!lease.isUnread) {
         this.remove(lease);
         continue;
@@ -53,13 +53,6 @@ export class UnreadWatch {
     }
     if (!this.#unread.first && !this.#young.first) return;
     this.#timer ??= this.#clock.after(UNREAD_MS, () => this.#look());
-  }
-
-  #firstUnread(): readonly Lease[] {
-    const leases: Lease[] = [];
-    for (let each = this.#unread.first; each && leases.length < MOST_LOOKS; each = each.next)
-      leases.push(each);
-    return leases;
   }
 
   #move(lease: Lease, list: LinkedList<Lease>): void {

@@ -17,6 +17,13 @@ export class LinkedList<Member extends Linked<Member>> {
     return this.#last;
   }
 
+  /** The first of them, so many at the most, as they stand now: it may be changed while they are gone through. */
+  members(most = Number.POSITIVE_INFINITY): Member[] {
+    const members: Member[] = [];
+    for (let each = this.#first; each && members.length < most; each = each.next) members.push(each);
+    return members;
+  }
+
   /** At the end. It must be in no list. */
   push(member: Member): void {
     this.insertAfter(this.#last, member);

@@ -58,9 +58,7 @@ export class Intake implements RecordSink {
 
   /** Requests that are not over, in the order they began. */
   get requests(): readonly FrontRequest[] {
-    const requests: FrontRequest[] = [];
-    for (let each = this.#requests.first; each; each = each.next) requests.push(each);
-    return requests;
+    return this.#requests.members();
   }
 
   /** How many requests are not over. */

@@ -7,9 +7,7 @@ export class FreeList {
 
   /** Those that work on nothing, the longest idle first. */
   get idle(): readonly Backend[] {
-    const idle: Backend[] = [];
-    for (let each = this.#backends.first; each; each = each.next) if (each.isIdle) idle.push(each);
-    return idle;
+    return this.#backends.members().filter(({ isIdle }) => isIdle);
   }
 
   get isEmpty(): boolean {

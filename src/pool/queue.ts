@@ -86,9 +86,7 @@ export class WaitQueue {
 
   /** Refuses the first `count` requests, of those that wait now. */
   refuse(count: number, error: FpmError): void {
-    const refused: Waiter[] = [];
-    for (let each = this.#waiters.first; each && refused.length < count; each = each.next) refused.push(each);
-    for (const waiter of refused) {
+    for (const waiter of this.#waiters.members(count)) {
       // What one hears may have another one leave.
       const length = this.#length;
       this.remove(waiter);

@@ -43,6 +43,11 @@ describe("a linked list", () => {
           const [there, back] = bothWays(list);
           expect([there.length, back.length]).toEqual([expected.length, expected.length]);
           expect(expected.every((each, i) => each === there[i] && each === back[i])).toBe(true);
+          for (const most of [undefined, 0, after, 10]) {
+            const [found, first] = [list.members(most), expected.slice(0, most)];
+            expect(found.length).toBe(first.length);
+            expect(found.every((each, i) => each === first[i])).toBe(true);
+          }
         }
       }),
     );
