@@ -1,4 +1,4 @@
-import type { ByteTarget } from "../base/byte-queue.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead, encodeRecord } from "./encoder.ts";
@@ -162,7 +162,7 @@ export class RequestHead {
   }
 
   /** Adds what a program gets of it to `queue`: the records as they came, with the KEEP_CONN flag set in place, or else made anew. */
-  sendTo(queue: ByteTarget, keepConn: boolean, changes: ParamChanges): void {
+  sendTo(queue: ByteQueue, keepConn: boolean, changes: ParamChanges): void {
     if (this.isVerbatim(changes)) {
       this.#records[this.#start + FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
       queue.push(this.#records, this.#start, this.#end);
