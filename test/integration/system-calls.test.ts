@@ -27,12 +27,20 @@ test("system calls that may take long have the numbers of the kernel's headers, 
   // On arm64 there are no headers of x64.
   const installed = (["x64", "arm64"] as const).filter((processor) => existsSync(HEADERS[processor]));
   expect(installed).toContain(kernelProcessor() as Processor);
-  for (const processor of installed) {
-    const known = [...numbersOf(processor)].flatMap(([name, number]) => {
+  const looked = installed.map((processor) => {
+    const numbers = numbersOf(processor);
+    const known = [...numbers].flatMap(([name, number]) => {
       const found = systemCall(processor, number)?.name;
-      return found === undefined ? [] : [[name, found]];
+      return found === undefined ? [] : [[name, found] as const];
     });
-    for (const [name, found] of known) expect(found).toBe(name as string);
+    for (const [name, found] of known) expect(found).toBe(name);
     expect(known.length).toBe(KNOWN[processor]);
-  }
+    return { numbers, names: known.map(([name]) => name) };
+  });
+  // Each is known on both, but for those that one of them does not have.
+  for (const one of looked)
+    for (const other of looked)
+      expect(one.names.filter((name) => other.numbers.has(name)).sort()).toEqual(
+        other.names.filter((name) => one.numbers.has(name)).sort(),
+      );
 });
