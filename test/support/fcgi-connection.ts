@@ -54,6 +54,8 @@ export interface FcgiConnection extends Disposable {
   /** Stops and resumes reading. */
   pause(): void;
   resume(): void;
+  /** Reads until that many bytes more have come, or a read's worth above it, and stops again. */
+  take(bytes: number): Promise<void>;
 }
 
 /** Connects to a Unix socket, given by its path, or to a TCP address. */
@@ -62,11 +64,15 @@ export async function connectFcgi(to: string | { hostname: string; port: number 
   let unread: Buffer = Buffer.alloc(0);
   let isClosed = false;
   let onDrain = () => {};
+  let taken = 0;
+  let pauseAt = Number.POSITIVE_INFINITY;
   const socket = await Bun.connect({
     ...((typeof to === "string" ? { unix: to } : to) as { unix: string }),
     allowHalfOpen: true,
     socket: {
-      data(_socket, chunk) {
+      data(self, chunk) {
+        taken += chunk.length;
+        if (taken >= pauseAt) self.pause();
         unread = takeRecords(
           unread.length === 0 ? Buffer.from(chunk) : Buffer.concat([unread, chunk]),
           records,
@@ -117,7 +123,15 @@ export async function connectFcgi(to: string | { hostname: string; port: number 
       await waitUntil("the connection is closed", () => isClosed);
     },
     pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    resume() {
+      pauseAt = Number.POSITIVE_INFINITY;
+      socket.resume();
+    },
+    async take(bytes) {
+      pauseAt = taken + bytes;
+      socket.resume();
+      await waitUntil(`${bytes} bytes more`, () => taken >= pauseAt || isClosed);
+    },
     [Symbol.dispose]: () => socket.terminate(),
   };
   return connection;
