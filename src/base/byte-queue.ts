@@ -127,13 +127,20 @@ export class ByteQueue {
   /** Forgets everything. */
   clear(): void {
     if (this.#bytes === 0) return;
-    this.#budget?.release(this.#bytes);
+    const bytes = this.cede();
+    this.#budget?.release(bytes);
+  }
+
+  /** Forgets everything but what is held of the budget, which is the caller's to release: so many bytes. */
+  cede(): number {
+    const bytes = this.#bytes;
     this.#bytes = 0;
     this.#earlier = undefined;
     // As arguments of #setLast the runtime compiled these again and again (Bun 1.4.5).
     this.#chunk = NO_BYTES;
     this.#start = 0;
     this.#end = 0;
+    return bytes;
   }
 
   #drainEarlier(earlier: Uint8Array[], socket: WritableSocket): boolean {

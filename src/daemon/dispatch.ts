@@ -19,7 +19,7 @@ import { SpooledClient } from "../relay/spooled-client.ts";
 import type { Route } from "../route/path-router.ts";
 import type { Router } from "../route/router.ts";
 import type { AccessLog } from "./access-log.ts";
-import { Attempts } from "./attempts.ts";
+import { Attempts, needsNewConnection } from "./attempts.ts";
 import { Journey, type Queued } from "./journey.ts";
 import type { OutcomeLogs } from "./outcome-line.ts";
 import type { OwnAnswers } from "./own-answers.ts";
@@ -50,7 +50,8 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   next: Waiter | undefined = undefined;
   readonly #deps: DispatchDeps;
   readonly #journey: Journey;
-  readonly #attempts: Attempts;
+  /** Of one that was not answered. */
+  #attempts: Attempts | undefined;
   readonly #onOver: () => void;
   /** The web server's side, or what was taken of it. */
   #client: ClientStream;
@@ -66,7 +67,6 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     this.#deps = deps;
     this.#onOver = onOver;
     this.#journey = new Journey(client, deps.clock.now(), deps.accessLog.isOn);
-    this.#attempts = new Attempts(client.head.isSafe);
   }
 
   get waitingSince(): number {
@@ -215,11 +215,11 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
     accessLog.onLent(journey);
     slowLog.onLent(journey);
     const { changes } = journey.route as Route;
-    lease.mayBeTakenBack = this.#attempts.mayBeTakenBack;
+    lease.mayBeTakenBack = this.#attempts?.mayBeTakenBack ?? true;
     const answer = new AnswerHead(journey.isLogged && accessLog.needsHeader);
     journey.answer = answer;
     const relay = new Relay(this.#client, lease, this.#deps, this);
-    relay.start(changes, this.#attempts.needsNewConnection, answer);
+    relay.start(changes, needsNewConnection(this.#client.head.isSafe, this.#attempts), answer);
   }
 
   #release(ending: Ending, now: number): void {
@@ -231,6 +231,7 @@ export class Dispatch implements Waiter, RelayOwner, LeaveListener, Queued {
   }
 
   #onUnanswered({ failure, error }: Extract<Relayed, { kind: "unanswered" }>, now: number): void {
+    this.#attempts ??= new Attempts(this.#client.head.isSafe);
     if (!this.#attempts.mayRepeat(failure) || !this.#client.isHeld) {
       this.#refuse(error);
       return;

@@ -58,9 +58,11 @@ export class RequestHead {
   readonly #records: Uint8Array;
   readonly #start: number;
   readonly #end: number;
-  /** The PARAMS stream without its record headers. */
-  readonly #params: Params;
-  /** Where the value of each of NAMES begins and ends in `#params.bytes`, of one that is sent twice the last; 0: absent. */
+  /** The PARAMS stream without its record headers: `#params[#paramsStart, #paramsEnd)`. */
+  #params: Uint8Array = NOTHING;
+  #paramsStart = 0;
+  #paramsEnd = 0;
+  /** Where the value of each of NAMES begins and ends in `#params`, of one that is sent twice the last; 0: absent. */
   readonly #known = new Int32Array(2 * NAMES.size);
   /** The records may go on as they are: nothing to drop in them, no pair straddles two, and BEGIN_REQUEST has no padding. */
   readonly #verbatim: boolean;
@@ -78,15 +80,16 @@ export class RequestHead {
     this.requestId = ((records[start + 2] as number) << 8) | (records[start + 3] as number);
     this.role = ((records[start + 8] as number) << 8) | (records[start + 9] as number);
     this.keepConn = keepsConnection(records, start);
-    this.#params = paramsOf(records, start, end);
-    const { bytes, start: from, end: to } = this.#params;
-    const isOnce = (NAMES.locate(bytes, from, to, this.#known) & SINGLE_BITS) === 0;
+    const cuts = this.#findParams();
+    const twice = NAMES.locate(this.#params, this.#paramsStart, this.#paramsEnd, this.#known);
+    const isOnce = (twice & SINGLE_BITS) === 0;
     this.contentLength = this.#has("CONTENT_LENGTH")
       ? lengthIn(this.value("CONTENT_LENGTH") ?? "")
       : undefined;
     // libfcgi 2.4.2 takes padding behind BEGIN_REQUEST for the next record, and has no parameters then.
     const isClean = isOnce && !this.#has("HTTP_PROXY") && !this.#has("ORIG_SCRIPT_FILENAME");
-    this.#verbatim = isClean && !pairStraddles(this.#params) && records[start + PADDING_LENGTH_AT] === 0;
+    this.#verbatim =
+      isClean && !(cuts && this.#pairStraddles(cuts)) && records[start + PADDING_LENGTH_AT] === 0;
   }
 
   /** A parameter's value, a character a byte; undefined when the web server did not send it. */
@@ -94,12 +97,59 @@ export class RequestHead {
     if (!this.#has(name)) return undefined;
     const at = 2 * PLACES[name];
     const [start, end] = [this.#known[at] as number, this.#known[at + 1] as number];
-    return start === end ? "" : latin1(this.#params.bytes, start, end);
+    return start === end ? "" : latin1(this.#params, start, end);
   }
 
   #cursor(): ParamCursor {
-    const { bytes, start, end } = this.#params;
-    return new ParamCursor(bytes, start, end);
+    return new ParamCursor(this.#params, this.#paramsStart, this.#paramsEnd);
+  }
+
+  /** The contents of the PARAMS records. One record, as nearly always: no copy. Of several where they were joined. */
+  #findParams(): readonly number[] | undefined {
+    const records = this.#records;
+    let firstEnd = 0;
+    for (let at = this.#start; at < this.#end; ) {
+      const length = ((records[at + 4] as number) << 8) | (records[at + 5] as number);
+      const from = at + FCGI_HEADER_LEN;
+      if (records[at + 1] === FCGI_PARAMS && length > 0) {
+        if (firstEnd > 0) return this.#joinParams();
+        this.#paramsStart = from;
+        firstEnd = from + length;
+      }
+      at = from + length + (records[at + 6] as number);
+    }
+    this.#params = records;
+    this.#paramsEnd = firstEnd;
+    return undefined;
+  }
+
+  #joinParams(): readonly number[] {
+    const records = this.#records;
+    const bytes = new Uint8Array(this.#end - this.#start);
+    const cuts: number[] = [];
+    let length = 0;
+    for (let at = this.#start; at < this.#end; ) {
+      const contentEnd =
+        at + FCGI_HEADER_LEN + (((records[at + 4] as number) << 8) | (records[at + 5] as number));
+      if (records[at + 1] === FCGI_PARAMS) {
+        if (length > 0) cuts.push(length);
+        bytes.set(records.subarray(at + FCGI_HEADER_LEN, contentEnd), length);
+        length += contentEnd - at - FCGI_HEADER_LEN;
+      }
+      at = contentEnd + (records[at + 6] as number);
+    }
+    this.#params = bytes;
+    this.#paramsStart = 0;
+    this.#paramsEnd = length;
+    return cuts.filter((cut) => cut < length);
+  }
+
+  /** Whether a pair goes on behind one of these places in PARAMS. */
+  #pairStraddles(cuts: readonly number[]): boolean {
+    const starts = new Set<number>();
+    const cursor = this.#cursor();
+    while (cursor.next()) starts.add(cursor.pairStart);
+    return cuts.some((cut) => !starts.has(cut));
   }
 
   #has(name: keyof typeof PLACES): boolean {
@@ -115,18 +165,18 @@ export class RequestHead {
   /** A number of 32 bits that SCRIPT_FILENAME gives, and hardly another one (FNV-1a). */
   get scriptHash(): number {
     const at = 2 * PLACES.SCRIPT_FILENAME;
-    const { bytes } = this.#params;
+    const params = this.#params;
     const end = this.#known[at + 1] as number;
     let hash = FNV_OFFSET;
     for (let i = this.#known[at] as number; i < end; i++)
-      hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+      hash = Math.imul(hash ^ (params[i] as number), FNV_PRIME);
     return hash;
   }
 
   /** Whether SCRIPT_FILENAME is these bytes. */
   isScript(script: Uint8Array): boolean {
     const start = this.#known[2 * PLACES.SCRIPT_FILENAME] as number;
-    return script.length === this.scriptLength && isEqualAt(this.#params.bytes, start, script);
+    return script.length === this.scriptLength && isEqualAt(this.#params, start, script);
   }
 
   /** As the web server names it; GET when it names none. */
@@ -141,7 +191,7 @@ export class RequestHead {
     const [start, end] = [this.#known[at] as number, this.#known[at + 1] as number];
     if (start === end) return true;
     for (const method of SAFE_METHODS)
-      if (end - start === method.length && isAsciiAt(this.#params.bytes, start, method)) return true;
+      if (end - start === method.length && isAsciiAt(this.#params, start, method)) return true;
     return false;
   }
 
@@ -205,9 +255,8 @@ export class RequestHead {
 
   /** Has `table` note in `places` where its parameters stand in the bytes that it answers. */
   locate(table: NameTable, places: Int32Array): Uint8Array {
-    const { bytes, start, end } = this.#params;
-    table.locate(bytes, start, end, places);
-    return bytes;
+    table.locate(this.#params, this.#paramsStart, this.#paramsEnd, places);
+    return this.#params;
   }
 
   /** Every pair in the order it came, a character a byte. */
@@ -225,57 +274,6 @@ export function readHead(records: Uint8Array, start: number, end: number): Reque
 /** Whether a BEGIN_REQUEST record, which begins at `start`, asks to keep the connection; false where it has not come so far. */
 export function keepsConnection(records: Uint8Array, start: number): boolean {
   return ((records[start + FLAGS_AT] ?? 0) & FCGI_KEEP_CONN) !== 0;
-}
-
-/** The PARAMS stream: `bytes[start, end)`. */
-interface Params {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** Where records were joined; undefined: it came in one. */
-  readonly cuts?: readonly number[];
-}
-
-/** The contents of the PARAMS records. One record, as nearly always: no copy. */
-function paramsOf(records: Uint8Array, start: number, end: number): Params {
-  let first = 0;
-  let firstEnd = 0;
-  for (let at = start; at < end; ) {
-    const length = ((records[at + 4] as number) << 8) | (records[at + 5] as number);
-    const from = at + FCGI_HEADER_LEN;
-    if (records[at + 1] === FCGI_PARAMS && length > 0) {
-      if (firstEnd > 0) return joinedParams(records, start, end);
-      first = from;
-      firstEnd = from + length;
-    }
-    at = from + length + (records[at + 6] as number);
-  }
-  return { bytes: records, start: first, end: firstEnd };
-}
-
-function joinedParams(records: Uint8Array, start: number, end: number): Params {
-  const bytes = new Uint8Array(end - start);
-  const cuts: number[] = [];
-  let length = 0;
-  for (let at = start; at < end; ) {
-    const contentEnd =
-      at + FCGI_HEADER_LEN + (((records[at + 4] as number) << 8) | (records[at + 5] as number));
-    if (records[at + 1] === FCGI_PARAMS) {
-      if (length > 0) cuts.push(length);
-      bytes.set(records.subarray(at + FCGI_HEADER_LEN, contentEnd), length);
-      length += contentEnd - at - FCGI_HEADER_LEN;
-    }
-    at = contentEnd + (records[at + 6] as number);
-  }
-  return { bytes, start: 0, end: length, cuts: cuts.filter((cut) => cut < length) };
-}
-
-function pairStraddles({ bytes, start, end, cuts }: Params): boolean {
-  if (!cuts) return false;
-  const starts = new Set<number>();
-  const cursor = new ParamCursor(bytes, start, end);
-  while (cursor.next()) starts.add(cursor.pairStart);
-  return cuts.some((cut) => !starts.has(cut));
 }
 
 /**

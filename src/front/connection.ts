@@ -17,7 +17,8 @@ import { Intake, type IntakeOwner } from "./intake.ts";
 import { answerManagement } from "./management.ts";
 import type { Occupant, Places } from "./places.ts";
 import { Reading } from "./reading.ts";
-import type { FrontRequest, RequestPort, RequestTimes } from "./request.ts";
+import type { FrontRequest, RequestPort } from "./request.ts";
+import type { RequestTimes } from "./request-times.ts";
 import { type ConnectionEvent, type ConnectionState, nextConnectionState } from "./states.ts";
 import { TakingWatch } from "./taking-watch.ts";
 

@@ -13,9 +13,10 @@ import {
   FCGI_REQUEST_COMPLETE,
   FCGI_RESPONDER,
 } from "../fcgi/protocol.ts";
-import { bodyLate, bodyTooLarge } from "../relay/body-limit.ts";
+import { bodyTooLarge } from "../relay/body-limit.ts";
 import type { ClientListener, ClientStream, LeaveListener } from "../relay/client-stream.ts";
 import { errorReply } from "../reply/error-reply.ts";
+import { lateError, type RequestPhase, type RequestTimes, timeFor } from "./request-times.ts";
 
 /** All of PARAMS; web servers send at most 64 KiB or so. */
 export const MAX_HEAD_BYTES = 256 * 1024;
@@ -27,16 +28,6 @@ const MAX_HELD_RAW_BYTES = 2 * SMALL_BODY_BYTES;
 export const MAX_DRAINED_BYTES = 256 * 1024 * 1024;
 
 const LEFT: Outcome = { kind: "client-left" };
-
-/** How long the rest of a body that nobody wants may take on a connection that is kept. */
-const DRAIN_MS = 30_000;
-
-/** How long a client may take. */
-export interface RequestTimes {
-  readonly headTimeoutMs: number;
-  /** How long it may send no byte of a body. */
-  readonly bodyTimeoutMs: number;
-}
 
 /** What a request needs of the connection it came on. */
 export interface RequestPort {
@@ -62,23 +53,19 @@ export interface RequestPort {
   resume(request: FrontRequest): void;
 }
 
-/**
- * One request on a connection from a web server: collects its head and body, takes its answer.
- *
- *     head ──PARAMS end──► body ──ready──► open ──answered──► draining ──body ends──► ended
- *       └───────── refused, or body complete when answered ──────────────────────────►┘
- */
-export type RequestPhase = "head" | "body" | "open" | "draining" | "ended";
-
+/** One request on a connection from a web server: collects its head and body, takes its answer. What it is at: see RequestPhase. */
 export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest> {
   previous: FrontRequest | undefined = undefined;
   next: FrontRequest | undefined = undefined;
   readonly id: number;
-  readonly body: ByteQueue;
   /** When it was first looked at, which is within a second of its beginning; 0: it is younger. */
   seenAt = 0;
   readonly #port: RequestPort;
-  readonly #headRecords: ByteQueue;
+  readonly #budget: ByteBudget;
+  /** What has come of the head until that is read, then of the body. */
+  readonly #records: ByteQueue;
+  /** What the head, once it is read, holds of the budget. */
+  #headBytes = 0;
   #phase: RequestPhase = "head";
   #head: RequestHead | undefined;
   #listener: ClientListener | undefined;
@@ -104,8 +91,8 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
   constructor(id: number, port: RequestPort, budget: ByteBudget) {
     this.id = id;
     this.#port = port;
-    this.body = new ByteQueue(budget);
-    this.#headRecords = new ByteQueue(budget);
+    this.#budget = budget;
+    this.#records = new ByteQueue(budget);
   }
 
   get phase(): RequestPhase {
@@ -115,6 +102,11 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
   /** Only from `endHead()` on. */
   get head(): RequestHead {
     return this.#head as RequestHead;
+  }
+
+  /** Only from `endHead()` on. */
+  get body(): ByteQueue {
+    return this.#records;
   }
 
   /** Whether the web server keeps the connection open after this request. */
@@ -170,9 +162,9 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#phase === "head") this.#headRecords.push(chunk, start, end);
+    if (this.#phase === "head") this.#records.push(chunk, start, end);
     else if (this.#phase === "body") {
-      this.body.push(chunk, start, end);
+      this.#records.push(chunk, start, end);
       this.#checkReady();
     } else if (this.#phase === "open") this.#passBody(chunk, start, end);
     else if (this.#phase === "draining") {
@@ -184,7 +176,8 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
   /** The empty PARAMS record has come and was handed to `onRaw`. */
   endHead(): void {
     try {
-      this.#head = this.#headRecords.read(readHead);
+      this.#head = this.#records.read(readHead);
+      this.#headBytes = this.#records.cede();
     } catch (error) {
       if (!(error instanceof FpmError)) throw error;
       this.refuse(error);
@@ -246,14 +239,15 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
    */
   checkOverdue(now: number, times: RequestTimes): void {
     this.seenAt ||= now;
-    const timeoutMs = this.#timeoutMs(times);
+    const phase = this.#phase;
+    const timeoutMs = timeFor(phase, times);
     if (timeoutMs === 0) return;
-    if (this.#dueAt === 0 || (this.#phase === "body" && this.body.bytes !== this.#seenBytes)) {
+    if (this.#dueAt === 0 || (phase === "body" && this.#records.bytes !== this.#seenBytes)) {
       this.#dueAt = now + timeoutMs;
-      this.#seenBytes = this.body.bytes;
+      this.#seenBytes = this.#records.bytes;
     } else if (now < this.#dueAt) return;
-    else if (this.#phase === "draining") this.#port.onOverrun(this);
-    else this.refuse(this.#phase === "head" ? headLate(timeoutMs) : bodyLate(timeoutMs));
+    else if (phase === "head" || phase === "body") this.refuse(lateError(phase, timeoutMs));
+    else this.#port.onOverrun(this);
   }
 
   listen(listener: ClientListener | undefined): void {
@@ -317,8 +311,9 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
     // With the last record of it the body is complete in a moment.
     if (!this.#isBodyComplete && this.#isStdinOver && this.#isDataOver) return;
     const announced = this.head.contentLength ?? Number.POSITIVE_INFINITY;
-    const hasBegun = this.body.bytes > 0 && announced > SMALL_BODY_BYTES;
-    const isOverlong = this.body.bytes > MAX_HELD_RAW_BYTES;
+    const { bytes } = this.#records;
+    const hasBegun = bytes > 0 && announced > SMALL_BODY_BYTES;
+    const isOverlong = bytes > MAX_HELD_RAW_BYTES;
     if (this.#isBodyComplete || hasBegun || isOverlong) this.#open();
   }
 
@@ -327,19 +322,13 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
     this.#port.onReady(this);
   }
 
-  #timeoutMs({ headTimeoutMs, bodyTimeoutMs }: RequestTimes): number {
-    if (this.#phase === "head") return headTimeoutMs;
-    if (this.#phase === "body") return bodyTimeoutMs;
-    return this.#phase === "draining" ? DRAIN_MS : 0;
-  }
-
   #passBody(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#isHeld) this.body.push(chunk, start, end);
+    if (this.#isHeld) this.#records.push(chunk, start, end);
     if (!this.#listener) {
-      if (this.body.bytes > MAX_HELD_RAW_BYTES) this.#port.pause(this);
+      if (this.#records.bytes > MAX_HELD_RAW_BYTES) this.#port.pause(this);
       return;
     }
-    if (this.body.bytes > MAX_HELD_RAW_BYTES && !this.#listener.mayBeUnseen) this.#letGo();
+    if (this.#records.bytes > MAX_HELD_RAW_BYTES && !this.#listener.mayBeUnseen) this.#letGo();
     this.#listener.onBody(chunk, start, end);
   }
 
@@ -362,7 +351,7 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
   #letGo(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.body.clear();
+    this.#records.clear();
   }
 
   #sendAll(bytes: Uint8Array): void {
@@ -388,13 +377,9 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
     this.#phase = phase;
     this.#dueAt = 0;
     if (phase !== "draining" && phase !== "ended") return;
-    if (!this.#head && this.#headRecords.bytes > 0) this.#wasKept = this.#headRecords.read(keepsConnection);
-    this.#headRecords.clear();
+    if (this.#head) this.#budget.release(this.#headBytes);
+    else if (this.#records.bytes > 0) this.#wasKept = this.#records.read(keepsConnection);
+    this.#headBytes = 0;
     this.#letGo();
   }
-}
-
-function headLate(afterMs: number): FpmError {
-  const what = `A request's head did not arrive within head_timeout (${afterMs / 1000} s).`;
-  return new FpmError("HEAD_TIMEOUT", "client", what);
 }

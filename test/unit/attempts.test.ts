@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Attempts } from "../../src/daemon/attempts.ts";
+import { Attempts, needsNewConnection } from "../../src/daemon/attempts.ts";
 import type { Failure } from "../../src/relay/relay.ts";
 
 const SAFE = true;
@@ -34,10 +34,8 @@ describe("a request may be sent again", () => {
 });
 
 test("a request that must not run twice, and each that is sent again, needs a new connection", () => {
-  const [safe, unsafe] = [new Attempts(SAFE), new Attempts(UNSAFE)];
-  expect([safe.needsNewConnection, unsafe.needsNewConnection]).toEqual([false, true]);
-  safe.mayRepeat("stale");
-  expect(safe.needsNewConnection).toBe(true);
+  expect([needsNewConnection(SAFE, undefined), needsNewConnection(UNSAFE, undefined)]).toEqual([false, true]);
+  expect(needsNewConnection(SAFE, new Attempts(SAFE))).toBe(true);
 });
 
 test("a request is taken back twice, not three times", () => {
