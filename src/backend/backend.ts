@@ -1,7 +1,7 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import type { Linked, LinkedList } from "../base/linked-list.ts";
-import type { RequestHead } from "../fcgi/head.ts";
+import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import type { Program } from "../start/program.ts";
 import type { Conduct } from "./conduct.ts";
 import type { StopReason } from "./exit.ts";
@@ -68,7 +68,7 @@ export interface Backend extends Linked<Backend> {
   /** It works on one more request from `now` on. Only while it is `free`. */
   lend(now: number): Lease;
   /** See Lease.open. */
-  open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
+  open(lease: Lease, request: Opening, changes: ParamChanges, fresh: boolean): Link | FpmError;
   /** How much its threads or children do for clients that have left; each has the place of its request. */
   readonly leftAtWork: number;
   /** Since when it, or the oldest of that, has been at work for nobody; undefined: none is, or none that could be given up. */
@@ -135,6 +135,13 @@ export interface LeaseUser {
   onNotRead(why: string): void;
 }
 
+/** What a program gets of a request at first. */
+export interface Opening {
+  readonly head: RequestHead;
+  /** Whole records of the body that came so far. */
+  readonly body: ByteQueue;
+}
+
 /** A backend lent to one request, and the connection that carries it. */
 export class Lease implements Linked<Lease> {
   previous: Lease | undefined = undefined;
@@ -186,13 +193,17 @@ export class Lease implements Linked<Lease> {
     return this.backend.conduct;
   }
 
+  /** Whether the program is asked to keep the connection of its request. */
+  get keepsConnection(): boolean {
+    return this.conduct.keepsConnections && this.backend.program.app.keepConnection;
+  }
+
   /**
-   * Sends the request: its head and what has come of its body, on a kept connection or a new one; with `fresh` always on a
-   * new one.
+   * Sends the request: its head, the parameters with `changes`, and what has come of its body, on a kept connection or a new one; with `fresh`
+   * always on a new one.
    */
-  open(records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
-    this.bytesIn += records.bytes + body.bytes;
-    const link = this.backend.open(this, records, body, fresh);
+  open(request: Opening, changes: ParamChanges, fresh: boolean): Link | FpmError {
+    const link = this.backend.open(this, request, changes, fresh);
     if (!(link instanceof FpmError)) this.#link = link;
     this.pid = this.backend.pid;
     return link;

@@ -1,12 +1,11 @@
-import type { ByteQueue } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { closeFd, openPipe, type Pipe } from "../base/libc.ts";
-import { readHead } from "../fcgi/head.ts";
+import type { ParamChanges } from "../fcgi/head.ts";
 import { FCGI_AUTHORIZER } from "../fcgi/protocol.ts";
 import { cgiVariables } from "../start/cgi-environment.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
-import type { Ending, Lease } from "./backend.ts";
+import type { Ending, Lease, Opening } from "./backend.ts";
 import { type CgiExit, CgiLink } from "./cgi-link.ts";
 import { causeOf, describeExit, isOfClosedOutput } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
@@ -82,8 +81,9 @@ export class CgiBackend extends LentBackend {
   }
 
   /** Starts the process of this request. */
-  open(_lease: Lease, records: ByteQueue, body: ByteQueue): Link | FpmError {
-    const head = records.read(readHead);
+  open(lease: Lease, { head: came, body }: Opening, changes: ParamChanges): Link | FpmError {
+    const head = came.changed(changes);
+    lease.bytesIn += head.bytes + body.bytes;
     let stdin: Pipe | undefined;
     try {
       stdin = openPipe();

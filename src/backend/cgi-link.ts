@@ -3,6 +3,7 @@ import type { ByteBudget } from "../base/byte-budget.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { Decoder, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeEndRequest, encodeStream } from "../fcgi/encoder.ts";
 import { FCGI_REQUEST_COMPLETE, FCGI_STDERR, FCGI_STDOUT } from "../fcgi/protocol.ts";
 import type { Ending } from "../start/order.ts";
@@ -110,6 +111,11 @@ export class CgiLink implements Link {
 
   get isWaiting(): boolean {
     return this.#input.waiting > 0;
+  }
+
+  /** It carries one request. */
+  decoderFor(sink: RecordSink): Decoder {
+    return new Decoder(sink);
   }
 
   use(user: LinkUser | undefined): void {

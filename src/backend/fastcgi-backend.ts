@@ -1,10 +1,10 @@
-import type { ByteQueue } from "../base/byte-queue.ts";
 import type { FpmError } from "../base/errors.ts";
 import { isShortage, SHORTAGE_MS } from "../base/shortage.ts";
 import { sendSignal } from "../base/signal.ts";
+import type { ParamChanges } from "../fcgi/head.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
-import type { Ending, Lease } from "./backend.ts";
+import type { Ending, Lease, Opening } from "./backend.ts";
 import { BackendSocket } from "./backend-socket.ts";
 import { errorRecordLines } from "./error-records.ts";
 import { describeExit, type Exit } from "./exit.ts";
@@ -137,7 +137,7 @@ export class FastCgiBackend extends LentBackend {
     return this.program.app.concurrency;
   }
 
-  open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError {
+  open(lease: Lease, { head, body }: Opening, changes: ParamChanges, fresh: boolean): Link | FpmError {
     const isFresh = fresh || !this.conduct.keepsConnections;
     const link = this.#socket.connect(isFresh, this.busy + this.leftAtWork);
     if (!(link instanceof SocketLink)) {
@@ -146,7 +146,7 @@ export class FastCgiBackend extends LentBackend {
       else if (!isShortage(link)) this.retire("unreachable", this.program.app.stopTimeoutMs);
       return link;
     }
-    link.writeRequest(records, body);
+    lease.bytesIn += link.writeRequest(head, changes, lease.keepsConnection, body);
     if (link.requestId === 1) this.#unread.onConnected(lease.since);
     this.deps.unread.add(lease);
     return link;

@@ -1,5 +1,4 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
-import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import { BugError, type FpmError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -7,11 +6,12 @@ import { childrenOf } from "../base/proc-stat.ts";
 import { sendSignal } from "../base/signal.ts";
 import { Timers } from "../base/timers.ts";
 import type { Turns } from "../base/turns.ts";
+import type { ParamChanges } from "../fcgi/head.ts";
 import type { RequestNaming } from "../fcgi/request-naming.ts";
 import type { Program } from "../start/program.ts";
 import type { Starter } from "../start/starter.ts";
 import type { Acceptor } from "./acceptor.ts";
-import { type Backend, type Ending, Lease, type Verdict } from "./backend.ts";
+import { type Backend, type Ending, Lease, type Opening, type Verdict } from "./backend.ts";
 import type { Conduct } from "./conduct.ts";
 import type { Exit, StopReason } from "./exit.ts";
 import { InFlight } from "./in-flight.ts";
@@ -132,7 +132,7 @@ export abstract class LentBackend implements Backend {
     this.timers = new Timers(deps.clock);
   }
 
-  abstract open(lease: Lease, records: ByteQueue, body: ByteQueue, fresh: boolean): Link | FpmError;
+  abstract open(lease: Lease, request: Opening, changes: ParamChanges, fresh: boolean): Link | FpmError;
   abstract isUnaccepted(link: Link): boolean;
   abstract isBeingTaken(link: Link): boolean;
   abstract isUnread(link: Link): boolean;

@@ -1,4 +1,5 @@
 import type { FpmError } from "../base/errors.ts";
+import type { Decoder, RecordSink } from "../fcgi/decoder.ts";
 
 /** Who uses a link: the relay of the request that it carries. */
 export interface LinkUser {
@@ -42,6 +43,8 @@ export interface Link {
   readonly isWaiting: boolean;
   /** Whether the program has read all that was sent. */
   readonly isAllRead: boolean;
+  /** The decoder of what comes here, which the link's user feeds; records go to `sink` from now on. The last answer was complete, with nothing behind it. */
+  decoderFor(sink: RecordSink): Decoder;
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
   use(user: LinkUser | undefined): void;
   /** Sends `chunk[start, end)` now or later; by reference. */

@@ -2,14 +2,16 @@ import { fstatSync } from "node:fs";
 import type { Socket } from "bun";
 import { tellBug } from "../base/bug.ts";
 import type { ByteBudget } from "../base/byte-budget.ts";
-import type { ByteQueue } from "../base/byte-queue.ts";
+import type { ByteQueue, ByteTarget } from "../base/byte-queue.ts";
 import { FpmError, messageOf } from "../base/errors.ts";
 import { type Connected, closeFd, isHungUp, setSendBuffer, unsentBytes } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { Outbox } from "../base/outbox.ts";
 import { noDescriptors } from "../base/shortage.ts";
 import { hasNoPeer, peerOf, unreadByPeer } from "../base/unix-peer.ts";
+import { Decoder, type RecordSink } from "../fcgi/decoder.ts";
 import { encodeAbortRequest } from "../fcgi/encoder.ts";
+import type { ParamChanges, RequestHead } from "../fcgi/head.ts";
 import { Renumber } from "../fcgi/renumber.ts";
 import type { Link, LinkUser } from "./link.ts";
 
@@ -63,7 +65,7 @@ const HANDLERS = {
  * adopted: `Bun.connect({unix})` loses the answer of a peer that answers and closes at once, and reports the wrong
  * errno (Bun 1.4.5).
  */
-export class SocketLink implements Link {
+export class SocketLink implements Link, ByteTarget {
   #socket: Socket<SocketLink> | undefined;
   #outbox: Outbox | undefined;
   #user: LinkUser | undefined;
@@ -71,6 +73,8 @@ export class SocketLink implements Link {
   readonly #fd: number;
   readonly #owner: LinkOwner;
   readonly #renumber = new Renumber();
+  /** One for all requests, in turn: what comes is one stream. */
+  #decoder: Decoder | undefined;
   #requestId = 0;
   /** Of the present request. */
   #sentBytes = 0;
@@ -153,6 +157,12 @@ export class SocketLink implements Link {
     return (this.#outbox?.bytes ?? 0) > 0;
   }
 
+  decoderFor(sink: RecordSink): Decoder {
+    if (this.#decoder) this.#decoder.begin(sink);
+    else this.#decoder = new Decoder(sink);
+    return this.#decoder;
+  }
+
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
   use(user: LinkUser | undefined): void {
     this.#user = user;
@@ -167,19 +177,27 @@ export class SocketLink implements Link {
     this.#outbox?.write(chunk, start, end);
   }
 
-  /** Sends a request's head and what came of its body, under an id of its own, in as few system calls as possible. */
-  writeRequest(head: ByteQueue, body: ByteQueue): void {
-    const outbox = this.#outbox;
-    if (!outbox) return;
+  /**
+   * Sends a request's head, its parameters with `changes`, and what came of its body, under an id of its own, in as few system calls as possible.
+   * Answers how many bytes.
+   */
+  writeRequest(head: RequestHead, changes: ParamChanges, keepConn: boolean, body: ByteQueue): number {
+    if (!this.#outbox) return 0;
     this.#hasWrapped ||= this.#requestId === LAST_REQUEST_ID;
     this.#requestId = this.#requestId === LAST_REQUEST_ID ? 1 : this.#requestId + 1;
     this.#renumber.begin(this.#requestId);
-    this.#sentBytes = head.bytes + body.bytes;
-    head.feed(this.#renumber);
-    body.feed(this.#renumber);
-    head.feed(outbox);
-    body.feed(outbox);
-    outbox.flush();
+    this.#sentBytes = 0;
+    head.sendTo(this, keepConn, changes);
+    body.feed(this);
+    this.#outbox.flush();
+    return this.#sentBytes;
+  }
+
+  /** The next bytes of the request, which `writeRequest` sends. */
+  push(chunk: Uint8Array, start: number, end: number): void {
+    this.#sentBytes += end - start;
+    this.#renumber.push(chunk, start, end);
+    this.#outbox?.push(chunk, start, end);
   }
 
   probe(): void {

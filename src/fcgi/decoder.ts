@@ -1,5 +1,6 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
+import { BugError } from "../base/errors.ts";
 import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "./protocol.ts";
 
 /** Takes the raw bytes of whole records, header and padding included, in one piece or several. */
@@ -51,7 +52,7 @@ const STOPPED = 3;
  *        └── version is not 1, or stop() from any state ──► STOPPED
  */
 export class Decoder {
-  readonly #sink: RecordSink;
+  #sink: RecordSink;
   /** A header that straddles chunks; made when there is one. */
   #scratch: Uint8Array | undefined;
   #scratchFill = 0;
@@ -81,6 +82,14 @@ export class Decoder {
   constructor(sink: RecordSink, budget?: ByteBudget) {
     this.#sink = sink;
     this.#budget = budget;
+  }
+
+  /** What follows belongs to somebody else: all records so far were whole and handed on, and none has come behind them. */
+  begin(sink: RecordSink): void {
+    if (!this.atBoundary) throw new BugError("another request begins within a record");
+    this.#sink = sink;
+    this.#rawSink = null;
+    this.#runSink = null;
   }
 
   /** Whether the bytes so far end between two records. */

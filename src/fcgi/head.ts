@@ -1,4 +1,4 @@
-import type { ByteQueue } from "../base/byte-queue.ts";
+import type { ByteTarget } from "../base/byte-queue.ts";
 import { FpmError } from "../base/errors.ts";
 import { utf8 } from "../base/utf8.ts";
 import { encodeHead, encodeRecord } from "./encoder.ts";
@@ -211,18 +211,28 @@ export class RequestHead {
     return this.#verbatim && changes.size === 0;
   }
 
-  /** Adds what a program gets of it to `queue`: the records as they came, with the KEEP_CONN flag set in place, or else made anew. */
-  sendTo(queue: ByteQueue, keepConn: boolean, changes: ParamChanges): void {
+  /** How many bytes its records have. */
+  get bytes(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Gives `target` what a program gets of it: the records as they came, with the KEEP_CONN flag set in place, or else made anew. */
+  sendTo(target: ByteTarget, keepConn: boolean, changes: ParamChanges): void {
     if (this.isVerbatim(changes)) {
       this.#records[this.#start + FLAGS_AT] = keepConn ? FCGI_KEEP_CONN : 0;
-      queue.push(this.#records, this.#start, this.#end);
+      target.push(this.#records, this.#start, this.#end);
     } else {
       const records = this.encode(keepConn, changes);
-      queue.push(records, 0, records.length);
+      target.push(records, 0, records.length);
     }
     if (this.role !== FCGI_AUTHORIZER) return;
     const end = encodeRecord(FCGI_STDIN, this.requestId, NOTHING);
-    queue.push(end, 0, end.length);
+    target.push(end, 0, end.length);
+  }
+
+  /** The head as a program has it: itself, or read from what `sendTo` makes. */
+  changed(changes: ParamChanges): RequestHead {
+    return this.isVerbatim(changes) ? this : new RequestHead(this.encode(this.keepConn, changes));
   }
 
   /** The head anew, with one value of every parameter, HTTP_PROXY dropped and `changes` applied. */

@@ -1,6 +1,5 @@
 import type { Ending, Lease, LeaseUser } from "../backend/backend.ts";
 import type { Link, LinkUser } from "../backend/link.ts";
-import { ByteQueue } from "../base/byte-queue.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Deadline, DeadlineLine, Deadlines } from "../base/deadlines.ts";
 import { FpmError } from "../base/errors.ts";
@@ -108,17 +107,13 @@ export class Relay implements ClientListener, LinkUser, LeaseUser, ResponseListe
    * `answer` sees what the program says.
    */
   start(changes: ParamChanges, fresh: boolean, answer: AnswerHead): void {
-    const { head, body } = this.#client;
-    const keepConn = this.#app.keepConnection && this.#lease.conduct.keepsConnections;
-    const records = new ByteQueue();
-    head.sendTo(records, keepConn, changes);
-    const link = this.#lease.open(records, body, fresh);
+    const link = this.#lease.open(this.#client, changes, fresh);
     if (link instanceof FpmError) {
       this.#finish({ kind: "unanswered", failure: "unseen", ending: "left", error: link });
       return;
     }
     this.#link = link;
-    this.#watch = new ResponseWatch(link, head.requestId, this, answer);
+    this.#watch = new ResponseWatch(link, this.#client.head.requestId, this, answer);
     this.#lease.user = this;
     link.use(this);
     this.#client.listen(this);

@@ -1,6 +1,6 @@
 import type { Link } from "../backend/link.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
-import { Decoder, type RawSink, type RecordSink } from "../fcgi/decoder.ts";
+import type { Decoder, RawSink, RecordSink } from "../fcgi/decoder.ts";
 import {
   END_REQUEST_LENGTH,
   FCGI_END_REQUEST,
@@ -31,8 +31,8 @@ export interface ResponseListener {
   onStaleRecord(type: number): void;
 }
 
-/** The ids of requests on the connection to a program: of the present one, and of earlier ones. */
-export type LinkIds = Pick<Link, "requestId" | "isStale">;
+/** The connection to a program: the ids of its requests, of the present one and of earlier ones, and the decoder of what comes. */
+export type AnsweringLink = Pick<Link, "requestId" | "isStale" | "decoderFor">;
 
 /** A header that does not end is handed on from this size on, its records' headers and padding included: web servers take none of it. */
 const MAX_HELD_RAW_BYTES = 64 * 1024;
@@ -43,11 +43,11 @@ const MAX_HELD_RAW_BYTES = 64 * 1024;
  * The answer's header is held back until it is complete: without it Apache would show an empty page of success.
  */
 export class ResponseWatch implements RecordSink, RawSink {
-  readonly #link: LinkIds;
+  readonly #link: AnsweringLink;
   /** Its id on the connection of the web server. */
   readonly #clientId: number;
   readonly #listener: ResponseListener;
-  readonly #decoder = new Decoder(this);
+  readonly #decoder: Decoder;
   readonly #head: AnswerHead;
   #held: ByteQueue | undefined;
   #stderr: RawSink | undefined;
@@ -65,11 +65,12 @@ export class ResponseWatch implements RecordSink, RawSink {
   #isHeadSure = false;
 
   /** `head` sees the content of the answer. */
-  constructor(link: LinkIds, clientId: number, listener: ResponseListener, head: AnswerHead) {
+  constructor(link: AnsweringLink, clientId: number, listener: ResponseListener, head: AnswerHead) {
     this.#link = link;
     this.#clientId = clientId;
     this.#head = head;
     this.#listener = listener;
+    this.#decoder = link.decoderFor(this);
   }
 
   /** Whether the program has begun to answer this request. */
@@ -82,6 +83,7 @@ export class ResponseWatch implements RecordSink, RawSink {
     return this.#head.status;
   }
 
+  /** Takes the next bytes of the program: not after the end of the answer. */
   push(chunk: Uint8Array): void {
     this.#decoder.push(chunk);
   }
@@ -150,7 +152,8 @@ export class ResponseWatch implements RecordSink, RawSink {
   #onEnd(): void {
     const problem = this.#head.isComplete ? undefined : this.#problem();
     if (problem === undefined) this.#decoder.flush();
-    this.#decoder.stop();
+    const isLast = problem !== undefined || this.#decoder.hasMore;
+    if (isLast) this.#decoder.stop();
     if (this.#decoder.hasMore) this.#listener.onTrailing();
     if (problem === undefined) this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
     else this.#listener.onUnanswered(problem);

@@ -1,12 +1,13 @@
-import { type Backend, Lease } from "../../src/backend/backend.ts";
+import { type Backend, Lease, type Opening } from "../../src/backend/backend.ts";
 import { Conduct } from "../../src/backend/conduct.ts";
 import type { Link, LinkUser } from "../../src/backend/link.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { Deadlines } from "../../src/base/deadlines.ts";
 import type { FpmError } from "../../src/base/errors.ts";
 import type { AppConfig } from "../../src/config/config.ts";
+import { Decoder, type RecordSink } from "../../src/fcgi/decoder.ts";
 import { encodeEndRequest, encodeHead, encodeRecord } from "../../src/fcgi/encoder.ts";
-import { RequestHead } from "../../src/fcgi/head.ts";
+import { type ParamChanges, RequestHead } from "../../src/fcgi/head.ts";
 import { encodeParams } from "../../src/fcgi/params.ts";
 import { FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
 import { AnswerHead } from "../../src/relay/answer-head.ts";
@@ -29,6 +30,7 @@ function notedLink(notes: string[], requestId: number) {
     isWaiting: false,
     isAllRead: true,
     isStale: (id: number) => id > 0 && id < requestId,
+    decoderFor: (sink: RecordSink) => new Decoder(sink),
     use(user: LinkUser | undefined) {
       this.user = user;
     },
@@ -125,7 +127,9 @@ export function relayWorld({ app = {}, requestId = 1, hasBody = false, worker, u
   const client = notedClient(notes, !hasBody);
   let opened = new Uint8Array(0);
   const backend = Object.assign(notedBackend(notes, app, worker), {
-    open(_lease: Lease, records: ByteQueue): Link | FpmError {
+    open(lease: Lease, { head }: Opening, changes: ParamChanges): Link | FpmError {
+      const records = new ByteQueue();
+      head.sendTo(records, lease.keepsConnection, changes);
       opened = Uint8Array.from(records.join());
       return unopened ?? (link as unknown as Link);
     },

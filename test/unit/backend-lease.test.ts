@@ -6,7 +6,8 @@ import type { Link } from "../../src/backend/link.ts";
 import { UnreadWatch } from "../../src/backend/unread-watch.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { FpmError } from "../../src/base/errors.ts";
-import type { RequestHead } from "../../src/fcgi/head.ts";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const USER: LeaseUser = { onBackendGone() {}, onUnseen() {}, onTakenBack() {}, onNotRead() {} };
@@ -33,10 +34,8 @@ function lent(clock = new FakeClock()) {
   };
   const lease = new Lease(backend as unknown as Backend, clock.now());
   const open = () => {
-    const [records, body] = [new ByteQueue(), new ByteQueue()];
-    records.push(new Uint8Array(100), 0, 100);
-    body.push(new Uint8Array(30), 0, 30);
-    const link = lease.open(records, body, false);
+    const head = new RequestHead(encodeHead(1, 1, true, new Uint8Array(0)));
+    const link = lease.open({ head, body: new ByteQueue() }, new Map(), false);
     lease.user = USER;
     return link;
   };
@@ -44,11 +43,11 @@ function lent(clock = new FakeClock()) {
 }
 
 describe("a process that is lent to a request", () => {
-  test("has a link to it when it could be opened, and is known with all that it was sent", () => {
+  test("has a link to it when it could be opened, and is known", () => {
     const { lease, open } = lent();
     expect([lease.isUnaccepted, lease.isUnread]).toEqual([false, false]);
     const link = open();
-    expect([lease.link === link, lease.bytesIn, lease.pid]).toEqual([true, 130, 42]);
+    expect([lease.link === link, lease.pid]).toEqual([true, 42]);
     expect([lease.isUnaccepted, lease.isUnread]).toEqual([true, true]);
   });
 

@@ -3,6 +3,8 @@ import type { Backend, Ending } from "../../src/backend/backend.ts";
 import type { BackendDeps, BackendOwner } from "../../src/backend/lent-backend.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import type { AppConfig } from "../../src/config/config.ts";
+import { encodeHead } from "../../src/fcgi/encoder.ts";
+import { RequestHead } from "../../src/fcgi/head.ts";
 import { FakeBackend, fakeProgram } from "../support/fake-backend.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -21,7 +23,8 @@ function life(app: Partial<AppConfig> = {}) {
   const lend = () => {
     const lease = backend.lend(clock.now());
     backend.link = { onClosed: (why: string) => closed.push(why) } as never;
-    lease.open(new ByteQueue(), new ByteQueue(), true);
+    const head = new RequestHead(encodeHead(1, 1, true, new Uint8Array(0)));
+    lease.open({ head, body: new ByteQueue() }, new Map(), true);
     return lease;
   };
   const end = (lease: ReturnType<typeof lend>, how: Ending = "kept") => backend.end(lease, how, clock.now());

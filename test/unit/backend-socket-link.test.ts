@@ -5,7 +5,10 @@ import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { ByteQueue } from "../../src/base/byte-queue.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
-import { encodeHead, encodeRecord } from "../../src/fcgi/encoder.ts";
+import type { RecordSink } from "../../src/fcgi/decoder.ts";
+import { encodeEndRequest, encodeHead, encodeRecord } from "../../src/fcgi/encoder.ts";
+import { type ParamChanges, RequestHead } from "../../src/fcgi/head.ts";
+import { encodeParams } from "../../src/fcgi/params.ts";
 import { FCGI_ABORT_REQUEST, FCGI_STDIN } from "../../src/fcgi/protocol.ts";
 import { socketPair } from "../support/socket-pair.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -30,12 +33,11 @@ function world() {
     onLinkFailed() {},
   };
   link.use(user);
-  const request = (bodyBytes = 0) => {
-    const [head, body] = [new ByteQueue(), new ByteQueue()];
-    const records = encodeHead(7, 1, true, new Uint8Array(0));
-    head.push(records, 0, records.length);
+  const request = (bodyBytes = 0, changes: ParamChanges = new Map(), keepConn = true) => {
+    const head = new RequestHead(encodeHead(7, 1, true, new Uint8Array(0)));
+    const body = new ByteQueue();
     body.push(new Uint8Array(bodyBytes), 0, bodyBytes);
-    link.writeRequest(head, body);
+    return link.writeRequest(head, changes, keepConn, body);
   };
   return {
     ...{ link, user, heard, pair, request },
@@ -65,6 +67,39 @@ describe("a connection to a program", () => {
     const body = encodeRecord(FCGI_STDIN, 7, Buffer.from("body"));
     all.link.write(body, 0, body.length);
     expect(idOf(all.read(1000))).toBe(3);
+  });
+
+  test("sends head and body at once, the head as its program is to have it", () => {
+    using all = world();
+    const pairs = encodeParams([["X", "1"]]);
+    const records = (keepConn: boolean) => Buffer.from(encodeHead(1, 1, keepConn, new Uint8Array(0)));
+    expect(all.request(9)).toBe(records(true).length + 9);
+    const sent = all.read(1000);
+    expect([sent.subarray(0, -9), sent.length]).toEqual([records(true), records(true).length + 9]);
+    all.request(0, new Map(), false);
+    expect(new RequestHead(all.read(1000)).keepConn).toBe(false);
+    const bytes = all.request(0, new Map([["X", "1"]]));
+    expect(bytes).toBe(encodeHead(3, 1, true, pairs).length);
+    expect(all.read(1000)).toEqual(Buffer.from(encodeHead(3, 1, true, pairs)));
+  });
+
+  test("decodes what comes for its requests in turn, by the same decoder", () => {
+    using all = world();
+    const heard: string[] = [];
+    const sinkOf = (name: string): RecordSink => ({
+      onRecord(type) {
+        heard.push(`${name} ${type}`);
+        return null;
+      },
+      onContent() {},
+      onRecordEnd() {},
+      onMalformed() {},
+    });
+    const decoder = all.link.decoderFor(sinkOf("a"));
+    decoder.push(encodeEndRequest(1, 0, 0));
+    expect(all.link.decoderFor(sinkOf("b"))).toBe(decoder);
+    decoder.push(encodeEndRequest(2, 0, 0));
+    expect(heard).toEqual(["a 3", "b 3"]);
   });
 
   test("begins with 1 again after the last id, and all others are of earlier requests then", () => {

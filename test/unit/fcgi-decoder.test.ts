@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteBudget } from "../../src/base/byte-budget.ts";
-import { Decoder, type RawSink } from "../../src/fcgi/decoder.ts";
+import { Decoder, type RawSink, type RecordSink } from "../../src/fcgi/decoder.ts";
 
 interface Rec {
   type: number;
@@ -220,5 +220,51 @@ describe("the decoder", () => {
     const bytes = encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(0), padding: 0 });
     decoder.push(Uint8Array.from([...bytes, ...bytes]));
     expect(order).toEqual(["raw 0-8", "end", "raw 8-16", "end"]);
+  });
+
+  test("goes on for another owner from within the end of a record, wherever the stream is cut", () => {
+    const record = (id: number) => encode({ type: RAW_TYPE, id, content: new Uint8Array(5), padding: 3 });
+    const stream = Uint8Array.from([...record(1), ...record(2)]);
+    for (let cut = 1; cut <= record(1).length; cut++) {
+      const heard: string[] = [];
+      const raw = (owner: string): RawSink => ({
+        onRaw: (_chunk, start, end) => void heard.push(`${owner} ${end - start}`),
+      });
+      const [first, second] = [raw("first"), raw("second")];
+      const sinkOf = (owner: RawSink, onRecordEnd: () => void): RecordSink => {
+        return { onRecord: () => owner, onContent() {}, onRecordEnd, onMalformed() {} };
+      };
+      const decoder: Decoder = new Decoder(
+        sinkOf(first, () => {
+          decoder.flush();
+          decoder.begin(sinkOf(second, () => {}));
+        }),
+      );
+      for (const [from, to] of [
+        [0, cut],
+        [cut, record(1).length],
+        [record(1).length, stream.length],
+      ])
+        if (from !== to) decoder.push(stream.slice(from, to));
+      const bytes = (owner: string) => {
+        const mine = heard.filter((each) => each.startsWith(owner));
+        return mine.reduce((sum, each) => sum + Number(each.split(" ")[1]), 0);
+      };
+      expect([bytes("first"), bytes("second"), heard.at(-1)]).toEqual([16, 16, "second 16"]);
+    }
+  });
+
+  test("does not go on for another owner within a record: that would get the rest of it", () => {
+    for (const came of [1, 8, 10]) {
+      const decoder = new Decoder({
+        onRecord: () => null,
+        onContent() {},
+        onRecordEnd() {},
+        onMalformed() {},
+      });
+      decoder.push(encode({ type: 4, id: 1, content: new Uint8Array(5), padding: 3 }).slice(0, came));
+      const other = { onRecord: () => null, onContent() {}, onRecordEnd() {}, onMalformed() {} };
+      expect(() => decoder.begin(other)).toThrow("another request begins within a record");
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Decoder } from "../../src/fcgi/decoder.ts";
 import { encodeEndRequest, encodeRecord, encodeStream } from "../../src/fcgi/encoder.ts";
 import { latin1 } from "../../src/fcgi/params.ts";
 import { FCGI_END_REQUEST, FCGI_STDERR, FCGI_STDIN, FCGI_STDOUT } from "../../src/fcgi/protocol.ts";
@@ -15,7 +16,7 @@ function watch(chunks: readonly Uint8Array[], client = 5) {
   const events: string[] = [];
   let passed = "";
   const watched = new ResponseWatch(
-    { requestId: 5, isStale: (id) => id >= 1 && id < 5 },
+    { requestId: 5, isStale: (id) => id >= 1 && id < 5, decoderFor: (sink) => new Decoder(sink) },
     client,
     {
       onRecords(chunk, start, end) {
