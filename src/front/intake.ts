@@ -13,6 +13,7 @@ import {
   FCGI_STDIN,
   typeName,
 } from "../fcgi/protocol.ts";
+import { bodyOfWholeRequest } from "../fcgi/whole-chunk.ts";
 import { FrontRequest, MAX_HEAD_BYTES, type RequestPort } from "./request.ts";
 
 /** Requests at work at once on one connection. */
@@ -78,7 +79,20 @@ export class Intake implements RecordSink {
   }
 
   push(chunk: Uint8Array): void {
-    this.#decoder.push(chunk);
+    const bodyAt =
+      this.#size === 0 && this.takesMore && this.#decoder.atBoundary ? bodyOfWholeRequest(chunk) : 0;
+    if (bodyAt > 0) this.#takeWhole(chunk, bodyAt);
+    else this.#decoder.push(chunk);
+  }
+
+  /** What the decoder would have told of the same chunk, in the same order. */
+  #takeWhole(chunk: Uint8Array, bodyAt: number): void {
+    const request = this.#add(((chunk[2] as number) << 8) | (chunk[3] as number));
+    this.#owner.onBegin();
+    request.onRaw(chunk, 0, bodyAt);
+    request.endHead();
+    if (request.takesBody(FCGI_STDIN, 0)) request.onRaw(chunk, bodyAt, chunk.length);
+    request.endBody();
   }
 
   /** Ignores whatever comes from now on. */
@@ -160,6 +174,10 @@ export class Intake implements RecordSink {
     }
     existing?.supersede();
     if (!this.takesMore || this.#size >= MAX_REQUESTS) return null;
+    return this.#add(requestId);
+  }
+
+  #add(requestId: number): FrontRequest {
     const request = new FrontRequest(requestId, this.#owner, this.#budget);
     this.#requests.push(request);
     this.#size++;

@@ -4,11 +4,13 @@ import type { Decoder, RawSink, RecordSink } from "../fcgi/decoder.ts";
 import {
   END_REQUEST_LENGTH,
   FCGI_END_REQUEST,
+  FCGI_HEADER_LEN,
   FCGI_REQUEST_COMPLETE,
   FCGI_STDERR,
   FCGI_STDOUT,
   typeName,
 } from "../fcgi/protocol.ts";
+import { endAt, isWholeAnswer, lengthAt } from "../fcgi/whole-chunk.ts";
 import type { AnswerHead } from "./answer-head.ts";
 
 /** What a program's answer comes to. */
@@ -85,7 +87,27 @@ export class ResponseWatch implements RecordSink, RawSink {
 
   /** Takes the next bytes of the program: not after the end of the answer. */
   push(chunk: Uint8Array): void {
-    this.#decoder.push(chunk);
+    if (!this.#hasBegun && this.#decoder.atBoundary && isWholeAnswer(chunk, this.#link.requestId))
+      this.#takeWhole(chunk);
+    else this.#decoder.push(chunk);
+  }
+
+  /** What the decoder would have told of the same chunk. */
+  #takeWhole(chunk: Uint8Array): void {
+    this.#hasBegun = true;
+    for (let at = 0; at < chunk.length; at = endAt(chunk, at)) {
+      chunk[at + 2] = this.#clientId >>> 8;
+      chunk[at + 3] = this.#clientId;
+      const start = at + FCGI_HEADER_LEN;
+      const end = start + lengthAt(chunk, at);
+      if (chunk[at + 1] === FCGI_STDOUT) this.#head.push(chunk, start, end);
+      else this.#readEnd(chunk, start, end);
+    }
+    const problem = this.#head.isComplete ? undefined : this.#problem();
+    if (problem === undefined) {
+      this.#listener.onRecords(chunk, 0, chunk.length);
+      this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
+    } else this.#listener.onUnanswered(problem);
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {

@@ -81,6 +81,64 @@ describe("records out of order", () => {
   });
 });
 
+describe("a request that comes in one chunk", () => {
+  /** What becomes of such bytes, and what is left of them. */
+  function understood(chunks: readonly Uint8Array[], isStreamed: boolean) {
+    const { intake, budget, log, ready, wereComplete, sent } = notingConnection(isStreamed);
+    for (const chunk of chunks) intake.push(chunk);
+    const requests = ready.map(({ id, head, body, bodyBytes, isBodyComplete }) => {
+      const params = [...head.pairs()];
+      return { id, params, label: head.label, body: body.join(), bodyBytes, isBodyComplete };
+    });
+    const { size, isIdle } = intake;
+    // A header that was put together is held until its record has come.
+    const held = ready.length > 0 ? budget.heldBytes : undefined;
+    return { log, requests, wereComplete, sent: sent(), size, isIdle, held };
+  }
+
+  test("is understood as the same that comes in two, in order or not", () => {
+    const params = fc.constantFrom<Record<string, string>>(
+      { SCRIPT_FILENAME: "/a.fcgi", REQUEST_METHOD: "GET" },
+      { CONTENT_LENGTH: "0" },
+      { CONTENT_LENGTH: "5" },
+      { CONTENT_LENGTH: "x" },
+      { X: "x".repeat(300) },
+    );
+    const change = fc.record({ at: fc.nat(), value: fc.constantFrom(0, 1, 2, 3, 4, 5, 8, 255) });
+    fc.assert(
+      fc.property(
+        params,
+        fc.array(change, { maxLength: 2 }),
+        fc.constantFrom(-1, 0, 0, 0, 1),
+        fc.boolean(),
+        (each, changes, more, isStreamed) => {
+          const whole = Buffer.concat([head(each, 3), stdin(0, true, 3), Buffer.alloc(8)]);
+          const bytes = whole.subarray(0, whole.length - 8 + more);
+          for (const { at, value } of changes) bytes[at % bytes.length] = value;
+          const [inOne, first, rest] = [bytes, bytes.subarray(0, 1), bytes.subarray(1)].map((each) =>
+            Uint8Array.from(each),
+          ) as [Uint8Array, Uint8Array, Uint8Array];
+          const inTwo = understood([first, rest], isStreamed);
+          expect(understood([inOne], isStreamed)).toEqual(inTwo);
+        },
+      ),
+      { numRuns: 3000, includeErrorInReport: true },
+    );
+  });
+
+  test("waits for its turn among others as any does, and none is taken where none may begin", () => {
+    const whole = Buffer.concat([head({ A: "1" }, 3), stdin(0, true, 3)]);
+    const { intake, notes } = notingConnection();
+    intake.push(Uint8Array.from(whole));
+    intake.push(Uint8Array.from(whole));
+    expect(notes()).toEqual(["begin", "ready", "malformed: a second FCGI_BEGIN_REQUEST for request 3"]);
+    const closing = notingConnection();
+    closing.intake.takesMore = false;
+    closing.intake.push(Uint8Array.from(whole));
+    expect([closing.notes(), closing.intake.size]).toEqual([["refused 3: QUEUE_FULL"], 0]);
+  });
+});
+
 describe("what is held of requests", () => {
   test("is given back when they are over, however they end and wherever their bytes are cut", () => {
     const ends = ["complete", "refuse", "lose", "abort", "answer"] as const;
