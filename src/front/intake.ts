@@ -90,7 +90,7 @@ export class Intake implements RecordSink {
     const request = this.#add(((chunk[2] as number) << 8) | (chunk[3] as number));
     this.#owner.onBegin();
     request.onRaw(chunk, 0, bodyAt);
-    request.endHead();
+    request.endHead(true);
     if (request.takesBody(FCGI_STDIN, 0)) request.onRaw(chunk, bodyAt, chunk.length);
     request.endBody();
   }

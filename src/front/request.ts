@@ -173,8 +173,8 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
     }
   }
 
-  /** The empty PARAMS record has come and was handed to `onRaw`. */
-  endHead(): void {
+  /** The empty PARAMS record has come and was handed to `onRaw`. `isWhole`: so has the end of the body, which comes next. */
+  endHead(isWhole = false): void {
     try {
       this.#head = this.#records.read(readHead);
       this.#headBytes = this.#records.cede();
@@ -192,7 +192,7 @@ export class FrontRequest implements ClientStream, RawSink, Linked<FrontRequest>
       this.refuse(
         new FpmError("ROLE_UNKNOWN", "client", `The web server asks for FastCGI role ${role}; 1 to 3 exist.`),
       );
-    } else if (!this.#isBodyComplete && this.#port.isStreamed(this.#head)) this.#open();
+    } else if (!isWhole && !this.#isBodyComplete && this.#port.isStreamed(this.#head)) this.#open();
     else this.#checkReady();
   }
 

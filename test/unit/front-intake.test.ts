@@ -83,8 +83,8 @@ describe("records out of order", () => {
 
 describe("a request that comes in one chunk", () => {
   /** What becomes of such bytes, and what is left of them. */
-  function understood(chunks: readonly Uint8Array[], isStreamed: boolean) {
-    const { intake, budget, log, ready, wereComplete, sent } = notingConnection(isStreamed);
+  function understood(chunks: readonly Uint8Array[]) {
+    const { intake, budget, log, ready, wereComplete, sent } = notingConnection();
     for (const chunk of chunks) intake.push(chunk);
     const requests = ready.map(({ id, head, body, bodyBytes, isBodyComplete }) => {
       const params = [...head.pairs()];
@@ -110,20 +110,25 @@ describe("a request that comes in one chunk", () => {
         params,
         fc.array(change, { maxLength: 2 }),
         fc.constantFrom(-1, 0, 0, 0, 1),
-        fc.boolean(),
-        (each, changes, more, isStreamed) => {
+        (each, changes, more) => {
           const whole = Buffer.concat([head(each, 3), stdin(0, true, 3), Buffer.alloc(8)]);
           const bytes = whole.subarray(0, whole.length - 8 + more);
           for (const { at, value } of changes) bytes[at % bytes.length] = value;
           const [inOne, first, rest] = [bytes, bytes.subarray(0, 1), bytes.subarray(1)].map((each) =>
             Uint8Array.from(each),
           ) as [Uint8Array, Uint8Array, Uint8Array];
-          const inTwo = understood([first, rest], isStreamed);
-          expect(understood([inOne], isStreamed)).toEqual(inTwo);
+          const inTwo = understood([first, rest]);
+          expect(understood([inOne])).toEqual(inTwo);
         },
       ),
       { numRuns: 3000, includeErrorInReport: true },
     );
+  });
+
+  test("is ready with its end, also where its program is to get a body as it comes", () => {
+    const { intake, wereComplete } = notingConnection(true);
+    intake.push(Uint8Array.from(Buffer.concat([head({ A: "1" }, 3), stdin(0, true, 3)])));
+    expect(wereComplete).toEqual([true]);
   });
 
   test("waits for its turn among others as any does, and none is taken where none may begin", () => {
