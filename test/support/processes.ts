@@ -78,6 +78,11 @@ export function descriptorsOf(pid: number): Map<number, string> {
   return found;
 }
 
+/** How many descriptors of this process lead to something below a folder. */
+export function openBelow(folder: string): number {
+  return [...descriptorsOf(process.pid).values()].filter((target) => target.startsWith(`${folder}/`)).length;
+}
+
 function parentOf(pid: number): number {
   return Number(statFields(pid)[1] ?? 0);
 }

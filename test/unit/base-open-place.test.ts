@@ -1,15 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  closeSync,
-  constants,
-  openSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { openPlainFile, openPlainFileLater } from "../../src/base/open-place.ts";
 import { beginningOf } from "../../src/start/exec-failure.ts";
+import { openBelow } from "../support/processes.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 let dir: ReturnType<typeof makeTempDir>;
@@ -38,11 +31,10 @@ describe("a plain file", () => {
   test("has one descriptor, and none where it is something else", () => {
     writeFileSync(dir.at("a"), "");
     symlinkSync(dir.at("a"), dir.at("link"));
-    const open = () => readdirSync("/proc/self/fd").length;
-    const before = open();
-    expect([openPlainFile(dir.path), open()]).toEqual([undefined, before]);
+    mkdirSync(dir.at("folder"));
+    expect([openPlainFile(dir.at("folder")), openBelow(dir.path)]).toEqual([undefined, 0]);
     const fd = openPlainFile(dir.at("link")) as number;
-    expect(open()).toBe(before + 1);
+    expect(openBelow(dir.path)).toBe(1);
     closeSync(fd);
   });
 

@@ -34,6 +34,6 @@ test("bytes are read and written, and errors are told by their numbers", () => {
   closeFd(writeFd);
   expect(readInto(readFd, bytes)).toBe(0);
   closeFd(readFd);
-  expect(readInto(readFd, bytes)).toBe(-EBADF);
+  expect(readInto(-1, bytes)).toBe(-EBADF);
   expect(copyOf(addressOf(bytes), 0)).toEqual(new Uint8Array(0));
 });

@@ -99,7 +99,7 @@ test("an epoll that is none is an error, not a wait without end", () => {
   expect(addTo(epoll, pipe.readFd, EPOLLIN, 7)).toBe(true);
   expect(addTo(epoll, pipe.readFd, EPOLLIN, 8)).toBe(false);
   expect(waitOn(epoll)).toEqual([[pipe.readFd, 7]]);
-  closeFd(epoll);
-  expect(() => waitOn(epoll)).toThrow("epoll_wait failed: errno 9");
-  for (const fd of [pipe.readFd, pipe.writeFd]) closeFd(fd);
+  expect(() => waitOn(pipe.readFd)).toThrow("epoll_wait failed: errno 22");
+  expect(() => waitOn(-1)).toThrow("epoll_wait failed: errno 9");
+  for (const fd of [epoll, pipe.readFd, pipe.writeFd]) closeFd(fd);
 });
