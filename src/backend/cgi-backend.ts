@@ -6,7 +6,7 @@ import { cgiVariables } from "../start/cgi-environment.ts";
 import type { Ending as Exited } from "../start/order.ts";
 import type { Program } from "../start/program.ts";
 import type { Ending, Lease, Opening } from "./backend.ts";
-import { type CgiExit, CgiLink } from "./cgi-link.ts";
+import { type CgiExit, CgiLink, type CgiPipes } from "./cgi-link.ts";
 import { causeOf, describeExit, isOfClosedOutput } from "./exit.ts";
 import type { BackendDeps, BackendOwner } from "./lent-backend.ts";
 import { LentBackend } from "./lent-backend.ts";
@@ -88,6 +88,7 @@ export class CgiBackend extends LentBackend {
     try {
       stdin = openPipe();
       const { readFd, writeFd } = stdin;
+      const begun = Promise.withResolvers<void>();
       const exited = Promise.withResolvers<Exited>();
       const process = new ProgramProcess(this.program, this.deps, {
         stdinFd: readFd,
@@ -96,9 +97,13 @@ export class CgiBackend extends LentBackend {
         request: cgiVariables(head.pairs()),
         onStarted: () => {
           for (const lease of this.leases) lease.pid = process.pid;
+          begun.resolve();
           this.owner.onProcessStarted();
         },
-        onStartFailed: (error) => this.#onStartFailed(process, error),
+        onStartFailed: (error) => {
+          this.#onStartFailed(process, error);
+          begun.resolve();
+        },
         onExit: (ending) => {
           this.#onExit(process, link, ending);
           exited.resolve(ending);
@@ -110,17 +115,10 @@ export class CgiBackend extends LentBackend {
       });
       this.#process = process;
       this.#death = undefined;
-      const link: CgiLink = new CgiLink(head.requestId, {
-        stdinFd: writeFd,
-        stdoutFd: process.stdoutFd as number,
-        holder: process.holder,
-        calls: this.deps.pipes,
-        ending: async () => this.#endingOf(process, await exited.promise, link),
-        isEnding: () => process.isEnding,
-        conduct: this.conduct,
-        clock: this.deps.clock,
-        log: this.deps.log,
-        buffers: this.deps.buffers,
+      const link = new CgiLink(head.requestId, {
+        ...this.#pipesOf(process, writeFd),
+        begun: begun.promise,
+        ending: async (hasOutput) => this.#endingOf(process, await exited.promise, hasOutput),
       });
       this.#link = link;
       // Both ends have their owners now.
@@ -136,6 +134,18 @@ export class CgiBackend extends LentBackend {
       if (error instanceof FpmError) return error;
       throw error;
     }
+  }
+
+  #pipesOf(process: ProgramProcess, stdinFd: number): Omit<CgiPipes, "begun" | "ending"> {
+    const { clock, log, buffers, pipes: calls } = this.deps;
+    return {
+      stdinFd,
+      stdoutFd: process.stdoutFd as number,
+      holder: process.holder,
+      isEnding: () => process.isEnding,
+      conduct: this.conduct,
+      ...{ calls, clock, log, buffers },
+    };
   }
 
   isUnaccepted(): boolean {
@@ -237,9 +247,9 @@ export class CgiBackend extends LentBackend {
   }
 
   /** Where a tool has failed that was to start the program, that is no answer of the program's. Its last words come before its end. */
-  async #endingOf(process: ProgramProcess, exited: Exited, link: CgiLink): Promise<CgiExit> {
+  async #endingOf(process: ProgramProcess, exited: Exited, hasOutput: boolean): Promise<CgiExit> {
     const { code } = exited;
-    const isItsOwn = link.hasOutput || code === 0;
+    const isItsOwn = hasOutput || code === 0;
     if (!isItsOwn || this.program.app.stderr !== "log") await process.finished;
     if (isItsOwn) return exited;
     const { starter } = this.deps;

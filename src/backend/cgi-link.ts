@@ -23,9 +23,11 @@ export interface CgiPipes {
   readonly stdoutFd: number;
   readonly holder: PipeHolder;
   readonly calls: PipeCalls;
-  /** Settles when the process has ended; asked when all of its output was read. */
-  ending(): Promise<CgiExit>;
-  /** Whether it has ended, or is about to. */
+  /** Settles when it is known that the process has begun, or that none has: a thread starts it, and what it prints may be heard of sooner. */
+  readonly begun: Promise<void>;
+  /** Settles when the process has ended; asked when all of its output was read, if there was any. */
+  ending(hasOutput: boolean): Promise<CgiExit>;
+  /** Whether it has ended, or is about to; once it has begun. */
   isEnding(): boolean;
   /** What was learned of its program. */
   readonly conduct: Conduct;
@@ -203,6 +205,7 @@ export class CgiLink implements Link {
   async #relayOutput(): Promise<void> {
     try {
       await this.#readOutput();
+      await this.#pipes.begun;
       // Nobody waits for its end: its output is closed at once, also before it has begun, so that it can hear of that.
       if (!this.#isOpen) return;
       this.#pipes.conduct.onRan(this.#pipes.clock.now() - this.#startedAt, this.#outputBytes);
@@ -216,14 +219,15 @@ export class CgiLink implements Link {
   /** What goes on without its output has nothing more to say; one that has said nothing is about to end, and to say why by that. */
   #ending(): Promise<CgiExit> | CgiExit {
     const { clock, isEnding, ending } = this.#pipes;
-    if (isEnding()) return ending();
-    if (this.hasOutput) return WORKS_ON;
+    const { hasOutput } = this;
+    if (isEnding()) return ending(hasOutput);
+    if (hasOutput) return WORKS_ON;
     return new Promise((resolve, reject) => {
       // Why it has ended may take longer to be known.
       const timer = clock.after(MOMENT_MS, () => {
         if (!isEnding()) resolve(WORKS_ON);
       });
-      ending()
+      ending(hasOutput)
         .finally(() => timer.cancel())
         .then(resolve, reject);
     });

@@ -15,8 +15,8 @@ import { waitUntil } from "../support/wait-until.ts";
 
 const text = (words: string) => Buffer.from(words);
 
-/** A link to a CGI process whose pipes a test holds; `isByHand`: they are looked at by its clock. */
-function world(isByHand = false) {
+/** A link to a CGI process whose pipes a test holds; `isByHand`: they are looked at by its clock; `isLate`: its start is told later. */
+function world(isByHand = false, isLate = false) {
   const [stdin, stdout] = [openPipe(), openPipe()];
   const clock = new FakeClock();
   clock.advance(5000);
@@ -25,6 +25,7 @@ function world(isByHand = false) {
   const process = {
     exit: { code: 0, signal: null } as CgiExit,
     isEnding: true,
+    begun: Promise.withResolvers<void>(),
     /** Where its end comes later than that of its output. */
     ended: undefined as Promise<CgiExit> | undefined,
   };
@@ -33,6 +34,7 @@ function world(isByHand = false) {
     stdoutFd: stdout.readFd,
     ending: () => process.ended ?? Promise.resolve(process.exit),
     isEnding: () => process.isEnding,
+    begun: process.begun.promise,
     ...{ conduct, clock },
     holder: OURS,
     calls: directPipes(isByHand ? clock : systemClock),
@@ -53,6 +55,7 @@ function world(isByHand = false) {
   };
   link.use(user);
   link.share();
+  if (!isLate) process.begun.resolve();
   let isPrinting = true;
   const inodes = new Map([stdin.writeFd, stdout.readFd].map((fd) => [fd, fstatSync(fd).ino]));
   const isClosed = (fd: number) => {
@@ -85,6 +88,7 @@ function world(isByHand = false) {
       return bytes.subarray(0, readSync(stdin.readFd, bytes)).toString();
     },
     isInputClosed: () => isClosed(stdin.writeFd),
+    isOutputClosed: () => isClosed(stdout.readFd),
     /** All of it has been closed. */
     [Symbol.asyncDispose]: async () => {
       link.close();
@@ -152,6 +156,33 @@ describe("what a CGI process prints", () => {
     all.end({ code: 9, signal: null });
     await waitUntil("the end", () => all.got().length > 30);
     expect(all.got()).toEqual(Buffer.concat([stdout("A: b\n\n"), END(0)]));
+  });
+
+  test("is complete when it has closed its output, also where its start is told later than that", async () => {
+    await using all = world(false, true);
+    // As whoever asks a process that has not begun is told.
+    all.process.ended = new Promise(() => {});
+    all.print("A: b\n\n");
+    all.end();
+    await waitUntil("all is read", () => all.link.outputBytes === 6);
+    await Bun.sleep(20);
+    expect(all.got().length).toBeLessThan(30);
+    all.process.isEnding = false;
+    all.process.begun.resolve();
+    await waitUntil("the end", () => all.got().length > 30);
+    expect(all.got()).toEqual(Buffer.concat([stdout("A: b\n\n"), END(0)]));
+  });
+
+  test("is given up where it turns out that none has begun, and its pipe is closed", async () => {
+    await using all = world(false, true);
+    all.process.ended = new Promise(() => {});
+    all.end();
+    await Bun.sleep(20);
+    expect(all.heard).toEqual([]);
+    all.link.onStartFailed(new FpmError("SPAWN_FAILED", "backend", "x"));
+    all.process.begun.resolve();
+    await waitUntil("it is told, and closed", () => all.heard.length > 0 && all.isOutputClosed());
+    expect(all.heard).toEqual(["failed: SPAWN_FAILED"]);
   });
 
   test("waits while nobody wants it", async () => {
