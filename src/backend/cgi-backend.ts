@@ -83,7 +83,6 @@ export class CgiBackend extends LentBackend {
   /** Starts the process of this request. */
   open(lease: Lease, { head: came, body }: Opening, changes: ParamChanges): Link | FpmError {
     const head = came.changed(changes);
-    lease.bytesIn += head.bytes + body.bytes;
     let stdin: Pipe | undefined;
     try {
       stdin = openPipe();
@@ -127,6 +126,7 @@ export class CgiBackend extends LentBackend {
       if (head.role === FCGI_AUTHORIZER) link.endInput();
       link.share();
       process.start();
+      lease.bytesIn += head.bytes + body.bytes;
       return link;
     } catch (error) {
       if (stdin) closeFd(stdin.writeFd);

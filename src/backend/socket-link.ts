@@ -166,6 +166,8 @@ export class SocketLink implements Link, ByteTarget {
   /** Events go to `user` from now on; with undefined the link rests between two requests. */
   use(user: LinkUser | undefined): void {
     this.#user = user;
+    // Between two requests nothing is kept of the last one.
+    if (!user) this.#decoder?.rest();
     // The last user may have paused it, in the very chunk that ended its answer.
     this.resume();
   }
@@ -193,7 +195,7 @@ export class SocketLink implements Link, ByteTarget {
     return this.#sentBytes;
   }
 
-  /** The next bytes of the request, which `writeRequest` sends. */
+  /** The next bytes of the request that `writeRequest` sends: they leave with the last of them. */
   push(chunk: Uint8Array, start: number, end: number): void {
     this.#sentBytes += end - start;
     this.#renumber.push(chunk, start, end);
@@ -267,6 +269,8 @@ export class SocketLink implements Link, ByteTarget {
   #forget(): void {
     this.#socket = undefined;
     this.#user = undefined;
+    this.#decoder?.rest();
+    this.#decoder = undefined;
     this.#outbox?.clear();
     this.#outbox = undefined;
   }

@@ -33,6 +33,7 @@ export interface RecordSink {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const NOBODY: RecordSink = { onRecord: () => null, onContent() {}, onRecordEnd() {}, onMalformed() {} };
 
 const HEADER = 0;
 const CONTENT = 1;
@@ -84,9 +85,18 @@ export class Decoder {
     this.#budget = budget;
   }
 
-  /** What follows belongs to somebody else: all records so far were whole and handed on, and none has come behind them. */
+  /** What follows belongs to somebody else: all records so far were whole and handed on, and nothing has come behind them. */
   begin(sink: RecordSink): void {
-    if (!this.atBoundary) throw new BugError("another request begins within a record");
+    if (!this.atBoundary || this.hasMore) throw new BugError("another request begins within a record");
+    this.#tell(sink);
+  }
+
+  /** What follows belongs to nobody, until somebody begins; whoever was told so far is let go. */
+  rest(): void {
+    this.#tell(NOBODY);
+  }
+
+  #tell(sink: RecordSink): void {
     this.#sink = sink;
     this.#rawSink = null;
     this.#runSink = null;

@@ -230,7 +230,7 @@ export class RequestHead {
     target.push(end, 0, end.length);
   }
 
-  /** The head as a program has it: itself, or read from what `sendTo` makes. */
+  /** The head with the parameters that a program gets: itself where those are the ones that came. */
   changed(changes: ParamChanges): RequestHead {
     return this.isVerbatim(changes) ? this : new RequestHead(this.encode(this.keepConn, changes));
   }

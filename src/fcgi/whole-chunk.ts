@@ -27,7 +27,7 @@ export function bodyOfWholeRequest(chunk: Uint8Array): number {
   if (!isRecord(chunk, BEGIN_END, FCGI_PARAMS, id)) return 0;
   const paramsEnd = endAt(chunk, BEGIN_END);
   const bodyAt = paramsEnd + FCGI_HEADER_LEN;
-  if (paramsEnd === BEGIN_END + FCGI_HEADER_LEN || bodyAt + FCGI_HEADER_LEN !== chunk.length) return 0;
+  if (lengthAt(chunk, BEGIN_END) === 0 || bodyAt + FCGI_HEADER_LEN !== chunk.length) return 0;
   if (!isRecord(chunk, paramsEnd, FCGI_PARAMS, id) || endAt(chunk, paramsEnd) !== bodyAt) return 0;
   return isRecord(chunk, bodyAt, FCGI_STDIN, id) && endAt(chunk, bodyAt) === chunk.length ? bodyAt : 0;
 }

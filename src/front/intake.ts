@@ -85,7 +85,7 @@ export class Intake implements RecordSink {
     else this.#decoder.push(chunk);
   }
 
-  /** What the decoder would have told of the same chunk, in the same order. */
+  /** What the decoder would have led to, in the same order; but where a body goes on as it comes, this one is there before its program is asked for. */
   #takeWhole(chunk: Uint8Array, bodyAt: number): void {
     const request = this.#add(((chunk[2] as number) << 8) | (chunk[3] as number));
     this.#owner.onBegin();

@@ -100,6 +100,13 @@ describe("a connection to a program", () => {
     expect(all.link.decoderFor(sinkOf("b"))).toBe(decoder);
     decoder.push(encodeEndRequest(2, 0, 0));
     expect(heard).toEqual(["a 3", "b 3"]);
+    // Who has had the link is not held by it.
+    all.link.use(undefined);
+    decoder.push(encodeEndRequest(2, 0, 0));
+    all.link.decoderFor(sinkOf("c"));
+    all.link.close();
+    decoder.push(encodeEndRequest(3, 0, 0));
+    expect(heard).toEqual(["a 3", "b 3"]);
   });
 
   test("begins with 1 again after the last id, and all others are of earlier requests then", () => {

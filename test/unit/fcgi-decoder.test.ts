@@ -254,6 +254,34 @@ describe("the decoder", () => {
     }
   });
 
+  test("lets go of its owner, from within a record as well: nobody is told of the rest", () => {
+    const heard: string[] = [];
+    const raw: RawSink = { takesParts: true, onRaw: () => void heard.push("raw") };
+    const decoder: Decoder = new Decoder({
+      onRecord: () => raw,
+      onContent() {
+        heard.push("content");
+        decoder.rest();
+      },
+      onRecordEnd: () => void heard.push("end"),
+      onMalformed: () => void heard.push("malformed"),
+    });
+    const bytes = encode({ type: RAW_TYPE, id: 1, content: new Uint8Array(5), padding: 3 });
+    decoder.push(Uint8Array.from([...bytes, ...bytes, 7]));
+    expect(heard).toEqual(["content"]);
+    decoder.push(Uint8Array.of(9));
+    expect(heard).toEqual(["content"]);
+  });
+
+  test("does not go on for another owner before all of a chunk is told", () => {
+    const other = { onRecord: () => null, onContent() {}, onRecordEnd() {}, onMalformed() {} };
+    const decoder: Decoder = new Decoder({ ...other, onRecordEnd: () => decoder.begin(other) });
+    const bytes = encode({ type: 4, id: 1, content: new Uint8Array(0), padding: 0 });
+    expect(() => decoder.push(Uint8Array.from([...bytes, 1]))).toThrow(
+      "another request begins within a record",
+    );
+  });
+
   test("does not go on for another owner within a record: that would get the rest of it", () => {
     for (const came of [1, 8, 10]) {
       const decoder = new Decoder({

@@ -41,6 +41,12 @@ describe("a chunk that is a whole request without a body", () => {
     const none = [
       ...[2, 3].map((role) => joined(encodeHead(ID, role, true, PARAMS), record(FCGI_STDIN))),
       joined(encodeHead(ID, 1, true, NOTHING), record(FCGI_STDIN)),
+      joined(
+        head.subarray(0, 16),
+        encodePadded({ type: 4, id: ID, content: NOTHING, padding: 8 }),
+        record(4),
+        record(FCGI_STDIN),
+      ),
       joined(head, record(FCGI_STDIN, Uint8Array.of(1)), record(FCGI_STDIN)),
       joined(head, record(FCGI_STDIN, Uint8Array.of(1))),
       joined(head, record(FCGI_DATA)),

@@ -4,7 +4,7 @@ import { ByteBudget } from "../../src/base/byte-budget.ts";
 import { FpmError } from "../../src/base/errors.ts";
 import { LimitedLog } from "../../src/base/limited-log.ts";
 import type { Log } from "../../src/base/log.ts";
-import { encodeEndRequest, encodeStream } from "../../src/fcgi/encoder.ts";
+import { encodeEndRequest, encodeHead, encodeStream } from "../../src/fcgi/encoder.ts";
 import { encodeParams, latin1, ParamCursor } from "../../src/fcgi/params.ts";
 import {
   FCGI_AUTHORIZER,
@@ -45,6 +45,8 @@ interface Plan {
   readonly announced: string;
   readonly pieces: readonly number[];
   readonly padding: number;
+  /** All of it is one piece: what a web server sends of a request without a body. */
+  readonly isShort: boolean;
   readonly conduct: Conduct;
 }
 
@@ -59,6 +61,7 @@ interface Served {
   readonly ends: string[];
 }
 
+const NOTHING = new Uint8Array(0);
 const IDS = [1, 2, 3, 0x100, 0xffff];
 const END_KINDS = ["answered", "refused", "broken", "left"];
 
@@ -70,15 +73,24 @@ const plan = (conduct: fc.Arbitrary<Conduct>, keepConn: fc.Arbitrary<boolean>): 
     announced: fc.constantFrom("", "0", "100", "100000", "-1"),
     pieces: fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 3 }),
     padding: fc.nat(9),
+    isShort: fc.boolean(),
     conduct,
   });
 
-/** The records of a request; every byte of its body is its number. */
-function recordsOf({ id, role, keepConn, announced, pieces, padding }: Plan, number: number): Uint8Array[] {
+/** The records of a request, or all of them in one; every byte of its body is its number. */
+function recordsOf(plan: Plan, number: number): Uint8Array[] {
+  const { id, role, keepConn, announced, pieces, padding, isShort } = plan;
   const params = encodeParams([
     ["NUMBER", String(number)],
     ["CONTENT_LENGTH", announced],
   ]);
+  if (isShort)
+    return [
+      Buffer.concat([
+        encodeHead(id, FCGI_RESPONDER, keepConn, params),
+        encodeStream(FCGI_STDIN, id, NOTHING, true),
+      ]),
+    ];
   const record = (type: number, content: Uint8Array) => encodePadded({ type, id, content, padding });
   const stream = (type: number) =>
     [...pieces, 0].map((length) => record(type, new Uint8Array(length).fill(number)));
@@ -290,6 +302,9 @@ function answersTo(id: number, sent: Uint8Array) {
 }
 
 const cuts = fc.array(fc.nat(3000), { maxLength: 12 });
+/** Cut at these places; with none each record comes by itself, and short requests are whole. */
+const chunksOf = (records: readonly Uint8Array[], at: readonly number[]) =>
+  at.length > 0 ? cutUp(records, at) : records.filter(({ length }) => length > 0).map((each) => each.slice());
 const picks = fc.array(fc.nat(20), { maxLength: 40 });
 
 describe("requests that share a connection", () => {
@@ -299,7 +314,7 @@ describe("requests that share a connection", () => {
       fc.property(fc.array(plans, { minLength: 1, maxLength: 8 }), picks, cuts, (each, order, at) => {
         const records = interleave(each, order);
         const conductOf = (_request: FrontRequest, nth: number) => each[nth]?.conduct ?? "answer";
-        const result = serve(cutUp(records, at), conductOf);
+        const result = serve(chunksOf(records, at), conductOf);
         const read = readRecords(Buffer.concat(records)).records;
         expect(result.served.flatMap((served) => problemsOf(served, read))).toEqual([]);
         expect(result.served.length).toBe(each.length);
@@ -332,7 +347,7 @@ describe("a stream that was changed on its way", () => {
         (each, order, at, changes) => {
           const records = mutate(interleave(each, order), changes, [...IDS, 0, 77]);
           const conductOf = (_request: FrontRequest, nth: number) => each[nth]?.conduct ?? "answer";
-          const result = serve(cutUp(records, at), conductOf);
+          const result = serve(chunksOf(records, at), conductOf);
           const read = readRecords(Buffer.concat(records)).records;
           expect(result.served.flatMap((served) => problemsOf(served, read))).toEqual([]);
           for (const id of [...IDS, 77]) {
@@ -366,6 +381,7 @@ describe("a stream that was changed on its way", () => {
           const bytes = Buffer.concat(records);
           const whole = understood([Uint8Array.from(bytes)]);
           expect(understood(cutUp(records, at))).toEqual(whole);
+          expect(understood(chunksOf(records, []))).toEqual(whole);
           if (bytes.length < 1500)
             expect(understood([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(whole);
         },
