@@ -78,9 +78,14 @@ describe("a connection to a program", () => {
     expect([sent.subarray(0, -9), sent.length]).toEqual([records(true), records(true).length + 9]);
     all.request(0, new Map(), false);
     expect(new RequestHead(all.read(1000)).keepConn).toBe(false);
+    // Of a chunk in which others stand before it only its own bytes count.
+    const chunk = Uint8Array.from([9, 9, 9, ...records(true)]);
+    const within = new RequestHead(chunk, 3);
+    expect(all.link.writeRequest(within, new Map(), true, new ByteQueue())).toBe(within.bytes);
+    expect([all.link.isUnread, all.read(1000).length]).toEqual([true, records(true).length]);
     const bytes = all.request(0, new Map([["X", "1"]]));
-    expect(bytes).toBe(encodeHead(3, 1, true, pairs).length);
-    expect(all.read(1000)).toEqual(Buffer.from(encodeHead(3, 1, true, pairs)));
+    expect(bytes).toBe(encodeHead(4, 1, true, pairs).length);
+    expect(all.read(1000)).toEqual(Buffer.from(encodeHead(4, 1, true, pairs)));
   });
 
   test("decodes what comes for its requests in turn, by the same decoder", () => {
