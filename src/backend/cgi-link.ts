@@ -205,7 +205,7 @@ export class CgiLink implements Link {
   async #relayOutput(): Promise<void> {
     try {
       await this.#readOutput();
-      await this.#pipes.begun;
+      if (this.#isOpen) await this.#pipes.begun;
       // Nobody waits for its end: its output is closed at once, also before it has begun, so that it can hear of that.
       if (!this.#isOpen) return;
       this.#pipes.conduct.onRan(this.#pipes.clock.now() - this.#startedAt, this.#outputBytes);

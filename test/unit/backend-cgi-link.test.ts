@@ -173,6 +173,12 @@ describe("what a CGI process prints", () => {
     expect(all.got()).toEqual(Buffer.concat([stdout("A: b\n\n"), END(0)]));
   });
 
+  test("is given up with its pipe though nobody knows yet whether it has begun: who starts it may stand", async () => {
+    await using all = world(false, true);
+    all.link.close();
+    await waitUntil("it is closed", () => all.isOutputClosed());
+  });
+
   test("is given up where it turns out that none has begun, and its pipe is closed", async () => {
     await using all = world(false, true);
     all.process.ended = new Promise(() => {});
