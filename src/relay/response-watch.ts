@@ -107,7 +107,10 @@ export class ResponseWatch implements RecordSink, RawSink {
     if (problem === undefined) {
       this.#listener.onRecords(chunk, 0, chunk.length);
       this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
-    } else this.#listener.onUnanswered(problem);
+      return;
+    }
+    this.#decoder.stop();
+    this.#listener.onUnanswered(problem);
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {

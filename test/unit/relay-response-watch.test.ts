@@ -39,6 +39,13 @@ function watch(chunks: readonly Uint8Array[], client = 5) {
   return { events, passed };
 }
 
+test("an end without an answer is the last that is told, also where it comes at once", () => {
+  const end = encodeEndRequest(5, 0, 0);
+  const told = { events: ["unanswered: ended the request without a byte of an answer"], passed: "" };
+  for (const first of [end.length, 3])
+    expect(watch([end.slice(0, first), end.slice(first), stdout, Uint8Array.of(71, 69, 84)])).toEqual(told);
+});
+
 const stdout = encodeStream(FCGI_STDOUT, 5, text("Content-Type: text/plain\r\n\r\nhello"), true);
 
 describe("the watch over an answer", () => {
