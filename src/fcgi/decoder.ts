@@ -1,7 +1,7 @@
 import type { ByteBudget } from "../base/byte-budget.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { BugError } from "../base/errors.ts";
-import { FCGI_HEADER_LEN, FCGI_VERSION_1 } from "./protocol.ts";
+import { contentLengthAt, FCGI_HEADER_LEN, FCGI_VERSION_1, requestIdAt } from "./protocol.ts";
 
 /** Takes the raw bytes of whole records, header and padding included, in one piece or several. */
 export interface RawSink {
@@ -225,8 +225,8 @@ export class Decoder {
       this.#refuse(bytes[at]);
       return;
     }
-    const requestId = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
-    const contentLength = ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
+    const requestId = requestIdAt(bytes, at);
+    const contentLength = contentLengthAt(bytes, at);
     const paddingLength = bytes[at + 6] as number;
     this.#left = contentLength;
     this.#padding = paddingLength;

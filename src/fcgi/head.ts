@@ -4,7 +4,16 @@ import { utf8 } from "../base/utf8.ts";
 import { encodeHead, encodeRecord } from "./encoder.ts";
 import { malformed, NameTable } from "./name-table.ts";
 import { encodeParams, isAsciiAt, isEqualAt, latin1, ParamCursor } from "./params.ts";
-import { FCGI_AUTHORIZER, FCGI_HEADER_LEN, FCGI_KEEP_CONN, FCGI_PARAMS, FCGI_STDIN } from "./protocol.ts";
+import {
+  contentLengthAt,
+  FCGI_AUTHORIZER,
+  FCGI_HEADER_LEN,
+  FCGI_KEEP_CONN,
+  FCGI_PARAMS,
+  FCGI_STDIN,
+  recordEndAt,
+  requestIdAt,
+} from "./protocol.ts";
 
 /** Where the length of its padding stands in a record (§3.3), and the flags byte in a BEGIN_REQUEST (§5.1). */
 const PADDING_LENGTH_AT = 6;
@@ -77,7 +86,7 @@ export class RequestHead {
     this.#records = records;
     this.#start = start;
     this.#end = end;
-    this.requestId = ((records[start + 2] as number) << 8) | (records[start + 3] as number);
+    this.requestId = requestIdAt(records, start);
     this.role = ((records[start + 8] as number) << 8) | (records[start + 9] as number);
     this.keepConn = keepsConnection(records, start);
     const cuts = this.#findParams();
@@ -108,15 +117,12 @@ export class RequestHead {
   #findParams(): readonly number[] | undefined {
     const records = this.#records;
     let firstEnd = 0;
-    for (let at = this.#start; at < this.#end; ) {
-      const length = ((records[at + 4] as number) << 8) | (records[at + 5] as number);
-      const from = at + FCGI_HEADER_LEN;
-      if (records[at + 1] === FCGI_PARAMS && length > 0) {
-        if (firstEnd > 0) return this.#joinParams();
-        this.#paramsStart = from;
-        firstEnd = from + length;
-      }
-      at = from + length + (records[at + 6] as number);
+    for (let at = this.#start; at < this.#end; at = recordEndAt(records, at)) {
+      const length = contentLengthAt(records, at);
+      if (records[at + 1] !== FCGI_PARAMS || length === 0) continue;
+      if (firstEnd > 0) return this.#joinParams();
+      this.#paramsStart = at + FCGI_HEADER_LEN;
+      firstEnd = this.#paramsStart + length;
     }
     this.#params = records;
     this.#paramsEnd = firstEnd;
@@ -128,15 +134,13 @@ export class RequestHead {
     const bytes = new Uint8Array(this.#end - this.#start);
     const cuts: number[] = [];
     let length = 0;
-    for (let at = this.#start; at < this.#end; ) {
-      const contentEnd =
-        at + FCGI_HEADER_LEN + (((records[at + 4] as number) << 8) | (records[at + 5] as number));
-      if (records[at + 1] === FCGI_PARAMS) {
-        if (length > 0) cuts.push(length);
-        bytes.set(records.subarray(at + FCGI_HEADER_LEN, contentEnd), length);
-        length += contentEnd - at - FCGI_HEADER_LEN;
-      }
-      at = contentEnd + (records[at + 6] as number);
+    for (let at = this.#start; at < this.#end; at = recordEndAt(records, at)) {
+      if (records[at + 1] !== FCGI_PARAMS) continue;
+      if (length > 0) cuts.push(length);
+      const from = at + FCGI_HEADER_LEN;
+      const more = contentLengthAt(records, at);
+      bytes.set(records.subarray(from, from + more), length);
+      length += more;
     }
     this.#params = bytes;
     this.#paramsStart = 0;

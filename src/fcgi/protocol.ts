@@ -55,3 +55,18 @@ const TYPE_NAMES = [
 export function typeName(type: number): string {
   return TYPE_NAMES[type] ?? `type ${type}`;
 }
+
+/** The request id of the record that begins at `at` (§3.3). */
+export function requestIdAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+}
+
+/** How many bytes of content it has. */
+export function contentLengthAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
+}
+
+/** Where it ends, padding included. */
+export function recordEndAt(bytes: Uint8Array, at: number): number {
+  return at + FCGI_HEADER_LEN + contentLengthAt(bytes, at) + (bytes[at + 6] as number);
+}

@@ -1,4 +1,4 @@
-import { FCGI_HEADER_LEN } from "./protocol.ts";
+import { contentLengthAt, FCGI_HEADER_LEN } from "./protocol.ts";
 
 /**
  * Gives the records of one stream another request id, in place, wherever the stream is cut (specification §3.3). A request
@@ -29,8 +29,7 @@ export class Renumber {
       } else if (this.#headerBytes === 0 && end - at >= FCGI_HEADER_LEN) {
         chunk[at + 2] = this.#id >>> 8;
         chunk[at + 3] = this.#id;
-        this.#left =
-          (((chunk[at + 4] as number) << 8) | (chunk[at + 5] as number)) + (chunk[at + 6] as number);
+        this.#left = contentLengthAt(chunk, at) + (chunk[at + 6] as number);
         at += FCGI_HEADER_LEN;
       } else this.#onHeaderByte(chunk, at++);
     }

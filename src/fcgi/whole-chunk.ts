@@ -1,5 +1,6 @@
 import {
   BEGIN_REQUEST_LENGTH,
+  contentLengthAt,
   END_REQUEST_LENGTH,
   FCGI_BEGIN_REQUEST,
   FCGI_END_REQUEST,
@@ -10,6 +11,8 @@ import {
   FCGI_STDIN,
   FCGI_STDOUT,
   FCGI_VERSION_1,
+  recordEndAt,
+  requestIdAt,
 } from "./protocol.ts";
 
 const BEGIN_END = FCGI_HEADER_LEN + BEGIN_REQUEST_LENGTH;
@@ -20,24 +23,24 @@ const BEGIN_END = FCGI_HEADER_LEN + BEGIN_REQUEST_LENGTH;
  */
 export function bodyOfWholeRequest(chunk: Uint8Array): number {
   if (chunk.length < BEGIN_END + 3 * FCGI_HEADER_LEN) return 0;
-  const id = ((chunk[2] as number) << 8) | (chunk[3] as number);
+  const id = requestIdAt(chunk, 0);
   if (id === FCGI_NULL_REQUEST_ID || !isRecord(chunk, 0, FCGI_BEGIN_REQUEST, id)) return 0;
-  if (lengthAt(chunk, 0) !== BEGIN_REQUEST_LENGTH || chunk[6] !== 0) return 0;
+  if (contentLengthAt(chunk, 0) !== BEGIN_REQUEST_LENGTH || chunk[6] !== 0) return 0;
   if (chunk[FCGI_HEADER_LEN] !== 0 || chunk[FCGI_HEADER_LEN + 1] !== FCGI_RESPONDER) return 0;
   if (!isRecord(chunk, BEGIN_END, FCGI_PARAMS, id)) return 0;
-  const paramsEnd = endAt(chunk, BEGIN_END);
+  const paramsEnd = recordEndAt(chunk, BEGIN_END);
   const bodyAt = paramsEnd + FCGI_HEADER_LEN;
-  if (lengthAt(chunk, BEGIN_END) === 0 || bodyAt + FCGI_HEADER_LEN !== chunk.length) return 0;
-  if (!isRecord(chunk, paramsEnd, FCGI_PARAMS, id) || endAt(chunk, paramsEnd) !== bodyAt) return 0;
-  return isRecord(chunk, bodyAt, FCGI_STDIN, id) && endAt(chunk, bodyAt) === chunk.length ? bodyAt : 0;
+  if (contentLengthAt(chunk, BEGIN_END) === 0 || bodyAt + FCGI_HEADER_LEN !== chunk.length) return 0;
+  if (!isRecord(chunk, paramsEnd, FCGI_PARAMS, id) || recordEndAt(chunk, paramsEnd) !== bodyAt) return 0;
+  return isRecord(chunk, bodyAt, FCGI_STDIN, id) && recordEndAt(chunk, bodyAt) === chunk.length ? bodyAt : 0;
 }
 
 /** Whether a chunk is one answer to this request, no more and no less: records of STDOUT, then END_REQUEST. */
 export function isWholeAnswer(chunk: Uint8Array, id: number): boolean {
   for (let at = 0; at + FCGI_HEADER_LEN <= chunk.length; ) {
-    const end = endAt(chunk, at);
+    const end = recordEndAt(chunk, at);
     if (isRecord(chunk, at, FCGI_END_REQUEST, id))
-      return end === chunk.length && lengthAt(chunk, at) === END_REQUEST_LENGTH;
+      return end === chunk.length && contentLengthAt(chunk, at) === END_REQUEST_LENGTH;
     if (!isRecord(chunk, at, FCGI_STDOUT, id)) return false;
     at = end;
   }
@@ -46,19 +49,5 @@ export function isWholeAnswer(chunk: Uint8Array, id: number): boolean {
 
 /** Whether such a record begins there. */
 function isRecord(chunk: Uint8Array, at: number, type: number, id: number): boolean {
-  return (
-    chunk[at] === FCGI_VERSION_1 &&
-    chunk[at + 1] === type &&
-    (((chunk[at + 2] as number) << 8) | (chunk[at + 3] as number)) === id
-  );
-}
-
-/** How much content the record has that begins there. */
-export function lengthAt(chunk: Uint8Array, at: number): number {
-  return ((chunk[at + 4] as number) << 8) | (chunk[at + 5] as number);
-}
-
-/** Where it ends, padding included. */
-export function endAt(chunk: Uint8Array, at: number): number {
-  return at + FCGI_HEADER_LEN + lengthAt(chunk, at) + (chunk[at + 6] as number);
+  return chunk[at] === FCGI_VERSION_1 && chunk[at + 1] === type && requestIdAt(chunk, at) === id;
 }

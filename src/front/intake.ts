@@ -11,6 +11,7 @@ import {
   FCGI_NULL_REQUEST_ID,
   FCGI_PARAMS,
   FCGI_STDIN,
+  requestIdAt,
   typeName,
 } from "../fcgi/protocol.ts";
 import { bodyOfWholeRequest } from "../fcgi/whole-chunk.ts";
@@ -87,7 +88,7 @@ export class Intake implements RecordSink {
 
   /** What the decoder would have led to, in the same order; but where a body goes on as it comes, this one is there before its program is asked for. */
   #takeWhole(chunk: Uint8Array, bodyAt: number): void {
-    const request = this.#add(((chunk[2] as number) << 8) | (chunk[3] as number));
+    const request = this.#add(requestIdAt(chunk, 0));
     this.#owner.onBegin();
     request.onRaw(chunk, 0, bodyAt);
     request.endHead(true);

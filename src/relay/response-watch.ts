@@ -2,15 +2,17 @@ import type { Link } from "../backend/link.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Decoder, RawSink, RecordSink } from "../fcgi/decoder.ts";
 import {
+  contentLengthAt,
   END_REQUEST_LENGTH,
   FCGI_END_REQUEST,
   FCGI_HEADER_LEN,
   FCGI_REQUEST_COMPLETE,
   FCGI_STDERR,
   FCGI_STDOUT,
+  recordEndAt,
   typeName,
 } from "../fcgi/protocol.ts";
-import { endAt, isWholeAnswer, lengthAt } from "../fcgi/whole-chunk.ts";
+import { isWholeAnswer } from "../fcgi/whole-chunk.ts";
 import type { AnswerHead } from "./answer-head.ts";
 
 /** What a program's answer comes to. */
@@ -95,22 +97,16 @@ export class ResponseWatch implements RecordSink, RawSink {
   /** What the decoder would have told of the same chunk. */
   #takeWhole(chunk: Uint8Array): void {
     this.#hasBegun = true;
-    for (let at = 0; at < chunk.length; at = endAt(chunk, at)) {
+    for (let at = 0; at < chunk.length; at = recordEndAt(chunk, at)) {
       chunk[at + 2] = this.#clientId >>> 8;
       chunk[at + 3] = this.#clientId;
       const start = at + FCGI_HEADER_LEN;
-      const end = start + lengthAt(chunk, at);
+      const end = start + contentLengthAt(chunk, at);
       if (chunk[at + 1] === FCGI_STDOUT) this.#head.push(chunk, start, end);
       else this.#readEnd(chunk, start, end);
     }
-    const problem = this.#head.isComplete ? undefined : this.#problem();
-    if (problem === undefined) {
-      this.#listener.onRecords(chunk, 0, chunk.length);
-      this.#listener.onEnd(this.#appStatus, this.#protocolStatus);
-      return;
-    }
-    this.#decoder.stop();
-    this.#listener.onUnanswered(problem);
+    if (this.#head.isComplete) this.#listener.onRecords(chunk, 0, chunk.length);
+    this.#onEnd();
   }
 
   onRaw(chunk: Uint8Array, start: number, end: number): void {
